@@ -1,0 +1,258 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { ProofError } from './errors.ts';
+import { exists, projectRoot, sha256, withFileLock, writeFileAtomic } from './files.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Folders searched for includes, after the including file's own; relative to the project's root. */
+export const includeFolders = ['node_modules/circomlib/circuits', 'circuits/lib'] as const;
+
+/** Flags of every build. `--O2` halves the constraints of the default. */
+export const compilerFlags = ['--O2', '--r1cs', '--wasm', '--sym'] as const;
+
+/** A compiled circuit: where its files are, and what they were made from. All paths are absolute. */
+export interface CompiledCircuit {
+  /** Name of the source file without `.circom`. */
+  name: string;
+  /** SHA-256 over compiler version, flags and every source reached by includes. */
+  sourceHash: string;
+  /** SHA-256 of the .r1cs file. */
+  r1csHash: string;
+  directory: string;
+  r1csPath: string;
+  wasmPath: string;
+  symPath: string;
+  compilerVersion: string;
+  /** True when nothing was compiled because the result was there. */
+  cached: boolean;
+  /** Milliseconds of the compiler; 0 when cached. */
+  compileMs: number;
+}
+
+/** What the compiler is doing. */
+export interface CompileProgress {
+  stage: 'hashing' | 'compiling' | 'done';
+  circuit: string;
+}
+
+export interface CompileOptions {
+  /** Where results go, below the project's root. Default `build/circuits`. */
+  outputRoot?: string;
+  /** Kills the compiler when aborted. */
+  signal?: AbortSignal;
+  onProgress?: (progress: CompileProgress) => void;
+}
+
+/** Version of the compiler package, with the package's name. */
+export function compilerVersion(): string {
+  const { version } = require('circom2/package.json') as { version: string };
+  return `circom2@${version}`;
+}
+
+/**
+ * Compile `circuits/main/<name>.circom`.
+ *
+ * @throws {ProofError} `CIRCUIT_NOT_FOUND` for a missing source or include, `CIRCUIT_COMPILE_FAILED` with the
+ * compiler's text, `CANCELLED` when the signal fires.
+ */
+export function compileCircuit(name: string, options: CompileOptions = {}): Promise<CompiledCircuit> {
+  return compileFile(join(projectRoot, 'circuits/main', `${name}.circom`), options);
+}
+
+/**
+ * Compile any circuit file below the project's root. The result lies in `<outputRoot>/<name>/<hash>/` and is reused
+ * as long as no source changes.
+ *
+ * @throws {ProofError} as {@link compileCircuit}.
+ */
+export async function compileFile(path: string, options: CompileOptions = {}): Promise<CompiledCircuit> {
+  const source = resolve(projectRoot, path);
+  const name = source.replace(/^.*[\\/]/, '').replace(/\.circom$/, '');
+  if (!/^[A-Za-z0-9_-]+$/.test(name)) {
+    throw new ProofError('CIRCUIT_NOT_FOUND', `not a circuit name: ${JSON.stringify(name)}`);
+  }
+  if (relative(projectRoot, source).startsWith('..')) {
+    throw new ProofError('CIRCUIT_NOT_FOUND', 'the compiler reads only files below the project', { path });
+  }
+  options.onProgress?.({ stage: 'hashing', circuit: name });
+  const sourceHash = await hashSources(source);
+  const directory = join(
+    resolve(projectRoot, options.outputRoot ?? 'build/circuits'),
+    name,
+    sourceHash.slice(0, 16),
+  );
+  const paths = {
+    r1csPath: join(directory, `${name}.r1cs`),
+    wasmPath: join(directory, `${name}.wasm`),
+    symPath: join(directory, `${name}.sym`),
+  };
+  let compileMs = 0;
+  let cached = true;
+  if (!(await exists(directory))) {
+    await withFileLock(directory, async () => {
+      if (await exists(directory)) return;
+      cached = false;
+      options.onProgress?.({ stage: 'compiling', circuit: name });
+      const start = performance.now();
+      await runCompiler(source, name, directory, options.signal);
+      compileMs = performance.now() - start;
+    });
+  }
+  const r1csHash = sha256(await readFile(paths.r1csPath));
+  options.onProgress?.({ stage: 'done', circuit: name });
+  return {
+    name,
+    sourceHash,
+    r1csHash,
+    directory,
+    ...paths,
+    compilerVersion: compilerVersion(),
+    cached,
+    compileMs,
+  };
+}
+
+/**
+ * Compile a circuit given as text, for tests of templates. Includes are found as for any circuit. The text is kept
+ * below `build/test-circuits`, named by its hash, and compiled once.
+ *
+ * @param name label of the circuit, for messages and file names.
+ * @throws {ProofError} as {@link compileCircuit}.
+ */
+export async function compileText(
+  name: string,
+  text: string,
+  options: CompileOptions = {},
+): Promise<CompiledCircuit> {
+  const folder = join(projectRoot, 'build/test-circuits/sources', sha256(text).slice(0, 16));
+  const path = join(folder, `${name}.circom`);
+  if (!(await exists(path))) await writeFileAtomic(path, text);
+  return compileFile(path, { outputRoot: 'build/test-circuits', ...options });
+}
+
+/** Paths of every file that a circuit includes, directly or not, itself first; in the order of discovery. */
+export async function collectSources(path: string): Promise<Map<string, string>> {
+  const sources = new Map<string, string>();
+  const pending = [resolve(projectRoot, path)];
+  for (let file = pending.shift(); file !== undefined; file = pending.shift()) {
+    if (sources.has(file)) continue;
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    if (text === undefined) {
+      throw new ProofError('CIRCUIT_NOT_FOUND', `no circuit source ${relative(projectRoot, file)}`, {
+        path: relative(projectRoot, file),
+      });
+    }
+    sources.set(file, text);
+    for (const include of includesOf(text)) pending.push(await resolveInclude(file, include));
+  }
+  return sources;
+}
+
+function includesOf(text: string): string[] {
+  const bare = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/[^\n]*/g, '');
+  return [...bare.matchAll(/^\s*include\s+"([^"]+)"\s*;/gm)].map((match) => match[1]!);
+}
+
+async function resolveInclude(from: string, include: string): Promise<string> {
+  const candidates = isAbsolute(include)
+    ? [include]
+    : [join(dirname(from), include), ...includeFolders.map((folder) => join(projectRoot, folder, include))];
+  for (const candidate of candidates) if (await exists(candidate)) return candidate;
+  throw new ProofError(
+    'CIRCUIT_NOT_FOUND',
+    `include ${JSON.stringify(include)} of ${relative(projectRoot, from)} was not found`,
+    { path: relative(projectRoot, from), include },
+  );
+}
+
+async function hashSources(path: string): Promise<string> {
+  const parts = [compilerVersion(), '\n', compilerFlags.join(' '), '\n'];
+  for (const [file, text] of await collectSources(path)) {
+    // The folder of the main source does not enter: the same text gives the same circuit wherever it lies.
+    const label = file === resolve(projectRoot, path) ? 'main' : relative(projectRoot, file);
+    parts.push(label.replaceAll('\\', '/'), '\n', sha256(text), '\n');
+  }
+  return sha256(...parts);
+}
+
+async function runCompiler(
+  source: string,
+  name: string,
+  directory: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const temporary = `${directory}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  await mkdir(temporary, { recursive: true });
+  try {
+    const { code, output } = await runCli(
+      [
+        relative(projectRoot, source),
+        ...compilerFlags,
+        ...includeFolders.flatMap((folder) => ['-l', folder]),
+        '-o',
+        relative(projectRoot, temporary),
+      ],
+      signal,
+    );
+    const text = stripColours(output);
+    if (signal?.aborted) throw new ProofError('CANCELLED', `compilation of ${name} was cancelled`);
+    const r1cs = join(temporary, `${name}.r1cs`);
+    if (code !== 0 || !(await exists(r1cs))) {
+      throw new ProofError('CIRCUIT_COMPILE_FAILED', `${name} does not compile:\n${text.trim()}`, {
+        circuit: name,
+        output: text,
+      });
+    }
+    await rename(join(temporary, `${name}_js`, `${name}.wasm`), join(temporary, `${name}.wasm`));
+    await rm(join(temporary, `${name}_js`), { recursive: true, force: true });
+    await writeFile(join(temporary, 'compiler.log'), text);
+    await rename(temporary, directory);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/**
+ * Run the circom compiler in a process of its own, from the project's root (the compiler finds libraries only at or
+ * below its working directory).
+ *
+ * @returns exit code and everything it printed.
+ */
+export function runCli(
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<{ code: number | null; output: string }> {
+  const cli = join(dirname(require.resolve('circom2/package.json')), 'cli.js');
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, [cli, ...args], {
+      cwd: projectRoot,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' },
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+    const stop = () => child.kill('SIGKILL');
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
+    child.once('error', fail);
+    child.once('close', (code) => {
+      signal?.removeEventListener('abort', stop);
+      done({ code, output });
+    });
+  });
+}
+
+function stripColours(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colour codes start with ESC
+  return text.replace(/\u001b\[[0-9;]*m/g, '');
+}

@@ -79,7 +79,7 @@ function outOfTheMoney(forward: number, strike: number, deviation: number): numb
   const exponential = Math.exp(-0.5 * (h * h + t * t));
   if (exponential === 0) return 0;
   const scale = Math.sqrt(forward) * Math.sqrt(strike) * exponential;
-  if (t < 0.1 && t * Math.abs(h) < 0.5) {
+  if (t < 0.03 && t * Math.abs(h) < 0.5) {
     // Y(h+t) - Y(h-t) by its odd Taylor terms; Y' = 1 + hY, Y'' = hY' + Y, and so on.
     const y0 = 0.5 * erfcx(-h * SQRT_HALF) * 2.5066282746310002;
     const y1 = 1 + h * y0;
@@ -140,7 +140,7 @@ export function black76Into(
   discount: number,
 ): void {
   const rate = years > 0 && discount !== 1 ? -Math.log(discount) / years : 0;
-  const root = Math.sqrt(years > 0 ? years : 0);
+  const root = Math.sqrt(Math.max(years, 0));
   const deviation = volatility * root;
   if (!(deviation > 0) || !(forward > 0) || !(strike > 0)) {
     const broken = Number.isNaN(deviation) || Number.isNaN(forward) || Number.isNaN(strike);
@@ -170,7 +170,7 @@ export function black76Into(
   const density = INVERSE_SQRT_TWO_PI * exponential1;
   const discountedDensity = discount * density;
   const call = discount * (forward * cdf1 - strike * cdf2);
-  const price = isCall ? (call > 0 ? call : 0) : putOf(call, forward, strike, discount, d1, d2, cdf1, cdf2);
+  const price = isCall ? Math.max(call, 0) : putOf(call, forward, strike, discount, d1, d2, cdf1, cdf2);
   const delta = discount * (isCall ? cdf1 : cdf1 - 1);
   const gamma = discountedDensity / (forward * deviation);
   const vega = discountedDensity * forward * root;
@@ -201,7 +201,7 @@ function putOf(
     d1 > 0 && d2 > 0
       ? discount * (strike * (1 - cdf2) - forward * (1 - cdf1))
       : call - discount * (forward - strike);
-  return put > 0 ? put : 0;
+  return Math.max(put, 0);
 }
 
 /**

@@ -99,6 +99,11 @@ declare module 'snarkjs' {
   };
   export const zKey: {
     exportVerificationKey(zkey: FileLike, logger?: Logger): Promise<Groth16VerificationKey>;
+    exportSolidityVerifier(
+      zkey: FileLike,
+      templates: Record<string, string>,
+      logger?: Logger,
+    ): Promise<string>;
   };
   export const wtns: {
     check(r1cs: FileLike, witness: FileLike, logger?: Logger): Promise<boolean>;

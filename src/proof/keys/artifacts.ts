@@ -1,0 +1,301 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import type { Groth16VerificationKey } from 'snarkjs';
+import { zKey } from 'snarkjs';
+import { type CompiledCircuit, type CompileProgress, compileFile, compilerFlags } from '../compile.ts';
+import { terminateSnarkjsThreads } from '../curve.ts';
+import { ProofError } from '../errors.ts';
+import { projectRoot, sha256, writeFileAtomic } from '../files.ts';
+import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
+import { checkDevelopmentKey } from './check.ts';
+import { DEVELOPMENT_SEED, developmentWaste, ensureDevelopmentKey, type KeyProgress } from './development.ts';
+
+const require = createRequire(import.meta.url);
+
+/** How a key came to be. Only ceremony keys may guard value. */
+export type KeyProvenance = 'development' | 'ceremony';
+
+/** What is committed about a circuit and its key. */
+export interface ManifestEntry {
+  /** Path of the circuit below the project's root. */
+  source: string;
+  /** Contract that verifies the circuit's proofs. */
+  contract: string;
+  /** SHA-256 over compiler version, flags and all sources. */
+  sourceHash: string;
+  /** SHA-256 of the .r1cs file. */
+  r1csHash: string;
+  constraints: number;
+  /** Length of the witness, the leading 1 included. */
+  wires: number;
+  /** Names in the order of the proof's public signals. */
+  publicSignals: string[];
+  /** SHA-256 of the committed verification key file. */
+  verificationKeyHash: string;
+  provenance: KeyProvenance;
+  tools: { compiler: string; flags: string; snarkjs: string; seed: string };
+}
+
+/** The file `proving-keys/manifest.json`. */
+export interface KeyManifest {
+  schema: 1;
+  circuits: Record<string, ManifestEntry>;
+}
+
+/** Where committed files lie; tests point them elsewhere. */
+export interface ArtifactRoots {
+  /** Default `proving-keys`. */
+  keys?: string;
+  /** Default `contracts/src/verifiers`. */
+  verifiers?: string;
+}
+
+/** Everything that is committed for one circuit's development key, as file contents. */
+export interface KeyArtifacts {
+  name: string;
+  circuit: CompiledCircuit;
+  zkeyPath: string;
+  entry: ManifestEntry;
+  verificationKeyPath: string;
+  verificationKeyText: string;
+  verifierPath: string;
+  verifierText: string;
+  /** True when the key was there from before. */
+  cached: boolean;
+  compileMs: number;
+  generateMs: number;
+}
+
+/** `insolvency-8` to `Insolvency8Verifier`. */
+export function verifierContractName(circuit: string): string {
+  const words = circuit.split(/[^A-Za-z0-9]+/).filter((word) => word.length > 0);
+  return `${words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')}Verifier`;
+}
+
+/** Path of a circuit's committed verification key. */
+export function verificationKeyPath(
+  circuit: string,
+  provenance: KeyProvenance = 'development',
+  roots: ArtifactRoots = {},
+): string {
+  return join(
+    resolve(projectRoot, roots.keys ?? 'proving-keys'),
+    provenance,
+    `${circuit}.verification_key.json`,
+  );
+}
+
+/**
+ * Read a committed verification key.
+ *
+ * @throws {ProofError} `CIRCUIT_NOT_FOUND` when there is none.
+ */
+export async function loadVerificationKey(
+  circuit: string,
+  provenance: KeyProvenance = 'development',
+  roots: ArtifactRoots = {},
+): Promise<Groth16VerificationKey> {
+  const path = verificationKeyPath(circuit, provenance, roots);
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new ProofError('CIRCUIT_NOT_FOUND', `no ${provenance} verification key for ${circuit}`, {
+      circuit,
+    });
+  });
+  return JSON.parse(text) as Groth16VerificationKey;
+}
+
+/** Read the committed manifest; an empty one when there is none. */
+export async function loadManifest(roots: ArtifactRoots = {}): Promise<KeyManifest> {
+  const text = await readFile(manifestPath(roots), 'utf8').catch(() => undefined);
+  return text === undefined ? { schema: 1, circuits: {} } : (JSON.parse(text) as KeyManifest);
+}
+
+function manifestPath(roots: ArtifactRoots): string {
+  return join(resolve(projectRoot, roots.keys ?? 'proving-keys'), 'manifest.json');
+}
+
+function manifestText(manifest: KeyManifest): string {
+  const circuits = Object.fromEntries(Object.entries(manifest.circuits).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return `${JSON.stringify({ schema: manifest.schema, circuits }, null, 2)}\n`;
+}
+
+/**
+ * Compile a circuit, make its development key and the files to commit; writes only below `build/`.
+ *
+ * @param source path of the circuit, below the project's root.
+ * @param options `thorough` checks every point of the key instead of a sample.
+ * @throws {ProofError} of {@link compileFile} and {@link ensureDevelopmentKey}.
+ */
+export async function buildKeyArtifacts(
+  source: string,
+  options: {
+    roots?: ArtifactRoots;
+    thorough?: boolean;
+    threads?: number;
+    signal?: AbortSignal;
+    onProgress?: (progress: KeyProgress | CompileProgress) => void;
+  } = {},
+): Promise<KeyArtifacts> {
+  const common = {
+    ...(options.signal && { signal: options.signal }),
+    ...(options.onProgress && { onProgress: options.onProgress }),
+  };
+  const circuit = await compileFile(source, common);
+  const key = await ensureDevelopmentKey(circuit, {
+    ...common,
+    ...(options.threads !== undefined && { threads: options.threads }),
+  });
+  const r1csBytes = await readFile(circuit.r1csPath);
+  const zkey = await readFile(key.zkeyPath);
+  if (sha256(zkey) !== key.zkeyHash) {
+    throw new ProofError('KEY_INVALID', `${key.zkeyPath} was changed; remove it and run again`);
+  }
+  if (options.thorough) await checkDevelopmentKey(zkey, r1csBytes, developmentWaste(circuit.r1csHash));
+  const r1cs = parseR1cs(r1csBytes);
+  const symbols = parseSymbols(await readFile(circuit.symPath, 'utf8'));
+  const contract = verifierContractName(circuit.name);
+  const verificationKeyText = `${JSON.stringify(key.verificationKey, null, 1)}\n`;
+  return {
+    name: circuit.name,
+    circuit,
+    zkeyPath: key.zkeyPath,
+    entry: {
+      source: relative(projectRoot, resolve(projectRoot, source)).replaceAll('\\', '/'),
+      contract,
+      sourceHash: circuit.sourceHash,
+      r1csHash: circuit.r1csHash,
+      constraints: r1cs.constraints,
+      wires: r1cs.wires,
+      publicSignals: publicSignalNames(r1cs, symbols),
+      verificationKeyHash: sha256(verificationKeyText),
+      provenance: 'development',
+      tools: {
+        compiler: circuit.compilerVersion,
+        flags: compilerFlags.join(' '),
+        snarkjs: await snarkjsVersion(),
+        seed: DEVELOPMENT_SEED,
+      },
+    },
+    verificationKeyPath: verificationKeyPath(circuit.name, 'development', options.roots),
+    verificationKeyText,
+    verifierPath: join(
+      resolve(projectRoot, options.roots?.verifiers ?? 'contracts/src/verifiers'),
+      `${contract}.sol`,
+    ),
+    verifierText: await developmentVerifier(zkey, circuit.name),
+    cached: key.cached,
+    compileMs: circuit.compileMs,
+    generateMs: key.generateMs,
+  };
+}
+
+/** Write the files of several circuits and their entries of the manifest. Entries of other circuits stay. */
+export async function writeKeyArtifacts(
+  all: readonly KeyArtifacts[],
+  roots: ArtifactRoots = {},
+): Promise<void> {
+  const manifest = await loadManifest(roots);
+  for (const artifacts of all) {
+    await writeFileAtomic(artifacts.verificationKeyPath, artifacts.verificationKeyText);
+    await writeFileAtomic(artifacts.verifierPath, artifacts.verifierText);
+    manifest.circuits[artifacts.name] = artifacts.entry;
+  }
+  await writeFileAtomic(manifestPath(roots), manifestText(manifest));
+}
+
+/**
+ * Compare rebuilt files with the committed ones.
+ *
+ * @returns one sentence per difference; empty when all agree.
+ */
+export async function compareKeyArtifacts(
+  all: readonly KeyArtifacts[],
+  roots: ArtifactRoots = {},
+): Promise<string[]> {
+  const differences: string[] = [];
+  const manifest = await loadManifest(roots);
+  for (const artifacts of all) {
+    for (const [path, text] of [
+      [artifacts.verificationKeyPath, artifacts.verificationKeyText],
+      [artifacts.verifierPath, artifacts.verifierText],
+    ] as const) {
+      const label = relative(projectRoot, path);
+      const committed = await readFile(path, 'utf8').catch(() => undefined);
+      if (committed === undefined) differences.push(`${label} is missing`);
+      else if (committed !== text) differences.push(`${label} differs from the rebuilt one`);
+    }
+    const entry = manifest.circuits[artifacts.name];
+    if (!entry) {
+      differences.push(`manifest.json has no entry for ${artifacts.name}`);
+      continue;
+    }
+    for (const field of Object.keys(artifacts.entry) as (keyof ManifestEntry)[]) {
+      const [committed, rebuilt] = [JSON.stringify(entry[field]), JSON.stringify(artifacts.entry[field])];
+      if (committed !== rebuilt) {
+        differences.push(
+          `manifest.json, ${artifacts.name}.${field}: committed ${committed}, rebuilt ${rebuilt}`,
+        );
+      }
+    }
+  }
+  return differences;
+}
+
+/**
+ * The Solidity verifier of a development key: snarkjs's own template, which refuses public inputs >= r, in a contract that
+ * cannot be deployed on a public chain. Ends the threads that snarkjs starts.
+ */
+export async function developmentVerifier(zkey: Uint8Array, circuit: string): Promise<string> {
+  const template = join(snarkjsFolder(), 'templates/verifier_groth16.sol.ejs');
+  let text: string;
+  try {
+    text = await zKey.exportSolidityVerifier(
+      { type: 'mem', data: zkey },
+      { groth16: await readFile(template, 'utf8') },
+    );
+  } finally {
+    await terminateSnarkjsThreads();
+  }
+  const replaceOnce = (from: string | RegExp, to: string) => {
+    if (text.split(from).length !== 2) throw new Error(`the verifier template has changed: ${from}`);
+    text = text.replace(from, () => to);
+  };
+  replaceOnce('pragma solidity >=0.7.0 <0.9.0;', 'pragma solidity ^0.8.24;');
+  replaceOnce(
+    'contract Groth16Verifier {\n',
+    `/// @title Verifier of the circuit \`${basename(circuit)}\`, development key
+/// @notice Generated by \`npm run keys:dev\`; do not edit. The key's secrets are public: anyone can forge proofs for it.
+/// Deployment reverts on every chain but the local ones (31337, 1337).
+contract ${verifierContractName(circuit)} {
+    /// A development key's verifier was deployed on a chain that is not local.
+    error DevelopmentKeyOnPublicChain(uint256 chainId);
+
+    /// True: the secrets behind this key are public.
+    bool public constant DEVELOPMENT_KEY = true;
+
+    constructor() {
+        if (block.chainid != 31337 && block.chainid != 1337) revert DevelopmentKeyOnPublicChain(block.chainid);
+    }
+
+`,
+  );
+  replaceOnce('public view returns (bool)', 'external view returns (bool)');
+  return `${text
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim()}\n`;
+}
+
+function snarkjsFolder(): string {
+  return join(dirname(require.resolve('snarkjs')), '..');
+}
+
+async function snarkjsVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(snarkjsFolder(), 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return `snarkjs@${version}`;
+}

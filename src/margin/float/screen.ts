@@ -269,7 +269,7 @@ export function screenValues(
     liquidatable[account] = equityValue < required ? 1 : 0;
     // Written so that NaN needs the integer model too.
     needsExact[account] = Math.abs(equityValue - required) > SCREEN_ERROR_BOUND * notional ? 0 : 1;
-    if (markValue !== markValue) {
+    if (Number.isNaN(markValue)) {
       scan[account] = Number.NaN;
       requirement[account] = Number.NaN;
       problems.set(account, problemOf(account, book, instrumentValues));

@@ -1,0 +1,245 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { isZkMarginError } from '../../errors.ts';
+import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { type Leg, LINEAR } from '../../market/instrument.ts';
+import { floatExpiry, surfaceVolatility } from '../../market/surface.ts';
+import { type MarketRound, packRound, unpackRound } from '../../market/words.ts';
+import { black76, black76Price } from '../../math/float/black76.ts';
+import { type ExampleAccount, exampleBook, SCALE_ONE } from '../example-book.ts';
+import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
+import { compileBook, type FloatAccount, scenarioProfits, screen, screenBook } from './screen.ts';
+
+const surfaces = JSON.parse(
+  readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+) as SviSurfaces;
+
+/** The formulas of the model written out for one account, without any of the screening's shortcuts. */
+function reference(account: FloatAccount, round: MarketRound, parameters: RiskParameters) {
+  const spot = Number(round.underlying.spot) / 1e6;
+  const scale = Number(account.scale) / 2 ** 40;
+  const step = parameters.priceStep / 2 ** 20;
+  const value = ({ instrument }: Leg, priceMove: number, volShock: number): number => {
+    const factor = 2 ** (priceMove * step);
+    if (instrument.kind === 'linear') return spot * factor;
+    const state = round.expiries.find((expiry) => expiry.expiryHour === instrument.expiryHour)!;
+    const expiry = floatExpiry(state, round.underlying.timestamp);
+    const strike = Number(instrument.strike) / 1e4;
+    const power = (expiry.tenor <= 2_592_000 ? parameters.tenorPowerShort : parameters.tenorPowerLong) / 256;
+    const tau = (2_592_000 / Math.max(expiry.tenor, parameters.tenorFloor)) ** power;
+    const shock = volShock > 0 ? parameters.volShockUp : volShock < 0 ? -parameters.volShockDown : 0;
+    const volatility =
+      surfaceVolatility(expiry, Math.log(strike / expiry.forward)) *
+      Math.max(0.5, 1 + (shock / 2 ** 14) * tau);
+    return black76Price(
+      instrument.kind,
+      expiry.forward * factor,
+      strike,
+      expiry.years,
+      volatility,
+      expiry.discount,
+    );
+  };
+  const delta = ({ instrument }: Leg): number => {
+    if (instrument.kind === 'linear') return spot;
+    const state = round.expiries.find((expiry) => expiry.expiryHour === instrument.expiryHour)!;
+    const expiry = floatExpiry(state, round.underlying.timestamp);
+    const strike = Number(instrument.strike) / 1e4;
+    const volatility = surfaceVolatility(expiry, Math.log(strike / expiry.forward));
+    return (
+      expiry.forward *
+      black76(instrument.kind, expiry.forward, strike, expiry.years, volatility, expiry.discount).delta
+    );
+  };
+  const sum = (of: (leg: Leg) => number) =>
+    account.legs.reduce((total, leg) => total + (Number(leg.quantity) / 1e6) * scale * of(leg), 0);
+  const mark = sum((leg) => value(leg, 0, 0));
+  const profits = parameters.scenarios.map(
+    ({ priceMove, volShock, damping }) =>
+      (damping / 65_536) * (sum((leg) => value(leg, priceMove, volShock)) - mark),
+  );
+  const strikes = new Map<string, number>();
+  for (const { instrument, quantity } of account.legs) {
+    if (instrument.kind === 'linear') continue;
+    const key = `${instrument.expiryHour} ${instrument.strike}`;
+    strikes.set(key, (strikes.get(key) ?? 0) + (Number(quantity) / 1e6) * scale);
+  }
+  const shorts = [...strikes.values()].reduce((total, net) => total + Math.max(0, -net), 0);
+  const scan = Math.max(0, -Math.min(...profits));
+  const requirement =
+    (parameters.maintenanceFactor / 4096) * scan +
+    (parameters.shortOptionRate / 65_536) * spot * shorts +
+    Math.abs(sum(delta)) *
+      (Number(round.underlying.realisedVolatility) / 65_536) *
+      (Math.floor(Math.sqrt((parameters.horizonSeconds / 31_536_000) * 2 ** 40)) / 2 ** 20);
+  return { mark, scan, requirement, profits };
+}
+
+describe('screening', () => {
+  let opening: MarketRound;
+  let shocked: MarketRound;
+  let book: ExampleAccount[];
+
+  beforeAll(() => {
+    opening = exampleRound(surfaces, 'BTC', { discount: 0.99 });
+    shocked = shockRound(opening, { priceMove: -0.12, volMultiplierAt30d: 1.35, secondsLater: 3_600 });
+    book = exampleBook({ opening, shocked, parameters: DEFAULT_PARAMETERS, seed: 7, count: 96 });
+  });
+
+  it('agrees with the formulas written out', () => {
+    const accounts = book.map((account, index) => ({
+      ...account,
+      scale: SCALE_ONE / BigInt(1 + (index % 3)),
+    }));
+    for (const round of [opening, shocked]) {
+      const margins = screen(accounts, round, DEFAULT_PARAMETERS);
+      accounts.forEach((account, index) => {
+        const expected = reference(account, round, DEFAULT_PARAMETERS);
+        const actual = margins[index]!;
+        const tolerance = 1e-12 * actual.components.grossNotional;
+        expect(Math.abs(actual.mark - expected.mark)).toBeLessThan(tolerance);
+        expect(Math.abs(actual.components.scan - expected.scan)).toBeLessThan(tolerance);
+        expect(Math.abs(actual.requirement - expected.requirement)).toBeLessThan(tolerance);
+        expect(actual.equity).toBeCloseTo(Number(account.cash) / 1e6 + expected.mark, 5);
+        const profits = scenarioProfits(account, round, DEFAULT_PARAMETERS);
+        expected.profits.forEach((profit, scenario) => {
+          expect(Math.abs(profits[scenario]! - profit)).toBeLessThan(tolerance);
+        });
+        expect(Math.abs(expected.profits[actual.worstScenario]! + expected.scan)).toBeLessThan(tolerance);
+      });
+    }
+  });
+
+  it('is homogeneous of degree one in the scale', () => {
+    const double = book.map((account) => ({
+      ...account,
+      scale: 2n * account.scale,
+      cash: 2n * account.cash,
+    }));
+    const [one, two] = [book, double].map((accounts) => screen(accounts, shocked, DEFAULT_PARAMETERS));
+    one!.forEach((margin, index) => {
+      expect(two![index]!.requirement).toBeCloseTo(2 * margin.requirement, 6);
+      expect(two![index]!.ratio).toBeCloseTo(margin.ratio, 9);
+    });
+  });
+
+  it('flags accounts at the threshold for the integer model', () => {
+    const account = book[0]!;
+    const [margin] = screen([account], shocked, DEFAULT_PARAMETERS);
+    const gap = margin!.equity - margin!.requirement;
+    const at = account.cash - BigInt(Math.round(gap * 1e6));
+    const [near, far] = screen(
+      [
+        { ...account, cash: at },
+        { ...account, cash: at - 10_000_000_000n },
+      ],
+      shocked,
+      DEFAULT_PARAMETERS,
+    );
+    expect(near!.needsExact).toBe(true);
+    expect(far).toMatchObject({ needsExact: false, liquidatable: true });
+  });
+
+  it('reports options that it cannot value, and goes on', () => {
+    const call = { kind: 'call' as const, strike: 960_000_000n };
+    const early = Number(opening.underlying.timestamp / 3600n) - 5;
+    const accounts: FloatAccount[] = [
+      { legs: [{ instrument: { ...call, expiryHour: early }, quantity: 1n }], scale: SCALE_ONE, cash: 0n },
+      { legs: [{ instrument: { ...call, expiryHour: 900_000 }, quantity: 1n }], scale: SCALE_ONE, cash: 0n },
+      { legs: [{ instrument: LINEAR, quantity: 1_000_000n }], scale: SCALE_ONE, cash: 0n },
+    ];
+    const margins = screen(accounts, opening, DEFAULT_PARAMETERS);
+    expect(margins[0]!.problem).toMatchObject({
+      code: 'EXPIRED_OPTION',
+      field: 'accounts[0].legs[0].instrument.expiryHour',
+    });
+    expect(margins[1]!.problem).toMatchObject({ code: 'MISSING_EXPIRY' });
+    expect(margins[0]).toMatchObject({ needsExact: true, liquidatable: false });
+    expect(margins[2]!.mark).toBeCloseTo(95_663.50605, 4);
+    const foreign = { ...accounts[2]!, underlyingId: 5n };
+    expect(() => screenBook(compileBook([foreign]), opening, DEFAULT_PARAMETERS)).toThrow(/own underlying/);
+    try {
+      compileBook([accounts[2]!, { ...accounts[2]!, legs: [{ instrument: LINEAR, quantity: 0n }] }]);
+      expect.unreachable();
+    } catch (error) {
+      expect(isZkMarginError(error, 'ZERO_QUANTITY') && error.field).toBe('accounts[1].legs[0].quantity');
+    }
+  });
+});
+
+describe('example market', () => {
+  it('builds rounds that pack, and shocks that stay within bounds', () => {
+    for (const symbol of ['BTC', 'ETH']) {
+      const round = exampleRound(surfaces, symbol);
+      expect(round.expiries).toHaveLength(8);
+      expect(unpackRound(packRound(round))).toEqual(round);
+      for (const priceMove of [-0.6, -0.12, 0, 0.3]) {
+        for (const volMultiplierAt30d of [0.5, 1, 1.35, 3]) {
+          const later = shockRound(round, { priceMove, volMultiplierAt30d, secondsLater: 86_400 });
+          expect(unpackRound(packRound(later))).toEqual(later);
+        }
+      }
+    }
+    const round = exampleRound(surfaces, 'BTC');
+    expect(shockRound(round, { priceMove: 0, volMultiplierAt30d: 1 })).toEqual(round);
+  });
+
+  it('loses little of the SVI curves', () => {
+    for (const symbol of ['BTC', 'ETH']) {
+      const round = exampleRound(surfaces, symbol);
+      const source = surfaces.underlyings[symbol]!.expiries;
+      let squares = 0;
+      let count = 0;
+      round.expiries.forEach((state, index) => {
+        const { svi, tau } = source[index]!;
+        const expiry = floatExpiry(state, round.underlying.timestamp);
+        const deviation = Math.sqrt(svi.a + svi.b * (Math.hypot(svi.m, svi.sigma) - svi.rho * svi.m));
+        for (let step = -2; step <= 2; step += 0.05) {
+          const k = step * deviation;
+          const shifted = k - svi.m;
+          const exact = Math.sqrt(
+            (svi.a + svi.b * (svi.rho * shifted + Math.hypot(shifted, svi.sigma))) / tau,
+          );
+          squares += (surfaceVolatility(expiry, k) - exact) ** 2;
+          count++;
+        }
+      });
+      const rms = Math.sqrt(squares / count) * 100;
+      console.log(
+        `${symbol} 2025-02-19: pillars differ from SVI by ${rms.toFixed(3)} vol points rms within 2 deviations`,
+      );
+      expect(rms).toBeLessThan(0.5);
+    }
+  });
+});
+
+describe('example book', () => {
+  it('is healthy, fails in part with equity left, and is the same for the same seed', () => {
+    for (const symbol of ['BTC', 'ETH']) {
+      const opening = exampleRound(surfaces, symbol);
+      const shocked = shockRound(opening, {
+        priceMove: -0.12,
+        volMultiplierAt30d: 1.35,
+        secondsLater: 3_600,
+      });
+      for (let seed = 1; seed <= 20; seed++) {
+        const make = () => exampleBook({ opening, shocked, parameters: DEFAULT_PARAMETERS, seed });
+        const book = make();
+        if (seed === 1) expect(make()).toEqual(book);
+        expect(book).toHaveLength(64);
+        expect(new Set(book.map((account) => account.strategy)).size).toBeGreaterThanOrEqual(8);
+        expect(new Set(book.map((account) => account.name)).size).toBe(64);
+        expect(Math.max(...book.map((account) => account.legs.length))).toBeLessThanOrEqual(8);
+        for (const margin of screen(book, opening, DEFAULT_PARAMETERS)) {
+          expect(margin.ratio).toBeGreaterThan(1.0499);
+          expect(margin.ratio).toBeLessThan(5.0001);
+        }
+        const after = screen(book, shocked, DEFAULT_PARAMETERS);
+        const failing = after.filter((margin) => margin.liquidatable);
+        expect(failing.length).toBeGreaterThanOrEqual(3);
+        expect(failing.length).toBeLessThan(32);
+        expect(failing.some((margin) => margin.badDebt || margin.problem !== undefined)).toBe(false);
+      }
+    }
+  });
+});

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+/// @notice One state of the market for which an account's loss is measured.
+/// @param priceMove whole price steps, within ±15
+/// @param volShock -1, 0 or 1
+/// @param damping weight of the loss, in 2^-16, in [1, 2^16]
+struct Scenario {
+    int8 priceMove;
+    int8 volShock;
+    uint32 damping;
+}
+
+/// @notice The parameters of the margin model for one underlying; section 4 of docs/margin-model.md.
+/// @dev Every field is wider than its bound, so that a value out of bounds is refused by name and never cut off.
+/// @param priceStep in 2^-20 of log2: one step of the price grid is a factor 2^priceStep
+/// @param volShockUp relative vol shock at 30 days, in 2^-14, at most 2^13
+/// @param volShockDown likewise, downwards
+/// @param tenorPowerShort power of the tenor multiplier up to 30 days, in 2^-8, at most 2^7
+/// @param tenorPowerLong power of the tenor multiplier beyond 30 days, in 2^-8, at most 2^7
+/// @param tenorFloor seconds, in [86,400, 2,592,000]
+/// @param maintenanceFactor multiplies the scan risk, in 2^-12, in [2^12, 2^14]
+/// @param shortOptionRate of spot for each net short option of a strike, in 2^-16, at most 2^14
+/// @param horizonSeconds expected length of a liquidation, at most 7 days
+/// @param scenarios 1 to 32; the first is no move and no shock at full damping
+struct Parameters {
+    uint32 priceStep;
+    uint32 volShockUp;
+    uint32 volShockDown;
+    uint32 tenorPowerShort;
+    uint32 tenorPowerLong;
+    uint32 tenorFloor;
+    uint32 maintenanceFactor;
+    uint32 shortOptionRate;
+    uint32 horizonSeconds;
+    Scenario[] scenarios;
+}
+
+/// @title Bounds and packing of risk parameters
+/// @notice Section 4 of docs/margin-model.md.
+library ParameterWords {
+    /// @notice The price step has more than 20 bits.
+    error PriceStepOutOfRange(uint256 value);
+    /// @notice The vol shock up is above 0.5.
+    error VolShockUpOutOfRange(uint256 value);
+    /// @notice The vol shock down is above 0.5.
+    error VolShockDownOutOfRange(uint256 value);
+    /// @notice The short tenor power is above 0.5.
+    error TenorPowerShortOutOfRange(uint256 value);
+    /// @notice The long tenor power is above 0.5.
+    error TenorPowerLongOutOfRange(uint256 value);
+    /// @notice The tenor floor is below a day or above 30 days.
+    error TenorFloorOutOfRange(uint256 value);
+    /// @notice The maintenance factor is below 1 or above 4.
+    error MaintenanceFactorOutOfRange(uint256 value);
+    /// @notice The short option rate is above a quarter.
+    error ShortOptionRateOutOfRange(uint256 value);
+    /// @notice The horizon is longer than 7 days.
+    error HorizonOutOfRange(uint256 value);
+    /// @notice There are more than 32 scenarios.
+    error TooManyScenarios(uint256 count);
+    /// @notice The first scenario is missing, moves something, or is damped.
+    error FirstScenarioNotNeutral();
+    /// @notice A price move is more than 15 steps, or the steps are more than a factor of 2.
+    error PriceMoveOutOfRange(uint256 index, int256 value);
+    /// @notice A vol shock is not -1, 0 or 1.
+    error VolShockOutOfRange(uint256 index, int256 value);
+    /// @notice A damping is 0 or above 1.
+    error DampingOutOfRange(uint256 index, uint256 value);
+
+    /// @notice Places for scenarios.
+    uint256 internal constant SCENARIO_CAPACITY = 32;
+    /// @notice Scenarios of one word.
+    uint256 internal constant SCENARIOS_PER_WORD = 8;
+    /// @notice A damping of 1.
+    uint256 internal constant DAMPING_ONE = 1 << 16;
+    /// @notice Seconds of a year of 365 days.
+    uint256 internal constant YEAR = 31_536_000;
+
+    /// @notice Reverts unless every field is within its bounds, naming the field.
+    function validate(Parameters memory p) internal pure {
+        if (p.priceStep >= 1 << 20) revert PriceStepOutOfRange(p.priceStep);
+        if (p.volShockUp > 1 << 13) revert VolShockUpOutOfRange(p.volShockUp);
+        if (p.volShockDown > 1 << 13) revert VolShockDownOutOfRange(p.volShockDown);
+        if (p.tenorPowerShort > 1 << 7) revert TenorPowerShortOutOfRange(p.tenorPowerShort);
+        if (p.tenorPowerLong > 1 << 7) revert TenorPowerLongOutOfRange(p.tenorPowerLong);
+        if (p.tenorFloor < 86_400 || p.tenorFloor > 2_592_000) revert TenorFloorOutOfRange(p.tenorFloor);
+        if (p.maintenanceFactor < 1 << 12 || p.maintenanceFactor > 1 << 14) {
+            revert MaintenanceFactorOutOfRange(p.maintenanceFactor);
+        }
+        if (p.shortOptionRate > 1 << 14) revert ShortOptionRateOutOfRange(p.shortOptionRate);
+        if (p.horizonSeconds > 7 days) revert HorizonOutOfRange(p.horizonSeconds);
+
+        uint256 count = p.scenarios.length;
+        if (count > SCENARIO_CAPACITY) revert TooManyScenarios(count);
+        if (
+            count == 0 || p.scenarios[0].priceMove != 0 || p.scenarios[0].volShock != 0
+                || p.scenarios[0].damping != DAMPING_ONE
+        ) revert FirstScenarioNotNeutral();
+        for (uint256 index = 1; index < count; index++) {
+            Scenario memory scenario = p.scenarios[index];
+            int256 move = scenario.priceMove;
+            uint256 steps = uint256(move < 0 ? -move : move);
+            if (steps > 15 || steps * p.priceStep > 1 << 20) revert PriceMoveOutOfRange(index, move);
+            if (scenario.volShock < -1 || scenario.volShock > 1) revert VolShockOutOfRange(index, scenario.volShock);
+            if (scenario.damping == 0 || scenario.damping > DAMPING_ONE) {
+                revert DampingOutOfRange(index, scenario.damping);
+            }
+        }
+    }
+
+    /// @notice The square root of the horizon in years, in 2^-20, rounded down.
+    /// @param horizonSeconds seconds, at most 7 days
+    function horizonFactor(uint256 horizonSeconds) internal pure returns (uint256) {
+        return Math.sqrt((horizonSeconds << 40) / YEAR);
+    }
+
+    /// @notice The words that a commitment is made of: the header, then four scenario words.
+    /// @dev The parameters must be valid.
+    function pack(Parameters memory p) internal pure returns (uint256[5] memory words) {
+        words[0] = uint256(p.priceStep) | (uint256(p.volShockUp) << 20) | (uint256(p.volShockDown) << 36)
+            | (uint256(p.tenorPowerShort) << 52) | (uint256(p.tenorPowerLong) << 60) | (uint256(p.tenorFloor) << 68)
+            | (uint256(p.maintenanceFactor) << 92) | (uint256(p.shortOptionRate) << 108)
+            | (horizonFactor(p.horizonSeconds) << 124);
+        for (uint256 index = 0; index < p.scenarios.length; index++) {
+            words[1 + index / SCENARIOS_PER_WORD] |=
+                packScenario(p.scenarios[index]) << (31 * (index % SCENARIOS_PER_WORD));
+        }
+    }
+
+    /// @notice A scenario's 31 bits: `priceMove + 32` 6 | `volShock + 1` 2 | `damping` 17 (of 23).
+    /// @dev The scenario must be valid.
+    function packScenario(Scenario memory scenario) internal pure returns (uint256) {
+        return uint256(int256(scenario.priceMove) + 32) | (uint256(int256(scenario.volShock) + 1) << 6)
+            | (uint256(scenario.damping) << 8);
+    }
+}

@@ -1,0 +1,51 @@
+/** Errors of deployments and local chains. */
+
+/** Stable reasons of a {@link ChainError}. */
+export type ChainErrorCode =
+  /** No platform package of forge or anvil is installed. */
+  | 'BINARY_MISSING'
+  /** The contracts have not been built, or the contract is not among them. */
+  | 'ARTIFACT_MISSING'
+  /** An artefact of the build cannot be read as one. */
+  | 'ARTIFACT_MALFORMED'
+  /** A library that a contract is linked against was not given. */
+  | 'LIBRARY_MISSING'
+  /** A verifier of a development key was about to be deployed outside a local chain. */
+  | 'DEVELOPMENT_KEY_REFUSED'
+  /** A transaction of the deployment was reverted. */
+  | 'DEPLOYMENT_FAILED'
+  /** The local chain did not start, or ended too early. */
+  | 'ANVIL_FAILED';
+
+/** An error of deployments and local chains, with a stable {@link ChainErrorCode}. */
+export class ChainError extends Error {
+  readonly code: ChainErrorCode;
+  /** Further figures, for logs. */
+  readonly details: Readonly<Record<string, string | number>>;
+
+  constructor(
+    code: ChainErrorCode,
+    message: string,
+    details: Readonly<Record<string, string | number>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'ChainError';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** A verifier whose key was made with known secrets must not judge proofs where money is. */
+export class DevelopmentKeyError extends ChainError {
+  declare readonly code: 'DEVELOPMENT_KEY_REFUSED';
+
+  constructor(chainId: number, verifier: string) {
+    super(
+      'DEVELOPMENT_KEY_REFUSED',
+      `Deploy a verifier of a ceremony key: anyone can forge proofs for ${verifier}, and chain ${chainId} is no local chain.`,
+      { chainId, verifier },
+    );
+    this.name = 'DevelopmentKeyError';
+  }
+}

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { collectSources, compileCircuit, compileFile, compileText } from './compile.ts';
+import { WitnessCalculator } from './prover/witness-calculator.ts';
+import { parseR1cs, parseSymbols, parseWitness, publicSignalNames, violatedConstraints } from './r1cs.ts';
+import { toyCircuit, toyInput } from './testing.ts';
+
+describe('compileFile', () => {
+  it('compiles once and names every output', async () => {
+    const first = await compileFile(toyCircuit);
+    const stages: string[] = [];
+    const second = await compileFile(toyCircuit, { onProgress: (p) => stages.push(p.stage) });
+    expect(second).toMatchObject({
+      cached: true,
+      compileMs: 0,
+      sourceHash: first.sourceHash,
+      r1csHash: first.r1csHash,
+    });
+    expect(stages).toEqual(['hashing', 'done']);
+    const r1cs = parseR1cs(await readFile(first.r1csPath));
+    const symbols = parseSymbols(await readFile(first.symPath, 'utf8'));
+    expect(r1cs).toMatchObject({ outputs: 1, publicInputs: 2, privateInputs: 2 });
+    expect(publicSignalNames(r1cs, symbols)).toEqual(['digest', 'product', 'context']);
+  });
+
+  it('reaches every include', async () => {
+    const files = [...(await collectSources(toyCircuit)).keys()].map((path) => path.replace(/^.*\//, ''));
+    expect(files).toEqual(
+      expect.arrayContaining(['toy-multiplier.circom', 'poseidon.circom', 'poseidon_constants.circom']),
+    );
+  });
+
+  it('carries the text of the compiler', async () => {
+    const text =
+      'pragma circom 2.2.0;\ntemplate A() { signal input a; missing <== a; }\ncomponent main = A();\n';
+    await expect(compileText('broken', text)).rejects.toMatchObject({
+      code: 'CIRCUIT_COMPILE_FAILED',
+      message: expect.stringContaining('unknown symbol'),
+    });
+  });
+
+  it('names what is missing', async () => {
+    await expect(compileCircuit('no-such-circuit')).rejects.toMatchObject({ code: 'CIRCUIT_NOT_FOUND' });
+    await expect(compileCircuit('../escape me')).rejects.toMatchObject({ code: 'CIRCUIT_NOT_FOUND' });
+    const text = 'pragma circom 2.2.0;\ninclude "nowhere.circom";\n';
+    await expect(compileText('lost', text)).rejects.toMatchObject({
+      code: 'CIRCUIT_NOT_FOUND',
+      details: { include: 'nowhere.circom' },
+    });
+  });
+
+  it('can be cancelled', async () => {
+    const text = `pragma circom 2.2.0; // ${Math.random()}\ntemplate A() { signal input a; a === 1; }\ncomponent main = A();`;
+    await expect(compileText('stopped', text, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'CANCELLED',
+    });
+  });
+});
+
+describe('witnesses', () => {
+  it('satisfy the constraints, and no longer once a signal is changed', async () => {
+    const circuit = await compileFile(toyCircuit);
+    const r1cs = parseR1cs(await readFile(circuit.r1csPath));
+    const calculator = await WitnessCalculator.create(await readFile(circuit.wasmPath));
+    const witness = parseWitness(await calculator.calculate(toyInput()));
+    expect(violatedConstraints(r1cs, witness)).toEqual([]);
+    const { wires } = parseSymbols(await readFile(circuit.symPath, 'utf8'));
+    for (const name of ['main.digest', 'main.product', 'main.context', 'main.left', 'main.right']) {
+      const mutated = [...witness];
+      mutated[wires.get(name)!]! += 1n;
+      expect(violatedConstraints(r1cs, mutated), name).not.toEqual([]);
+    }
+  });
+
+  it('refuse inputs with typed errors that name the field, and go on working', async () => {
+    const circuit = await compileFile(toyCircuit);
+    const calculator = await WitnessCalculator.create(await readFile(circuit.wasmPath));
+    const attempt = (change: Record<string, unknown>) =>
+      calculator.calculate({ ...toyInput(), ...change } as Parameters<WitnessCalculator['calculate']>[0]);
+    const r = '21888242871839275222246405745257275088548364400416034343698204186575808495617';
+    for (const bad of [r, '-1', '0x10', '', '01', '1.5', 'NaN', 5, null, {}]) {
+      await expect(attempt({ left: bad }), String(bad)).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+        details: { field: 'left' },
+      });
+    }
+    await expect(attempt({ left: ['1', '2'] })).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    await expect(attempt({ other: '1' })).rejects.toMatchObject({ details: { field: 'other' } });
+    const { context: _, ...missing } = toyInput();
+    await expect(calculator.calculate(missing)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    await expect(attempt({ product: '16' })).rejects.toMatchObject({ code: 'WITNESS_REJECTED' });
+    await expect(attempt({ left: '4294967296', right: '1', product: '4294967296' })).rejects.toMatchObject({
+      code: 'WITNESS_REJECTED',
+    });
+    await expect(calculator.calculate(toyInput(2n, 9n))).resolves.toBeInstanceOf(Uint8Array);
+  });
+});

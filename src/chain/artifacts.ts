@@ -1,0 +1,157 @@
+/** What the contracts' build produced. ABIs are read from there and exist nowhere else. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Abi, type AbiItem, type Address, getAddress, type Hex, isHex } from 'viem';
+import { ChainError } from './errors.ts';
+
+/** Where the build puts its artefacts, unless told otherwise. */
+export const ARTIFACT_DIRECTORY = join(
+  dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  'build',
+  'contracts',
+  'out',
+);
+
+/** Where a library's address goes into bytecode: offsets in bytes. */
+export interface LinkReference {
+  readonly library: string;
+  readonly positions: readonly { readonly start: number; readonly length: number }[];
+}
+
+/** A compiled contract. */
+export interface ContractArtifact {
+  readonly name: string;
+  readonly abi: Abi;
+  /** Creation bytecode; holds placeholders while libraries are to be linked. */
+  readonly bytecode: string;
+  readonly linkReferences: readonly LinkReference[];
+}
+
+/**
+ * Reads a contract's artefact.
+ *
+ * @param name name of the contract
+ * @param options.file name of its source file without `.sol`, when it differs from the contract's
+ * @param options.directory where the artefacts are; {@link ARTIFACT_DIRECTORY} unless given
+ * @throws ChainError `ARTIFACT_MISSING`, `ARTIFACT_MALFORMED`
+ */
+export function loadArtifact(
+  name: string,
+  options: { readonly file?: string; readonly directory?: string } = {},
+): ContractArtifact {
+  const path = join(options.directory ?? ARTIFACT_DIRECTORY, `${options.file ?? name}.sol`, `${name}.json`);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ChainError(
+      'ARTIFACT_MISSING',
+      `Build the contracts first: npx tsx scripts/forge.ts build. There is no artefact of ${name}.`,
+      { contract: name, path },
+      { cause },
+    );
+  }
+  const malformed = (cause?: unknown): ChainError =>
+    new ChainError(
+      'ARTIFACT_MALFORMED',
+      `Build the contracts again: the artefact of ${name} is unreadable.`,
+      { path },
+      { cause },
+    );
+  let parsed: ForgeArtifact;
+  try {
+    parsed = JSON.parse(text) as ForgeArtifact;
+  } catch (cause) {
+    throw malformed(cause);
+  }
+  const bytecode = parsed?.bytecode?.object;
+  if (!Array.isArray(parsed.abi) || typeof bytecode !== 'string' || !bytecode.startsWith('0x'))
+    throw malformed();
+  const linkReferences = Object.values(parsed.bytecode?.linkReferences ?? {}).flatMap((libraries) =>
+    Object.entries(libraries).map(([library, positions]) => ({ library, positions })),
+  );
+  return { name, abi: parsed.abi, bytecode, linkReferences };
+}
+
+/**
+ * Creation bytecode with the addresses of libraries put in.
+ *
+ * @throws ChainError `LIBRARY_MISSING`, `ARTIFACT_MALFORMED`
+ */
+export function linkedBytecode(
+  artifact: ContractArtifact,
+  libraries: Readonly<Record<string, Address>> = {},
+): Hex {
+  let bytecode = artifact.bytecode;
+  for (const { library, positions } of artifact.linkReferences) {
+    const address = libraries[library];
+    if (address === undefined) {
+      throw new ChainError('LIBRARY_MISSING', `Give the address of ${library} to link ${artifact.name}.`, {
+        contract: artifact.name,
+        library,
+      });
+    }
+    const digits = getAddress(address).slice(2).toLowerCase();
+    for (const { start, length } of positions) {
+      const from = 2 + 2 * start;
+      bytecode = bytecode.slice(0, from) + digits + bytecode.slice(from + 2 * length);
+    }
+  }
+  if (bytecode === '0x' || !isHex(bytecode)) {
+    throw new ChainError('ARTIFACT_MALFORMED', `${artifact.name} has no bytecode that could be deployed.`, {
+      contract: artifact.name,
+    });
+  }
+  return bytecode;
+}
+
+/** The ABIs of the deployed contracts. `engine`, `oracle` and so on also hold the errors that others pass through. */
+export interface ProtocolAbis {
+  readonly asset: Abi;
+  readonly oracle: Abi;
+  readonly parameters: Abi;
+  readonly clearingHouse: Abi;
+  readonly engine: Abi;
+}
+
+/**
+ * The ABIs of the protocol, each with the custom errors of all, so that a revert from a nested call is named.
+ *
+ * @throws ChainError as {@link loadArtifact}
+ */
+export function loadProtocolAbis(directory?: string): ProtocolAbis {
+  const options = directory === undefined ? {} : { directory };
+  const asset = loadArtifact('TestUsd', options).abi;
+  const oracle = loadArtifact('RiskOracle', options).abi;
+  const parameters = loadArtifact('RiskParameters', options).abi;
+  const clearingHouse = loadArtifact('ClearingHouse', options).abi;
+  const engine = loadArtifact('LiquidationEngine', options).abi;
+  const errors = new Map<string, AbiItem>();
+  for (const item of [...engine, ...clearingHouse, ...asset, ...oracle, ...parameters]) {
+    if (item.type === 'error') errors.set(signature(item), item as AbiItem);
+  }
+  const withErrors = (abi: Abi): Abi => [...abi.filter(({ type }) => type !== 'error'), ...errors.values()];
+  return {
+    asset: withErrors(asset),
+    oracle: withErrors(oracle),
+    parameters: withErrors(parameters),
+    clearingHouse: withErrors(clearingHouse),
+    engine: withErrors(engine),
+  };
+}
+
+function signature(item: {
+  readonly name: string;
+  readonly inputs: readonly { readonly type: string }[];
+}): string {
+  return `${item.name}(${item.inputs.map(({ type }) => type).join(',')})`;
+}
+
+interface ForgeArtifact {
+  abi: Abi;
+  bytecode?: {
+    object?: string;
+    linkReferences?: Record<string, Record<string, { start: number; length: number }[]>>;
+  };
+}

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { CircuitTester } from './circuit-tester.ts';
 import { collectSources, compileCircuit, compileFile, compileText } from './compile.ts';
 import { WitnessCalculator } from './prover/witness-calculator.ts';
-import { parseR1cs, parseSymbols, parseWitness, publicSignalNames, violatedConstraints } from './r1cs.ts';
+import { parseR1cs, parseSymbols, publicSignalNames } from './r1cs.ts';
 import { toyCircuit, toyInput } from './testing.ts';
 
 describe('compileFile', () => {
@@ -59,17 +60,16 @@ describe('compileFile', () => {
 
 describe('witnesses', () => {
   it('satisfy the constraints, and no longer once a signal is changed', async () => {
-    const circuit = await compileFile(toyCircuit);
-    const r1cs = parseR1cs(await readFile(circuit.r1csPath));
-    const calculator = await WitnessCalculator.create(await readFile(circuit.wasmPath));
-    const witness = parseWitness(await calculator.calculate(toyInput()));
-    expect(violatedConstraints(r1cs, witness)).toEqual([]);
-    const { wires } = parseSymbols(await readFile(circuit.symPath, 'utf8'));
-    for (const name of ['main.digest', 'main.product', 'main.context', 'main.left', 'main.right']) {
-      const mutated = [...witness];
-      mutated[wires.get(name)!]! += 1n;
-      expect(violatedConstraints(r1cs, mutated), name).not.toEqual([]);
+    const tester = await CircuitTester.fromFile(toyCircuit);
+    expect(tester.constraints).toBe(306);
+    const witness = await tester.witness(toyInput());
+    expect(tester.signal(witness, 'product')).toBe(15n);
+    expect(tester.violated(witness)).toEqual([]);
+    for (const name of ['digest', 'product', 'context', 'main.left', 'main.right']) {
+      const mutated = tester.mutate(witness, { [name]: tester.signal(witness, name) + 1n });
+      expect(tester.violated(mutated), name).not.toEqual([]);
     }
+    expect(() => tester.wire('nothing')).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }));
   });
 
   it('refuse inputs with typed errors that name the field, and go on working', async () => {

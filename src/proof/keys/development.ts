@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Groth16VerificationKey } from 'snarkjs';
 import type { CompiledCircuit } from '../compile.ts';
@@ -201,10 +201,26 @@ export async function ensureDevelopmentKey(
       metaPath,
       `${JSON.stringify({ zkeyHash: sha256(zkey), verificationKey }, null, 1)}\n`,
     );
+    await removeOldKeys(directory);
     report('done', 1);
     return load(false);
   });
 }
+
+/** Keys of earlier versions of a circuit are megabytes each: keep the newest few. */
+async function removeOldKeys(directory: string): Promise<void> {
+  const files = (await readdir(directory)).filter((file) => file.endsWith('.json'));
+  const dated = await Promise.all(
+    files.map(async (file) => ({ file, time: (await stat(join(directory, file))).mtimeMs })),
+  );
+  for (const { file } of dated.sort((a, b) => b.time - a.time).slice(KEPT_KEYS)) {
+    // The metadata first: without it the key does not count as complete.
+    await rm(join(directory, file), { force: true });
+    await rm(join(directory, file.replace(/json$/, 'zkey')), { force: true });
+  }
+}
+
+const KEPT_KEYS = 4;
 
 function scalars(...values: bigint[]): Uint8Array {
   const bytes = new Uint8Array(32 * values.length);

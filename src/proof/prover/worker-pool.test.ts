@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ensureDevelopmentKey } from '../keys/development.ts';
 import { compileMediumCircuit, prepareToyCircuit, toyInput } from '../testing.ts';
@@ -157,5 +160,25 @@ describe('WorkerPool', () => {
     expect(alive(pid!)).toBe(false);
     expect(pool.status()).toMatchObject({ processes: [], closed: true });
     await expect(pool.prove(toyJob())).rejects.toMatchObject({ code: 'POOL_UNAVAILABLE' });
+  });
+
+  it('leaves no process behind when its own process is killed', async () => {
+    const script = `
+      const { WorkerPool } = await import(${JSON.stringify(new URL('./worker-pool.ts', import.meta.url).href)});
+      const pool = new WorkerPool({ circuits: [${JSON.stringify(medium)}], preload: false });
+      pool.prove(${JSON.stringify(slowJob())}, {
+        onProgress: (stage) => stage === 'proving' && console.log(pool.status().processes[0]),
+      }).catch(() => {});`;
+    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+    const parent = spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pid = await new Promise<number>((resolve, reject) => {
+      parent.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString())));
+      parent.once('exit', (code) => reject(new Error(`the parent ended with code ${code}`)));
+    });
+    expect(alive(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await expect.poll(() => alive(pid), { timeout: 20_000, interval: 100 }).toBe(false);
   });
 });

@@ -22,7 +22,7 @@ async function toy() {
 }
 
 describe('development keys', () => {
-  it('are the same bytes for the same circuit, with and without threads', async () => {
+  it('are the same bytes for the same circuit', async () => {
     const { r1cs, zkey } = await toy();
     const again = await generateDevelopmentKey('toy', r1cs);
     expect(Buffer.from(again).equals(zkey)).toBe(true);

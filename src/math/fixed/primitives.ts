@@ -1,0 +1,120 @@
+/**
+ * Integer functions of the exact model. Each has a circuit template of the same name in `circuits/lib`, and both give
+ * the same integers for every input of the stated domain. Formulas: `docs/margin-model.md`, section 7.
+ */
+import { EXP2, LOG2, LOG2_SLOPE, type PiecewisePolynomial, TAIL, TAIL_SLOPE } from './polynomials.ts';
+
+/** Quotient rounded towards minus infinity. The divisor is positive. */
+export function floorDivide(dividend: bigint, divisor: bigint): bigint {
+  const quotient = dividend / divisor;
+  return dividend % divisor < 0n ? quotient - 1n : quotient;
+}
+
+/** Quotient rounded towards plus infinity. The divisor is positive. */
+export function ceilDivide(dividend: bigint, divisor: bigint): bigint {
+  return -floorDivide(-dividend, divisor);
+}
+
+/** `floor(sqrt(x))` for x >= 0. */
+export function integerSquareRoot(x: bigint): bigint {
+  if (x < 2n) return x;
+  let root = BigInt(Math.floor(Math.sqrt(Number(x))));
+  // One Newton step makes the double's 53 bits enough for the sizes in use; the loops make it exact.
+  root = (root + x / root) / 2n;
+  while (root * root > x) root--;
+  while ((root + 1n) * (root + 1n) <= x) root++;
+  return root;
+}
+
+/** Horner's rule over the integer coefficients of one segment, each step adding the scale of `tau`. */
+function evaluate(polynomial: PiecewisePolynomial, segment: number, tau: bigint): bigint {
+  const row = polynomial.coefficients[segment]!;
+  let value = row[row.length - 1]!;
+  for (let k = row.length - 2; k >= 0; k--) value = value * tau + row[k]!;
+  return value;
+}
+
+/** Scale exponent of {@link log2Fixed}. */
+export const LOG2_SCALE = 45n;
+
+/**
+ * Binary logarithm of an integer.
+ *
+ * @param x in `[1, 2^width)`
+ * @param width bits that x may have, at least 20
+ * @returns `log2(x)` in 2^-45; error below 3.4e-6
+ */
+export function log2Fixed(x: bigint, width: number): bigint {
+  const length = x.toString(2).length;
+  const mantissa = x << BigInt(width - length);
+  // The 18 bits after the leading one: segment 3, high 8, low 7.
+  const fraction = (mantissa - (1n << BigInt(width - 1))) >> BigInt(width - 1 - 18);
+  const segment = Number(fraction >> 15n);
+  const high = (fraction >> 7n) & 255n;
+  const low = fraction & 127n;
+  const tau = 2n * high - 255n;
+  const offset = 2n * low - 127n;
+  return (
+    (BigInt(length - 1) << LOG2_SCALE) +
+    evaluate(LOG2, segment, tau) +
+    evaluate(LOG2_SLOPE, segment, tau) * offset
+  );
+}
+
+/** Scale exponent of {@link exp2Fixed}. */
+export const EXP2_SCALE = 90n;
+/** `ln 2` in 2^-12, enough for a correction below 2^-9. */
+const LN2_SHORT = 2839n;
+
+/**
+ * Two to a power.
+ *
+ * @param y in 2^-18, in `[-4, 4)`
+ * @returns `2^(y + 4)` in 2^-90, y taken at the middle of its last place; relative error below 3e-6, most of it the place of y
+ */
+export function exp2Fixed(y: bigint): bigint {
+  const shifted = y + (4n << 18n);
+  const whole = shifted >> 18n;
+  const high = (shifted >> 10n) & 255n;
+  const low = shifted & 1023n;
+  const tau = 2n * high - 255n;
+  const offset = 2n * low - 1023n;
+  return (evaluate(EXP2, 0, tau) * ((1n << 31n) + LN2_SHORT * offset)) << whole;
+}
+
+/** Scale exponent of {@link normalTailCoarse} and {@link normalTailFine}. */
+export const TAIL_SCALE = 98n;
+/** One, as a probability at {@link TAIL_SCALE}. */
+export const PROBABILITY_ONE = 1n << TAIL_SCALE;
+
+/**
+ * Normal distribution function of a number in 2^-12, taken at the middle of its last place, `(k + 1/2) 2^-12`.
+ *
+ * @returns probability in 2^-98
+ */
+export function normalCdfCoarse(k: bigint): bigint {
+  const negative = k < 0n;
+  const magnitude = negative ? -k - 1n : k;
+  const segment = magnitude >> 12n;
+  const tail = segment >= 8n ? 0n : evaluate(TAIL, Number(segment), 2n * (magnitude & 4095n) - 4095n);
+  return negative ? tail : PROBABILITY_ONE - tail;
+}
+
+/**
+ * Normal distribution function of a number in 2^-20, taken at the middle of its last place, `(k + 1/2) 2^-20`: the
+ * value at the middle of the 2^-12 cell, and the slope there times the rest.
+ *
+ * @returns probability in 2^-98
+ */
+export function normalCdfFine(k: bigint): bigint {
+  const negative = k < 0n;
+  const magnitude = negative ? -k - 1n : k;
+  const segment = magnitude >> 20n;
+  let tail = 0n;
+  if (segment < 8n) {
+    const tau = 2n * ((magnitude >> 8n) & 4095n) - 4095n;
+    const offset = 2n * (magnitude & 255n) - 255n;
+    tail = evaluate(TAIL, Number(segment), tau) + evaluate(TAIL_SLOPE, Number(segment), tau) * offset;
+  }
+  return negative ? tail : PROBABILITY_ONE - tail;
+}

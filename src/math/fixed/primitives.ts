@@ -82,7 +82,23 @@ export function exp2Fixed(y: bigint): bigint {
   return (evaluate(EXP2, 0, tau) * ((1n << 31n) + LN2_SHORT * offset)) << whole;
 }
 
-/** Scale exponent of {@link normalTailCoarse} and {@link normalTailFine}. */
+/**
+ * Two to a power, for price factors: a second-order correction, and no half place.
+ *
+ * @param y in 2^-20, in `[-4, 4)`
+ * @returns `2^y` in 2^-26, rounded down; relative error below 4e-7
+ */
+export function exp2Precise(y: bigint): bigint {
+  const shifted = y + (4n << 20n);
+  const whole = shifted >> 20n;
+  const high = (shifted >> 12n) & 255n;
+  const low = shifted & 4095n;
+  const offset = LN2_SHORT * (low - 2048n);
+  const correction = (1n << 65n) + (offset << 33n) + offset * offset;
+  return ((evaluate(EXP2, 0, 2n * high - 255n) * correction) << whole) >> 102n;
+}
+
+/** Scale exponent of {@link normalCdfCoarse} and {@link normalCdfFine}. */
 export const TAIL_SCALE = 98n;
 /** One, as a probability at {@link TAIL_SCALE}. */
 export const PROBABILITY_ONE = 1n << TAIL_SCALE;

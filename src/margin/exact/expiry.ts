@@ -1,0 +1,107 @@
+/**
+ * What the exact model derives from one expiry word, once per round and scenario. `docs/margin-model.md`, sections 7.2
+ * and 7.3.
+ */
+import { ZkMarginError } from '../../errors.ts';
+import { type ExpiryState, MIN_TENOR_SECONDS } from '../../market/words.ts';
+import { exp2Fixed, floorDivide, integerSquareRoot, log2Fixed } from '../../math/fixed/primitives.ts';
+import { type RiskParameters, type Scenario, SHOCK_TENOR_SECONDS } from '../parameters.ts';
+
+/** `round(2^50 / (16 * 31,536,000))`: turns seconds times `4^spacingExponent` into `(h^2 T)` in 2^-50. */
+export const SPACED_YEAR = 2_231_378n;
+/** `round(ln 2 * 2^43)`. */
+export const LN2_43 = 6_096_987_078_286n;
+/** `round(log2(100) * 2^45)`: strikes are in 1e-4 USD, prices in 1e-6 USD. */
+export const LOG2_STRIKE_TO_PRICE = 233_759_908_285_724n;
+/** Longest time to expiry, in seconds; a bound of the circuit's widths. */
+export const MAX_TENOR_SECONDS = 2n ** 27n;
+
+/** Figures of an expiry that do not depend on the scenario. */
+export interface ExactExpiry {
+  readonly forward: bigint;
+  readonly discount: bigint;
+  readonly vols: readonly bigint[];
+  /** Seconds to expiry, unfloored, positive. */
+  readonly tenor: bigint;
+  /** `h sqrt(T)` in years, 2^-25. */
+  readonly spacing: bigint;
+  /** `ln 2 / (h sqrt(T))`, 2^-18: turns binary logarithms into pillar spacings. */
+  readonly inverseSpacing: bigint;
+  /** `(log2(forward) - log2(100)) * inverseSpacing`, 2^-63. */
+  readonly forwardPosition: bigint;
+}
+
+/** Figures of an expiry under a scenario. */
+export interface ExactExpiryShock {
+  /** Vol multiplier, 2^-14, in `[1/2, 4)`. */
+  readonly volMultiplier: bigint;
+  /** Its reciprocal, 2^-13. */
+  readonly inverseMultiplier: bigint;
+  /** One price step in pillar spacings, divided by the vol multiplier, 2^-28. */
+  readonly stepPosition: bigint;
+}
+
+/** @throws ZkMarginError `EXPIRED_OPTION` at or after expiry, `OUT_OF_RANGE` beyond {@link MAX_TENOR_SECONDS} */
+export function exactExpiry(state: ExpiryState, timestamp: bigint, field = 'expiry'): ExactExpiry {
+  const tenor = BigInt(state.expiryHour) * 3600n - timestamp;
+  if (tenor <= 0n) {
+    throw new ZkMarginError('EXPIRED_OPTION', 'Settle options that have expired before margining.', {
+      field,
+    });
+  }
+  if (tenor > MAX_TENOR_SECONDS) {
+    throw new ZkMarginError(
+      'OUT_OF_RANGE',
+      `Keep expiries within ${MAX_TENOR_SECONDS} seconds of the round.`,
+      {
+        field,
+      },
+    );
+  }
+  const floored = tenor > BigInt(MIN_TENOR_SECONDS) ? tenor : BigInt(MIN_TENOR_SECONDS);
+  const spacing = integerSquareRoot(floored * 4n ** BigInt(state.spacingExponent) * SPACED_YEAR);
+  const inverseSpacing = LN2_43 / spacing;
+  return {
+    forward: state.forward,
+    discount: state.discount,
+    vols: state.vols,
+    tenor,
+    spacing,
+    inverseSpacing,
+    forwardPosition: (log2Fixed(state.forward, 44) - LOG2_STRIKE_TO_PRICE) * inverseSpacing,
+  };
+}
+
+/** `log2` of the tenor at which vol shocks are quoted, 2^-45. */
+export const LOG2_SHOCK_TENOR = log2Fixed(BigInt(SHOCK_TENOR_SECONDS), 28);
+
+/** The scenario's vol multiplier and what follows from it. */
+export function exactExpiryShock(
+  expiry: ExactExpiry,
+  parameters: RiskParameters,
+  scenario: Scenario,
+): ExactExpiryShock {
+  const floor = BigInt(parameters.tenorFloor);
+  const tenor = expiry.tenor > floor ? expiry.tenor : floor;
+  const power = BigInt(
+    tenor <= BigInt(SHOCK_TENOR_SECONDS) ? parameters.tenorPowerShort : parameters.tenorPowerLong,
+  );
+  const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 35n;
+  const shock =
+    scenario.volShock > 0
+      ? BigInt(parameters.volShockUp)
+      : scenario.volShock < 0
+        ? -BigInt(parameters.volShockDown)
+        : 0n;
+  const shocked = (1n << 14n) + ((shock * exp2Fixed(exponent)) >> 94n);
+  const volMultiplier = shocked > 1n << 13n ? shocked : 1n << 13n;
+  const inverseMultiplier = (1n << 27n) / volMultiplier;
+  return {
+    volMultiplier,
+    inverseMultiplier,
+    stepPosition: floorDivide(
+      BigInt(parameters.priceStep) * expiry.inverseSpacing * inverseMultiplier,
+      1n << 23n,
+    ),
+  };
+}

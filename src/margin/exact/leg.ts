@@ -1,0 +1,107 @@
+/** One leg of the exact model: its volatility and its two revaluations. `docs/margin-model.md`, sections 7.4 and 7.5. */
+import {
+  floorDivide,
+  log2Fixed,
+  normalCdfCoarse,
+  normalCdfFine,
+  PROBABILITY_ONE,
+} from '../../math/fixed/primitives.ts';
+import type { ExactExpiry, ExactExpiryShock } from './expiry.ts';
+
+const ONE_16 = 1n << 16n;
+/** Pillar positions are clamped to `[-516, 508)` spacings before division by the volatility. */
+const POSITION_CLAMP = 512n << 16n;
+const POSITION_CENTRE = 4n << 16n;
+
+/** What a leg needs for both revaluations, from strike and expiry alone. */
+export interface ExactLegSurface {
+  /** Volatility in spacings, 2^-20. */
+  readonly volatility: bigint;
+  /** Moneyness part of d1 at the mark, 2^-12: it stands for `(k + 1/2) 2^-12`. */
+  readonly moneyness: bigint;
+  /** `volatility * spacing`, 2^-45: the total standard deviation. */
+  readonly deviation: bigint;
+}
+
+/** The two normal probabilities of an option price, 2^-98, for a call: N(d1) and N(d2). */
+export interface ExactProbabilities {
+  readonly forwardWeight: bigint;
+  readonly strikeWeight: bigint;
+}
+
+/** Interpolates the pillars at the strike: Catmull-Rom with flat ends, then truncation to 2^-20. */
+export function interpolateVolatility(vols: readonly bigint[], position: bigint): bigint {
+  const shifted = position + POSITION_CENTRE;
+  if (shifted < 0n) return vols[0]! << 4n;
+  if (shifted >= 7n * ONE_16) return vols[7]! << 4n;
+  const segment = Number(shifted >> 16n);
+  const left = vols[segment]!;
+  const right = vols[segment + 1]!;
+  // Twice the slopes at both ends of the segment, zero at the outermost pillars.
+  const leftSlope = segment === 0 ? 0n : right - vols[segment - 1]!;
+  const rightSlope = segment === 6 ? 0n : vols[segment + 2]! - left;
+  const q1 = leftSlope;
+  const q2 = 6n * (right - left) - 2n * leftSlope - rightSlope;
+  const q3 = leftSlope + rightSlope - 4n * (right - left);
+  const tau = 2n * ((shifted >> 8n) & 255n) + 1n;
+  const offset = 2n * (shifted & 255n) - 255n;
+  const value = (((q3 * tau + (q2 << 9n)) * tau + (q1 << 18n)) * tau + (left << 28n)) << 8n;
+  const slope = (3n * q3 * tau + ((2n * q2) << 9n)) * tau + (q1 << 18n);
+  return (value + slope * offset) >> 32n;
+}
+
+/** The scenario-free part of a leg. The strike is in 1e-4 USD, at least 1. */
+export function exactLegSurface(strike: bigint, expiry: ExactExpiry): ExactLegSurface {
+  const position = floorDivide(
+    log2Fixed(strike, 36) * expiry.inverseSpacing - expiry.forwardPosition,
+    1n << 47n,
+  );
+  const volatility = interpolateVolatility(expiry.vols, position);
+  const shifted = position + POSITION_CENTRE;
+  const clamped =
+    shifted < -POSITION_CLAMP
+      ? -POSITION_CLAMP - POSITION_CENTRE
+      : shifted >= POSITION_CLAMP
+        ? POSITION_CLAMP - POSITION_CENTRE
+        : position;
+  return {
+    volatility,
+    moneyness: floorDivide(-(2n * clamped + 1n) << 11n, volatility >> 4n),
+    deviation: volatility * expiry.spacing,
+  };
+}
+
+function probabilities(moneyness: bigint, deviation: bigint): ExactProbabilities {
+  const coarse = moneyness + (deviation >> 9n);
+  return {
+    forwardWeight: normalCdfCoarse(coarse),
+    strikeWeight: normalCdfFine(256n * coarse + 127n - deviation),
+  };
+}
+
+/** Probabilities at the mark. */
+export function markProbabilities(surface: ExactLegSurface): ExactProbabilities {
+  return probabilities(surface.moneyness, surface.deviation >> 25n);
+}
+
+/** Probabilities after `priceMove` steps, under the expiry's shock. */
+export function scenarioProbabilities(
+  surface: ExactLegSurface,
+  shock: ExactExpiryShock,
+  priceMove: bigint,
+): ExactProbabilities {
+  const intercept = floorDivide((2n * surface.moneyness + 1n) * shock.inverseMultiplier, 1n << 14n);
+  const slope = shock.stepPosition / (surface.volatility >> 4n);
+  const deviation = ((surface.deviation >> 21n) * shock.volMultiplier) >> 18n;
+  return probabilities(intercept + priceMove * slope + (priceMove >> 1n), deviation);
+}
+
+/** A put's probabilities are a call's less one (put-call parity). */
+export function forKind(weights: ExactProbabilities, isPut: boolean): ExactProbabilities {
+  return isPut
+    ? {
+        forwardWeight: weights.forwardWeight - PROBABILITY_ONE,
+        strikeWeight: weights.strikeWeight - PROBABILITY_ONE,
+      }
+    : weights;
+}

@@ -2,18 +2,16 @@
  * Runs forge: `tsx scripts/forge.ts build|test [arguments]`.
  *
  * forge's binary lies in the npm package of this platform, an optional dependency of `@foundry-rs/forge`, and is run
- * from there, so that no install script is needed. The exit code is forge's.
+ * from there, so that no install script is needed. The compiler is npm's `solc`. The exit code is forge's.
  */
-import { spawn } from 'node:child_process';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { foundryBinary } from '../src/chain/binaries.ts';
+import { runForge } from '../src/chain/build.ts';
+import { ChainError } from '../src/chain/errors.ts';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const child = spawn(foundryBinary('forge'), process.argv.slice(2), { cwd: root, stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
-child.on('error', (error) => {
-  console.error(`forge could not be run: ${error.message}`);
-  process.exit(1);
-});
-child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+try {
+  const { exitCode } = await runForge(process.argv.slice(2), true);
+  process.exitCode = exitCode;
+} catch (error) {
+  if (!(error instanceof ChainError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

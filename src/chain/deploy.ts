@@ -5,6 +5,7 @@ import {
   type Chain,
   createPublicClient,
   custom,
+  getAddress,
   type Hex,
   type PublicClient,
   type Transport,
@@ -181,7 +182,7 @@ class Deployer {
         contract: name,
       });
     }
-    return receipt.contractAddress;
+    return getAddress(receipt.contractAddress);
   }
 
   async call(

@@ -4,6 +4,8 @@
 export type ChainErrorCode =
   /** No platform package of forge or anvil is installed. */
   | 'BINARY_MISSING'
+  /** forge reported errors, or could not be run. */
+  | 'BUILD_FAILED'
   /** The contracts have not been built, or the contract is not among them. */
   | 'ARTIFACT_MISSING'
   /** An artefact of the build cannot be read as one. */

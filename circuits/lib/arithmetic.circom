@@ -1,0 +1,127 @@
+pragma circom 2.2.0;
+
+include "bitify.circom";
+include "comparators.circom";
+
+// A signed number -2^bits <= in < 2^bits, as bits of in + 2^bits: out[bits] is 1 when in >= 0.
+// Unique: bits + 1 <= 252.
+template SignedBits(bits) {
+    signal input in;
+    signal output out[bits + 1];
+    out <== Num2Bits(bits + 1)(in + (1 << bits));
+}
+
+// Bits [from, to) of a decomposition, as a number. Free of constraints.
+template Slice(width, from, to) {
+    signal input in[width];
+    signal output out;
+    var sum = 0;
+    for (var i = from; i < to; i++) sum += in[i] * (1 << (i - from));
+    out <== sum;
+}
+
+// quotient = floor(dividend / divisor), divisor in [1, 2^divisorBits), dividend signed.
+// 0 <= remainder < divisor is forced by two range checks; quotient * divisor + remainder does not wrap as long as the
+// caller bounds the quotient: every use here range-checks it, directly or through the normal argument it enters.
+// A divisor of 0 satisfies nothing.
+template FloorDivide(divisorBits) {
+    signal input dividend;
+    signal input divisor;
+    signal output quotient;
+    signal remainder;
+    var q = 0;
+    if (divisor != 0) {
+        if (dividend < 0) {
+            q = -((-dividend + divisor - 1) \ divisor);
+        } else {
+            q = dividend \ divisor;
+        }
+    }
+    quotient <-- q;
+    remainder <== dividend - quotient * divisor;
+    _ <== Num2Bits(divisorBits)(remainder);
+    _ <== Num2Bits(divisorBits)(divisor - 1 - remainder);
+}
+
+// out = floor(in / 2^places) for in >= 0 or signed; only the lower bits are checked here, so the caller must bound out.
+template ShiftRight(places) {
+    signal input in;
+    signal output out;
+    signal output low[places];
+    for (var i = 0; i < places; i++) {
+        low[i] <-- (in >> i) & 1;
+        low[i] * (low[i] - 1) === 0;
+    }
+    var sum = 0;
+    for (var i = 0; i < places; i++) sum += low[i] * (1 << i);
+    // Division by a constant is multiplication by its inverse: exact here because the caller bounds out.
+    out <== (in - sum) / (1 << places);
+}
+
+// As ShiftRight for a signed input: the hint adds an offset of 2^offsetBits, offsetBits > places, to stay positive.
+template ShiftRightSigned(places, offsetBits) {
+    signal input in;
+    signal output out;
+    signal output low[places];
+    component shift = ShiftRight(places);
+    shift.in <== in + (1 << offsetBits);
+    low <== shift.low;
+    out <== shift.out - (1 << (offsetBits - places));
+}
+
+// The eight products of three bits: out[i] is 1 when the bits (least first) spell i. Four constraints.
+template OneHot8() {
+    signal input bits[3];
+    signal output out[8];
+    signal ab <== bits[0] * bits[1];
+    signal ac <== bits[0] * bits[2];
+    signal bc <== bits[1] * bits[2];
+    signal abc <== ab * bits[2];
+    out[7] <== abc;
+    out[6] <== bc - abc;
+    out[5] <== ac - abc;
+    out[4] <== bits[2] - ac - bc + abc;
+    out[3] <== ab - abc;
+    out[2] <== bits[1] - ab - bc + abc;
+    out[1] <== bits[0] - ab - ac + abc;
+    out[0] <== 1 - bits[0] - bits[1] - bits[2] + ab + ac + bc - abc;
+}
+
+// Product of (1 + bit_i (2^(2^i) - 1)) = 2^(bits as a number).
+template PowerOfTwo(n) {
+    signal input bits[n];
+    signal output out;
+    signal partial[n];
+    partial[0] <== 1 + bits[0];
+    for (var i = 1; i < n; i++) {
+        partial[i] <== partial[i - 1] * (1 + bits[i] * ((1 << (1 << i)) - 1));
+    }
+    out <== partial[n - 1];
+}
+
+// root = floor(sqrt(in)), in < 2^(2 * rootBits).
+template IntegerSquareRoot(rootBits) {
+    signal input in;
+    signal output root;
+    signal gap;
+    var guess = 0;
+    for (var i = rootBits - 1; i >= 0; i--) {
+        if ((guess + (1 << i)) * (guess + (1 << i)) <= in) { guess += 1 << i; }
+    }
+    root <-- guess;
+    gap <== in - root * root;
+    _ <== Num2Bits(rootBits)(root);
+    // root^2 <= in <= root^2 + 2 root
+    _ <== Num2Bits(rootBits + 1)(gap);
+    _ <== Num2Bits(rootBits + 1)(2 * root - gap);
+}
+
+// max(in, floor) for both below 2^bits.
+template FloorAt(bits) {
+    signal input in;
+    signal input floor;
+    signal output out;
+    component above = Num2Bits(bits + 1);
+    above.in <== in - floor + (1 << bits);
+    out <== floor + above.out[bits] * (in - floor);
+}

@@ -1,0 +1,119 @@
+pragma circom 2.2.0;
+
+include "functions.circom";
+
+// Seconds of a year over 16, as round(2^50 / (16 * 31536000)).
+function SPACED_YEAR() { return 2231378; }
+// round(ln 2 * 2^43)
+function LN2_43() { return 6096987078286; }
+// round(log2(100) * 2^45)
+function LOG2_STRIKE_TO_PRICE() { return 233759908285724; }
+// Seconds at which vol shocks are quoted (30 days), and its log2 in 2^-45 as Log2 gives it.
+function SHOCK_TENOR() { return 2592000; }
+function LOG2_SHOCK_TENOR() { return 749625429965497; }
+
+// Fields of an expiry word; docs/margin-model.md section 3. An unused word (0) is replaced by a harmless dummy that no leg
+// can select, because no option has expiry hour 0.
+// @input  word             below 2^248 by its decomposition
+// @output expiryHour 20 bits, discount 2^-21, forward 1e-6 USD 44 bits, vols[8] 2^-16 h 20 bits
+// @output spacingSquare    4^spacingExponent
+// @output unused           1 for a word of 0
+template ExpiryWord() {
+    signal input word;
+    signal output expiryHour;
+    signal output discount;
+    signal output forward;
+    signal output vols[8];
+    signal output spacingSquare;
+    signal output unused;
+
+    signal bits[248] <== Num2Bits(248)(word);
+    expiryHour <== Slice(248, 162, 182)(bits);
+    unused <== IsZero()(expiryHour);
+    discount <== Slice(248, 182, 204)(bits);
+    signal rawForward <== Slice(248, 204, 248)(bits);
+    forward <== rawForward + unused;
+    signal rawVols[8];
+    for (var j = 0; j < 8; j++) {
+        rawVols[j] <== Slice(248, 20 * j, 20 * j + 20)(bits);
+        vols[j] <== rawVols[j] + unused * (1 << 16);
+    }
+    spacingSquare <== (1 + 3 * bits[160]) * (1 + 15 * bits[161]);
+}
+
+// What the model derives from an expiry, mark and one scenario; docs/margin-model.md 7.2, 7.3.
+// @input  timestamp        seconds, 40 bits
+// @input  shock            relative vol shock at 30 days, signed, 2^-14
+// @input  tenorFloor, tenorPowerShort, tenorPowerLong, priceStep   of the parameters
+// @output spacing          h sqrt(T), 2^-25
+// @output inverseSpacing   ln 2 / spacing, 2^-18
+// @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-63
+// @output volMultiplier    2^-14, [1/2, 4)
+// @output inverseMultiplier 2^-13
+// @output stepPosition     2^-28
+template ExpiryState() {
+    signal input word;
+    signal input timestamp;
+    signal input shock;
+    signal input tenorFloor;
+    signal input tenorPowerShort;
+    signal input tenorPowerLong;
+    signal input priceStep;
+    signal output expiryHour;
+    signal output discount;
+    signal output forward;
+    signal output vols[8];
+    signal output spacing;
+    signal output inverseSpacing;
+    signal output forwardPosition;
+    signal output volMultiplier;
+    signal output inverseMultiplier;
+    signal output stepPosition;
+
+    component fields = ExpiryWord();
+    fields.word <== word;
+    expiryHour <== fields.expiryHour;
+    discount <== fields.discount;
+    forward <== fields.forward;
+    vols <== fields.vols;
+
+    // Time to expiry, 1 <= tenor <= 2^27; an unused word counts as one hour.
+    signal seconds <== expiryHour * 3600 - timestamp - 3600;
+    signal tenor <== 3600 + (1 - fields.unused) * seconds;
+    _ <== Num2Bits(27)(tenor - 1);
+    signal floored <== FloorAt(27)(tenor, 3600);
+
+    spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
+    inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
+    _ <== Num2Bits(28)(inverseSpacing);
+    signal logForward <== Log2(44, 6)(forward);
+    forwardPosition <== (logForward - LOG2_STRIKE_TO_PRICE()) * inverseSpacing;
+
+    // Tenor factor of the vol shock, 2^(power (log2 30d - log2 tenor)).
+    signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
+    component short = Num2Bits(28);
+    short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
+    signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
+    signal logTenor <== Log2(28, 5)(shockTenor);
+    // In 2^-53; 4 is added, so that 21 bits at 2^-18 hold it, and 35 bits are dropped.
+    signal exponent <== (LOG2_SHOCK_TENOR() - logTenor) * power;
+    component exponentBits = Num2Bits(56);
+    exponentBits.in <== exponent + (1 << 55);
+    component factor = Exp2();
+    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[35 + i];
+
+    // 1 + shock * factor, floored at 1/2. factor has 2^-94 with the 4 in its exponent, shock 2^-14.
+    signal shocked <== shock * factor.out;
+    component multiplier = Num2Bits(94 + 17);
+    multiplier.in <== shocked + (((1 << 14) - (1 << 13) + (1 << 16)) * (1 << 94));
+    var aboveFloor = 0;
+    for (var i = 0; i < 17; i++) aboveFloor += multiplier.out[94 + i] * (1 << i);
+    volMultiplier <== (1 << 13) + multiplier.out[110] * (aboveFloor - (1 << 16));
+    inverseMultiplier <== FloorDivide(16)(1 << 27, volMultiplier);
+    _ <== Num2Bits(15)(inverseMultiplier);
+
+    signal step <== priceStep * inverseSpacing;
+    component position = Num2Bits(64);
+    position.in <== step * inverseMultiplier;
+    stepPosition <== Slice(64, 23, 64)(position.out);
+}

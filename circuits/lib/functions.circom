@@ -1,0 +1,156 @@
+pragma circom 2.2.0;
+
+include "bitify.circom";
+include "comparators.circom";
+include "arithmetic.circom";
+include "polynomials.circom";
+
+// Binary logarithm of an integer in [1, 2^width), in 2^-45; docs/margin-model.md 7.1.
+// The input need not be range-checked when it is known to be an integer below 2^100: normalising it proves the range.
+// @input  in   integer, `width` bits
+// @output out  2^-45, below 2^51
+template Log2(width, shiftBits) {
+    signal input in;
+    signal output out;
+
+    signal shift[shiftBits];
+    var s = 0;
+    for (var i = 0; i < width; i++) { if (in < (1 << (width - 1 - i))) { s = i + 1; } }
+    if (s >= width) { s = width - 1; }
+    var shiftValue = 0;
+    for (var i = 0; i < shiftBits; i++) {
+        shift[i] <-- (s >> i) & 1;
+        shift[i] * (shift[i] - 1) === 0;
+        shiftValue += shift[i] * (1 << i);
+    }
+    signal power <== PowerOfTwo(shiftBits)(shift);
+    // The mantissa has its leading one at bit width - 1, which forces the shift.
+    signal mantissa <== in * power;
+    component bits = Num2Bits(width - 1);
+    bits.in <== mantissa - (1 << (width - 1));
+
+    // 18 fraction bits: segment 3, high 8, low 7.
+    component segment = OneHot8();
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits.out[width - 4 + i];
+    var high = 0;
+    for (var i = 0; i < 8; i++) high += bits.out[width - 12 + i] * (1 << i);
+    var low = 0;
+    for (var i = 0; i < 7; i++) low += bits.out[width - 19 + i] * (1 << i);
+    var tau = 2 * high - 255;
+
+    var c[4];
+    for (var k = 0; k < 4; k++) {
+        c[k] = 0;
+        for (var j = 0; j < 8; j++) c[k] += segment.out[j] * LOG2(j, k);
+    }
+    signal a2 <== c[3] * tau + c[2];
+    signal a1 <== a2 * tau + c[1];
+    signal a0 <== a1 * tau + c[0];
+    var d[3];
+    for (var k = 0; k < 3; k++) {
+        d[k] = 0;
+        for (var j = 0; j < 8; j++) d[k] += segment.out[j] * LOG2_SLOPE(j, k);
+    }
+    signal b1 <== d[2] * tau + d[1];
+    signal b0 <== b1 * tau + d[0];
+    signal correction <== b0 * (2 * low - 127);
+    out <== (width - 1 - shiftValue) * (1 << 45) + a0 + correction;
+}
+
+// Normal distribution function at (in + 1/2) 2^-fractionBits, |in| < 2^(13 + fractionBits); out in 2^-98.
+// fractionBits is 12 (value at the cell's middle) or 20 (value plus slope times the eight lower bits).
+// One's complement makes the sign unique: in >= 0 has magnitude in, in < 0 has magnitude -in - 1.
+template NormalCdf(fractionBits) {
+    signal input in;
+    signal output out;
+    var width = 13 + fractionBits;
+    var fine = fractionBits - 12;
+
+    signal negative;
+    negative <-- in < 0 ? 1 : 0;
+    negative * (negative - 1) === 0;
+    signal magnitude <== in * (1 - 2 * negative) - negative;
+    component bits = Num2Bits(width);
+    bits.in <== magnitude;
+
+    var beyond = 0;
+    for (var i = fractionBits + 3; i < width; i++) beyond += bits.out[i] * (1 << (i - fractionBits - 3));
+    signal inside <== IsZero()(beyond);
+
+    component segment = OneHot8();
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits.out[fractionBits + i];
+    var cell = 0;
+    for (var i = 0; i < 12; i++) cell += bits.out[fine + i] * (1 << i);
+    var tau = 2 * cell - 4095;
+
+    var c[7];
+    for (var k = 0; k < 7; k++) {
+        c[k] = 0;
+        for (var j = 0; j < 8; j++) c[k] += segment.out[j] * TAIL(j, k);
+    }
+    signal a[6];
+    a[5] <== c[6] * tau + c[5];
+    for (var k = 4; k >= 0; k--) a[k] <== a[k + 1] * tau + c[k];
+
+    signal correction;
+    if (fine > 0) {
+        var low = 0;
+        for (var i = 0; i < fine; i++) low += bits.out[i] * (1 << i);
+        var d[4];
+        for (var k = 0; k < 4; k++) {
+            d[k] = 0;
+            for (var j = 0; j < 8; j++) d[k] += segment.out[j] * TAIL_SLOPE(j, k);
+        }
+        signal b2 <== d[3] * tau + d[2];
+        signal b1 <== b2 * tau + d[1];
+        signal b0 <== b1 * tau + d[0];
+        correction <== b0 * (2 * low - ((1 << fine) - 1));
+    } else {
+        correction <== 0;
+    }
+    signal tail <== inside * (a[0] + correction);
+    out <== (1 << 98) - tail + negative * (2 * tail - (1 << 98));
+}
+
+// Coefficients of 2^x on the middle of a cell of 2^-8: out = 2^(1/2 + tau) in 2^-59.
+template Exp2Cell() {
+    signal input high;
+    signal output out;
+    var tau = 2 * high - 255;
+    signal a[5];
+    a[4] <== EXP2(0, 5) * tau + EXP2(0, 4);
+    for (var k = 3; k >= 0; k--) a[k] <== a[k + 1] * tau + EXP2(0, k);
+    out <== a[0];
+}
+
+// 2^(y + 4) in 2^-90 for y in 2^-18, -4 <= y < 4, given the 21 bits of y + 4.
+template Exp2() {
+    signal input bits[21];
+    signal output out;
+    signal cell <== Exp2Cell()(Slice(21, 10, 18)(bits));
+    signal low <== Slice(21, 0, 10)(bits);
+    signal fraction <== cell * ((1 << 31) + 2839 * (2 * low - 1023));
+    signal p1 <== (1 + bits[18]) * (1 + 3 * bits[19]);
+    signal power <== p1 * (1 + 15 * bits[20]);
+    out <== fraction * power;
+}
+
+// 2^y in 2^-26 for y in 2^-20, -4 <= y < 4; rounded down. out < 2^31.
+template Exp2Precise() {
+    signal input in;
+    signal output out;
+    signal bits[23] <== SignedBits(22)(in);
+    signal cell <== Exp2Cell()(Slice(23, 12, 20)(bits));
+    signal low <== Slice(23, 0, 12)(bits);
+    signal offset <== 2839 * (low - 2048);
+    signal correction <== (1 << 65) + offset * ((1 << 33) + offset);
+    signal fraction <== cell * correction;
+    signal p1 <== (1 + bits[20]) * (1 + 3 * bits[21]);
+    signal power <== p1 * (1 + 15 * bits[22]);
+    signal product <== fraction * power;
+    component split = Num2Bits(133);
+    split.in <== product;
+    var sum = 0;
+    for (var i = 102; i < 133; i++) sum += split.out[i] * (1 << (i - 102));
+    out <== sum;
+}

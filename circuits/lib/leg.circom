@@ -1,0 +1,224 @@
+pragma circom 2.2.0;
+
+include "expiry.circom";
+
+// Catmull-Rom interpolation of eight pillars with flat ends; docs/margin-model.md 7.4.
+// @input  vols[8]     2^-16
+// @input  position    bits of (position + 4) + 2^14 in 2^-16: 31 bits
+// @output out         2^-20, 24 bits
+// @output coarse      the same in 2^-16 (four bits dropped)
+template InterpolateVolatility() {
+    signal input vols[8];
+    signal input bits[31];
+    signal output out;
+    signal output coarse;
+
+    // Within the pillars when bits 19 and up spell 2^11 (0 <= position + 4 < 8).
+    var upper = 0;
+    for (var i = 19; i < 31; i++) upper += bits[i] * (1 << (i - 19));
+    signal inside <== IsZero()(upper - (1 << 11));
+    component segment = OneHot8();
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits[16 + i];
+
+    // Coefficients by segment, as differences from segment 7 (constant V7).
+    signal q0Terms[7];
+    signal q1Terms[7];
+    signal q2Terms[7];
+    signal q3Terms[7];
+    var q0 = vols[7];
+    var q1 = 0;
+    var q2 = 0;
+    var q3 = 0;
+    for (var s = 0; s < 7; s++) {
+        var delta = vols[s + 1] - vols[s];
+        var leftSlope = s == 0 ? 0 : vols[s + 1] - vols[s == 0 ? 0 : s - 1];
+        var rightSlope = s == 6 ? 0 : vols[s == 6 ? 7 : s + 2] - vols[s];
+        q0Terms[s] <== segment.out[s] * (vols[s] - vols[7]);
+        q1Terms[s] <== segment.out[s] * leftSlope;
+        q2Terms[s] <== segment.out[s] * (6 * delta - 2 * leftSlope - rightSlope);
+        q3Terms[s] <== segment.out[s] * (leftSlope + rightSlope - 4 * delta);
+        q0 += q0Terms[s];
+        q1 += q1Terms[s];
+        q2 += q2Terms[s];
+        q3 += q3Terms[s];
+    }
+    var high = 0;
+    for (var i = 0; i < 8; i++) high += bits[8 + i] * (1 << i);
+    var low = 0;
+    for (var i = 0; i < 8; i++) low += bits[i] * (1 << i);
+    var tau = 2 * high + 1;
+    signal cubic <== q3 * tau;
+    signal value2 <== (cubic + q2 * (1 << 9)) * tau;
+    signal value1 <== (value2 + q1 * (1 << 18)) * tau;
+    signal slope <== (3 * cubic + 2 * q2 * (1 << 9)) * tau;
+    signal correction <== (slope + q1 * (1 << 18)) * (2 * low - 255);
+    signal edge <== vols[0] + bits[30] * (vols[7] - vols[0]);
+    // In 2^-52.
+    signal value <== edge * (1 << 36) + inside * ((value1 + q0 * (1 << 28)) * (1 << 8) + correction - edge * (1 << 36));
+    component split = Num2Bits(56);
+    split.in <== value;
+    out <== Slice(56, 32, 56)(split.out);
+    coarse <== Slice(56, 36, 56)(split.out);
+}
+
+// N(d1) and N(d2), 2^-98, from the rounded d1 in 2^-12 without the half deviation, and the deviation's product.
+// @input  moneyness   2^-12, stands for (k + 1/2) 2^-12
+// @input  product     total deviation in 2^-(20 + places)
+// @output finer       deviation in 2^-24 (only when places >= 4)
+template Probabilities(places) {
+    signal input moneyness;
+    signal input product;
+    signal output forwardWeight;
+    signal output strikeWeight;
+    signal output finer;
+    // Low bits; the high part is bounded through both CDF inputs, which fix it.
+    component shift = ShiftRight(places + 9);
+    shift.in <== product;
+    var lower = 0;
+    for (var i = 0; i < 9; i++) lower += shift.low[places + i] * (1 << i);
+    signal deviation <== shift.out * (1 << 9) + lower;
+    var fraction = 0;
+    if (places >= 4) { for (var i = 0; i < 4; i++) { fraction += shift.low[places - 4 + i] * (1 << i); } }
+    finer <== deviation * (1 << 4) + fraction;
+    signal coarse <== moneyness + shift.out;
+    forwardWeight <== NormalCdf(12)(coarse);
+    strikeWeight <== NormalCdf(20)(256 * coarse + 127 - deviation);
+}
+
+// A leg: unpacked from its committed element, priced at the mark and under the scenario; docs/margin-model.md 7.4 to 7.6.
+// @input  packed           committed field element, well formed (docs section 2)
+// @input  strike           1e-4 USD; unique: an integer by packing, below 2^36 by Log2
+// @input  quantity         1e-6 contracts, signed; its range is proven by the caller
+// @input  kindBits[2]      call 1, put 2, linear 3, empty 0
+// @input  select[7]        one-hot choice of expiry 0..6; none means expiry 7
+// @input  priceMove        signed, and its floored half
+// @output markForward ...  quantity * forward * discount * probability, 1e-12 USD in 2^-119, and likewise for the strike part
+template Leg(expiries) {
+    signal input packed;
+    signal input strike;
+    signal input quantity;
+    signal input kindBits[2];
+    signal input select[expiries - 1];
+    signal input expiryHours[expiries];
+    signal input forwards[expiries];
+    signal input discounts[expiries];
+    signal input vols[expiries][8];
+    signal input spacings[expiries];
+    signal input inverseSpacings[expiries];
+    signal input forwardPositions[expiries];
+    signal input volMultipliers[expiries];
+    signal input inverseMultipliers[expiries];
+    signal input stepPositions[expiries];
+    signal input priceMove;
+    signal input halfPriceMove;
+    signal output isOption;
+    signal output linearQuantity;
+    signal output strikeKey;
+    signal output markForward;
+    signal output markStrike;
+    signal output scenarioForward;
+    signal output scenarioStrike;
+
+    // 1. Kind.
+    for (var i = 0; i < 2; i++) kindBits[i] * (kindBits[i] - 1) === 0;
+    signal isLinear <== kindBits[0] * kindBits[1];
+    isOption <== kindBits[0] + kindBits[1] - 2 * isLinear;
+    signal isPut <== kindBits[1] - isLinear;
+
+    // 2. Expiry: at most one of the first, else the last; no option takes the last.
+    var chosen = 0;
+    for (var e = 0; e < expiries - 1; e++) {
+        select[e] * (select[e] - 1) === 0;
+        chosen += select[e];
+    }
+    chosen * (chosen - 1) === 0;
+    (1 - isOption) * chosen === 0;
+    component pick = Pick(expiries, 17);
+    pick.select <== select;
+    for (var e = 0; e < expiries; e++) {
+        pick.in[e][0] <== expiryHours[e];
+        pick.in[e][1] <== forwards[e];
+        pick.in[e][2] <== discounts[e];
+        pick.in[e][3] <== spacings[e];
+        pick.in[e][4] <== inverseSpacings[e];
+        pick.in[e][5] <== forwardPositions[e];
+        pick.in[e][6] <== volMultipliers[e];
+        pick.in[e][7] <== inverseMultipliers[e];
+        pick.in[e][8] <== stepPositions[e];
+        for (var j = 0; j < 8; j++) pick.in[e][9 + j] <== vols[e][j];
+    }
+
+    // 3. Packing.
+    signal expiryHour <== isOption * pick.out[0];
+    strikeKey <== strike + expiryHour * (1 << 36);
+    packed === strike + (kindBits[0] + 2 * kindBits[1]) * (1 << 36) + expiryHour * (1 << 38) + quantity * (1 << 60);
+
+    // 4. Position among the pillars, 2^-16, truncated from 2^-63.
+    signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
+    signal exactPosition <== logStrike * pick.out[4];
+    component positionBits = Num2Bits(78);
+    positionBits.in <== exactPosition - pick.out[5] + (1 << 77) + (1 << 65);
+    signal upperBits[31];
+    for (var i = 0; i < 31; i++) upperBits[i] <== positionBits.out[47 + i];
+
+    // 5. Volatility.
+    component volatility = InterpolateVolatility();
+    volatility.bits <== upperBits;
+    for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[9 + j];
+
+    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
+    var centred = 0;
+    for (var i = 0; i < 31; i++) centred += upperBits[i] * (1 << i);
+    centred -= 1 << 30;
+    var top = 0;
+    for (var i = 25; i < 31; i++) top += upperBits[i] * (1 << (i - 25));
+    signal outside <== (top - 31) * (top - 32);
+    signal within <== IsZero()(outside);
+    var bound = upperBits[30] * (1 << 26) - (1 << 25);
+    signal clamped <== bound + within * (centred - bound);
+    signal moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
+
+    // 7. Deviation and probabilities at the mark.
+    component mark = Probabilities(25);
+    mark.moneyness <== moneyness;
+    mark.product <== volatility.out * pick.out[3];
+
+    // 8. The same under the scenario.
+    signal shockedMoneyness <== (2 * moneyness + 1) * pick.out[7];
+    component intercept = ShiftRightSigned(14, 60);
+    intercept.in <== shockedMoneyness;
+    signal slope <== FloorDivide(20)(pick.out[8], volatility.coarse);
+    _ <== Num2Bits(25)(slope);
+    signal drift <== slope * priceMove;
+    component scenario = Probabilities(18);
+    scenario.moneyness <== intercept.out + drift + halfPriceMove;
+    scenario.product <== mark.finer * pick.out[6];
+
+    // 9. Amounts.
+    signal optionQuantity <== quantity * isOption;
+    linearQuantity <== quantity * isLinear;
+    signal forwardDiscounted <== pick.out[1] * pick.out[2];
+    signal strikeDiscounted <== strike * pick.out[2];
+    signal forwardAmount <== optionQuantity * forwardDiscounted;
+    signal strikeAmount <== optionQuantity * strikeDiscounted * 100;
+    markForward <== forwardAmount * (mark.forwardWeight - isPut * (1 << 98));
+    markStrike <== strikeAmount * (mark.strikeWeight - isPut * (1 << 98));
+    scenarioForward <== forwardAmount * (scenario.forwardWeight - isPut * (1 << 98));
+    scenarioStrike <== strikeAmount * (scenario.strikeWeight - isPut * (1 << 98));
+}
+
+// Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
+template Pick(rows, columns) {
+    signal input select[rows - 1];
+    signal input in[rows][columns];
+    signal output out[columns];
+    signal terms[rows - 1][columns];
+    for (var k = 0; k < columns; k++) {
+        var sum = in[rows - 1][k];
+        for (var e = 0; e < rows - 1; e++) {
+            terms[e][k] <== select[e] * (in[e][k] - in[rows - 1][k]);
+            sum += terms[e][k];
+        }
+        out[k] <== sum;
+    }
+}

@@ -1,0 +1,89 @@
+/** Circuit input of `insolvency` from an account, a round and the parameters. */
+import { encodeAbiParameters, type Hex, keccak256 } from 'viem';
+import { ZkMarginError } from '../../errors.ts';
+import { type RiskParameters, packParameters } from '../../margin/parameters.ts';
+import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
+import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts';
+import { commitParameters, commitPositions } from '../commitment.ts';
+import type { CircuitInput } from '../prover/backend.ts';
+
+/** What a liquidation proof is bound to; `docs/margin-model.md`, section 5. */
+export interface ProofContext {
+  readonly chainId: bigint;
+  readonly engine: Hex;
+  readonly accountId: bigint;
+  readonly nonce: bigint;
+  readonly round: bigint;
+  readonly keeper: Hex;
+}
+
+/** The context's field element, as the engine computes it. */
+export function contextOf(context: ProofContext): bigint {
+  const encoded = encodeAbiParameters(
+    ['uint256', 'address', 'uint256', 'uint256', 'uint256', 'address'].map((type) => ({ type })),
+    [context.chainId, context.engine, context.accountId, context.nonce, context.round, context.keeper],
+  );
+  return BigInt(keccak256(encoded)) % SCALAR_FIELD;
+}
+
+/** Everything an `insolvency` proof speaks of. */
+export interface InsolvencyStatement {
+  readonly legs: readonly Leg[];
+  readonly salt: bigint;
+  /** 2^-40. */
+  readonly scale: bigint;
+  readonly round: MarketRound;
+  readonly parameters: RiskParameters;
+  /** Index of the scenario that shows the requirement. */
+  readonly scenarioIndex: number;
+  /** Field element, see {@link contextOf}. */
+  readonly context: bigint;
+  /** Legs of the circuit: a multiple of eight. */
+  readonly capacity: number;
+}
+
+/**
+ * Inputs of the circuit, all as decimal strings.
+ *
+ * @throws ZkMarginError of legs, round and parameters; `MISSING_EXPIRY`, `OUT_OF_RANGE`
+ */
+export async function insolvencyInput(statement: InsolvencyStatement): Promise<CircuitInput> {
+  const { legs, salt, scale, round, parameters, scenarioIndex, context, capacity } = statement;
+  validateLegs(legs, capacity);
+  const words = packRound(round);
+  const packed = packParameters(parameters);
+  if (!Number.isInteger(scenarioIndex) || parameters.scenarios[scenarioIndex] === undefined) {
+    throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', { field: 'scenarioIndex' });
+  }
+  const places = Array.from({ length: capacity }, (_, index) => legs[index]);
+  const select = places.map((leg, index) => {
+    if (leg === undefined || leg.instrument.kind === 'linear') return new Array<string>(EXPIRY_COUNT - 1).fill('0');
+    const row = round.expiries.findIndex(({ expiryHour }) => expiryHour === leg.instrument.expiryHour);
+    if (row < 0) {
+      throw new ZkMarginError('MISSING_EXPIRY', 'Use expiries for which the round has volatilities.', {
+        field: `legs[${index}].instrument.expiryHour`,
+      });
+    }
+    return Array.from({ length: EXPIRY_COUNT - 1 }, (_, e) => (e === row ? '1' : '0'));
+  });
+  return {
+    commitment: String(await commitPositions({ legs, underlyingId: round.underlying.underlyingId, salt })),
+    scale: String(scale),
+    underlyingWord: String(words.underlyingWord),
+    expiryWords: words.expiryWords.map(String),
+    parametersCommitment: String(await commitParameters(parameters)),
+    context: String(context),
+    salt: String(salt),
+    packed: places.map((leg) => String(leg ? packLeg(leg) : 0n)),
+    strikes: places.map((leg) => String(leg?.instrument.strike ?? 0n)),
+    quantities: places.map((leg) => String(((leg?.quantity ?? 0n) + SCALAR_FIELD) % SCALAR_FIELD)),
+    kindBits: places.map((leg) => {
+      const code = leg ? KIND_CODES[leg.instrument.kind] : 0n;
+      return [String(code & 1n), String(code >> 1n)];
+    }),
+    select,
+    header: String(packed.header),
+    scenarioWords: packed.scenarioWords.map(String),
+    scenarioIndex: Array.from({ length: 5 }, (_, bit) => String((scenarioIndex >> bit) & 1)),
+  };
+}

@@ -193,13 +193,11 @@ contract ClearingHouse is IClearingHouse, Ownable2Step, ReentrancyGuardTransient
     /// @param scale in 2^-40; 0 for no positions
     /// @param legs well-formed legs, without unused places
     /// @param salt of the commitment; 0 for no positions
-    function attestPositions(
-        uint256 accountId,
-        uint256 commitment,
-        uint64 scale,
-        uint256[] calldata legs,
-        uint256 salt
-    ) external onlySettler nonReentrant {
+    function attestPositions(uint256 accountId, uint256 commitment, uint64 scale, uint256[] calldata legs, uint256 salt)
+        external
+        onlySettler
+        nonReentrant
+    {
         Account storage account = _existing(accountId);
         if (commitment >= PublicSignals.SCALAR_FIELD) revert NotFieldElement(commitment);
         if (salt >= PublicSignals.SCALAR_FIELD) revert NotFieldElement(salt);

@@ -9,7 +9,10 @@ import {IInsolvencyVerifier} from "./interfaces/IInsolvencyVerifier.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
 import {
-    LiquidationAmounts, LiquidationMath, LiquidationSettings, LiquidationState
+    LiquidationAmounts,
+    LiquidationMath,
+    LiquidationSettings,
+    LiquidationState
 } from "./libraries/LiquidationMath.sol";
 import {PublicSignals} from "./libraries/PublicSignals.sol";
 
@@ -207,17 +210,12 @@ contract LiquidationEngine is Ownable2Step, ReentrancyGuardTransient {
     {
         Account memory account = _liquidatableAccount(accountId);
         _checkRange(mark, requirement);
-        return
-            LiquidationMath.amounts(LiquidationState(account.cash, mark, requirement, account.scale), _settings);
+        return LiquidationMath.amounts(LiquidationState(account.cash, mark, requirement, account.scale), _settings);
     }
 
     /// @notice The public signals that a proof for this order and keeper must have; section 5 of docs/margin-model.md.
     /// @dev Only `accountId`, `round`, `mark` and `requirement` of the order matter.
-    function publicSignals(LiquidationOrder calldata order, address keeper)
-        external
-        view
-        returns (uint256[15] memory)
-    {
+    function publicSignals(LiquidationOrder calldata order, address keeper) external view returns (uint256[15] memory) {
         return _publicSignals(order, _liquidatableAccount(order.accountId), keeper);
     }
 
@@ -232,8 +230,7 @@ contract LiquidationEngine is Ownable2Step, ReentrancyGuardTransient {
         if (!oracle.isFresh(account.underlyingId)) revert StaleRound(order.round);
         uint256 parametersCommitment = parameters.commitmentOf(account.underlyingId);
         if (parametersCommitment == 0) revert ParametersNotSet(account.underlyingId);
-        (uint256 underlyingWord, uint256[8] memory expiryWords) =
-            oracle.roundWords(account.underlyingId, order.round);
+        (uint256 underlyingWord, uint256[8] memory expiryWords) = oracle.roundWords(account.underlyingId, order.round);
 
         signals[0] = PublicSignals.fromSigned(order.mark);
         signals[1] = order.requirement;
@@ -244,8 +241,7 @@ contract LiquidationEngine is Ownable2Step, ReentrancyGuardTransient {
             signals[5 + index] = expiryWords[index];
         }
         signals[13] = parametersCommitment;
-        signals[14] =
-            PublicSignals.context(address(this), order.accountId, account.nonce, order.round, keeper);
+        signals[14] = PublicSignals.context(address(this), order.accountId, account.nonce, order.round, keeper);
     }
 
     function _liquidatableAccount(uint256 accountId) private view returns (Account memory account) {

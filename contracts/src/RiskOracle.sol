@@ -57,11 +57,7 @@ contract RiskOracle is IRiskOracle, Ownable2Step, ReentrancyGuardTransient {
     /// @notice Sets who posts rounds of an underlying, and for how long a round is fresh.
     /// @param reporter zero stops further rounds
     /// @param maxAge seconds, in [1, 86,400]
-    function configureUnderlying(uint32 underlyingId, address reporter, uint32 maxAge)
-        external
-        onlyOwner
-        nonReentrant
-    {
+    function configureUnderlying(uint32 underlyingId, address reporter, uint32 maxAge) external onlyOwner nonReentrant {
         if (maxAge == 0 || maxAge > MAX_MAX_AGE) revert MaxAgeOutOfRange(maxAge);
         Underlying storage underlying = _underlyings[underlyingId];
         underlying.reporter = reporter;
@@ -90,9 +86,7 @@ contract RiskOracle is IRiskOracle, Ownable2Step, ReentrancyGuardTransient {
         round = ++underlying.round;
         _underlyingWords[underlyingId] = underlyingWord;
         _expiryWords[underlyingId] = expiryWords;
-        emit RoundPosted(
-            underlyingId, round, time, OracleWords.spot(underlyingWord), underlyingWord, expiryWords
-        );
+        emit RoundPosted(underlyingId, round, time, OracleWords.spot(underlyingWord), underlyingWord, expiryWords);
     }
 
     /// @inheritdoc IRiskOracle

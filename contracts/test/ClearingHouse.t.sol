@@ -120,9 +120,7 @@ contract ClearingHouseTest is Test {
         _deposit(alice, a, 100e6);
         token.setFee(1);
         vm.prank(alice);
-        vm.expectRevert(
-            abi.encodeWithSelector(ClearingHouse.TransferAmountMismatch.selector, 100e6, 100e6 - 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.TransferAmountMismatch.selector, 100e6, 100e6 - 1));
         house.deposit(a, 100e6);
     }
 
@@ -185,9 +183,7 @@ contract ClearingHouseTest is Test {
         vm.startPrank(alice);
         vm.expectRevert(ClearingHouse.ZeroAmount.selector);
         house.withdraw(a, 0);
-        vm.expectRevert(
-            abi.encodeWithSelector(ClearingHouse.InsufficientCash.selector, a, int256(100e6), 100e6 + 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.InsufficientCash.selector, a, int256(100e6), 100e6 + 1));
         house.withdraw(a, 100e6 + 1);
         vm.expectRevert(abi.encodeWithSelector(ClearingHouse.CashOutOfRange.selector, a));
         house.withdraw(a, type(uint256).max);
@@ -209,9 +205,7 @@ contract ClearingHouseTest is Test {
         assertEq(house.totalCash(), 100e6, "sum of cash");
         usd.mint(address(house), 1_000e6); // a gift is nobody's claim
         vm.startPrank(bob);
-        vm.expectRevert(
-            abi.encodeWithSelector(ClearingHouse.InsufficientLiquidity.selector, 100e6, 150e6)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.InsufficientLiquidity.selector, 100e6, 150e6));
         house.withdraw(b, 150e6);
         house.withdraw(b, 100e6);
         vm.stopPrank();

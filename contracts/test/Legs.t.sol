@@ -69,10 +69,7 @@ contract LegsTest is Test {
         _expectLegRefused(Legs.UnknownInstrument.selector, Fixtures.leg(1, 2 ** 20, 1, -1));
     }
 
-    function testFuzz_unpacksWhatWasPacked(uint256 kind, uint256 hour, uint256 strike, int256 quantity)
-        public
-        pure
-    {
+    function testFuzz_unpacksWhatWasPacked(uint256 kind, uint256 hour, uint256 strike, int256 quantity) public pure {
         kind = bound(kind, 0, 3);
         hour = bound(hour, 0, 2 ** 20 - 1);
         strike = bound(strike, 0, 2 ** 36 - 1);

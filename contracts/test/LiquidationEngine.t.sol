@@ -25,11 +25,7 @@ contract LiquidationEngineTest is EngineTest {
     }
 
     /// @dev Section 5, built here a second time.
-    function _signals(LiquidationOrder memory order, address sender)
-        private
-        view
-        returns (uint256[15] memory signals)
-    {
+    function _signals(LiquidationOrder memory order, address sender) private view returns (uint256[15] memory signals) {
         Account memory account = house.getAccount(order.accountId);
         uint256 field = PublicSignals.SCALAR_FIELD;
         signals[0] = order.mark < 0 ? field - uint256(-order.mark) : uint256(order.mark);
@@ -178,9 +174,7 @@ contract LiquidationEngineTest is EngineTest {
     function test_refusesLateOrder() public {
         LiquidationOrder memory order = _order();
         order.deadline = block.timestamp - 1;
-        _expectRefused(
-            abi.encodeWithSelector(LiquidationEngine.DeadlinePassed.selector, order.deadline), order
-        );
+        _expectRefused(abi.encodeWithSelector(LiquidationEngine.DeadlinePassed.selector, order.deadline), order);
     }
 
     function test_refusesStaleRound() public {
@@ -242,9 +236,7 @@ contract LiquidationEngineTest is EngineTest {
         _expectRefused(
             abi.encodeWithSelector(LiquidationEngine.RequirementOutOfRange.selector, order.requirement), order
         );
-        vm.expectRevert(
-            abi.encodeWithSelector(LiquidationEngine.RequirementOutOfRange.selector, order.requirement)
-        );
+        vm.expectRevert(abi.encodeWithSelector(LiquidationEngine.RequirementOutOfRange.selector, order.requirement));
         engine.previewLiquidation(accountId, 0, order.requirement);
     }
 
@@ -252,9 +244,7 @@ contract LiquidationEngineTest is EngineTest {
         verifier.acceptAll(true);
         LiquidationOrder memory order = _order();
         order.requirement = 1_000e6;
-        _expectRefused(
-            abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, int256(1_000e6), 1_000e6), order
-        );
+        _expectRefused(abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, int256(1_000e6), 1_000e6), order);
         order.requirement = 1_000e6 + 1;
         _liquidate(order);
     }
@@ -265,8 +255,7 @@ contract LiquidationEngineTest is EngineTest {
         vm.prank(trader);
         house.deposit(accountId, 200e6);
         _expectRefused(
-            abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, int256(1_200e6), 1_200e6),
-            _order()
+            abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, int256(1_200e6), 1_200e6), _order()
         );
     }
 
@@ -291,16 +280,12 @@ contract LiquidationEngineTest is EngineTest {
         LiquidationOrder memory order = _order();
         order.maxPayment = a.keeperPays - 1;
         _expectRefused(
-            abi.encodeWithSelector(
-                LiquidationEngine.PaymentAboveLimit.selector, a.keeperPays, a.keeperPays - 1
-            ),
-            order
+            abi.encodeWithSelector(LiquidationEngine.PaymentAboveLimit.selector, a.keeperPays, a.keeperPays - 1), order
         );
         order = _order();
         order.minScaleTaken = a.scaleTaken + 1;
         _expectRefused(
-            abi.encodeWithSelector(LiquidationEngine.ScaleBelowLimit.selector, a.scaleTaken, a.scaleTaken + 1),
-            order
+            abi.encodeWithSelector(LiquidationEngine.ScaleBelowLimit.selector, a.scaleTaken, a.scaleTaken + 1), order
         );
         order.minScaleTaken = a.scaleTaken;
         order.maxPayment = a.keeperPays;
@@ -313,10 +298,7 @@ contract LiquidationEngineTest is EngineTest {
         usd.approve(address(house), a.keeperPays - 1);
         _expectRefused(
             abi.encodeWithSelector(
-                IERC20Errors.ERC20InsufficientAllowance.selector,
-                address(house),
-                a.keeperPays - 1,
-                a.keeperPays
+                IERC20Errors.ERC20InsufficientAllowance.selector, address(house), a.keeperPays - 1, a.keeperPays
             ),
             _order()
         );
@@ -327,9 +309,7 @@ contract LiquidationEngineTest is EngineTest {
         _deploy(token);
         verifier.acceptAll(true);
         token.setCallback(address(engine), abi.encodeCall(engine.liquidate, (_order(), _proof())));
-        _expectRefused(
-            abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector), _order()
-        );
+        _expectRefused(abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector), _order());
     }
 
     /// @dev Liquidating oneself moves equity to oneself, and costs the fund's fee.
@@ -361,8 +341,7 @@ contract LiquidationEngineTest is EngineTest {
         (uint256 next,) = _liquidate(order);
         assertEq(next, sub + 1, "another sub-account");
         assertEq(
-            uint256(house.getAccount(accountId).scale) + house.getAccount(sub).scale
-                + house.getAccount(next).scale,
+            uint256(house.getAccount(accountId).scale) + house.getAccount(sub).scale + house.getAccount(next).scale,
             2 ** 40,
             "scales sum to the whole"
         );

@@ -2,7 +2,10 @@
 pragma solidity 0.8.30;
 
 import {
-    LiquidationAmounts, LiquidationMath, LiquidationSettings, LiquidationState
+    LiquidationAmounts,
+    LiquidationMath,
+    LiquidationSettings,
+    LiquidationState
 } from "../src/libraries/LiquidationMath.sol";
 import {Test} from "./base/Test.sol";
 
@@ -70,8 +73,7 @@ contract LiquidationMathTest is Test {
         );
         assertEq(a.scaleTaken, 2 ** 64 - 1, "all is taken");
         a = LiquidationMath.amounts(
-            LiquidationState(limit / 2, limit / 2, uint256(limit), 2 ** 64 - 1),
-            LiquidationSettings(10_000, 0, 0)
+            LiquidationState(limit / 2, limit / 2, uint256(limit), 2 ** 64 - 1), LiquidationSettings(10_000, 0, 0)
         );
         assertTrue(a.keeperPays < 2 ** 98, "payment");
     }
@@ -107,9 +109,7 @@ contract LiquidationMathTest is Test {
         assertEq(a.equityTaken, a.traderProceeds + a.penalty, "equity is split whole");
 
         // The keeper never pays less than the stated price of what it gets, and earns no more than the penalty.
-        assertTrue(
-            a.traderProceeds * 10_000 >= a.equityTaken * (10_000 - settings.penaltyBps), "the trader's price"
-        );
+        assertTrue(a.traderProceeds * 10_000 >= a.equityTaken * (10_000 - settings.penaltyBps), "the trader's price");
         assertTrue(a.penalty * 10_000 <= a.equityTaken * settings.penaltyBps, "the penalty's bound");
         assertTrue(a.reward * 10_000 <= a.penalty * settings.rewardShareBps, "the reward's bound");
         assertTrue(a.keeperPays + a.reward == a.equityTaken + a.sliceDeposit, "gain is the reward");
@@ -123,13 +123,11 @@ contract LiquidationMathTest is Test {
 
         // What remains stands above its target, but for one step of the scale and rounding of the units:
         // x * (buffer left) = (x - s)(E - T) + x * proceeds >= -(deficit + kept) - few x.
-        int256 left = int256(x - a.scaleTaken) * (int256(whole) - int256(a.target))
-            + int256(x) * int256(a.traderProceeds);
+        int256 left =
+            int256(x - a.scaleTaken) * (int256(whole) - int256(a.target)) + int256(x) * int256(a.traderProceeds);
         assertTrue(left >= -int256(a.deficit + a.kept) - 3 * int256(x), "remaining buffer");
         // And no more is taken than that needs.
-        assertTrue(
-            a.scaleTaken * (a.deficit + a.kept) <= x * a.deficit, "no more than the deficit needs"
-        );
+        assertTrue(a.scaleTaken * (a.deficit + a.kept) <= x * a.deficit, "no more than the deficit needs");
     }
 
     function testFuzz_refusesHealthyAlways(int256 cash, int256 mark, uint256 requirement) public {
@@ -138,9 +136,7 @@ contract LiquidationMathTest is Test {
         int256 equity = cash + mark;
         vm.assume(equity >= 0);
         requirement = bound(requirement, 0, uint256(equity) < 2 ** 96 ? uint256(equity) : 2 ** 96 - 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, equity, requirement)
-        );
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, equity, requirement));
         this.amounts(LiquidationState(cash, mark, requirement, 2 ** 40), LiquidationSettings(0, 0, 0));
     }
 

@@ -83,8 +83,7 @@ contract RiskOracleTest is Test {
         }
         uint256[8] memory words;
         words[0] = Fixtures.expiryWord(low, 0, Fixtures.HOUR + 1, 1, 1);
-        words[1] =
-            Fixtures.expiryWord(high, 3, Fixtures.HOUR + 4 * 8_760, 2 ** 22 - 1, 2 ** 44 - 1);
+        words[1] = Fixtures.expiryWord(high, 3, Fixtures.HOUR + 4 * 8_760, 2 ** 22 - 1, 2 ** 44 - 1);
         _post(Fixtures.underlyingWord(2 ** 44 - 1, Fixtures.NOW, 2 ** 20 - 1, Fixtures.BTC), words);
         uint256[8] memory none;
         _post(Fixtures.underlyingWord(1, Fixtures.NOW + 1, 0, Fixtures.BTC), none);
@@ -120,9 +119,7 @@ contract RiskOracleTest is Test {
     function test_refusesUnderlyingWord() public {
         uint256[8] memory words = Fixtures.expiryWords();
         uint256 word = Fixtures.underlyingWord(Fixtures.NOW);
-        _expectRefused(
-            abi.encodeWithSelector(OracleWords.UnderlyingWordTooLarge.selector), word | (1 << 136), words
-        );
+        _expectRefused(abi.encodeWithSelector(OracleWords.UnderlyingWordTooLarge.selector), word | (1 << 136), words);
         _expectRefused(
             abi.encodeWithSelector(OracleWords.UnderlyingMismatch.selector, Fixtures.BTC, 2),
             Fixtures.underlyingWord(1, Fixtures.NOW, 0, 2),
@@ -143,9 +140,7 @@ contract RiskOracleTest is Test {
     function test_refusesTimestamps() public {
         uint256[8] memory words = Fixtures.expiryWords();
         _expectRefused(
-            abi.encodeWithSelector(
-                RiskOracle.TimestampInFuture.selector, Fixtures.NOW + 11, Fixtures.NOW + 10
-            ),
+            abi.encodeWithSelector(RiskOracle.TimestampInFuture.selector, Fixtures.NOW + 11, Fixtures.NOW + 10),
             Fixtures.underlyingWord(Fixtures.NOW + 11),
             words
         );

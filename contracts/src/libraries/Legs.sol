@@ -37,8 +37,7 @@ library Legs {
     /// @return instrumentId low 60 bits
     /// @return quantity in 1e-6 contracts, signed, not yet checked for range
     function unpack(uint256 leg) internal pure returns (uint256 instrumentId, int256 quantity) {
-        int256 signed =
-            leg > PublicSignals.HALF_FIELD ? int256(leg) - int256(PublicSignals.SCALAR_FIELD) : int256(leg);
+        int256 signed = leg > PublicSignals.HALF_FIELD ? int256(leg) - int256(PublicSignals.SCALAR_FIELD) : int256(leg);
         // Two's complement: the low bits and the arithmetic shift split a negative number by floor division.
         instrumentId = uint256(signed) & (2 ** 60 - 1);
         quantity = signed >> 60;

@@ -125,8 +125,8 @@ library ParameterWords {
             | (uint256(p.maintenanceFactor) << 92) | (uint256(p.shortOptionRate) << 108)
             | (horizonFactor(p.horizonSeconds) << 124);
         for (uint256 index = 0; index < p.scenarios.length; index++) {
-            words[1 + index / SCENARIOS_PER_WORD] |=
-                packScenario(p.scenarios[index]) << (31 * (index % SCENARIOS_PER_WORD));
+            words[1 + index / SCENARIOS_PER_WORD] |= packScenario(p.scenarios[index])
+            << (31 * (index % SCENARIOS_PER_WORD));
         }
     }
 

@@ -28,13 +28,11 @@ library Fixtures {
         }
     }
 
-    function expiryWord(
-        uint256[8] memory pillars,
-        uint256 spacing,
-        uint256 hour,
-        uint256 discount,
-        uint256 forward
-    ) internal pure returns (uint256 word) {
+    function expiryWord(uint256[8] memory pillars, uint256 spacing, uint256 hour, uint256 discount, uint256 forward)
+        internal
+        pure
+        returns (uint256 word)
+    {
         for (uint256 pillar = 0; pillar < 8; pillar++) {
             word |= pillars[pillar] << (20 * pillar);
         }

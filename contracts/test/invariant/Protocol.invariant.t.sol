@@ -49,9 +49,7 @@ contract ProtocolInvariantTest is EngineTest {
         uint256 held = usd.balanceOf(address(house));
         assertTrue(held >= house.totalCash(), "tokens below claims");
         assertEq(held, house.totalCash() + handler.donations(), "tokens are claims and gifts");
-        assertEq(
-            house.totalCash(), initialCash + handler.paidIn() - handler.paidOut(), "claims are what was paid in"
-        );
+        assertEq(house.totalCash(), initialCash + handler.paidIn() - handler.paidOut(), "claims are what was paid in");
     }
 
     function invariant_cashSumsToTotal() external view {

@@ -103,8 +103,7 @@ function toInteger(value: number, scale: number): bigint {
 
 const density = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 /** Upper tail 1 - N(x), zero from 6 on by definition of the model. */
-const tail = (segment: number, tau: number): number =>
-  segment >= 6 ? 0 : normalCdf(-(segment + 0.5 + tau));
+const tail = (segment: number, tau: number): number => (segment >= 6 ? 0 : normalCdf(-(segment + 0.5 + tau)));
 
 const fits: Fit[] = [
   {

@@ -246,8 +246,6 @@ export class LocalProtocol {
       })) as bigint;
       ids.push(id);
       if (account.cash > 0n) await house(this.operator, 'deposit', [id, account.cash]);
-      // An account that owes cash has paid it into the fund's account.
-      if (account.cash < 0n) await house(this.operator, 'settleCash', [id, fundAccountId, -account.cash]);
       const hash = await house(this.operator, 'attestPositions', [
         id,
         await commitPositions(account),
@@ -256,6 +254,8 @@ export class LocalProtocol {
         account.salt,
       ]);
       await this.receipt(hash);
+      // An account that owes cash has paid it into the fund's account.
+      if (account.cash < 0n) await house(this.operator, 'settleCash', [id, fundAccountId, -account.cash]);
       onProgress?.(index + 1);
     }
     return ids;

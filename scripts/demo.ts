@@ -220,7 +220,7 @@ async function main(): Promise<void> {
     const slice = await protocol.account(outcome.subAccountId);
     const remaining = exactMargin({ legs: target.account.legs, scale: after.scale }, shocked, parameters);
     const taken = exactMargin({ legs: target.account.legs, scale: slice.scale }, shocked, parameters);
-    const transferred = await protocol.verificationGas(result.calldata, result.publicSignals);
+    const verificationGas = await protocol.verificationGas(result.calldata, result.publicSignals);
     const healthyAgain = after.cash + remaining.mark >= remaining.requirement;
     if (!healthyAgain) throw new Error('The account is still below its maintenance margin.');
     const afterEquity = after.cash + remaining.mark;
@@ -244,7 +244,7 @@ async function main(): Promise<void> {
             subAccountId: outcome.subAccountId,
             transactionHash: outcome.transactionHash,
             gasUsed: outcome.gasUsed,
-            verificationGas: transferred,
+            verificationGas,
             amounts: outcome.amounts,
             before: { ...before, mark, requirement, equity: before.cash + mark },
             after: {
@@ -300,7 +300,7 @@ async function main(): Promise<void> {
             ['  of which insurance fund', dollars(outcome.amounts.fundFee)],
             ["keeper's deposit into the sub-account", dollars(outcome.amounts.sliceDeposit)],
             ['gas of the transaction', outcome.gasUsed.toLocaleString('en-US')],
-            ['gas of checking the proof alone, as a transaction', transferred.toLocaleString('en-US')],
+            ['gas of a transaction that only checks the proof', verificationGas.toLocaleString('en-US')],
           ],
         ),
       );

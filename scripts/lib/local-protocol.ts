@@ -12,7 +12,7 @@ import {
   type TransactionReceipt,
 } from 'viem';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
-import { loadProtocolAbis, type ProtocolAbis } from '../../src/chain/artifacts.ts';
+import { loadArtifact, loadProtocolAbis, type ProtocolAbis } from '../../src/chain/artifacts.ts';
 import { buildContracts } from '../../src/chain/build.ts';
 import { type DeployerWallet, type Deployment, deployProtocol } from '../../src/chain/deploy.ts';
 import { DEFAULT_LIQUIDATION_SETTINGS, type LiquidationAmounts } from '../../src/liquidation/amounts.ts';
@@ -321,28 +321,28 @@ export class LocalProtocol {
     throw new Error('The engine emitted no Liquidated event.');
   }
 
-  /** Gas of the verifier's check alone, as an eth_estimateGas of the call less the transaction's own cost. */
+  /**
+   * Gas of a transaction that does nothing but call the verifier. Sent with a fixed limit: the verifier answers false when its
+   * precompiles run out of gas, so an estimate would find the least gas for a wrong answer.
+   */
   async verificationGas(calldata: ProofCalldata, publicSignals: readonly string[]): Promise<bigint> {
-    return this.client.estimateContractGas({
-      address: this.deployment.verifier,
-      abi: [
-        {
-          type: 'function',
-          name: 'verifyProof',
-          stateMutability: 'view',
-          inputs: [
-            { name: 'a', type: 'uint256[2]' },
-            { name: 'b', type: 'uint256[2][2]' },
-            { name: 'c', type: 'uint256[2]' },
-            { name: 'signals', type: 'uint256[15]' },
-          ],
-          outputs: [{ name: '', type: 'bool' }],
-        },
-      ],
+    const { abi } = loadArtifact('Insolvency8Verifier');
+    const { a, b, c } = proofArgument(calldata);
+    const args = [a, b, c, publicSignals.map(BigInt)];
+    const address = this.deployment.verifier;
+    const valid = await this.client.readContract({ address, abi, functionName: 'verifyProof', args });
+    if (valid !== true) throw new Error('The verifier refuses the proof.');
+    const hash = await this.keeper.writeContract({
+      address,
+      abi,
       functionName: 'verifyProof',
-      args: [...Object.values(proofArgument(calldata)), publicSignals.map(BigInt)] as never,
-      account: this.keeper.account.address,
+      args,
+      gas: 1_000_000n,
+      chain: null,
+      account: this.keeper.account,
     });
+    this.#nonces.delete(this.keeper.account.address);
+    return (await this.receipt(hash)).gasUsed;
   }
 
   async stop(): Promise<void> {

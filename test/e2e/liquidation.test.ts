@@ -35,11 +35,7 @@ let order: Order;
 let calldata: ProofCalldata;
 let context: ProofContext;
 
-async function prove(
-  account: ExampleAccount,
-  scenarioIndex: number,
-  bound: ProofContext,
-): Promise<ProofCalldata> {
+async function proveJob(account: ExampleAccount, scenarioIndex: number, bound: ProofContext) {
   const input = await insolvencyInput({
     legs: account.legs,
     salt: account.salt,

@@ -6,6 +6,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 600_000,
     pool: 'forks',
-    globalSetup: [],
+    globalSetup: ['test/global-setup.ts'],
+    maxWorkers: 2,
   },
 });

@@ -1,0 +1,163 @@
+/** Errors as RFC 9457 problem documents. */
+import type { FastifyError, FastifySchemaValidationError } from 'fastify';
+import { type ErrorCode, errorToData, joinField, ZkMarginError } from '../errors.ts';
+import type { ProofErrorCode } from '../proof/errors.ts';
+import { ProofError } from '../proof/errors.ts';
+import type { Problem } from './schemas.ts';
+
+/** Media type of problem documents. */
+export const PROBLEM_TYPE = 'application/problem+json';
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  CANCELLED: 409,
+  BUSY: 503,
+  TIMEOUT: 504,
+  INTERNAL: 500,
+  KEY_MISSING: 500,
+  KEY_MISMATCH: 500,
+  PROOF_FAILED: 500,
+  PROOF_INVALID: 500,
+};
+
+/** The problem document of an error. Unexpected errors are not shown: their text could hold inputs. */
+export function problemOf(error: unknown, status?: number): Problem {
+  const known =
+    error instanceof ZkMarginError
+      ? error
+      : new ZkMarginError(
+          'INTERNAL',
+          'The service failed; nothing was proven. Try again, or tell its operator.',
+        );
+  const { code, message, field, details } = errorToData(known);
+  const words = code.toLowerCase().replaceAll('_', ' ');
+  return {
+    type: `urn:zkmargin:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+    title: words[0]!.toUpperCase() + words.slice(1),
+    status: status ?? STATUS[code] ?? 422,
+    detail: message,
+    code,
+    ...(field && { field }),
+    ...(details && { details }),
+  };
+}
+
+/** The problem document of anything that a request handler, a parser or a schema threw. */
+export function problemOfRequest(error: unknown): Problem {
+  if (error instanceof ZkMarginError) return problemOf(error);
+  if (!(error instanceof Error)) return problemOf(error);
+  const { validation, validationContext, statusCode, code } = error as Partial<FastifyError> & Error;
+  if (validation !== undefined && validation.length > 0) {
+    const found = schemaError(validation, validationContext);
+    return problemOf(found, found.code === 'MALFORMED' || found.code === 'NOT_FINITE' ? 400 : 422);
+  }
+  if (statusCode === 413) {
+    return problemOf(new ZkMarginError('OUT_OF_RANGE', 'Send a smaller body.', { field: 'body' }), 413);
+  }
+  if (statusCode === 415) {
+    const message = 'Send JSON, with content-type application/json.';
+    return problemOf(new ZkMarginError('UNSUPPORTED', message, { field: 'content-type' }), 415);
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    const inBody = error instanceof SyntaxError || /_CTP_|JSON/.test(code ?? '');
+    const message = inBody ? 'Send a body that is valid JSON.' : 'Send a well-formed request.';
+    return problemOf(
+      new ZkMarginError('MALFORMED', message, { field: inBody ? 'body' : 'request' }),
+      statusCode,
+    );
+  }
+  return problemOf(error);
+}
+
+/** A validation error with the parts that the validator adds in verbose mode. */
+type VerboseError = FastifySchemaValidationError & {
+  readonly data?: unknown;
+  readonly parentSchema?: { readonly properties?: Readonly<Record<string, unknown>> };
+};
+
+/** The typed error of a schema's complaints: of the alternatives of a union, the one that the input comes nearest to. */
+function schemaError(errors: readonly VerboseError[], context = 'body'): ZkMarginError {
+  const ranked = errors
+    .filter(({ keyword }) => keyword !== 'anyOf')
+    .map((error) => ({ error, path: pathOf(error), likeness: likeness(error) }))
+    .sort((a, b) => b.path.length - a.path.length || b.likeness - a.likeness);
+  const { error, path } = ranked[0] ?? { error: errors[0]!, path: pathOf(errors[0]!) };
+  const field =
+    path.reduce((sum, part) => joinField(sum, /^\d+$/.test(part) ? `[${part}]` : part), '') || context;
+  const { data, keyword } = error;
+  if (field === 'legs' && keyword === 'maxItems') {
+    return new ZkMarginError('TOO_MANY_LEGS', 'Give at most 8 legs, or split the account.', { field });
+  }
+  if (field === 'legs' && keyword === 'minItems') {
+    return new ZkMarginError('NO_LEGS', 'Give at least one leg.', { field });
+  }
+  if (field === 'parameters.scenarios' && keyword === 'maxItems') {
+    return new ZkMarginError('TOO_MANY_SCENARIOS', 'Give at most 32 scenarios.', { field });
+  }
+  if (field === 'circuit' && keyword === 'const') {
+    return new ZkMarginError('UNSUPPORTED', 'Use a circuit that is served: insolvency-8.', { field });
+  }
+  if (
+    (typeof data === 'number' && !Number.isFinite(data)) ||
+    (typeof data === 'string' && /^[+-]?(nan|inf(inity)?)$/i.test(data))
+  ) {
+    return new ZkMarginError('NOT_FINITE', `Give ${field} as a finite number.`, { field });
+  }
+  return new ZkMarginError('MALFORMED', `${advice(error, field)}.`, { field });
+}
+
+function advice({ keyword, params, message }: VerboseError, field: string): string {
+  switch (keyword) {
+    case 'required':
+      return `Give ${field}`;
+    case 'additionalProperties':
+      return `Leave out ${field}: it is unknown`;
+    case 'pattern':
+      if (/\[0-9a-fA-F\]\{40\}/.test(String(params.pattern))) return `Give ${field} as 0x and 40 hex digits`;
+      if (field === 'id') return 'Use the id of a job: 64 hex digits';
+      if (field === 'wait') return 'Wait for a whole number of seconds, at most 60';
+      return `Give ${field} as a decimal integer in a string`;
+    default:
+      return `Check ${field}: it ${message ?? 'is malformed'}`;
+  }
+}
+
+function pathOf({ instancePath, keyword, params }: VerboseError): string[] {
+  const parts = instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (keyword === 'required') parts.push(String(params.missingProperty));
+  if (keyword === 'additionalProperties') parts.push(String(params.additionalProperty).slice(0, 64));
+  return parts;
+}
+
+/** How many properties of the input the schema knows. */
+function likeness({ data, parentSchema }: VerboseError): number {
+  if (typeof data !== 'object' || data === null || parentSchema?.properties === undefined) return 0;
+  const { properties } = parentSchema;
+  return Object.keys(data).filter((key) => Object.hasOwn(properties, key)).length;
+}
+
+const PROOF_CODES: Partial<Record<ProofErrorCode, readonly [ErrorCode, string]>> = {
+  INPUT_INVALID: ['WITNESS_FAILED', 'The inputs do not fit the circuit.'],
+  WITNESS_REJECTED: ['WITNESS_FAILED', 'The inputs do not satisfy the circuit.'],
+  PROOF_INVALID: ['PROOF_INVALID', 'The proof did not verify.'],
+  CIRCUIT_NOT_FOUND: ['KEY_MISSING', 'The key of the circuit is missing; tell the operator.'],
+  KEY_MISMATCH: ['KEY_MISMATCH', 'The key does not belong to the circuit; tell the operator.'],
+  CANCELLED: ['CANCELLED', 'The job was cancelled.'],
+  TIMEOUT: ['TIMEOUT', 'The job was not done by its deadline.'],
+  WORKER_CRASHED: ['PROOF_FAILED', 'The proving process ended early; ask again.'],
+  POOL_UNAVAILABLE: ['BUSY', 'The prover takes no jobs now; ask again later.'],
+};
+
+/** Why a job failed, in words that hold none of its inputs. */
+export function jobErrorOf(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof ProofError) {
+    const [code, message] = PROOF_CODES[error.code] ?? ['PROOF_FAILED', 'The proof could not be made.'];
+    return { code, message };
+  }
+  if (error instanceof ZkMarginError) return { code: error.code, message: error.message };
+  return { code: 'INTERNAL', message: 'The proof could not be made.' };
+}

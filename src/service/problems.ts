@@ -80,8 +80,8 @@ type VerboseError = FastifySchemaValidationError & {
 function schemaError(errors: readonly VerboseError[], context = 'body'): ZkMarginError {
   const ranked = errors
     .filter(({ keyword }) => keyword !== 'anyOf')
-    .map((error) => ({ error, path: pathOf(error), likeness: likeness(error) }))
-    .sort((a, b) => b.path.length - a.path.length || b.likeness - a.likeness);
+    .map((error) => ({ error, path: pathOf(error), foreign: isForeign(error) }))
+    .sort((a, b) => Number(a.foreign) - Number(b.foreign) || b.path.length - a.path.length);
   const { error, path } = ranked[0] ?? { error: errors[0]!, path: pathOf(errors[0]!) };
   const field =
     path.reduce((sum, part) => joinField(sum, /^\d+$/.test(part) ? `[${part}]` : part), '') || context;
@@ -133,11 +133,11 @@ function pathOf({ instancePath, keyword, params }: VerboseError): string[] {
   return parts;
 }
 
-/** How many properties of the input the schema knows. */
-function likeness({ data, parentSchema }: VerboseError): number {
-  if (typeof data !== 'object' || data === null || parentSchema?.properties === undefined) return 0;
-  const { properties } = parentSchema;
-  return Object.keys(data).filter((key) => Object.hasOwn(properties, key)).length;
+/** True for a complaint about missing properties where the input has none of those that the schema knows. */
+function isForeign({ data, keyword, parentSchema }: VerboseError): boolean {
+  const properties = parentSchema?.properties;
+  if (keyword !== 'required' || typeof data !== 'object' || data === null || !properties) return false;
+  return !Object.keys(data).some((key) => Object.hasOwn(properties, key));
 }
 
 const PROOF_CODES: Partial<Record<ProofErrorCode, readonly [ErrorCode, string]>> = {

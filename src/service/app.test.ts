@@ -1,0 +1,615 @@
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { Writable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import type { Groth16VerificationKey } from 'snarkjs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { DEFAULT_PARAMETERS, packParameters } from '../margin/parameters.ts';
+import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
+import { canonicalLegs, parseInstrument } from '../market/instrument.ts';
+import { packRound, packUnderlying } from '../market/words.ts';
+import { ProofError } from '../proof/errors.ts';
+import type { ProofJob, ProvenJob } from '../proof/prover/protocol.ts';
+import type { ProveOptions } from '../proof/prover/worker-pool.ts';
+import { insolvencyInput } from '../proof/witness/insolvency.ts';
+import type { JobStore } from '../store/job-store.ts';
+import { MemoryJobStore } from '../store/memory-job-store.ts';
+import { buildService, type ServiceOptions } from './app.ts';
+import type { Prover } from './proof-jobs.ts';
+import { prepareProof } from './request.ts';
+import type { JobView, Problem, ProofRequest } from './schemas.ts';
+
+const surfaces = JSON.parse(
+  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+) as SviSurfaces;
+const round = exampleRound(surfaces, 'BTC', {});
+const words = packRound(round);
+const SALT = '81985529216486895';
+
+const request: ProofRequest = {
+  circuit: 'insolvency-8',
+  legs: [
+    { instrument: 'BTC-28FEB25-96000-C', quantity: '-2000000' },
+    { instrument: { kind: 'linear', expiryHour: 0, strike: '0' }, quantity: '1000000' },
+  ],
+  salt: SALT,
+  scale: String(2n ** 40n),
+  underlyingWord: String(words.underlyingWord),
+  expiryWords: words.expiryWords.map(String),
+  parameters: { ...DEFAULT_PARAMETERS, scenarios: DEFAULT_PARAMETERS.scenarios.map((item) => ({ ...item })) },
+  context: {
+    chainId: '31337',
+    engine: `0x${'a1'.repeat(20)}`,
+    accountId: '7',
+    nonce: '0',
+    round: '3',
+    keeper: `0x${'b2'.repeat(20)}`,
+  },
+};
+
+const verificationKey: Groth16VerificationKey = {
+  protocol: 'groth16',
+  curve: 'bn128',
+  nPublic: 15,
+  vk_alpha_1: ['1'],
+  vk_beta_2: [['1']],
+  vk_gamma_2: [['1']],
+  vk_delta_2: [['1']],
+  IC: [['1']],
+};
+
+/** Proves nothing: answers with given signals when it is told to. */
+class FakeProver implements Prover {
+  readonly pending: {
+    job: ProofJob;
+    options: ProveOptions;
+    resolve(result: ProvenJob): void;
+    reject(error: Error): void;
+  }[] = [];
+  closed = false;
+  closes = 0;
+
+  prove(job: ProofJob, options: ProveOptions = {}): Promise<ProvenJob> {
+    return new Promise((resolve, reject) => {
+      const fail = (code: 'CANCELLED' | 'TIMEOUT') => reject(new ProofError(code, 'secret text'));
+      const timer = setTimeout(() => fail('TIMEOUT'), options.timeoutMs);
+      timer.unref();
+      if (options.signal?.aborted) fail('CANCELLED');
+      options.signal?.addEventListener('abort', () => fail('CANCELLED'));
+      this.pending.push({ job, options, resolve, reject });
+    });
+  }
+
+  status() {
+    return { closed: this.closed };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.closes++;
+  }
+}
+
+async function proven(body: ProofRequest): Promise<ProvenJob> {
+  const { publicSignals } = await prepareProof(body, 0);
+  return {
+    circuit: 'insolvency-8',
+    proof: {
+      pi_a: ['1', '2', '1'],
+      pi_b: [['1', '2']],
+      pi_c: ['1', '2', '1'],
+      protocol: 'groth16',
+      curve: 'bn128',
+    },
+    publicSignals: [...publicSignals],
+    calldata: {
+      a: ['1', '2'],
+      b: [
+        ['1', '2'],
+        ['3', '4'],
+      ],
+      c: ['5', '6'],
+    },
+    timings: { loading: 0, witness: 1, proving: 2, verifying: 3 },
+  };
+}
+
+let app: FastifyInstance;
+let prover: FakeProver;
+let store: JobStore;
+
+function start(options: Partial<ServiceOptions> = {}): void {
+  prover = new FakeProver();
+  store = new MemoryJobStore(options.now ? { now: options.now } : {});
+  app = buildService({ prover, store, circuits: [{ name: 'insolvency-8', verificationKey }], ...options });
+}
+
+const post = (payload: unknown, headers: Record<string, string> = {}) =>
+  app.inject({
+    method: 'POST',
+    url: '/v1/proofs',
+    headers: { 'content-type': 'application/json', ...headers },
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+  });
+const get = (url: string) => app.inject({ method: 'GET', url });
+
+afterEach(async () => {
+  await app?.close();
+});
+
+describe('proof jobs', () => {
+  it('accepts a statement once, tells its progress, and returns the proof', async () => {
+    start();
+    const accepted = await post(request);
+    expect(accepted.statusCode).toBe(202);
+    const job = accepted.json<JobView>();
+    expect(job).toMatchObject({ state: 'queued', circuit: 'insolvency-8' });
+    expect(accepted.headers.location).toBe(job.links.self);
+
+    const again = await post({ ...request, legs: [...request.legs].reverse() });
+    expect([again.statusCode, again.json<JobView>().id]).toEqual([200, job.id]);
+    expect(prover.pending).toHaveLength(1);
+
+    prover.pending[0]!.options.onProgress?.('witness');
+    const running = await get(job.links.self);
+    expect(running.json()).toMatchObject({ state: 'proving', progress: { stage: 'witness' } });
+
+    const waiting = get(job.links.wait);
+    const result = await proven(request);
+    prover.pending[0]!.resolve(result);
+    const done = (await waiting).json<JobView>();
+    expect(done).toMatchObject({ state: 'done', result: { publicSignals: result.publicSignals } });
+    expect(done.result!.calldata).toEqual(result.calldata);
+    expect(done.progress).toBeUndefined();
+    expect(BigInt(done.result!.requirement)).toBe(BigInt(result.publicSignals[1]!));
+    expect((await post(request)).statusCode).toBe(200);
+  });
+
+  it('gives the prover the input of the statement, with the worst scenario unless one is chosen', async () => {
+    start();
+    const legs = canonicalLegs(
+      ['BTC-28FEB25-96000-C', 'BTC-SPOT'].map((name, index) => ({
+        instrument: parseInstrument(name).instrument,
+        quantity: BigInt(request.legs[index]!.quantity),
+      })),
+    );
+    await post(request);
+    await post({ ...request, scenarioIndex: 2 });
+    const [worst, chosen] = prover.pending.map(({ job }) => job.input);
+    const context = BigInt(worst!.context as string);
+    const common = { legs, salt: BigInt(SALT), scale: 2n ** 40n, round, context, capacity: 8 };
+    const input = await insolvencyInput({ ...common, parameters: DEFAULT_PARAMETERS, scenarioIndex: 2 });
+    expect({ ...chosen }).toEqual({ ...input, header: chosen!.header });
+    expect(worst!.scenarioIndex).not.toEqual(chosen!.scenarioIndex);
+    expect(worst!.commitment).toBe(chosen!.commitment);
+  });
+
+  it('takes packed parameters for the same job', async () => {
+    start();
+    const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);
+    const first = (await post(request)).json<JobView>();
+    const packed = { header: String(header), scenarioWords: scenarioWords.map(String) };
+    const second = await post({ ...request, parameters: packed });
+    expect([second.statusCode, second.json<JobView>().id]).toEqual([200, first.id]);
+  });
+
+  it('makes another job of another keeper, nonce, salt or key', async () => {
+    start();
+    const ids = new Set<string>();
+    const { context } = request;
+    for (const change of [
+      {},
+      { salt: '2' },
+      { context: { ...context, nonce: '1' } },
+      { context: { ...context, keeper: `0x${'c3'.repeat(20)}` } },
+    ]) {
+      ids.add((await post({ ...request, ...change })).json<JobView>().id);
+    }
+    await app.close();
+    start({ circuits: [{ name: 'insolvency-8', verificationKey: { ...verificationKey, IC: [['2']] } }] });
+    ids.add((await post(request)).json<JobView>().id);
+    expect(ids.size).toBe(5);
+  });
+
+  it('refuses a healthy account when it is given the cash', async () => {
+    start();
+    const { mark, requirement } = await prepareProof(request, 0);
+    const healthy = await post({ ...request, cash: String(requirement - mark) });
+    expect(healthy.statusCode).toBe(422);
+    expect(healthy.json()).toMatchObject({ code: 'NOT_LIQUIDATABLE', field: 'cash' });
+    expect(await store.size()).toBe(0);
+    expect((await post({ ...request, cash: String(requirement - mark - 1n) })).statusCode).toBe(202);
+  });
+
+  it('cancels a job, forgets a finished one, and starts a failed one anew', async () => {
+    start();
+    const { links } = (await post(request)).json<JobView>();
+    const waiting = get(links.wait);
+    expect((await app.inject({ method: 'DELETE', url: links.self })).statusCode).toBe(204);
+    expect(prover.pending[0]!.options.signal?.aborted).toBe(true);
+    const cancelled = { state: 'failed', error: { code: 'CANCELLED', message: 'The job was cancelled.' } };
+    expect((await waiting).json()).toMatchObject(cancelled);
+    expect((await get(links.self)).json()).toMatchObject(cancelled);
+
+    expect((await post(request)).statusCode).toBe(202);
+    prover.pending[1]!.resolve(await proven(request));
+    expect((await get(links.wait)).json()).toMatchObject({ state: 'done' });
+    expect((await app.inject({ method: 'DELETE', url: links.self })).statusCode).toBe(204);
+    for (const method of ['GET', 'DELETE'] as const) {
+      const gone = await app.inject({ method, url: links.self });
+      expect([gone.statusCode, gone.json<Problem>().code]).toEqual([404, 'NOT_FOUND']);
+    }
+  });
+
+  it('fails a job whose proof states other figures', async () => {
+    start();
+    const { links } = (await post(request)).json<JobView>();
+    const result = await proven(request);
+    result.publicSignals[1] = '1';
+    prover.pending[0]!.resolve(result);
+    const failed = (await get(links.wait)).json<JobView>();
+    expect(failed).toMatchObject({ state: 'failed', error: { code: 'PROOF_INVALID' } });
+    expect(failed.result).toBeUndefined();
+  });
+
+  it.each([
+    [new ProofError('WITNESS_REJECTED', 'secret text'), 'WITNESS_FAILED'],
+    [new ProofError('WORKER_CRASHED', 'secret text'), 'PROOF_FAILED'],
+    [new ProofError('POOL_UNAVAILABLE', 'secret text'), 'BUSY'],
+    [new Error('secret text'), 'INTERNAL'],
+  ])('tells why a job failed in words of its own (%#)', async (error, code) => {
+    start();
+    const { links } = (await post(request)).json<JobView>();
+    prover.pending[0]!.reject(error);
+    const answer = await get(links.wait);
+    expect(answer.json()).toMatchObject({ state: 'failed', error: { code } });
+    expect(answer.body).not.toContain('secret');
+  });
+
+  it('drops a job at its deadline', async () => {
+    const now = Date.parse('2025-02-19T12:00:00.950Z');
+    start({ now: () => now });
+    const { links, deadline } = (await post({ ...request, deadline: Math.ceil(now / 1000) })).json<JobView>();
+    expect(deadline).toBe('2025-02-19T12:00:01.000Z');
+    expect((await get(links.wait)).json()).toMatchObject({ state: 'failed', error: { code: 'TIMEOUT' } });
+  });
+
+  it('answers when the wait is over', async () => {
+    start();
+    const { id } = (await post(request)).json<JobView>();
+    const before = performance.now();
+    expect((await get(`/v1/proofs/${id}?wait=1`)).json()).toMatchObject({ state: 'queued' });
+    expect(performance.now() - before).toBeGreaterThan(900);
+  });
+
+  it('says 503 with Retry-After when the queue is full, but still knows the jobs in it', async () => {
+    start({ maxActive: 1 });
+    const first = await post(request);
+    const refused = await post({ ...request, salt: '2' });
+    expect([refused.statusCode, refused.json<Problem>().code]).toEqual([503, 'BUSY']);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect(refused.headers['content-type']).toContain('application/problem+json');
+    expect((await post(request)).statusCode).toBe(200);
+    expect((await get('/readyz')).json()).toMatchObject({ status: 503, reasons: ['the queue is full'] });
+    prover.pending[0]!.resolve(await proven(request));
+    await get(first.json<JobView>().links.wait);
+    expect((await post({ ...request, salt: '2' })).statusCode).toBe(202);
+  });
+
+  it('keeps one place and one job for many equal requests at once', async () => {
+    start({ maxActive: 4 });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => post(request)));
+    const statuses = answers.map(({ statusCode }) => statusCode);
+    expect(statuses.filter((status) => status === 202)).toHaveLength(1);
+    expect(prover.pending).toHaveLength(1);
+    for (const salt of ['2', '3', '4']) expect((await post({ ...request, salt })).statusCode).toBe(202);
+    expect((await post({ ...request, salt: '5' })).statusCode).toBe(503);
+  });
+});
+
+describe('bad input', () => {
+  const change = (path: string, value: unknown): unknown => {
+    const body = structuredClone(request) as unknown as Record<string, unknown>;
+    const keys = path.split('.');
+    let parent = body;
+    for (const key of keys.slice(0, -1)) parent = parent[key] as Record<string, unknown>;
+    const last = keys.at(-1)!;
+    if (value === undefined) delete parent[last];
+    else parent[last] = value;
+    return body;
+  };
+  const legs = (...items: unknown[]) => change('legs', items);
+  const call = (strike: number) => ({ instrument: `BTC-28FEB25-${strike}-C`, quantity: '1' });
+  const expired = packUnderlying({ ...round.underlying, timestamp: 1_740_729_600n });
+  const noVolatility = words.expiryWords[1]! & ~((2n ** 20n - 1n) << 60n);
+  const lastUsed = round.expiries.length - 1;
+
+  const cases: [string, unknown, number, string, string][] = [
+    ['malformed JSON', '{"circuit":', 400, 'MALFORMED', 'body'],
+    ['an empty body', '', 400, 'MALFORMED', 'body'],
+    ['the literal NaN', JSON.stringify(request).replace(`"${SALT}"`, 'NaN'), 400, 'MALFORMED', 'body'],
+    ['a prototype', '{"__proto__":{"x":1}}', 400, 'MALFORMED', 'body'],
+    ['no object', '[]', 400, 'MALFORMED', 'body'],
+    ['null', 'null', 400, 'MALFORMED', 'body'],
+    ['a large body', `"${'x'.repeat(65_536)}"`, 413, 'OUT_OF_RANGE', 'body'],
+    ['an unknown property', change('more', 1), 400, 'MALFORMED', 'more'],
+    ['another circuit', change('circuit', 'x'), 422, 'UNSUPPORTED', 'circuit'],
+    [
+      'an unknown instrument',
+      legs({ ...call(1), instrument: 'BTC-31FEB25-1-C' }),
+      422,
+      'UNKNOWN_INSTRUMENT',
+      'legs[0].instrument',
+    ],
+    [
+      'an unknown kind',
+      change('legs.1.instrument.kind', 'future'),
+      422,
+      'UNKNOWN_INSTRUMENT',
+      'legs[1].instrument.kind',
+    ],
+    [
+      'a kind of the prototype',
+      change('legs.1.instrument.kind', 'toString'),
+      422,
+      'UNKNOWN_INSTRUMENT',
+      'legs[1].instrument.kind',
+    ],
+    [
+      'an instrument without strike',
+      change('legs.1.instrument.strike', undefined),
+      400,
+      'MALFORMED',
+      'legs[1].instrument.strike',
+    ],
+    ['a numeric instrument', change('legs.1.instrument', 5), 400, 'MALFORMED', 'legs[1].instrument'],
+    [
+      'another underlying',
+      legs({ ...call(1), instrument: 'ETH-28FEB25-96000-C' }),
+      422,
+      'UNDERLYING_MISMATCH',
+      'legs[0].instrument',
+    ],
+    [
+      'a duplicate leg',
+      legs(call(90000), call(96000), call(90000)),
+      422,
+      'DUPLICATE_LEG',
+      'legs[2].instrument',
+    ],
+    ['no legs', legs(), 422, 'NO_LEGS', 'legs'],
+    [
+      'too many legs',
+      legs(...Array.from({ length: 9 }, (_, i) => call(90_000 + i))),
+      422,
+      'TOO_MANY_LEGS',
+      'legs',
+    ],
+    ['quantity 0', change('legs.0.quantity', '0'), 422, 'ZERO_QUANTITY', 'legs[0].quantity'],
+    [
+      'quantity out of range',
+      change('legs.0.quantity', String(-(2n ** 40n))),
+      422,
+      'QUANTITY_OUT_OF_RANGE',
+      'legs[0].quantity',
+    ],
+    ['quantity as number', change('legs.0.quantity', 5), 400, 'MALFORMED', 'legs[0].quantity'],
+    ['quantity with an exponent', change('legs.0.quantity', '1e6'), 400, 'MALFORMED', 'legs[0].quantity'],
+    ['quantity NaN', change('legs.0.quantity', 'NaN'), 400, 'NOT_FINITE', 'legs[0].quantity'],
+    [
+      'an infinite parameter',
+      JSON.stringify(request).replace('"priceStep":75639', '"priceStep":1e999'),
+      400,
+      'NOT_FINITE',
+      'parameters.priceStep',
+    ],
+    [
+      'a missing expiry',
+      legs({ ...call(1), instrument: 'BTC-27FEB25-96000-C' }),
+      422,
+      'MISSING_EXPIRY',
+      'legs[0].instrument',
+    ],
+    [
+      'an unused word for the leg',
+      change('expiryWords', ['0', '0', '0', '0', '0', '0', '0', '0']),
+      422,
+      'MISSING_EXPIRY',
+      'legs[0].instrument',
+    ],
+    ['a gap in the words', change('expiryWords.0', '0'), 422, 'MALFORMED', 'expiryWords[1]'],
+    [
+      'a missing volatility',
+      change('expiryWords.1', String(noVolatility)),
+      422,
+      'MISSING_VOLATILITY',
+      'expiryWords[1].vols[3]',
+    ],
+    [
+      'expiries out of order',
+      change(`expiryWords.${lastUsed}`, String(words.expiryWords[0])),
+      422,
+      'EXPIRIES_NOT_SORTED',
+      `expiryWords[${lastUsed}].expiryHour`,
+    ],
+    ['seven words', change('expiryWords', request.expiryWords.slice(1)), 400, 'MALFORMED', 'expiryWords'],
+    [
+      'an expired option',
+      change('underlyingWord', String(expired)),
+      422,
+      'EXPIRED_OPTION',
+      'legs[0].instrument',
+    ],
+    ['no spot', change('underlyingWord', '0'), 422, 'OUT_OF_RANGE', 'underlyingWord.spot'],
+    ['a word too large', change('underlyingWord', String(2n ** 248n)), 422, 'OUT_OF_RANGE', 'underlyingWord'],
+    ['a salt outside the field', change('salt', String(2n ** 254n)), 422, 'OUT_OF_RANGE', 'salt'],
+    ['no salt', change('salt', undefined), 400, 'MALFORMED', 'salt'],
+    ['scale 0', change('scale', '0'), 422, 'OUT_OF_RANGE', 'scale'],
+    ['scale too large', change('scale', String(2n ** 64n)), 422, 'OUT_OF_RANGE', 'scale'],
+    ['a scenario beyond the list', change('scenarioIndex', 32), 422, 'OUT_OF_RANGE', 'scenarioIndex'],
+    ['a negative scenario', change('scenarioIndex', -1), 422, 'OUT_OF_RANGE', 'scenarioIndex'],
+    [
+      'a parameter out of range',
+      change('parameters.tenorFloor', 1),
+      422,
+      'OUT_OF_RANGE',
+      'parameters.tenorFloor',
+    ],
+    [
+      'a missing parameter',
+      change('parameters.volShockUp', undefined),
+      400,
+      'MALFORMED',
+      'parameters.volShockUp',
+    ],
+    [
+      'no first scenario',
+      change('parameters.scenarios', []),
+      422,
+      'FIRST_SCENARIO',
+      'parameters.scenarios[0]',
+    ],
+    [
+      'three scenario words',
+      change('parameters', { header: '1', scenarioWords: ['1', '1', '1'] }),
+      400,
+      'MALFORMED',
+      'parameters.scenarioWords',
+    ],
+    [
+      'packed parameters too large',
+      change('parameters', { header: String(2n ** 148n), scenarioWords: ['0', '0', '0', '0'] }),
+      422,
+      'OUT_OF_RANGE',
+      'parameters.header',
+    ],
+    ['an engine that is no address', change('context.engine', '0x12'), 400, 'MALFORMED', 'context.engine'],
+    ['a nonce too large', change('context.nonce', String(2n ** 256n)), 422, 'OUT_OF_RANGE', 'context.nonce'],
+    ['no keeper', change('context.keeper', undefined), 400, 'MALFORMED', 'context.keeper'],
+    ['cash out of range', change('cash', String(2n ** 96n)), 422, 'OUT_OF_RANGE', 'cash'],
+    ['a deadline that has passed', change('deadline', 1), 422, 'OUT_OF_RANGE', 'deadline'],
+  ];
+
+  it.each(cases)('%s', async (_name, payload, status, code, field) => {
+    start();
+    const answer = await post(payload as never);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    expect(answer.json()).toMatchObject({ status, code, field });
+    expect(answer.statusCode).toBe(status);
+    expect(Object.keys(answer.json())).toEqual(expect.arrayContaining(['type', 'title', 'detail']));
+    expect(answer.body).not.toContain(SALT);
+    expect(await store.size()).toBe(0);
+    expect(prover.pending).toHaveLength(0);
+  });
+
+  it.each([
+    [
+      'another media type',
+      { method: 'POST', url: '/v1/proofs', headers: { 'content-type': 'text/plain' }, payload: 'x' },
+      415,
+      'UNSUPPORTED',
+      'content-type',
+    ],
+    ['an unknown route', { method: 'GET', url: '/v2/proofs' }, 404, 'NOT_FOUND', undefined],
+    ['an unknown method', { method: 'PUT', url: '/v1/proofs' }, 404, 'NOT_FOUND', undefined],
+    ['an id that is none', { method: 'GET', url: '/v1/proofs/1' }, 400, 'MALFORMED', 'id'],
+    ['a long id', { method: 'GET', url: `/v1/proofs/${'1'.repeat(500)}` }, 414, 'MALFORMED', 'request'],
+    ['a broken URL', { method: 'GET', url: '/v1/proofs/%zz' }, 400, 'MALFORMED', 'request'],
+    [
+      'an unknown job',
+      { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?wait=60` },
+      404,
+      'NOT_FOUND',
+      'id',
+    ],
+    ['a long wait', { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?wait=61` }, 400, 'MALFORMED', 'wait'],
+    ['wait NaN', { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?wait=NaN` }, 400, 'NOT_FINITE', 'wait'],
+    ['an unknown query', { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?x=1` }, 400, 'MALFORMED', 'x'],
+  ] as const)('%s', async (_name, injected, status, code, field) => {
+    start();
+    const answer = await app.inject({ ...injected });
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    expect(answer.statusCode).toBe(status);
+    const problem = answer.json<Problem>();
+    expect([problem.status, problem.code, problem.field]).toEqual([status, code, field]);
+  });
+
+  it('answers what is no HTTP with a problem document', async () => {
+    start();
+    const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+    const text = await new Promise<string>((resolve, reject) => {
+      let received = '';
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write('nonsense\r\n\r\n'));
+      socket.on('data', (data) => {
+        received += data;
+      });
+      socket.on('error', reject);
+      socket.on('close', () => resolve(received));
+    });
+    expect(text).toContain('400 Bad Request');
+    expect(text).toContain('"code":"MALFORMED"');
+  });
+});
+
+describe('operation', () => {
+  it('answers livez, and readyz with reasons', async () => {
+    let reasons = ['keys are being loaded'];
+    start({ notReady: () => reasons });
+    expect((await get('/livez')).json()).toEqual({ status: 'ok' });
+    const unready = await get('/readyz');
+    expect([unready.statusCode, unready.json<Problem>().reasons]).toEqual([503, reasons]);
+    expect(unready.headers['retry-after']).toBeDefined();
+    reasons = [];
+    expect((await get('/readyz')).json()).toEqual({ status: 'ready' });
+    prover.closed = true;
+    expect((await get('/readyz')).json<Problem>().reasons).toEqual(['the prover is closed']);
+  });
+
+  it('describes every route in OpenAPI', async () => {
+    start();
+    const document = (await get('/openapi.json')).json();
+    expect(document.openapi).toBe('3.1.0');
+    expect(Object.keys(document.paths)).toEqual(['/v1/proofs', '/v1/proofs/{id}', '/livez', '/readyz']);
+    const { requestBody, responses } = document.paths['/v1/proofs'].post;
+    const { properties } = requestBody.content['application/json'].schema;
+    expect(Object.keys(properties)).toEqual(expect.arrayContaining(['legs', 'context', 'scenarioIndex']));
+    expect(responses['4XX'].content['application/problem+json']).toBeDefined();
+  });
+
+  it('logs neither legs nor salts, nor the text of unexpected errors', async () => {
+    let log = '';
+    const stream = new Writable({
+      write(chunk, _encoding, done) {
+        log += chunk;
+        done();
+      },
+    });
+    start({ logger: { level: 'trace', stream } });
+    const { links } = (await post(request)).json<JobView>();
+    await post({ ...request, legs: [{ instrument: 'BTC-28FEB25-96000-C', quantity: SALT }] });
+    prover.pending[0]!.reject(new Error(`salt ${SALT}`));
+    await get(links.wait);
+    store.get = () => Promise.reject(new Error(`salt ${SALT}`));
+    const failed = await post(request);
+    expect(failed.json()).toMatchObject({ status: 500, code: 'INTERNAL' });
+    expect(failed.body + log).not.toContain(SALT);
+    expect(log).not.toContain('96000');
+    expect(log).toContain('request failed');
+    expect(log).toContain('app.test.ts');
+  });
+
+  it('closes the prover and ends jobs and waits', async () => {
+    start();
+    const { links } = (await post(request)).json<JobView>();
+    const waiting = get(links.wait);
+    // Until the wait has begun.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await app.close();
+    expect((await waiting).json()).toMatchObject({ state: 'failed', error: { code: 'CANCELLED' } });
+    expect(prover.closes).toBe(1);
+  });
+
+  it('needs its circuit', () => {
+    expect(() => buildService({ prover: new FakeProver(), circuits: [] })).toThrow(/insolvency-8/);
+  });
+});

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { mulberry32 } from '../../margin/example-book.ts';
 import { exactScenario } from '../../margin/exact/margin.ts';
+import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
-import { exampleRound, shockRound, type SviSurfaces } from '../../market/example-market.ts';
+import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
 import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { CircuitTester } from '../circuit-tester.ts';
@@ -32,7 +32,10 @@ function randomLegs(random: () => number, round: MarketRound): Leg[] {
     });
     if (random() < 0.3 && i + 1 < count) {
       const kind = legs.at(-1)!.instrument.kind === 'call' ? 'put' : 'call';
-      legs.push({ instrument: { kind, expiryHour: expiry.expiryHour, strike }, quantity: -quantity / 2n || 1n });
+      legs.push({
+        instrument: { kind, expiryHour: expiry.expiryHour, strike },
+        quantity: -quantity / 2n || 1n,
+      });
       i++;
     }
   }

@@ -1,7 +1,7 @@
 /** Circuit input of `insolvency` from an account, a round and the parameters. */
 import { encodeAbiParameters, type Hex, keccak256 } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
-import { type RiskParameters, packParameters } from '../../margin/parameters.ts';
+import { packParameters, type RiskParameters } from '../../margin/parameters.ts';
 import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
 import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts';
 import { commitParameters, commitPositions } from '../commitment.ts';
@@ -53,11 +53,14 @@ export async function insolvencyInput(statement: InsolvencyStatement): Promise<C
   const words = packRound(round);
   const packed = packParameters(parameters);
   if (!Number.isInteger(scenarioIndex) || parameters.scenarios[scenarioIndex] === undefined) {
-    throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', { field: 'scenarioIndex' });
+    throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', {
+      field: 'scenarioIndex',
+    });
   }
   const places = Array.from({ length: capacity }, (_, index) => legs[index]);
   const select = places.map((leg, index) => {
-    if (leg === undefined || leg.instrument.kind === 'linear') return new Array<string>(EXPIRY_COUNT - 1).fill('0');
+    if (leg === undefined || leg.instrument.kind === 'linear')
+      return new Array<string>(EXPIRY_COUNT - 1).fill('0');
     const row = round.expiries.findIndex(({ expiryHour }) => expiryHour === leg.instrument.expiryHour);
     if (row < 0) {
       throw new ZkMarginError('MISSING_EXPIRY', 'Use expiries for which the round has volatilities.', {

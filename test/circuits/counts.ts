@@ -1,0 +1,56 @@
+/** Exact constraint counts (-O2) of every template, each compiled as a main component. A lost constraint changes a count. */
+export interface TemplateCount {
+  readonly template: string;
+  readonly file: string;
+  readonly constraints: number;
+  /** What the count is for, in the report. */
+  readonly note: string;
+}
+
+export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
+  { template: 'SignedBits(41)', file: 'arithmetic', constraints: 42, note: 'signed range check' },
+  {
+    template: 'FloorDivide(20)',
+    file: 'arithmetic',
+    constraints: 41,
+    note: 'floor division by up to 20 bits',
+  },
+  { template: 'ShiftRight(16)', file: 'arithmetic', constraints: 16, note: 'dropped bits' },
+  { template: 'OneHot8()', file: 'arithmetic', constraints: 5, note: 'segment choice' },
+  { template: 'PowerOfTwo(6)', file: 'arithmetic', constraints: 5, note: 'normalisation' },
+  { template: 'IntegerSquareRoot(28)', file: 'arithmetic', constraints: 87, note: 'per expiry' },
+  { template: 'FloorAt(27)', file: 'arithmetic', constraints: 29, note: 'maximum of two' },
+  { template: 'Log2(36, 6)', file: 'functions', constraints: 57, note: 'strike, per leg' },
+  { template: 'Log2(44, 6)', file: 'functions', constraints: 65, note: 'forward, per expiry' },
+  { template: 'Log2(28, 5)', file: 'functions', constraints: 47, note: 'tenor, per expiry' },
+  { template: 'NormalCdf(12)', file: 'functions', constraints: 41, note: 'N(d1)' },
+  { template: 'NormalCdf(20)', file: 'functions', constraints: 53, note: 'N(d2)' },
+  { template: 'Exp2()', file: 'functions', constraints: 8, note: 'tenor factor' },
+  { template: 'Exp2Precise()', file: 'functions', constraints: 165, note: 'price factor, once' },
+  { template: 'ExpiryWord()', file: 'expiry', constraints: 251, note: 'unpacking, per expiry' },
+  { template: 'ExpiryState()', file: 'expiry', constraints: 944, note: 'all of an expiry' },
+  { template: 'InterpolateVolatility()', file: 'leg', constraints: 96, note: 'per leg' },
+  {
+    template: 'Probabilities(25)',
+    file: 'leg',
+    constraints: 128,
+    note: 'one revaluation with its deviation',
+  },
+  { template: 'Pick(8, 17)', file: 'leg', constraints: 119, note: 'choice of expiry, per leg' },
+  { template: 'Leg(8)', file: 'leg', constraints: 752, note: 'all of a leg: mark and scenario' },
+  { template: 'PositionsCommitment(8)', file: 'commitment', constraints: 657, note: 'hash of 8 legs' },
+  { template: 'PositionsCommitment(32)', file: 'commitment', constraints: 1938, note: 'hash of 32 legs' },
+  { template: 'ParametersCommitment()', file: 'insolvency', constraints: 321, note: 'once' },
+  { template: 'Scenario()', file: 'insolvency', constraints: 298, note: 'once' },
+];
+
+/** Counts of the instances in `circuits/main`. */
+export const INSTANCE_COUNTS: Readonly<Record<string, number>> = {
+  'insolvency-8': 16_840,
+  'insolvency-32': 37_345,
+};
+
+/** Source of a main component around one template. */
+export function mainOf({ template, file }: Pick<TemplateCount, 'template' | 'file'>): string {
+  return `pragma circom 2.2.0;\ninclude "${file}.circom";\ncomponent main = ${template};\n`;
+}

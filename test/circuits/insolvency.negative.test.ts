@@ -1,0 +1,183 @@
+/** What the circuit refuses: every single wire changed alone, and choices that a lying prover would like to make. */
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
+import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
+import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import type { CircuitInput } from '../../src/proof/prover/backend.ts';
+import { forEachCoefficient } from '../../src/proof/r1cs.ts';
+import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+
+const surfaces = JSON.parse(
+  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+) as SviSurfaces;
+const round = exampleRound(surfaces, 'BTC');
+const [near, far] = [round.expiries[0]!.expiryHour, round.expiries[4]!.expiryHour];
+const option = (kind: 'call' | 'put', expiryHour: number, usd: number, contracts: number): Leg => ({
+  instrument: { kind, expiryHour, strike: BigInt(usd * 10_000) },
+  quantity: BigInt(Math.round(contracts * 1e6)),
+});
+// Every place used, so that no part of the circuit idles; all eight expiries need a leg for the same reason.
+const legs = canonicalLegs([
+  { instrument: { kind: 'linear', expiryHour: 0, strike: 0n }, quantity: 1_250_000n },
+  option('call', near, 96_000, -2),
+  option('put', near, 96_000, -1.5),
+  option('put', near, 88_000, 1),
+  option('call', far, 120_000, -3),
+  option('put', far, 80_000, -1),
+  option('call', round.expiries[2]!.expiryHour, 100_000, 2),
+  option('put', round.expiries[7]!.expiryHour, 70_000, -0.25),
+]);
+
+let circuit: CircuitTester;
+let input: CircuitInput;
+let witness: bigint[];
+
+beforeAll(async () => {
+  circuit = await CircuitTester.fromFile('circuits/main/insolvency-8.circom');
+  input = await insolvencyInput({
+    legs,
+    scale: (1n << 40n) + 12_345n,
+    round,
+    parameters: DEFAULT_PARAMETERS,
+    scenarioIndex: 3,
+    salt: 42n,
+    context: 987_654_321n,
+    capacity: 8,
+  });
+  witness = await circuit.witness(input);
+});
+
+/** Wires whose change alone no constraint notices. */
+function unnoticed(change: (value: bigint) => bigint): number[] {
+  const { r1cs } = circuit;
+  const { body } = r1cs;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const sums: bigint[][] = [];
+  const touched: { constraint: number; side: number; coefficient: bigint }[][] = Array.from(
+    { length: r1cs.wires },
+    () => [],
+  );
+  forEachCoefficient(r1cs, (constraint, side, wire, offset) => {
+    let coefficient = 0n;
+    for (let word = 3; word >= 0; word--) {
+      coefficient = (coefficient << 64n) | view.getBigUint64(offset + 8 * word, true);
+    }
+    sums[constraint] ??= [0n, 0n, 0n];
+    sums[constraint]![side]! += coefficient * witness[wire]!;
+    touched[wire]!.push({ constraint, side, coefficient });
+  });
+  const result: number[] = [];
+  for (let wire = 1; wire < r1cs.wires; wire++) {
+    const difference = change(witness[wire]!) - witness[wire]!;
+    const changed = new Map<number, bigint[]>();
+    for (const { constraint, side, coefficient } of touched[wire]!) {
+      const values = changed.get(constraint) ?? [...(sums[constraint] ?? [0n, 0n, 0n])];
+      values[side]! += coefficient * difference;
+      changed.set(constraint, values);
+    }
+    const noticed = [...changed.values()].some(([a, b, c]) => (a! * b! - c!) % SCALAR_FIELD !== 0n);
+    if (!noticed) result.push(wire);
+  }
+  return result;
+}
+
+/** Names of wires, less circomlib's `IsZero.inv`: for an input of 0 the hint is multiplied by 0, and nothing else reads it. */
+function namesOf(wires: readonly number[]): string[] {
+  const names = new Map([...circuit.symbols.wires].map(([name, wire]) => [wire, name]));
+  return wires
+    .map((wire) => names.get(wire) ?? `wire ${wire}`)
+    .filter((name) => !/\.IsZero_\d+_\d+(\[\d+\])?\.inv$/.test(name));
+}
+
+describe('single changes to a valid witness', () => {
+  it('starts from an accepted witness', () => {
+    expect(circuit.violated(witness)).toEqual([]);
+  });
+
+  it('every wire plus one is noticed', () => {
+    expect(namesOf(unnoticed((value) => value + 1n))).toEqual([]);
+  });
+
+  it('every boolean flipped, and every other wire halved in the field, is noticed', () => {
+    const half = (SCALAR_FIELD + 1n) / 2n;
+    const changed = (value: bigint): bigint => (value <= 1n ? 1n - value : (value * half) % SCALAR_FIELD);
+    expect(namesOf(unnoticed(changed))).toEqual([]);
+  });
+
+  it('every wire negated is noticed, unless it is 0', () => {
+    const zeros = new Set(witness.flatMap((value, wire) => (value === 0n ? [wire] : [])));
+    const left = unnoticed((value) => (SCALAR_FIELD - value) % SCALAR_FIELD).filter(
+      (wire) => !zeros.has(wire),
+    );
+    // The context only enters its square; being public, it is also bound by the verifier.
+    expect(namesOf(left)).toEqual(['main.context']);
+  });
+});
+
+describe('a lying prover', () => {
+  const refused = async (change: Partial<Record<keyof typeof input, unknown>>): Promise<void> => {
+    await expect(circuit.witness({ ...input, ...change } as CircuitInput)).rejects.toMatchObject({
+      code: 'WITNESS_REJECTED',
+    });
+  };
+  const changedAt = (name: string, index: number, value: unknown): Record<string, unknown> => ({
+    [name]: (input[name] as unknown[]).map((old, i) => (i === index ? value : old)),
+  });
+
+  it('cannot price a leg with another expiry', async () => {
+    await refused(changedAt('select', 1, ['0', '1', '0', '0', '0', '0', '0']));
+    await refused(changedAt('select', 1, ['0', '0', '0', '0', '0', '0', '0']));
+  });
+  it('cannot mix expiries', async () => {
+    const half = String((SCALAR_FIELD + 1n) / 2n);
+    await refused(changedAt('select', 1, [half, half, '0', '0', '0', '0', '0']));
+    await refused(changedAt('select', 1, ['1', '1', '0', '0', '0', '0', '0']));
+  });
+  it('cannot give the linear leg an expiry', async () => {
+    await refused(changedAt('select', 0, ['1', '0', '0', '0', '0', '0', '0']));
+  });
+  it('cannot change a strike, a quantity or a kind', async () => {
+    await refused(changedAt('strikes', 1, String(BigInt((input.strikes as string[])[1]!) + 1n)));
+    await refused(changedAt('quantities', 1, '5'));
+    await refused(changedAt('kindBits', 1, ['1', '0']));
+  });
+  it('cannot shift weight between strike, kind and quantity of a packed leg', async () => {
+    const strike = BigInt((input.strikes as string[])[1]!);
+    const quantity = BigInt((input.quantities as string[])[1]!);
+    await refused({
+      ...changedAt('strikes', 1, String(strike + (1n << 60n))),
+      ...changedAt('quantities', 1, String((quantity - 1n + SCALAR_FIELD) % SCALAR_FIELD)),
+    });
+    await refused({
+      ...changedAt('strikes', 1, String((strike - (1n << 36n) + SCALAR_FIELD) % SCALAR_FIELD)),
+      ...changedAt('kindBits', 1, ['0', '1']),
+    });
+  });
+  it('cannot use other legs, salt or underlying than those committed to', async () => {
+    await refused(changedAt('packed', 7, '0'));
+    await refused({ salt: '43' });
+    await refused({ underlyingWord: String(BigInt(input.underlyingWord as string) + (1n << 104n)) });
+  });
+  it('cannot use other parameters or scenarios than those committed to', async () => {
+    await refused({ header: String(BigInt(input.header as string) + 1n) });
+    await refused(changedAt('scenarioWords', 0, String(BigInt((input.scenarioWords as string[])[0]!) + 1n)));
+  });
+  it('cannot invent a scenario by indices that are no bits', async () => {
+    await refused(changedAt('scenarioIndex', 0, '2'));
+    await refused(changedAt('scenarioIndex', 4, String(SCALAR_FIELD - 1n)));
+  });
+  it('cannot use an expired expiry word', async () => {
+    const late =
+      BigInt(input.underlyingWord as string) + ((BigInt(near) * 3_600n - round.underlying.timestamp) << 44n);
+    await refused({ underlyingWord: String(late) });
+  });
+  it('gains nothing from an unused scenario place: no loss, only add-ons', async () => {
+    const unused = await circuit.witness({ ...input, scenarioIndex: ['1', '1', '1', '1', '1'] });
+    expect(circuit.signal(unused, 'main.requirement')).toBeLessThan(
+      circuit.signal(witness, 'main.requirement'),
+    );
+    expect(circuit.signal(unused, 'main.mark')).toBe(circuit.signal(witness, 'main.mark'));
+  });
+});

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { INSTANCE_COUNTS, mainOf, TEMPLATE_COUNTS } from './counts.ts';
+
+describe('constraint counts at -O2', () => {
+  it.each(TEMPLATE_COUNTS.map((row) => [row.template, row] as const))('%s', async (_, row) => {
+    expect((await CircuitTester.fromText('count', mainOf(row))).constraints).toBe(row.constraints);
+  });
+
+  it.each(Object.entries(INSTANCE_COUNTS))('instance %s', async (name, constraints) => {
+    expect((await CircuitTester.fromFile(`circuits/main/${name}.circom`)).constraints).toBe(constraints);
+  });
+
+  it('one revaluation stays within 100', () => {
+    const of = (template: string): number =>
+      TEMPLATE_COUNTS.find((row) => row.template === template)!.constraints;
+    expect(of('NormalCdf(12)') + of('NormalCdf(20)')).toBeLessThanOrEqual(100);
+  });
+});

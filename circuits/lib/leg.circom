@@ -177,6 +177,8 @@ template Leg(expiries) {
     var bound = upperBits[30] * (1 << 26) - (1 << 25);
     signal clamped <== bound + within * (centred - bound);
     signal moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
+    // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
+    _ <== SignedBits(26)(moneyness);
 
     // 7. Deviation and probabilities at the mark.
     component mark = Probabilities(25);
@@ -187,6 +189,7 @@ template Leg(expiries) {
     signal shockedMoneyness <== (2 * moneyness + 1) * pick.out[7];
     component intercept = ShiftRightSigned(14, 60);
     intercept.in <== shockedMoneyness;
+    _ <== SignedBits(27)(intercept.out);
     signal slope <== FloorDivide(20)(pick.out[8], volatility.coarse);
     _ <== Num2Bits(25)(slope);
     signal drift <== slope * priceMove;

@@ -11,6 +11,7 @@ export const ERROR_CODES = [
   'MALFORMED',
   'NOT_FINITE',
   'OUT_OF_RANGE',
+  'TOO_LARGE',
   // Instruments and legs.
   'UNKNOWN_INSTRUMENT',
   'DUPLICATE_LEG',
@@ -19,6 +20,13 @@ export const ERROR_CODES = [
   'NO_LEGS',
   'ZERO_QUANTITY',
   'QUANTITY_OUT_OF_RANGE',
+  // Portfolios, markets and models.
+  'UNKNOWN_MODEL',
+  'UNKNOWN_UNDERLYING',
+  'UNKNOWN_ASSET',
+  'DUPLICATE_POSITION',
+  'NO_ARBITRAGE_FREE_PRICE',
+  'NOT_ENOUGH_DATA',
   // Market rounds.
   'MISSING_EXPIRY',
   'MISSING_VOLATILITY',

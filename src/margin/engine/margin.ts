@@ -25,6 +25,8 @@ export interface MarginComponent {
   /** Parts of the base by position and by collateral; they sum to it, but for reservations and the floor. */
   readonly positions: Float64Array;
   readonly collateral: Float64Array;
+  /** Parts of collateral at the maintenance level where they are no multiple of those of the base. */
+  readonly collateralMaintenance?: Float64Array;
 }
 
 /** What an account has. */
@@ -203,14 +205,17 @@ function haircutComponent(
   model: MarginModel,
 ): MarginComponent {
   const fromEquity = model.collateral.deduct === 'equity';
-  let maintenance = 0;
-  let initial = 0;
-  const collateral = Float64Array.from(portfolio.collateral, (item) => {
-    const taken = fromEquity ? item.maintenanceHaircut : 0;
-    maintenance += item.value * (item.maintenanceHaircut - taken);
-    initial += item.value * (item.initialHaircut - taken);
-    return item.value * (item.initialHaircut - taken);
-  });
+  const taken = (item: Portfolio['collateral'][number]): number => (fromEquity ? item.maintenanceHaircut : 0);
+  const collateral = Float64Array.from(
+    portfolio.collateral,
+    (item) => item.value * (item.initialHaircut - taken(item)),
+  );
+  const collateralMaintenance = Float64Array.from(
+    portfolio.collateral,
+    (item) => item.value * (item.maintenanceHaircut - taken(item)),
+  );
+  const maintenance = collateralMaintenance.reduce((sum, part) => sum + part, 0);
+  const initial = collateral.reduce((sum, part) => sum + part, 0);
   return {
     id: 'collateralHaircut',
     addOn: -1,
@@ -219,6 +224,7 @@ function haircutComponent(
     initial,
     positions: new Float64Array(valued.length),
     collateral,
+    collateralMaintenance,
   };
 }
 

@@ -51,6 +51,9 @@ export const ScenarioSchema = Type.Object(
         description: 'Another multiplier for futures and perpetuals.',
       }),
     ),
+    linearDamping: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'Another damping for futures and perpetuals.' }),
+    ),
     volatility: VolatilityMoveSchema,
     damping: Type.Number({ minimum: 0, maximum: 1, description: 'Part of the profit or loss that counts.' }),
   },

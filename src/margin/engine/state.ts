@@ -84,7 +84,7 @@ export type Position = { readonly id: string; readonly quantity: number } & (
       readonly underlying: number;
       /** Value of one unit. */
       readonly value: number;
-      /** Profit of one unit long in each scenario of the model, before damping. */
+      /** Profit of one unit long in each scenario of the model, damped as published. */
       readonly profits: readonly number[];
     }
 );

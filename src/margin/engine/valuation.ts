@@ -284,14 +284,19 @@ function valueLinear(
   for (let index = 0; index < count; index++) {
     const probe = plan.probes[index]!;
     if (kind === 'array') {
-      profits[index] = probe.scenario < 0 ? 0 : quantity * (position.profits[probe.scenario] ?? 0);
+      // Published arrays are damped already.
+      const damping = probe.scenario < 0 ? 0 : model.scenarios[probe.scenario]!.damping;
+      profits[index] = damping > 0 ? (quantity * position.profits[probe.scenario]!) / damping : 0;
       continue;
     }
     const spotFactor = probe.priceFactors[position.underlying]!;
     const factor = kind === 'spot' ? spotFactor : probe.linearPriceFactors[position.underlying]!;
     const shocked = expiry === undefined ? price * factor : shockedForward(expiry, model, factor);
     forwardMoves[index] = shocked - price;
-    profits[index] = quantity * linearProfit(position, price, shocked, underlying.spot, factor, coin);
+    profits[index] =
+      quantity *
+      linearWeight(position, model, probe.scenario) *
+      linearProfit(position, price, shocked, underlying.spot, factor, coin);
   }
   const unit = kind === 'spot' ? (coin ? 1 : underlying.spot) : kind === 'array' ? position.value : 0;
   return {
@@ -317,6 +322,13 @@ function valueLinear(
     },
     unit: coin ? 1 / underlying.spot : 1,
   };
+}
+
+/** What takes a scenario's damping to the one that the scenario has for futures and perpetuals. */
+function linearWeight(position: Position, model: MarginModel, index: number): number {
+  if (index < 0 || position.kind === 'spot') return 1;
+  const { damping, linearDamping } = model.scenarios[index]!;
+  return linearDamping === undefined || damping === 0 ? 1 : linearDamping / damping;
 }
 
 /**

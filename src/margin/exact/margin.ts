@@ -62,13 +62,11 @@ interface PreparedLeg {
   readonly strikeAmount: bigint;
 }
 
-/** An account at a round, ready for any scenario. */
-export interface PreparedAccount {
+/** Sums over the legs of an account that no scenario changes. */
+export interface AccountTotals {
   readonly scale: bigint;
   readonly round: MarketRound;
   readonly parameters: RiskParameters;
-  readonly expiries: readonly ExactExpiry[];
-  readonly options: readonly PreparedLeg[];
   /** Value of linear legs, 1e-12 USD at 2^-119. */
   readonly linearValue: bigint;
   /** Forward part of the options' mark, 1e-12 USD at 2^-119; with `linearValue` it is the cash delta. */
@@ -77,6 +75,12 @@ export interface PreparedAccount {
   readonly markValue: bigint;
   /** Net short contracts over strikes, 1e-6. */
   readonly shortContracts: bigint;
+}
+
+/** An account at a round, ready for any scenario. */
+export interface PreparedAccount extends AccountTotals {
+  readonly expiries: readonly ExactExpiry[];
+  readonly options: readonly PreparedLeg[];
 }
 
 /**
@@ -163,25 +167,37 @@ export function priceFactor(priceStep: number, priceMove: number): bigint {
 
 /** Evaluates one scenario of a prepared account. */
 export function evaluateScenario(prepared: PreparedAccount, scenario: Scenario): ExactScenarioMargin {
-  const { parameters, scale, round } = prepared;
+  const { parameters } = prepared;
   const shocks = prepared.expiries.map((expiry) => exactExpiryShock(expiry, parameters, scenario));
   const { forward, strike } = weigh(prepared.options, ({ surface, expiryIndex }) =>
     scenarioProbabilities(surface, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
   );
   const factor = priceFactor(parameters.priceStep, scenario.priceMove);
   const lossValue = (prepared.markValue << 26n) - factor * (forward + prepared.linearValue) + (strike << 26n);
+  return scenarioMargin(prepared, scenario, lossValue);
+}
+
+/**
+ * Mark and requirement from an account's totals and its loss in a scenario, the loss undamped in 1e-12 USD at 2^-145.
+ */
+export function scenarioMargin(
+  totals: AccountTotals,
+  scenario: Scenario,
+  lossValue: bigint,
+): ExactScenarioMargin {
+  const { parameters, scale, round } = totals;
   const rawLoss = floorDivide(lossValue, 1n << 145n);
   const loss = (rawLoss > 0n ? rawLoss : 0n) * BigInt(scenario.damping);
   const scan = (loss * BigInt(parameters.maintenanceFactor)) << 8n;
-  const short = (prepared.shortContracts * round.underlying.spot * BigInt(parameters.shortOptionRate)) << 20n;
-  const delta = floorDivide(prepared.forwardValue + prepared.linearValue, 1n << 119n);
+  const short = (totals.shortContracts * round.underlying.spot * BigInt(parameters.shortOptionRate)) << 20n;
+  const delta = floorDivide(totals.forwardValue + totals.linearValue, 1n << 119n);
   const deltaSize = delta < 0n ? -delta - 1n : delta;
   const horizon =
     deltaSize * round.underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
   const floorScaled = (value: bigint, places: bigint): bigint =>
     (scale * value) / (1_000_000n << (40n + places));
   return {
-    mark: ceilDivide(scale * ceilDivide(prepared.markValue, 1n << 119n), 1_000_000n << 40n),
+    mark: ceilDivide(scale * ceilDivide(totals.markValue, 1n << 119n), 1_000_000n << 40n),
     requirement: floorScaled(scan + short + horizon, 36n),
     loss: floorScaled(loss, 16n),
     scanRequirement: floorScaled(scan, 36n),
@@ -226,7 +242,11 @@ export function exactMargin(
   parameters: RiskParameters,
 ): ExactMargin {
   const prepared = prepareAccount(account, round, parameters);
-  const scenarios = parameters.scenarios.map((scenario) => evaluateScenario(prepared, scenario));
+  return worstOf(parameters.scenarios.map((scenario) => evaluateScenario(prepared, scenario)));
+}
+
+/** The margin over scenarios of which there is at least one. */
+export function worstOf(scenarios: readonly ExactScenarioMargin[]): ExactMargin {
   let worstScenario = 0;
   scenarios.forEach((margin, index) => {
     if (margin.requirement > scenarios[worstScenario]!.requirement) worstScenario = index;

@@ -7,20 +7,42 @@
  *
  * Each distinct instrument is valued once per round; an account is then a sum of products over rows of numbers.
  */
-import { ZkMarginError } from '../../errors.ts';
-import { type Instrument, type Leg, orderKey, validateLegs } from '../../market/instrument.ts';
+import { requireBigint, ZkMarginError } from '../../errors.ts';
+import {
+  type Instrument,
+  type Leg,
+  MAX_QUANTITY,
+  orderKey,
+  validateInstrument,
+  validateLegs,
+} from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
+import { MAX_SCALE } from '../exact/margin.ts';
 import { type RiskParameters, validateParameters } from '../parameters.ts';
 import { type FloatParameters, floatParameters, type InstrumentValues, valueInstruments } from './model.ts';
 
 /**
- * Bound on the difference between this model's `equity - requirement` and the integer model's, relative to gross
- * notional (the sum of absolute positions times spot). An account nearer to its threshold than that is undecided.
+ * Bound on the difference between this model's `equity - requirement` and the exact model's, in USD. It is derived, not
+ * measured; `docs/margin-model.md`, section 8, has the derivation.
  *
- * The integer model rounds vol multipliers down to 2^-14. At the money that is `0.4 * 2^-14 * σ√T` of the shocked forward: 6e-5 with
- * the maintenance factor for total deviations up to 1.9. All else is below 1e-6. Measured on example books: 1.8e-5.
+ *     (legs + 20) 2^-49 X  +  2^-51 |cash|  +  3e-6  +  8e-12 scale
+ *
+ * where X is the sum over legs of `|position| (spot + D (F + K))`, for linear legs `|position| spot`. The first two terms
+ * are roundings of doubles; the others are the exact model's, which rounds mark up and requirement down. An account
+ * nearer to a threshold than that is undecided here.
  */
-export const SCREEN_ERROR_BOUND = 6e-5;
+export function screenErrorBound(legCount: number, exposure: number, cash: number, scale: number): number {
+  return doublesBound(legCount, exposure) + roundingBound(cash, scale);
+}
+
+function doublesBound(legCount: number, exposure: number): number {
+  return (legCount + 20) * 2 ** -49 * exposure;
+}
+
+/** The part of the bound that no round changes. Cash in USD, scale as a number. */
+function roundingBound(cash: number, scale: number): number {
+  return 2 ** -51 * Math.abs(cash) + 3e-6 + 8e-12 * scale;
+}
 
 /** What screening needs to know of an account. */
 export interface FloatAccount {
@@ -37,6 +59,8 @@ export interface FloatAccount {
 /** Accounts laid out for screening; independent of round and parameters, so compiled once per change of the book. */
 export interface FloatBook {
   readonly accountCount: number;
+  /** What the book was compiled from. */
+  readonly accounts: readonly FloatAccount[];
   /** Every instrument of the book once. */
   readonly instruments: readonly Instrument[];
   /** Legs of account i are `offsets[i] .. offsets[i + 1] - 1`. */
@@ -51,6 +75,8 @@ export interface FloatBook {
   readonly grossPositions: Float64Array;
   /** Per account, in USD. */
   readonly cash: Float64Array;
+  /** Per account: the part of {@link screenErrorBound} that does not depend on the round, in USD. */
+  readonly roundingBounds: Float64Array;
   /** The ids of underlyings that accounts name. */
   readonly underlyingIds: ReadonlySet<bigint>;
 }
@@ -73,7 +99,12 @@ export interface ScreenColumns {
   readonly worstScenario: Int32Array;
   /** 1 where `equity < requirement`. */
   readonly liquidatable: Uint8Array;
-  /** 1 where the decision is within the error bound, or the account could not be valued. */
+  /** {@link screenErrorBound} of the account. */
+  readonly errorBound: Float64Array;
+  /**
+   * 1 where equity is within the error bound of the requirement, or of zero while below the requirement, or where the
+   * account could not be valued.
+   */
   readonly needsExact: Uint8Array;
   /** Accounts that could not be valued, with the reason; their figures are NaN. */
   readonly problems: ReadonlyMap<number, ZkMarginError>;
@@ -91,7 +122,9 @@ export interface AccountMargin {
   readonly liquidatable: boolean;
   /** Equity at or below zero. */
   readonly badDebt: boolean;
-  /** Ask the integer model: within {@link SCREEN_ERROR_BOUND} of the threshold, or not valued. */
+  /** How far `equity - requirement` may be from the exact model's. */
+  readonly errorBound: number;
+  /** Ask the exact model: within the error bound of a threshold, or not valued. See {@link decideBook}. */
   readonly needsExact: boolean;
   readonly components: {
     readonly scan: number;
@@ -107,16 +140,18 @@ export interface AccountMargin {
 /** Most legs that screening takes in one account. */
 export const SCREEN_LEG_CAPACITY = 4_096;
 
+const MAX_CASH = 2n ** 96n - 1n;
+
 /**
  * Lays accounts out for screening.
  *
- * @throws ZkMarginError for malformed legs, naming `accounts[i].legs[j]`
+ * @throws ZkMarginError for malformed legs, naming `accounts[i].legs[j]`; `OUT_OF_RANGE` or `MALFORMED` for scale or cash
  */
 export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
   const accountCount = accounts.length;
   const offsets = new Int32Array(accountCount + 1);
   for (let index = 0; index < accountCount; index++) {
-    offsets[index + 1] = offsets[index]! + accounts[index]!.legs.length;
+    offsets[index + 1] = offsets[index]! + (accounts[index]!.legs?.length ?? 0);
   }
   const legCount = offsets[accountCount]!;
   const legInstruments = new Int32Array(legCount);
@@ -124,43 +159,49 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
   const netShorts = new Float64Array(accountCount);
   const grossPositions = new Float64Array(accountCount);
   const cash = new Float64Array(accountCount);
-  const instruments: Instrument[] = [];
-  const rows = new Map<bigint, number>();
+  const roundingBounds = new Float64Array(accountCount);
+  const rows = new InstrumentRows();
   const underlyingIds = new Set<bigint>();
   for (let index = 0; index < accountCount; index++) {
     const account = accounts[index]!;
-    validateLegs(account.legs, SCREEN_LEG_CAPACITY, { field: `accounts[${index}].legs` });
+    const { legs } = account;
+    const start = offsets[index]!;
+    // Rows that increase by key with quantities in range are all that `validateLegs` asks for; it is slower, and has the
+    // words for what is wrong.
+    if (!rows.place(legs, legInstruments, start)) {
+      const field = `accounts[${index}].legs`;
+      validateLegs(legs, SCREEN_LEG_CAPACITY, { field });
+      throw new ZkMarginError('INTERNAL', 'Report this: the two checks of legs do not agree.', { field });
+    }
+    requireBigint(account.scale, 1n, MAX_SCALE, `accounts[${index}].scale`);
+    requireBigint(account.cash, -MAX_CASH, MAX_CASH, `accounts[${index}].cash`);
     cash[index] = Number(account.cash) / 1e6;
     if (account.underlyingId !== undefined) underlyingIds.add(account.underlyingId);
-    const unit = Number(account.scale) / 2 ** 40 / 1e6;
+    const scale = Number(account.scale) / 2 ** 40;
+    const unit = scale / 1e6;
+    roundingBounds[index] = roundingBound(cash[index]!, scale);
     let gross = 0;
     let shorts = 0;
-    let strikeSum = 0n;
-    for (let leg = 0; leg < account.legs.length; leg++) {
-      const { instrument, quantity } = account.legs[leg]!;
-      const key = orderKey(instrument);
-      let row = rows.get(key);
-      if (row === undefined) {
-        row = instruments.length;
-        rows.set(key, row);
-        instruments.push(instrument);
-      }
-      const place = offsets[index]! + leg;
-      const position = Number(quantity) * unit;
-      legInstruments[place] = row;
+    let strikeSum = 0;
+    for (let leg = 0; leg < legs.length; leg++) {
+      const place = start + leg;
+      // Below 2^40, so that sums of two are whole numbers too.
+      const quantity = Number(legs[leg]!.quantity);
+      const position = quantity * unit;
       legPositions[place] = position;
       gross += Math.abs(position);
+      const { instrument } = legs[leg]!;
       if (instrument.kind === 'linear') continue;
       // The call and the put of a strike are neighbours.
       strikeSum += quantity;
-      const next = account.legs[leg + 1]?.instrument;
+      const next = legs[leg + 1]?.instrument;
       if (
         next === undefined ||
         next.strike !== instrument.strike ||
         next.expiryHour !== instrument.expiryHour
       ) {
-        if (strikeSum < 0n) shorts -= Number(strikeSum) * unit;
-        strikeSum = 0n;
+        if (strikeSum < 0) shorts -= strikeSum * unit;
+        strikeSum = 0;
       }
     }
     netShorts[index] = shorts;
@@ -168,15 +209,64 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
   }
   return {
     accountCount,
-    instruments,
+    accounts,
+    instruments: rows.instruments,
     offsets,
     legInstruments,
     legPositions,
     netShorts,
     grossPositions,
     cash,
+    roundingBounds,
     underlyingIds,
   };
+}
+
+/** Numbers the distinct instruments of a book in the order in which they appear. */
+class InstrumentRows {
+  readonly instruments: Instrument[] = [];
+  private readonly keys: bigint[] = [];
+  private readonly byKey = new Map<bigint, number>();
+  /** Objects seen, since books share them; the first of each instrument only, so that it stays small. */
+  private readonly byObject = new Map<Instrument, number>();
+
+  /** Writes the rows of legs that are well formed; false for others. */
+  place(legs: readonly Leg[], into: Int32Array, start: number): boolean {
+    if (!Array.isArray(legs) || legs.length > SCREEN_LEG_CAPACITY) return false;
+    let previous = -1n;
+    for (let index = 0; index < legs.length; index++) {
+      const leg = legs[index] as Leg | undefined;
+      const quantity: unknown = leg?.quantity;
+      if (leg === undefined || typeof quantity !== 'bigint') return false;
+      if (quantity === 0n || quantity > MAX_QUANTITY || quantity < -MAX_QUANTITY) return false;
+      let row = this.byObject.get(leg.instrument);
+      if (row === undefined) {
+        try {
+          validateInstrument(leg.instrument);
+        } catch {
+          return false;
+        }
+        row = this.add(leg.instrument);
+      }
+      const key = this.keys[row]!;
+      if (key <= previous) return false;
+      previous = key;
+      into[start + index] = row;
+    }
+    return true;
+  }
+
+  private add(instrument: Instrument): number {
+    const key = orderKey(instrument);
+    const present = this.byKey.get(key);
+    if (present !== undefined) return present;
+    const row = this.instruments.length;
+    this.instruments.push(instrument);
+    this.keys.push(key);
+    this.byKey.set(key, row);
+    this.byObject.set(instrument, row);
+    return row;
+  }
 }
 
 /**
@@ -213,7 +303,7 @@ export function screenValues(
   parameters: FloatParameters,
 ): ScreenColumns {
   const { accountCount, offsets, legInstruments, legPositions, netShorts, grossPositions } = book;
-  const { stride, values, deltas } = instrumentValues;
+  const { stride, values, deltas, exposures } = instrumentValues;
   const spot = Number(round.underlying.spot) / 1e6;
   const realised = Number(round.underlying.realisedVolatility) / 65_536;
   const shortUnit = parameters.shortOptionRate * spot;
@@ -228,6 +318,7 @@ export function screenValues(
   const horizonBuffer = column();
   const deltaDollars = column();
   const grossNotional = column();
+  const errorBound = column();
   const worstScenario = new Int32Array(accountCount);
   const liquidatable = new Uint8Array(accountCount);
   const needsExact = new Uint8Array(accountCount);
@@ -236,18 +327,18 @@ export function screenValues(
   for (let account = 0; account < accountCount; account++) {
     const from = offsets[account]!;
     const to = offsets[account + 1]!;
-    sums.fill(0);
     let delta = 0;
+    let exposure = 0;
     for (let leg = from; leg < to; leg++) {
       const position = legPositions[leg]!;
       const row = legInstruments[leg]!;
-      const offset = row * stride;
       delta += position * deltas[row]!;
-      for (let index = 0; index < stride; index++) sums[index]! += position * values[offset + index]!;
+      exposure += Math.abs(position) * exposures[row]!;
     }
+    multiplyRows(sums, values, stride, legInstruments, legPositions, from, to);
     let worst = 0;
     let least = 0;
-    for (let index = 1; index < stride; index++) {
+    for (let index = 1; index <= scenarioCount; index++) {
       const profit = sums[index]!;
       if (profit < least) {
         least = profit;
@@ -270,8 +361,12 @@ export function screenValues(
     grossNotional[account] = notional;
     worstScenario[account] = worst;
     liquidatable[account] = equityValue < required ? 1 : 0;
-    // Written so that NaN needs the integer model too.
-    needsExact[account] = Math.abs(equityValue - required) > SCREEN_ERROR_BOUND * notional ? 0 : 1;
+    const bound = doublesBound(to - from, exposure) + book.roundingBounds[account]!;
+    errorBound[account] = bound;
+    // Written so that NaN needs the exact model too.
+    const clear =
+      Math.abs(equityValue - required) > bound && (equityValue > required || Math.abs(equityValue) > bound);
+    needsExact[account] = clear ? 0 : 1;
     if (Number.isNaN(markValue)) {
       scan[account] = Number.NaN;
       requirement[account] = Number.NaN;
@@ -289,11 +384,57 @@ export function screenValues(
     horizonBuffer,
     deltaDollars,
     grossNotional,
+    errorBound,
     worstScenario,
     liquidatable,
     needsExact,
     problems,
   };
+}
+
+/**
+ * `sums[c] = sum over legs of position * values[row, c]`, in blocks of eight columns whose sums stay in registers.
+ * Legs are those of `from .. to - 1`; the stride is a multiple of eight.
+ */
+function multiplyRows(
+  sums: Float64Array,
+  values: Float64Array,
+  stride: number,
+  rows: Int32Array,
+  positions: Float64Array,
+  from: number,
+  to: number,
+): void {
+  for (let column = 0; column < stride; column += 8) {
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
+    let s4 = 0;
+    let s5 = 0;
+    let s6 = 0;
+    let s7 = 0;
+    for (let leg = from; leg < to; leg++) {
+      const position = positions[leg]!;
+      const offset = rows[leg]! * stride + column;
+      s0 += position * values[offset]!;
+      s1 += position * values[offset + 1]!;
+      s2 += position * values[offset + 2]!;
+      s3 += position * values[offset + 3]!;
+      s4 += position * values[offset + 4]!;
+      s5 += position * values[offset + 5]!;
+      s6 += position * values[offset + 6]!;
+      s7 += position * values[offset + 7]!;
+    }
+    sums[column] = s0;
+    sums[column + 1] = s1;
+    sums[column + 2] = s2;
+    sums[column + 3] = s3;
+    sums[column + 4] = s4;
+    sums[column + 5] = s5;
+    sums[column + 6] = s6;
+    sums[column + 7] = s7;
+  }
 }
 
 /** One account of a screening. */
@@ -309,6 +450,7 @@ export function accountMargin(columns: ScreenColumns, account: number): AccountM
     worstScenario: columns.worstScenario[account]!,
     liquidatable: columns.liquidatable[account] === 1,
     badDebt: equity <= 0,
+    errorBound: columns.errorBound[account]!,
     needsExact: columns.needsExact[account] === 1,
     components: {
       scan: columns.scan[account]!,
@@ -344,14 +486,17 @@ export function scenarioProfits(
   validateRound(round);
   validateParameters(parameters);
   const book = compileBook([account]);
-  const { stride, values, problems } = valueInstruments(book.instruments, round, floatParameters(parameters));
+  const { scenarioCount, stride, values, problems } = valueInstruments(
+    book.instruments,
+    round,
+    floatParameters(parameters),
+  );
   const problem = problems.values().next().value;
   if (problem !== undefined) throw problem;
-  const profits = new Float64Array(stride - 1);
+  const profits = new Float64Array(scenarioCount);
   book.legPositions.forEach((position, leg) => {
     const offset = book.legInstruments[leg]! * stride + 1;
-    for (let index = 0; index < profits.length; index++)
-      profits[index]! += position * values[offset + index]!;
+    for (let index = 0; index < scenarioCount; index++) profits[index]! += position * values[offset + index]!;
   });
   return profits;
 }

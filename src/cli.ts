@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { registerCircuits } from './commands/circuits.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
+import { registerSchema } from './commands/schema.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerSurface } from './commands/surface.ts';
 import { errorToData, ZkMarginError } from './errors.ts';
@@ -20,6 +21,7 @@ const program = new Command('zkmargin')
 registerMargin(program);
 registerPrice(program);
 registerSurface(program);
+registerSchema(program);
 registerServe(program);
 registerCircuits(program);
 

@@ -1,0 +1,27 @@
+/** `zkmargin schema`: JSON Schemas of the documents that commands read. */
+import type { Command } from 'commander';
+import { ZkMarginError } from '../errors.ts';
+import { printJson, writeLine } from './io.ts';
+
+/** Adds the command to a program. */
+export function registerSchema(program: Command): void {
+  program
+    .command('schema')
+    .description('print the JSON Schema of an input document')
+    .argument('[name]', 'name of the document; lists the names when absent')
+    .action(async (name: string | undefined) => {
+      const { documentSchemas } = await import('../input/schemas.ts');
+      if (name === undefined) {
+        for (const [known, schema] of Object.entries(documentSchemas)) {
+          writeLine(`${known.padEnd(16)} ${schema.description}`);
+        }
+        return;
+      }
+      if (!Object.hasOwn(documentSchemas, name)) {
+        throw new ZkMarginError('NOT_FOUND', `Use one of ${Object.keys(documentSchemas).join(', ')}.`, {
+          field: 'name',
+        });
+      }
+      printJson(documentSchemas[name]!);
+    });
+}

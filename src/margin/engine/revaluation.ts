@@ -1,0 +1,88 @@
+/**
+ * Full revaluation of a portfolio under an arbitrary market move: what tail-risk measures ask of the engine. Options are
+ * priced at the moved forward with the vol of their strike, moved in proportion; those that expire within the horizon are
+ * worth their intrinsic value at its end.
+ */
+import { black76Price } from '../../math/float/black76.ts';
+import type { MarketMove, PortfolioParts, Revalue } from '../../risk/revaluation.ts';
+import type { Margin } from './margin.ts';
+import { discountOf, type ValuedPosition, YEAR_SECONDS } from './valuation.ts';
+
+const DAY_SECONDS = 86_400;
+
+/** The change of a portfolio's value in USD under a move, collateral that moves with an underlying included. */
+export function revaluationOf(margin: Margin): Revalue {
+  return (move) => {
+    let change = 0;
+    for (const item of margin.valued) change += positionChange(item, move, margin);
+    for (const item of margin.portfolio.collateral) {
+      if (item.offsets === undefined) continue;
+      const growth = Math.expm1(move.logReturns[item.offsets.underlying] ?? 0);
+      change += item.value * item.offsets.fraction * growth * usdPer(margin, item.offsets.underlying);
+    }
+    return change;
+  };
+}
+
+/** The same by position, for an allocation of the shortfall. */
+export function revaluationParts(margin: Margin): PortfolioParts {
+  const held = margin.portfolio.collateral.filter((item) => item.offsets !== undefined);
+  return {
+    names: [...margin.valued.map(({ position }) => position.id), ...held.map(({ asset }) => asset)],
+    revalue: (move) => [
+      ...margin.valued.map((item) => positionChange(item, move, margin)),
+      ...held.map((item) => {
+        const { underlying, fraction } = item.offsets!;
+        const growth = Math.expm1(move.logReturns[underlying] ?? 0);
+        return item.value * fraction * growth * usdPer(margin, underlying);
+      }),
+    ],
+  };
+}
+
+/** USD for one unit of the numeraire. */
+function usdPer(margin: Margin, underlying: number): number {
+  return margin.model.numeraire === 'coin' ? margin.market.underlyings[underlying]!.spot : 1;
+}
+
+function positionChange(item: ValuedPosition, move: MarketMove, margin: Margin): number {
+  const { position } = item;
+  const { underlying: own, quantity } = position;
+  const logReturn = move.logReturns[own] ?? 0;
+  const factor = Math.exp(logReturn);
+  const underlying = margin.market.underlyings[own]!;
+  if (position.kind === 'array') {
+    // A published array says nothing between its scenarios.
+    return 0;
+  }
+  // A linear contract gains the difference of prices; an inverse one the same in coin, at the later price.
+  if (position.kind === 'spot') return quantity * underlying.spot * (factor - 1);
+  if (position.kind !== 'option') {
+    return position.inverse
+      ? quantity * (1 - 1 / factor) * underlying.spot * factor
+      : quantity * item.forward * (factor - 1);
+  }
+  const expiry = underlying.expiries[position.expiry]!;
+  const left = expiry.secondsToExpiry - move.days * DAY_SECONDS;
+  const { minimumTenorSeconds } = margin.model.pricing;
+  const years = left > 0 ? Math.max(left, minimumTenorSeconds) / YEAR_SECONDS : 0;
+  const kind = position.isCall ? 'call' : 'put';
+  const volatility = item.volatility * (1 + (move.volShifts[own] ?? 0));
+  const later = black76Price(
+    kind,
+    expiry.forward * factor,
+    position.strike,
+    years,
+    volatility,
+    discountOf(expiry, margin.model, years),
+  );
+  const now = black76Price(
+    kind,
+    expiry.forward,
+    position.strike,
+    item.years,
+    item.volatility,
+    discountOf(expiry, margin.model, item.years),
+  );
+  return quantity * (later - now);
+}

@@ -6,6 +6,8 @@
  * differentiable) beyond (E. Catmull and R. Rom, "A class of local interpolating splines", 1974).
  */
 import { requireFinite, ZkMarginError } from '../errors.ts';
+import { findSmileArbitrage, type Smile } from './arbitrage.ts';
+import { formatExpiry } from './instrument.ts';
 import {
   type ExpiryState,
   MAX_PILLAR,
@@ -372,30 +374,62 @@ export function findStaticArbitrage(
   width = 3,
   tolerance = 1e-9,
 ): ArbitragePlace[] {
-  const places: ArbitragePlace[] = [];
-  for (let index = 0; index < expiries.length; index++) {
-    const expiry = expiries[index]!;
-    const earlier = expiries[index - 1];
-    const deviation = expiry.pillars[CENTRE]! * Math.sqrt(expiry.years);
-    for (let step = -60; step <= 60; step++) {
-      const logMoneyness = ((step + 0.5) / 60) * width * deviation;
+  return findSmileArbitrage(
+    expiries.map((expiry) => pillarSmile(expiry)),
+    { width, tolerance },
+  ).map(({ kind, index, logMoneyness, value }) => ({
+    kind,
+    expiryHour: expiries[index]!.expiryHour,
+    logMoneyness,
+    value,
+  }));
+}
+
+/** The pillars of an expiry as a {@link Smile}. */
+export function pillarSmile(expiry: FloatExpiry, name = formatExpiry(expiry.expiryHour)): Smile {
+  const { years, forward } = expiry;
+  return {
+    name,
+    years,
+    forward,
+    deviation: expiry.pillars[CENTRE]! * Math.sqrt(years),
+    totalVariance(logMoneyness) {
       const [volatility, first, second] = surfaceDerivatives(expiry, logMoneyness);
-      const variance = volatility * volatility * expiry.years;
-      const slope = 2 * volatility * first * expiry.years;
-      const curvature = 2 * (first * first + volatility * second) * expiry.years;
-      const g =
-        (1 - (logMoneyness * slope) / (2 * variance)) ** 2 -
-        ((slope * slope) / 4) * (1 / variance + 0.25) +
-        curvature / 2;
-      if (g < -tolerance)
-        places.push({ kind: 'butterfly', expiryHour: expiry.expiryHour, logMoneyness, value: g });
-      if (earlier !== undefined) {
-        const difference = variance - surfaceVolatility(earlier, logMoneyness) ** 2 * earlier.years;
-        if (difference < -tolerance) {
-          places.push({ kind: 'calendar', expiryHour: expiry.expiryHour, logMoneyness, value: difference });
-        }
-      }
-    }
-  }
-  return places;
+      return [
+        volatility * volatility * years,
+        2 * volatility * first * years,
+        2 * (first * first + volatility * second) * years,
+      ];
+    },
+  };
+}
+
+/**
+ * A raw SVI curve as a {@link Smile}. Its volatility at `k` is the same at any time it is priced with.
+ *
+ * @param sviYears the time that the parameters were fitted with
+ * @param years time to expiry that is priced with
+ */
+export function sviSmile(
+  svi: SviParameters,
+  sviYears: number,
+  expiry: { readonly name: string; readonly years: number; readonly forward: number },
+): Smile {
+  const { name, years, forward } = expiry;
+  const scale = years / sviYears;
+  return {
+    name,
+    years,
+    forward,
+    deviation: Math.sqrt(Math.max(0, sviTotalVariance(svi, 0)) * scale),
+    totalVariance(logMoneyness) {
+      const shifted = logMoneyness - svi.m;
+      const root = Math.sqrt(shifted * shifted + svi.sigma * svi.sigma);
+      return [
+        scale * (svi.a + svi.b * (svi.rho * shifted + root)),
+        scale * svi.b * (svi.rho + (root > 0 ? shifted / root : 0)),
+        root > 0 ? (scale * svi.b * svi.sigma * svi.sigma) / (root * root * root) : 0,
+      ];
+    },
+  };
 }

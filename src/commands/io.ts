@@ -36,11 +36,40 @@ export async function readDocument(file: string): Promise<unknown> {
     .toString('utf8')
     .replace(/^\uFEFF/, '');
   if (text.trim() === '') throw new ZkMarginError('MALFORMED', `Give a JSON document: ${name} is empty.`);
+  return parseDocument(text, name);
+}
+
+/** JSON's tokens that matter for {@link parseDocument}: strings, and what some writers put for numbers that are none. */
+const NOT_A_NUMBER = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g;
+
+/**
+ * The value of a JSON text. `NaN` and `Infinity`, which JSON lacks but some writers put, are read as the numbers that they
+ * mean, so that a check can name their place.
+ *
+ * @throws ZkMarginError `MALFORMED`
+ */
+export function parseDocument(text: string, name = 'the text'): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
+    let found = false;
+    const marked = text.replace(NOT_A_NUMBER, (token) => {
+      if (token.startsWith('"')) return token;
+      found = true;
+      return `{"\\u0000number":"${token}"}`;
+    });
+    try {
+      if (found) return JSON.parse(marked, reviveNumber) as unknown;
+    } catch {
+      // Told below, in the words of the first try.
+    }
     throw new ZkMarginError('MALFORMED', `${name} is no JSON: ${(cause as Error).message}.`, { cause });
   }
+}
+
+function reviveNumber(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('\u0000number' in value)) return value;
+  return Number(value['\u0000number']);
 }
 
 /** Writes a value as indented JSON; bigints become decimal strings, numbers that are not finite become null. */

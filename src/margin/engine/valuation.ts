@@ -2,6 +2,7 @@
  * Full revaluation: what every position is worth now, its Greeks, and its profit in every probe (a scenario of the grid
  * or a stress that an add-on asks for).
  */
+import { ZkMarginError } from '../../errors.ts';
 import { type Black76Greeks, black76, black76Price } from '../../math/float/black76.ts';
 import type { AddOn, MarginModel, ModelScenario, VolatilityMove } from './model.ts';
 import { smileVolatility } from './smile.ts';
@@ -154,8 +155,9 @@ export function shockedVolatility(
     const side = move === 'linearSkew' ? skewShock.linear : skewShock.absolute;
     const cap = side.capPerRoot * root + side.cap;
     const distance = move === 'linearSkew' ? logMoneyness : Math.abs(logMoneyness);
-    // The upper bound is applied last: it decides where a negative cap crosses the two bounds.
-    const shift = Math.min(cap, Math.max(-cap, (distance * cap) / width));
+    const slope = (distance * cap) / width;
+    // Bounded on the side where the strike lies, which tells only for a negative cap.
+    const shift = distance > 0 ? Math.min(cap, slope) : Math.max(-cap, slope);
     return volatility * Math.max(0, 1 + shift);
   }
   const ratio = tenorRatio(model, secondsToExpiry);
@@ -171,7 +173,11 @@ export function shockedVolatility(
   return move === 'up' ? Math.max(volShock.minimumShockedUp, shocked) : shocked;
 }
 
-/** Values a position now and in every probe. */
+/**
+ * Values a position now and in every probe.
+ *
+ * @throws ZkMarginError `ARITHMETIC_OVERFLOW` where a value, a profit or a Greek is no finite number
+ */
 export function valuePosition(
   position: Position,
   market: MarketState,
@@ -179,9 +185,30 @@ export function valuePosition(
   plan: ProbePlan,
 ): ValuedPosition {
   const underlying = market.underlyings[position.underlying]!;
-  return position.kind === 'option'
-    ? valueOption(position, underlying, model, plan)
-    : valueLinear(position, underlying, model, plan);
+  const valued =
+    position.kind === 'option'
+      ? valueOption(position, underlying, model, plan)
+      : valueLinear(position, underlying, model, plan);
+  // A NaN would lose every comparison, and the scenario or add-on that it stands for would go unnoticed.
+  requireFiniteResult(valued.value, 'value', position);
+  for (const name of USED_GREEKS) requireFiniteResult(valued.greeks[name], name, position);
+  for (const list of [valued.profits, valued.forwardMoves, valued.volatilityMoves]) {
+    for (const entry of list) requireFiniteResult(entry, 'scenario', position);
+  }
+  return valued;
+}
+
+/** Greeks that requirements depend on. */
+const USED_GREEKS = ['delta', 'gamma', 'vega', 'vanna', 'volga'] as const;
+
+/** @throws ZkMarginError `ARITHMETIC_OVERFLOW` */
+export function requireFiniteResult(value: number, name: string, position?: Position): void {
+  if (Number.isFinite(value)) return;
+  throw new ZkMarginError(
+    'ARITHMETIC_OVERFLOW',
+    'Bring quantities, prices, times and parameters to common sizes: a result is no finite number.',
+    { details: position === undefined ? { result: name } : { result: name, position: position.id } },
+  );
 }
 
 /** Discount factor of an expiry over a tenor under the model's floor on rates. */
@@ -224,7 +251,9 @@ function valueOption(
   const volatilityMoves = new Float64Array(count);
   for (let index = 0; index < count; index++) {
     const probe = plan.probes[index]!;
-    const factor = probe.priceFactors[position.underlying]!;
+    // A skew move turns the smile about an unmoved forward, whatever linear positions do.
+    const turns = probe.volatility === 'linearSkew' || probe.volatility === 'absoluteSkew';
+    const factor = turns ? 1 : probe.priceFactors[position.underlying]!;
     const forward = shockedForward(expiry, model, factor);
     const shocked = shockedVolatility(
       model,

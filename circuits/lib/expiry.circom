@@ -41,16 +41,111 @@ template ExpiryWord() {
     spacingSquare <== (1 + 3 * bits[160]) * (1 + 15 * bits[161]);
 }
 
-// What the model derives from an expiry, mark and one scenario; docs/margin-model.md 7.2, 7.3.
+// What the model derives from an expiry whatever the scenario; docs/margin-model.md 7.2.
 // @input  timestamp        seconds, 40 bits
-// @input  shock            relative vol shock at 30 days, signed, 2^-14
-// @input  tenorFloor, tenorPowerShort, tenorPowerLong, priceStep   of the parameters
+// @output tenor            seconds, 1 <= tenor <= 2^27
 // @output spacing          h sqrt(T), 2^-25
 // @output inverseSpacing   ln 2 / spacing, 2^-18
 // @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-63
+template ExpiryBase() {
+    signal input word;
+    signal input timestamp;
+    signal output expiryHour;
+    signal output discount;
+    signal output forward;
+    signal output vols[8];
+    signal output tenor;
+    signal output spacing;
+    signal output inverseSpacing;
+    signal output forwardPosition;
+
+    component fields = ExpiryWord();
+    fields.word <== word;
+    expiryHour <== fields.expiryHour;
+    discount <== fields.discount;
+    forward <== fields.forward;
+    vols <== fields.vols;
+
+    // Time to expiry, 1 <= tenor <= 2^27; an unused word counts as one hour.
+    signal seconds <== expiryHour * 3600 - timestamp - 3600;
+    tenor <== 3600 + (1 - fields.unused) * seconds;
+    _ <== Num2Bits(27)(tenor - 1);
+    signal floored <== FloorAt(27)(tenor, 3600);
+
+    spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
+    inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
+    _ <== Num2Bits(28)(inverseSpacing);
+    signal logForward <== Log2(44, 6)(forward);
+    forwardPosition <== (logForward - LOG2_STRIKE_TO_PRICE()) * inverseSpacing;
+}
+
+// Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))), 2^-90 with 4 in its exponent; 7.3.
+// @input  tenorFloor, tenorPowerShort, tenorPowerLong   of the parameters
+template TenorFactor() {
+    signal input tenor;
+    signal input tenorFloor;
+    signal input tenorPowerShort;
+    signal input tenorPowerLong;
+    signal output out;
+    signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
+    component short = Num2Bits(28);
+    short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
+    signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
+    signal logTenor <== Log2(28, 5)(shockTenor);
+    // In 2^-53; 4 is added, so that 21 bits at 2^-18 hold it, and 35 bits are dropped.
+    signal exponent <== (LOG2_SHOCK_TENOR() - logTenor) * power;
+    component exponentBits = Num2Bits(56);
+    exponentBits.in <== exponent + (1 << 55);
+    component factor = Exp2();
+    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[35 + i];
+    out <== factor.out;
+}
+
+// Vol multiplier of an expiry under a shock, and what follows from it; 7.3.
+// @input  shock            relative vol shock at 30 days, signed, 2^-14
+// @input  factor           of TenorFactor
 // @output volMultiplier    2^-14, [1/2, 4)
 // @output inverseMultiplier 2^-13
 // @output stepPosition     2^-28
+template ExpiryShock() {
+    signal input shock;
+    signal input factor;
+    signal input priceStep;
+    signal input inverseSpacing;
+    signal output volMultiplier;
+    signal output inverseMultiplier;
+    signal output stepPosition;
+
+    // 1 + shock * factor, floored at 1/2. factor has 2^-94 with the 4 in its exponent, shock 2^-14.
+    signal shocked <== shock * factor;
+    component multiplier = Num2Bits(94 + 17);
+    multiplier.in <== shocked + (((1 << 14) - (1 << 13) + (1 << 16)) * (1 << 94));
+    var aboveFloor = 0;
+    for (var i = 0; i < 17; i++) aboveFloor += multiplier.out[94 + i] * (1 << i);
+    volMultiplier <== (1 << 13) + multiplier.out[110] * (aboveFloor - (1 << 16));
+    inverseMultiplier <== FloorDivide(16)(1 << 27, volMultiplier);
+    _ <== Num2Bits(15)(inverseMultiplier);
+
+    signal step <== priceStep * inverseSpacing;
+    component position = Num2Bits(64);
+    position.in <== step * inverseMultiplier;
+    stepPosition <== Slice(64, 23, 64)(position.out);
+}
+
+// One price step where vols are unmoved: the multiplier is 2^14, its reciprocal 2^13.
+// @output stepPosition     2^-28
+template UnshockedStep() {
+    signal input priceStep;
+    signal input inverseSpacing;
+    signal output stepPosition;
+    component position = Num2Bits(48);
+    position.in <== priceStep * inverseSpacing;
+    stepPosition <== Slice(48, 10, 48)(position.out);
+}
+
+// What the model derives from an expiry for the mark and one scenario.
+// @input  shock            relative vol shock at 30 days, signed, 2^-14
+// Other signals as in ExpiryBase, TenorFactor and ExpiryShock.
 template ExpiryState() {
     signal input word;
     signal input timestamp;
@@ -70,50 +165,23 @@ template ExpiryState() {
     signal output inverseMultiplier;
     signal output stepPosition;
 
-    component fields = ExpiryWord();
-    fields.word <== word;
-    expiryHour <== fields.expiryHour;
-    discount <== fields.discount;
-    forward <== fields.forward;
-    vols <== fields.vols;
+    component base = ExpiryBase();
+    base.word <== word;
+    base.timestamp <== timestamp;
+    expiryHour <== base.expiryHour;
+    discount <== base.discount;
+    forward <== base.forward;
+    vols <== base.vols;
+    spacing <== base.spacing;
+    inverseSpacing <== base.inverseSpacing;
+    forwardPosition <== base.forwardPosition;
 
-    // Time to expiry, 1 <= tenor <= 2^27; an unused word counts as one hour.
-    signal seconds <== expiryHour * 3600 - timestamp - 3600;
-    signal tenor <== 3600 + (1 - fields.unused) * seconds;
-    _ <== Num2Bits(27)(tenor - 1);
-    signal floored <== FloorAt(27)(tenor, 3600);
-
-    spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
-    inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
-    _ <== Num2Bits(28)(inverseSpacing);
-    signal logForward <== Log2(44, 6)(forward);
-    forwardPosition <== (logForward - LOG2_STRIKE_TO_PRICE()) * inverseSpacing;
-
-    // Tenor factor of the vol shock, 2^(power (log2 30d - log2 tenor)).
-    signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
-    component short = Num2Bits(28);
-    short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
-    signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
-    signal logTenor <== Log2(28, 5)(shockTenor);
-    // In 2^-53; 4 is added, so that 21 bits at 2^-18 hold it, and 35 bits are dropped.
-    signal exponent <== (LOG2_SHOCK_TENOR() - logTenor) * power;
-    component exponentBits = Num2Bits(56);
-    exponentBits.in <== exponent + (1 << 55);
-    component factor = Exp2();
-    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[35 + i];
-
-    // 1 + shock * factor, floored at 1/2. factor has 2^-94 with the 4 in its exponent, shock 2^-14.
-    signal shocked <== shock * factor.out;
-    component multiplier = Num2Bits(94 + 17);
-    multiplier.in <== shocked + (((1 << 14) - (1 << 13) + (1 << 16)) * (1 << 94));
-    var aboveFloor = 0;
-    for (var i = 0; i < 17; i++) aboveFloor += multiplier.out[94 + i] * (1 << i);
-    volMultiplier <== (1 << 13) + multiplier.out[110] * (aboveFloor - (1 << 16));
-    inverseMultiplier <== FloorDivide(16)(1 << 27, volMultiplier);
-    _ <== Num2Bits(15)(inverseMultiplier);
-
-    signal step <== priceStep * inverseSpacing;
-    component position = Num2Bits(64);
-    position.in <== step * inverseMultiplier;
-    stepPosition <== Slice(64, 23, 64)(position.out);
+    component shocked = ExpiryShock();
+    shocked.shock <== shock;
+    shocked.factor <== TenorFactor()(base.tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
+    shocked.priceStep <== priceStep;
+    shocked.inverseSpacing <== base.inverseSpacing;
+    volMultiplier <== shocked.volMultiplier;
+    inverseMultiplier <== shocked.inverseMultiplier;
+    stepPosition <== shocked.stepPosition;
 }

@@ -61,36 +61,208 @@ template InterpolateVolatility() {
     coarse <== Slice(56, 36, 56)(split.out);
 }
 
-// N(d1) and N(d2), 2^-98, from the rounded d1 in 2^-12 without the half deviation, and the deviation's product.
-// @input  moneyness   2^-12, stands for (k + 1/2) 2^-12
-// @input  product     total deviation in 2^-(20 + places)
+// Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
+template Pick(rows, columns) {
+    signal input select[rows - 1];
+    signal input in[rows][columns];
+    signal output out[columns];
+    signal terms[rows - 1][columns];
+    for (var k = 0; k < columns; k++) {
+        var sum = in[rows - 1][k];
+        for (var e = 0; e < rows - 1; e++) {
+            terms[e][k] <== select[e] * (in[e][k] - in[rows - 1][k]);
+            sum += terms[e][k];
+        }
+        out[k] <== sum;
+    }
+}
+
+// The total deviation in 2^-20, from its product in 2^-(20 + places).
+// @output deviation   d = floor(product / 2^places)
+// @output half        floor(d / 2^9), which is half the deviation in 2^-12
 // @output finer       deviation in 2^-24 (only when places >= 4)
+// The high part is bounded by whoever uses it: both arguments of the normal functions fix it.
+template Deviation(places) {
+    signal input product;
+    signal output deviation;
+    signal output half;
+    signal output finer;
+    component shift = ShiftRight(places + 9);
+    shift.in <== product;
+    var lower = 0;
+    for (var i = 0; i < 9; i++) lower += shift.low[places + i] * (1 << i);
+    half <== shift.out;
+    deviation <== shift.out * (1 << 9) + lower;
+    var fraction = 0;
+    if (places >= 4) { for (var i = 0; i < 4; i++) { fraction += shift.low[places - 4 + i] * (1 << i); } }
+    finer <== deviation * (1 << 4) + fraction;
+}
+
+// N(d1) and N(d2), 2^-98, from the rounded d1 in 2^-12 without the half deviation, and the deviation.
+// @input  moneyness   2^-12, stands for (k + 1/2) 2^-12
+template Cell() {
+    signal input moneyness;
+    signal input half;
+    signal input deviation;
+    signal output forwardWeight;
+    signal output strikeWeight;
+    signal coarse <== moneyness + half;
+    forwardWeight <== NormalCdf(12)(coarse);
+    strikeWeight <== NormalCdf(20)(256 * coarse + 127 - deviation);
+}
+
+// Deviation and Cell of one revaluation.
+// @input  product     total deviation in 2^-(20 + places)
 template Probabilities(places) {
     signal input moneyness;
     signal input product;
     signal output forwardWeight;
     signal output strikeWeight;
     signal output finer;
-    // Low bits; the high part is bounded through both CDF inputs, which fix it.
-    component shift = ShiftRight(places + 9);
-    shift.in <== product;
-    var lower = 0;
-    for (var i = 0; i < 9; i++) lower += shift.low[places + i] * (1 << i);
-    signal deviation <== shift.out * (1 << 9) + lower;
-    var fraction = 0;
-    if (places >= 4) { for (var i = 0; i < 4; i++) { fraction += shift.low[places - 4 + i] * (1 << i); } }
-    finer <== deviation * (1 << 4) + fraction;
-    signal coarse <== moneyness + shift.out;
-    forwardWeight <== NormalCdf(12)(coarse);
-    strikeWeight <== NormalCdf(20)(256 * coarse + 127 - deviation);
+    component deviation = Deviation(places);
+    deviation.product <== product;
+    finer <== deviation.finer;
+    component cell = Cell();
+    cell.moneyness <== moneyness;
+    cell.half <== deviation.half;
+    cell.deviation <== deviation.deviation;
+    forwardWeight <== cell.forwardWeight;
+    strikeWeight <== cell.strikeWeight;
 }
 
-// A leg: unpacked from its committed element, priced at the mark and under the scenario; docs/margin-model.md 7.4 to 7.6.
+// A leg, unpacked from its committed element and placed on its expiry's surface; docs/margin-model.md 7.4.
 // @input  packed           committed field element, well formed (docs section 2)
 // @input  strike           1e-4 USD; unique: an integer by packing, below 2^36 by Log2
 // @input  quantity         1e-6 contracts, signed; its range is proven by the caller
 // @input  kindBits[2]      call 1, put 2, linear 3, empty 0
 // @input  select[7]        one-hot choice of expiry 0..6; none means expiry 7
+// @input  columns          further numbers of each expiry, picked along
+// @output picked           those of the leg's expiry
+// @output volatility       2^-20; coarse in 2^-16
+// @output moneyness        of d1 at the mark, 2^-12
+// @output product          total deviation at the mark, 2^-45
+// @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
+template OpenLeg(expiries, columns) {
+    signal input packed;
+    signal input strike;
+    signal input quantity;
+    signal input kindBits[2];
+    signal input select[expiries - 1];
+    signal input expiryHours[expiries];
+    signal input forwards[expiries];
+    signal input discounts[expiries];
+    signal input vols[expiries][8];
+    signal input spacings[expiries];
+    signal input inverseSpacings[expiries];
+    signal input forwardPositions[expiries];
+    signal input columnsIn[expiries][columns];
+    signal output picked[columns];
+    signal output isOption;
+    signal output isPut;
+    signal output linearQuantity;
+    signal output strikeKey;
+    signal output coarseVolatility;
+    signal output moneyness;
+    signal output product;
+    signal output forwardAmount;
+    signal output strikeAmount;
+
+    // 1. Kind.
+    for (var i = 0; i < 2; i++) kindBits[i] * (kindBits[i] - 1) === 0;
+    signal isLinear <== kindBits[0] * kindBits[1];
+    isOption <== kindBits[0] + kindBits[1] - 2 * isLinear;
+    isPut <== kindBits[1] - isLinear;
+
+    // 2. Expiry: at most one of the first, else the last; no option takes the last.
+    var chosen = 0;
+    for (var e = 0; e < expiries - 1; e++) {
+        select[e] * (select[e] - 1) === 0;
+        chosen += select[e];
+    }
+    chosen * (chosen - 1) === 0;
+    (1 - isOption) * chosen === 0;
+    component pick = Pick(expiries, 14 + columns);
+    pick.select <== select;
+    for (var e = 0; e < expiries; e++) {
+        pick.in[e][0] <== expiryHours[e];
+        pick.in[e][1] <== forwards[e];
+        pick.in[e][2] <== discounts[e];
+        pick.in[e][3] <== spacings[e];
+        pick.in[e][4] <== inverseSpacings[e];
+        pick.in[e][5] <== forwardPositions[e];
+        for (var j = 0; j < 8; j++) pick.in[e][6 + j] <== vols[e][j];
+        for (var j = 0; j < columns; j++) pick.in[e][14 + j] <== columnsIn[e][j];
+    }
+    for (var j = 0; j < columns; j++) picked[j] <== pick.out[14 + j];
+
+    // 3. Packing.
+    signal expiryHour <== isOption * pick.out[0];
+    strikeKey <== strike + expiryHour * (1 << 36);
+    packed === strike + (kindBits[0] + 2 * kindBits[1]) * (1 << 36) + expiryHour * (1 << 38) + quantity * (1 << 60);
+
+    // 4. Position among the pillars, 2^-16, truncated from 2^-63.
+    signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
+    signal exactPosition <== logStrike * pick.out[4];
+    component positionBits = Num2Bits(78);
+    positionBits.in <== exactPosition - pick.out[5] + (1 << 77) + (1 << 65);
+    signal upperBits[31];
+    for (var i = 0; i < 31; i++) upperBits[i] <== positionBits.out[47 + i];
+
+    // 5. Volatility.
+    component volatility = InterpolateVolatility();
+    volatility.bits <== upperBits;
+    for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[6 + j];
+    coarseVolatility <== volatility.coarse;
+
+    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
+    var centred = 0;
+    for (var i = 0; i < 31; i++) centred += upperBits[i] * (1 << i);
+    centred -= 1 << 30;
+    var top = 0;
+    for (var i = 25; i < 31; i++) top += upperBits[i] * (1 << (i - 25));
+    signal outside <== (top - 31) * (top - 32);
+    signal within <== IsZero()(outside);
+    var bound = upperBits[30] * (1 << 26) - (1 << 25);
+    signal clamped <== bound + within * (centred - bound);
+    moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
+    // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
+    _ <== SignedBits(26)(moneyness);
+    product <== volatility.out * pick.out[3];
+
+    // 7. Amounts.
+    signal optionQuantity <== quantity * isOption;
+    linearQuantity <== quantity * isLinear;
+    signal forwardDiscounted <== pick.out[1] * pick.out[2];
+    signal strikeDiscounted <== strike * pick.out[2];
+    forwardAmount <== optionQuantity * forwardDiscounted;
+    strikeAmount <== optionQuantity * strikeDiscounted * 100;
+}
+
+// Moneyness part of d1 after a vol shock, and its change with one price step, both 2^-12; docs/margin-model.md 7.5.
+// @input  moneyness        at the mark, ranged by the caller
+// @input  inverseMultiplier 2^-13
+template ShockedIntercept() {
+    signal input moneyness;
+    signal input inverseMultiplier;
+    signal output out;
+    signal scaled <== (2 * moneyness + 1) * inverseMultiplier;
+    component shift = ShiftRightSigned(14, 60);
+    shift.in <== scaled;
+    _ <== SignedBits(27)(shift.out);
+    out <== shift.out;
+}
+
+// @input  stepPosition     2^-28
+// @input  coarseVolatility 2^-16
+template PriceSlope() {
+    signal input stepPosition;
+    signal input coarseVolatility;
+    signal output out;
+    out <== FloorDivide(20)(stepPosition, coarseVolatility);
+    _ <== Num2Bits(25)(out);
+}
+
+// A leg priced at the mark and under one scenario; docs/margin-model.md 7.4 to 7.6.
 // @input  priceMove        signed, and its floored half
 // @output markForward ...  quantity * forward * discount * probability, 1e-12 USD in 2^-119, and likewise for the strike part
 template Leg(expiries) {
@@ -119,109 +291,41 @@ template Leg(expiries) {
     signal output scenarioForward;
     signal output scenarioStrike;
 
-    // 1. Kind.
-    for (var i = 0; i < 2; i++) kindBits[i] * (kindBits[i] - 1) === 0;
-    signal isLinear <== kindBits[0] * kindBits[1];
-    isOption <== kindBits[0] + kindBits[1] - 2 * isLinear;
-    signal isPut <== kindBits[1] - isLinear;
-
-    // 2. Expiry: at most one of the first, else the last; no option takes the last.
-    var chosen = 0;
-    for (var e = 0; e < expiries - 1; e++) {
-        select[e] * (select[e] - 1) === 0;
-        chosen += select[e];
-    }
-    chosen * (chosen - 1) === 0;
-    (1 - isOption) * chosen === 0;
-    component pick = Pick(expiries, 17);
-    pick.select <== select;
+    component open = OpenLeg(expiries, 3);
+    open.packed <== packed;
+    open.strike <== strike;
+    open.quantity <== quantity;
+    open.kindBits <== kindBits;
+    open.select <== select;
+    open.expiryHours <== expiryHours;
+    open.forwards <== forwards;
+    open.discounts <== discounts;
+    open.vols <== vols;
+    open.spacings <== spacings;
+    open.inverseSpacings <== inverseSpacings;
+    open.forwardPositions <== forwardPositions;
     for (var e = 0; e < expiries; e++) {
-        pick.in[e][0] <== expiryHours[e];
-        pick.in[e][1] <== forwards[e];
-        pick.in[e][2] <== discounts[e];
-        pick.in[e][3] <== spacings[e];
-        pick.in[e][4] <== inverseSpacings[e];
-        pick.in[e][5] <== forwardPositions[e];
-        pick.in[e][6] <== volMultipliers[e];
-        pick.in[e][7] <== inverseMultipliers[e];
-        pick.in[e][8] <== stepPositions[e];
-        for (var j = 0; j < 8; j++) pick.in[e][9 + j] <== vols[e][j];
+        open.columnsIn[e][0] <== volMultipliers[e];
+        open.columnsIn[e][1] <== inverseMultipliers[e];
+        open.columnsIn[e][2] <== stepPositions[e];
     }
+    isOption <== open.isOption;
+    linearQuantity <== open.linearQuantity;
+    strikeKey <== open.strikeKey;
 
-    // 3. Packing.
-    signal expiryHour <== isOption * pick.out[0];
-    strikeKey <== strike + expiryHour * (1 << 36);
-    packed === strike + (kindBits[0] + 2 * kindBits[1]) * (1 << 36) + expiryHour * (1 << 38) + quantity * (1 << 60);
-
-    // 4. Position among the pillars, 2^-16, truncated from 2^-63.
-    signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
-    signal exactPosition <== logStrike * pick.out[4];
-    component positionBits = Num2Bits(78);
-    positionBits.in <== exactPosition - pick.out[5] + (1 << 77) + (1 << 65);
-    signal upperBits[31];
-    for (var i = 0; i < 31; i++) upperBits[i] <== positionBits.out[47 + i];
-
-    // 5. Volatility.
-    component volatility = InterpolateVolatility();
-    volatility.bits <== upperBits;
-    for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[9 + j];
-
-    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
-    var centred = 0;
-    for (var i = 0; i < 31; i++) centred += upperBits[i] * (1 << i);
-    centred -= 1 << 30;
-    var top = 0;
-    for (var i = 25; i < 31; i++) top += upperBits[i] * (1 << (i - 25));
-    signal outside <== (top - 31) * (top - 32);
-    signal within <== IsZero()(outside);
-    var bound = upperBits[30] * (1 << 26) - (1 << 25);
-    signal clamped <== bound + within * (centred - bound);
-    signal moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
-    // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
-    _ <== SignedBits(26)(moneyness);
-
-    // 7. Deviation and probabilities at the mark.
     component mark = Probabilities(25);
-    mark.moneyness <== moneyness;
-    mark.product <== volatility.out * pick.out[3];
+    mark.moneyness <== open.moneyness;
+    mark.product <== open.product;
 
-    // 8. The same under the scenario.
-    signal shockedMoneyness <== (2 * moneyness + 1) * pick.out[7];
-    component intercept = ShiftRightSigned(14, 60);
-    intercept.in <== shockedMoneyness;
-    _ <== SignedBits(27)(intercept.out);
-    signal slope <== FloorDivide(20)(pick.out[8], volatility.coarse);
-    _ <== Num2Bits(25)(slope);
+    signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
+    signal slope <== PriceSlope()(open.picked[2], open.coarseVolatility);
     signal drift <== slope * priceMove;
     component scenario = Probabilities(18);
-    scenario.moneyness <== intercept.out + drift + halfPriceMove;
-    scenario.product <== mark.finer * pick.out[6];
+    scenario.moneyness <== intercept + drift + halfPriceMove;
+    scenario.product <== mark.finer * open.picked[0];
 
-    // 9. Amounts.
-    signal optionQuantity <== quantity * isOption;
-    linearQuantity <== quantity * isLinear;
-    signal forwardDiscounted <== pick.out[1] * pick.out[2];
-    signal strikeDiscounted <== strike * pick.out[2];
-    signal forwardAmount <== optionQuantity * forwardDiscounted;
-    signal strikeAmount <== optionQuantity * strikeDiscounted * 100;
-    markForward <== forwardAmount * (mark.forwardWeight - isPut * (1 << 98));
-    markStrike <== strikeAmount * (mark.strikeWeight - isPut * (1 << 98));
-    scenarioForward <== forwardAmount * (scenario.forwardWeight - isPut * (1 << 98));
-    scenarioStrike <== strikeAmount * (scenario.strikeWeight - isPut * (1 << 98));
-}
-
-// Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
-template Pick(rows, columns) {
-    signal input select[rows - 1];
-    signal input in[rows][columns];
-    signal output out[columns];
-    signal terms[rows - 1][columns];
-    for (var k = 0; k < columns; k++) {
-        var sum = in[rows - 1][k];
-        for (var e = 0; e < rows - 1; e++) {
-            terms[e][k] <== select[e] * (in[e][k] - in[rows - 1][k]);
-            sum += terms[e][k];
-        }
-        out[k] <== sum;
-    }
+    markForward <== open.forwardAmount * (mark.forwardWeight - open.isPut * (1 << 98));
+    markStrike <== open.strikeAmount * (mark.strikeWeight - open.isPut * (1 << 98));
+    scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));
+    scenarioStrike <== open.strikeAmount * (scenario.strikeWeight - open.isPut * (1 << 98));
 }

@@ -28,7 +28,15 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'Exp2()', file: 'functions', constraints: 8, note: 'tenor factor' },
   { template: 'Exp2Precise()', file: 'functions', constraints: 165, note: 'price factor, once' },
   { template: 'ExpiryWord()', file: 'expiry', constraints: 251, note: 'unpacking, per expiry' },
-  { template: 'ExpiryState()', file: 'expiry', constraints: 944, note: 'all of an expiry' },
+  { template: 'ExpiryBase()', file: 'expiry', constraints: 547, note: 'an expiry without shocks' },
+  { template: 'TenorFactor()', file: 'expiry', constraints: 170, note: 'per expiry' },
+  { template: 'ExpiryShock()', file: 'expiry', constraints: 227, note: 'per expiry and vol shock' },
+  {
+    template: 'ExpiryState()',
+    file: 'expiry',
+    constraints: 944,
+    note: 'all of an expiry: mark and scenario',
+  },
   { template: 'InterpolateVolatility()', file: 'leg', constraints: 96, note: 'per leg' },
   {
     template: 'Probabilities(25)',
@@ -38,6 +46,14 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   },
   { template: 'Pick(8, 17)', file: 'leg', constraints: 119, note: 'choice of expiry, per leg' },
   { template: 'Leg(8)', file: 'leg', constraints: 807, note: 'all of a leg: mark and scenario' },
+  {
+    template: 'LegInAllScenarios(8)',
+    file: 'solvency',
+    constraints: 3823,
+    note: 'all of a leg: mark and 30 scenarios',
+  },
+  { template: 'LayoutDampings()', file: 'solvency', constraints: 1023, note: 'once' },
+  { template: 'NetShort(8)', file: 'account', constraints: 388, note: 'short options of 8 legs' },
   { template: 'PositionsCommitment(8)', file: 'commitment', constraints: 657, note: 'hash of 8 legs' },
   { template: 'PositionsCommitment(32)', file: 'commitment', constraints: 1938, note: 'hash of 32 legs' },
   { template: 'ParametersCommitment()', file: 'insolvency', constraints: 321, note: 'once' },
@@ -48,6 +64,8 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
 export const INSTANCE_COUNTS: Readonly<Record<string, number>> = {
   'insolvency-8': 17_280,
   'insolvency-32': 39_105,
+  'solvency-8': 55_884,
+  'solvency-16': 87_271,
 };
 
 /** Source of a main component around one template. */

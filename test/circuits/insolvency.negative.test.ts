@@ -1,34 +1,12 @@
 /** What the circuit refuses: every single wire changed alone, and choices that a lying prover would like to make. */
-import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
-import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { SCALAR_FIELD } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
-import { forEachCoefficient } from '../../src/proof/r1cs.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
-
-const surfaces = JSON.parse(
-  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
-const round = exampleRound(surfaces, 'BTC');
-const [near, far] = [round.expiries[0]!.expiryHour, round.expiries[4]!.expiryHour];
-const option = (kind: 'call' | 'put', expiryHour: number, usd: number, contracts: number): Leg => ({
-  instrument: { kind, expiryHour, strike: BigInt(usd * 10_000) },
-  quantity: BigInt(Math.round(contracts * 1e6)),
-});
-// Every place used, so that no part of the circuit idles; all eight expiries need a leg for the same reason.
-const legs = canonicalLegs([
-  { instrument: { kind: 'linear', expiryHour: 0, strike: 0n }, quantity: 1_250_000n },
-  option('call', near, 96_000, -2),
-  option('put', near, 96_000, -1.5),
-  option('put', near, 88_000, 1),
-  option('call', far, 120_000, -3),
-  option('put', far, 80_000, -1),
-  option('call', round.expiries[2]!.expiryHour, 100_000, 2),
-  option('put', round.expiries[7]!.expiryHour, 70_000, -0.25),
-]);
+import { legs, near, round } from './full-account.ts';
+import { unnoticedWires, wireNames } from './wires.ts';
 
 let circuit: CircuitTester;
 let input: CircuitInput;
@@ -49,47 +27,8 @@ beforeAll(async () => {
   witness = await circuit.witness(input);
 });
 
-/** Wires whose change alone no constraint notices. */
-function unnoticed(change: (value: bigint) => bigint): number[] {
-  const { r1cs } = circuit;
-  const { body } = r1cs;
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  const sums: bigint[][] = [];
-  const touched: { constraint: number; side: number; coefficient: bigint }[][] = Array.from(
-    { length: r1cs.wires },
-    () => [],
-  );
-  forEachCoefficient(r1cs, (constraint, side, wire, offset) => {
-    let coefficient = 0n;
-    for (let word = 3; word >= 0; word--) {
-      coefficient = (coefficient << 64n) | view.getBigUint64(offset + 8 * word, true);
-    }
-    sums[constraint] ??= [0n, 0n, 0n];
-    sums[constraint]![side]! += coefficient * witness[wire]!;
-    touched[wire]!.push({ constraint, side, coefficient });
-  });
-  const result: number[] = [];
-  for (let wire = 1; wire < r1cs.wires; wire++) {
-    const difference = change(witness[wire]!) - witness[wire]!;
-    const changed = new Map<number, bigint[]>();
-    for (const { constraint, side, coefficient } of touched[wire]!) {
-      const values = changed.get(constraint) ?? [...(sums[constraint] ?? [0n, 0n, 0n])];
-      values[side]! += coefficient * difference;
-      changed.set(constraint, values);
-    }
-    const noticed = [...changed.values()].some(([a, b, c]) => (a! * b! - c!) % SCALAR_FIELD !== 0n);
-    if (!noticed) result.push(wire);
-  }
-  return result;
-}
-
-/** Names of wires, less circomlib's `IsZero.inv`: for an input of 0 the hint is multiplied by 0, and nothing else reads it. */
-function namesOf(wires: readonly number[]): string[] {
-  const names = new Map([...circuit.symbols.wires].map(([name, wire]) => [wire, name]));
-  return wires
-    .map((wire) => names.get(wire) ?? `wire ${wire}`)
-    .filter((name) => !/\.IsZero_\d+_\d+(\[\d+\])?\.inv$/.test(name));
-}
+const unnoticed = (change: (value: bigint) => bigint): number[] => unnoticedWires(circuit, witness, change);
+const namesOf = (wires: readonly number[]): string[] => wireNames(circuit, wires);
 
 describe('single changes to a valid witness', () => {
   it('starts from an accepted witness', () => {

@@ -165,16 +165,20 @@ export function priceFactor(priceStep: number, priceMove: number): bigint {
   return exp2Precise(BigInt(priceStep) * BigInt(priceMove));
 }
 
-/** Evaluates one scenario of a prepared account. */
-export function evaluateScenario(prepared: PreparedAccount, scenario: Scenario): ExactScenarioMargin {
+/** Undamped loss of a prepared account in a scenario (negative for a gain), 1e-12 USD at 2^-145, unrounded. */
+export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario): bigint {
   const { parameters } = prepared;
   const shocks = prepared.expiries.map((expiry) => exactExpiryShock(expiry, parameters, scenario));
   const { forward, strike } = weigh(prepared.options, ({ surface, expiryIndex }) =>
     scenarioProbabilities(surface, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
   );
   const factor = priceFactor(parameters.priceStep, scenario.priceMove);
-  const lossValue = (prepared.markValue << 26n) - factor * (forward + prepared.linearValue) + (strike << 26n);
-  return scenarioMargin(prepared, scenario, lossValue);
+  return (prepared.markValue << 26n) - factor * (forward + prepared.linearValue) + (strike << 26n);
+}
+
+/** Evaluates one scenario of a prepared account. */
+export function evaluateScenario(prepared: PreparedAccount, scenario: Scenario): ExactScenarioMargin {
+  return scenarioMargin(prepared, scenario, scenarioLossValue(prepared, scenario));
 }
 
 /**

@@ -42,21 +42,19 @@ export interface InsolvencyStatement {
   readonly capacity: number;
 }
 
+/** The part of a statement that every margin circuit takes. */
+export type AccountStatement = Omit<InsolvencyStatement, 'scenarioIndex'>;
+
 /**
- * Inputs of the circuit, all as decimal strings.
+ * Inputs that every margin circuit takes: the account's opening, the oracle's words, the parameters and the context.
  *
- * @throws ZkMarginError of legs, round and parameters; `MISSING_EXPIRY`, `OUT_OF_RANGE`
+ * @throws ZkMarginError of legs, round and parameters; `MISSING_EXPIRY`
  */
-export async function insolvencyInput(statement: InsolvencyStatement): Promise<CircuitInput> {
-  const { legs, salt, scale, round, parameters, scenarioIndex, context, capacity } = statement;
+export async function accountInput(statement: AccountStatement): Promise<CircuitInput> {
+  const { legs, salt, scale, round, parameters, context, capacity } = statement;
   validateLegs(legs, capacity);
   const words = packRound(round);
   const packed = packParameters(parameters);
-  if (!Number.isInteger(scenarioIndex) || parameters.scenarios[scenarioIndex] === undefined) {
-    throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', {
-      field: 'scenarioIndex',
-    });
-  }
   const places = Array.from({ length: capacity }, (_, index) => legs[index]);
   const select = places.map((leg, index) => {
     if (leg === undefined || leg.instrument.kind === 'linear')
@@ -87,6 +85,24 @@ export async function insolvencyInput(statement: InsolvencyStatement): Promise<C
     select,
     header: String(packed.header),
     scenarioWords: packed.scenarioWords.map(String),
+  };
+}
+
+/**
+ * Inputs of the circuit, all as decimal strings.
+ *
+ * @throws ZkMarginError of legs, round and parameters; `MISSING_EXPIRY`, `OUT_OF_RANGE`
+ */
+export async function insolvencyInput(statement: InsolvencyStatement): Promise<CircuitInput> {
+  const { scenarioIndex, parameters } = statement;
+  const input = await accountInput(statement);
+  if (!Number.isInteger(scenarioIndex) || parameters.scenarios[scenarioIndex] === undefined) {
+    throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', {
+      field: 'scenarioIndex',
+    });
+  }
+  return {
+    ...input,
     scenarioIndex: Array.from({ length: 5 }, (_, bit) => String((scenarioIndex >> bit) & 1)),
   };
 }

@@ -1,0 +1,306 @@
+pragma circom 2.2.0;
+
+include "account.circom";
+include "parameters.circom";
+
+// The scenario layout that solvency circuits evaluate: place s of the committed words must be this one (or unused, which is
+// damping 0). Price steps and shock sizes, dampings and the length of a step are free parameters. It is the layout of
+// DEFAULT_PARAMETERS: no move, then -4..4 steps under each vol shock, then four tails.
+function SCENARIO_COUNT() { return 31; }
+function LAYOUT_MOVE(s) {
+    if (s == 0) { return 0; }
+    if (s == 27) { return -8; }
+    if (s == 28) { return 8; }
+    if (s == 29) { return -12; }
+    if (s == 30) { return 12; }
+    // Places 1..26: moves -4..4, each under the shocks down, none, up; the middle one of move 0 is place 0.
+    var t = s - 1;
+    if (s > 13) { t = s; }
+    return t \ 3 - 4;
+}
+// 0 down, 1 none, 2 up.
+function LAYOUT_SHOCK(s) {
+    if (s == 0) { return 1; }
+    if (s == 27 || s == 29) { return 2; }
+    if (s == 28 || s == 30) { return 1; }
+    var t = s - 1;
+    if (s > 13) { t = s; }
+    return t % 3;
+}
+
+// Dampings of all scenarios, whose places must have the layout's moves and shocks.
+// @output damping[s]  2^-16, 17 bits
+template LayoutDampings() {
+    signal input words[4];
+    signal output damping[SCENARIO_COUNT()];
+    component bits[4];
+    for (var w = 0; w < 4; w++) {
+        bits[w] = Num2Bits(248);
+        bits[w].in <== words[w];
+    }
+    for (var s = 0; s < 32; s++) {
+        var at = 31 * (s % 8);
+        var code = 0;
+        for (var i = 0; i < 8; i++) code += bits[s \ 8].out[at + i] * (1 << i);
+        var weight = 0;
+        for (var i = 0; i < 17; i++) weight += bits[s \ 8].out[at + 8 + i] * (1 << i);
+        if (s < SCENARIO_COUNT()) {
+            damping[s] <== weight;
+            damping[s] * (code - (LAYOUT_MOVE(s) + 32 + 64 * LAYOUT_SHOCK(s))) === 0;
+        } else {
+            weight === 0;
+        }
+    }
+}
+
+// A leg in all scenarios of the layout.
+// @output markForward, markStrike   quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
+// @output forwards[s], strikes[s]   the same in scenario s >= 1 (place 0 is the mark)
+template LegInAllScenarios(expiries) {
+    signal input packed;
+    signal input strike;
+    signal input quantity;
+    signal input kindBits[2];
+    signal input select[expiries - 1];
+    signal input expiryHours[expiries];
+    signal input forwards[expiries];
+    signal input discounts[expiries];
+    signal input vols[expiries][8];
+    signal input spacings[expiries];
+    signal input inverseSpacings[expiries];
+    signal input forwardPositions[expiries];
+    signal input volMultipliers[expiries][2];
+    signal input inverseMultipliers[expiries][2];
+    signal input stepPositions[expiries][3];
+    signal output isOption;
+    signal output linearQuantity;
+    signal output strikeKey;
+    signal output markForward;
+    signal output markStrike;
+    signal output scenarioForwards[SCENARIO_COUNT()];
+    signal output scenarioStrikes[SCENARIO_COUNT()];
+
+    component open = OpenLeg(expiries, 7);
+    open.packed <== packed;
+    open.strike <== strike;
+    open.quantity <== quantity;
+    open.kindBits <== kindBits;
+    open.select <== select;
+    open.expiryHours <== expiryHours;
+    open.forwards <== forwards;
+    open.discounts <== discounts;
+    open.vols <== vols;
+    open.spacings <== spacings;
+    open.inverseSpacings <== inverseSpacings;
+    open.forwardPositions <== forwardPositions;
+    for (var e = 0; e < expiries; e++) {
+        for (var v = 0; v < 2; v++) {
+            open.columnsIn[e][v] <== volMultipliers[e][v];
+            open.columnsIn[e][2 + v] <== inverseMultipliers[e][v];
+        }
+        for (var v = 0; v < 3; v++) open.columnsIn[e][4 + v] <== stepPositions[e][v];
+    }
+    isOption <== open.isOption;
+    linearQuantity <== open.linearQuantity;
+    strikeKey <== open.strikeKey;
+
+    // By shock: 0 down, 1 none (which is the mark's), 2 up.
+    component markDeviation = Deviation(25);
+    markDeviation.product <== open.product;
+    component shocked[2];
+    signal intercepts[3];
+    signal slopes[3];
+    signal halves[3];
+    signal deviations[3];
+    for (var v = 0; v < 3; v++) {
+        slopes[v] <== PriceSlope()(open.picked[4 + v], open.coarseVolatility);
+        if (v == 1) {
+            intercepts[v] <== open.moneyness;
+            halves[v] <== markDeviation.half;
+            deviations[v] <== markDeviation.deviation;
+        } else {
+            var side = v \ 2;
+            intercepts[v] <== ShockedIntercept()(open.moneyness, open.picked[2 + side]);
+            shocked[side] = Deviation(18);
+            shocked[side].product <== markDeviation.finer * open.picked[side];
+            halves[v] <== shocked[side].half;
+            deviations[v] <== shocked[side].deviation;
+        }
+    }
+
+    component cells[SCENARIO_COUNT()];
+    for (var s = 0; s < SCENARIO_COUNT(); s++) {
+        var v = LAYOUT_SHOCK(s);
+        var move = LAYOUT_MOVE(s);
+        // floor(move / 2); circom's integer division is that of the field, so the negative case is spelled out.
+        var half = move \ 2;
+        if (move < 0) { half = -((1 - move) \ 2); }
+        cells[s] = Cell();
+        cells[s].moneyness <== intercepts[v] + move * slopes[v] + half;
+        cells[s].half <== halves[v];
+        cells[s].deviation <== deviations[v];
+        scenarioForwards[s] <== open.forwardAmount * (cells[s].forwardWeight - open.isPut * (1 << 98));
+        scenarioStrikes[s] <== open.strikeAmount * (cells[s].strikeWeight - open.isPut * (1 << 98));
+    }
+    markForward <== scenarioForwards[0];
+    markStrike <== scenarioStrikes[0];
+}
+
+// Proves that the committed account, with its cash, has at least `level` times the maintenance requirement over all
+// scenarios, at this round and under these parameters. Nothing about its positions is public. docs/circuits.md.
+// `legs` is a multiple of 8.
+template Solvency(legs, expiries) {
+    // PUBLIC
+    signal input commitment;
+    signal input scale;                      // 2^-40, below 2^64 (bounded by the contract)
+    signal input cash;                       // 1e-6 USD, signed (negative: r - size), size below 2^96 (bounded by the contract)
+    signal input level;                      // 2^-12, below 2^16 (bounded by the contract): 4096 is maintenance
+    signal input underlyingWord;
+    signal input expiryWords[expiries];
+    signal input parametersCommitment;
+    signal input context;
+    // PRIVATE
+    signal input salt;
+    signal input packed[legs];
+    signal input strikes[legs];
+    signal input quantities[legs];
+    signal input kindBits[legs][2];
+    signal input select[legs][expiries - 1];
+    signal input header;
+    signal input scenarioWords[4];
+    signal input worstLoss;                  // damped, 2^-16 of 2^20 1e-12 USD; an upper bound is as good, to the prover's cost
+
+    // 1. Context: bound by a constraint of its own.
+    signal contextSquare <== context * context;
+
+    // 2. Parameters.
+    signal parametersHash <== ParametersCommitment()(header, scenarioWords);
+    parametersCommitment === parametersHash;
+    component fields = ParametersHeader();
+    fields.header <== header;
+    component layout = LayoutDampings();
+    layout.words <== scenarioWords;
+
+    // 3. Oracle words.
+    component underlying = UnderlyingWord();
+    underlying.word <== underlyingWord;
+    component states[expiries];
+    component unshocked[expiries];
+    component shocks[expiries][2];
+    signal factors[expiries];
+    for (var e = 0; e < expiries; e++) {
+        states[e] = ExpiryBase();
+        states[e].word <== expiryWords[e];
+        states[e].timestamp <== underlying.timestamp;
+        factors[e] <== TenorFactor()(states[e].tenor, fields.tenorFloor, fields.tenorPowerShort, fields.tenorPowerLong);
+        unshocked[e] = UnshockedStep();
+        unshocked[e].priceStep <== fields.priceStep;
+        unshocked[e].inverseSpacing <== states[e].inverseSpacing;
+        for (var v = 0; v < 2; v++) {
+            shocks[e][v] = ExpiryShock();
+            if (v == 0) {
+                shocks[e][v].shock <== -fields.volShockDown;
+            } else {
+                shocks[e][v].shock <== fields.volShockUp;
+            }
+            shocks[e][v].factor <== factors[e];
+            shocks[e][v].priceStep <== fields.priceStep;
+            shocks[e][v].inverseSpacing <== states[e].inverseSpacing;
+        }
+    }
+
+    // 4. Positions.
+    signal positionsHash <== PositionsCommitment(legs)(packed, underlying.underlyingId, salt);
+    commitment === positionsHash;
+    component leg[legs];
+    component net = NetShort(legs);
+    var markForward = 0;
+    var markStrike = 0;
+    var scenarioForward[SCENARIO_COUNT()];
+    var scenarioStrike[SCENARIO_COUNT()];
+    for (var s = 0; s < SCENARIO_COUNT(); s++) {
+        scenarioForward[s] = 0;
+        scenarioStrike[s] = 0;
+    }
+    var linearQuantity = 0;
+    for (var i = 0; i < legs; i++) {
+        leg[i] = LegInAllScenarios(expiries);
+        leg[i].packed <== packed[i];
+        leg[i].strike <== strikes[i];
+        leg[i].quantity <== quantities[i];
+        leg[i].kindBits <== kindBits[i];
+        leg[i].select <== select[i];
+        for (var e = 0; e < expiries; e++) {
+            leg[i].expiryHours[e] <== states[e].expiryHour;
+            leg[i].forwards[e] <== states[e].forward;
+            leg[i].discounts[e] <== states[e].discount;
+            leg[i].vols[e] <== states[e].vols;
+            leg[i].spacings[e] <== states[e].spacing;
+            leg[i].inverseSpacings[e] <== states[e].inverseSpacing;
+            leg[i].forwardPositions[e] <== states[e].forwardPosition;
+            for (var v = 0; v < 2; v++) {
+                leg[i].volMultipliers[e][v] <== shocks[e][v].volMultiplier;
+                leg[i].inverseMultipliers[e][v] <== shocks[e][v].inverseMultiplier;
+                leg[i].stepPositions[e][2 * v] <== shocks[e][v].stepPosition;
+            }
+            leg[i].stepPositions[e][1] <== unshocked[e].stepPosition;
+        }
+        markForward += leg[i].markForward;
+        markStrike += leg[i].markStrike;
+        for (var s = 1; s < SCENARIO_COUNT(); s++) {
+            scenarioForward[s] += leg[i].scenarioForwards[s];
+            scenarioStrike[s] += leg[i].scenarioStrikes[s];
+        }
+        linearQuantity += leg[i].linearQuantity;
+        net.quantities[i] <== quantities[i];
+        net.strikeKeys[i] <== leg[i].strikeKey;
+        net.isOption[i] <== leg[i].isOption;
+    }
+
+    // 5. Totals, 1e-12 USD in 2^-119.
+    signal linearValue <== linearQuantity * underlying.spot * (1 << 119);
+    signal forwardValue <== markForward + linearValue;
+    signal markValue <== forwardValue - markStrike;
+    component totals = MarkAndDelta();
+    totals.markValue <== markValue;
+    totals.forwardValue <== forwardValue;
+
+    // 6. Price factors, of move 0 too: the function's error there belongs to the model.
+    // Damped losses: the worst is at least every one. Losses are rounded up to 2^20 1e-12 USD.
+    signal priceFactors[25];
+    for (var move = -12; move <= 12; move++) {
+        var used = 0;
+        for (var s = 1; s < SCENARIO_COUNT(); s++) { if (LAYOUT_MOVE(s) == move) { used = 1; } }
+        if (used == 1) {
+            priceFactors[move + 12] <== Exp2Precise()(fields.priceStep * move);
+        } else {
+            priceFactors[move + 12] <== 0;
+        }
+    }
+    component lossBits[SCENARIO_COUNT()];
+    component below[SCENARIO_COUNT()];
+    signal shockedForwards[SCENARIO_COUNT()];
+    signal losses[SCENARIO_COUNT()];
+    for (var s = 1; s < SCENARIO_COUNT(); s++) {
+        shockedForwards[s] <== priceFactors[LAYOUT_MOVE(s) + 12] * (scenarioForward[s] + linearValue);
+        lossBits[s] = SignedBits(239);
+        lossBits[s].in <== (markValue + scenarioStrike[s]) * (1 << 26) - shockedForwards[s];
+        var units = 0;
+        for (var i = 165; i < 239; i++) units += lossBits[s].out[i] * (1 << (i - 165));
+        losses[s] <== lossBits[s].out[239] * (units + 1);
+        below[s] = Num2Bits(93);
+        below[s].in <== worstLoss - layout.damping[s] * losses[s];
+    }
+
+    // 7. Requirement per unit of scale, rounded up: 1e-12 USD in 2^-36.
+    signal scan <== worstLoss * fields.maintenanceFactor * (1 << 28);
+    signal shortValue <== net.out * underlying.spot;
+    signal short <== shortValue * fields.shortOptionRate * (1 << 20);
+    signal horizonRate <== underlying.realisedVolatility * fields.horizonFactor;
+    signal horizon <== (totals.deltaSize + 1) * horizonRate;
+
+    // 8. cash + scale (mark - level requirement) >= 0, in 2^-88 of 1e-12 USD.
+    signal required <== level * (scan + short + horizon);
+    signal held <== scale * (totals.markDown * (1 << 48) - required);
+    _ <== Num2Bits(222)(cash * 1000000 * (1 << 88) + held);
+}

@@ -1,0 +1,5 @@
+pragma circom 2.2.0;
+
+include "../lib/solvency.circom";
+
+component main { public [commitment, scale, cash, level, underlyingWord, expiryWords, parametersCommitment, context] } = Solvency(16, 8);

@@ -104,7 +104,7 @@ template TenorFactor() {
 // Vol multiplier of an expiry under a shock, and what follows from it; 7.3.
 // @input  shock            relative vol shock at 30 days, signed, 2^-14
 // @input  factor           of TenorFactor
-// @output volMultiplier    2^-14, [1/2, 4)
+// @output volMultiplier    2^-20, [1/2, 4)
 // @output inverseMultiplier 2^-13
 // @output stepPosition     2^-28
 template ExpiryShock() {
@@ -121,9 +121,13 @@ template ExpiryShock() {
     component multiplier = Num2Bits(94 + 17);
     multiplier.in <== shocked + (((1 << 14) - (1 << 13) + (1 << 16)) * (1 << 94));
     var aboveFloor = 0;
-    for (var i = 0; i < 17; i++) aboveFloor += multiplier.out[94 + i] * (1 << i);
-    volMultiplier <== (1 << 13) + multiplier.out[110] * (aboveFloor - (1 << 16));
-    inverseMultiplier <== FloorDivide(16)(1 << 27, volMultiplier);
+    for (var i = 0; i < 23; i++) aboveFloor += multiplier.out[88 + i] * (1 << i);
+    volMultiplier <== (1 << 19) + multiplier.out[110] * (aboveFloor - (1 << 22));
+    // The reciprocal is of the multiplier in 2^-14: d1, which it goes into, is not sensitive.
+    var coarseAboveFloor = 0;
+    for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier.out[94 + i] * (1 << i);
+    signal coarse <== (1 << 13) + multiplier.out[110] * (coarseAboveFloor - (1 << 16));
+    inverseMultiplier <== FloorDivide(16)(1 << 27, coarse);
     _ <== Num2Bits(15)(inverseMultiplier);
 
     signal step <== priceStep * inverseSpacing;
@@ -132,7 +136,7 @@ template ExpiryShock() {
     stepPosition <== Slice(64, 23, 64)(position.out);
 }
 
-// One price step where vols are unmoved: the multiplier is 2^14, its reciprocal 2^13.
+// One price step where vols are unmoved: the multiplier is 1, its reciprocal 2^13.
 // @output stepPosition     2^-28
 template UnshockedStep() {
     signal input priceStep;

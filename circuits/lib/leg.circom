@@ -4,21 +4,21 @@ include "expiry.circom";
 
 // Catmull-Rom interpolation of eight pillars with flat ends; docs/margin-model.md 7.4.
 // @input  vols[8]     2^-16
-// @input  position    bits of (position + 4) + 2^14 in 2^-16: 31 bits
+// @input  position    bits of (position + 4) + 2^14 in 2^-18: 33 bits
 // @output out         2^-20, 24 bits
 // @output coarse      the same in 2^-16 (four bits dropped)
 template InterpolateVolatility() {
     signal input vols[8];
-    signal input bits[31];
+    signal input bits[33];
     signal output out;
     signal output coarse;
 
-    // Within the pillars when bits 19 and up spell 2^11 (0 <= position + 4 < 8).
+    // Within the pillars when bits 21 and up spell 2^11 (0 <= position + 4 < 8).
     var upper = 0;
-    for (var i = 19; i < 31; i++) upper += bits[i] * (1 << (i - 19));
+    for (var i = 21; i < 33; i++) upper += bits[i] * (1 << (i - 21));
     signal inside <== IsZero()(upper - (1 << 11));
     component segment = OneHot8();
-    for (var i = 0; i < 3; i++) segment.bits[i] <== bits[16 + i];
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits[18 + i];
 
     // Coefficients by segment, as differences from segment 7 (constant V7).
     signal q0Terms[7];
@@ -43,22 +43,23 @@ template InterpolateVolatility() {
         q3 += q3Terms[s];
     }
     var high = 0;
-    for (var i = 0; i < 8; i++) high += bits[8 + i] * (1 << i);
+    for (var i = 0; i < 8; i++) high += bits[10 + i] * (1 << i);
     var low = 0;
-    for (var i = 0; i < 8; i++) low += bits[i] * (1 << i);
+    for (var i = 0; i < 10; i++) low += bits[i] * (1 << i);
     var tau = 2 * high + 1;
     signal cubic <== q3 * tau;
     signal value2 <== (cubic + q2 * (1 << 9)) * tau;
     signal value1 <== (value2 + q1 * (1 << 18)) * tau;
     signal slope <== (3 * cubic + 2 * q2 * (1 << 9)) * tau;
-    signal correction <== (slope + q1 * (1 << 18)) * (2 * low - 255);
-    signal edge <== vols[0] + bits[30] * (vols[7] - vols[0]);
-    // In 2^-52.
-    signal value <== edge * (1 << 36) + inside * ((value1 + q0 * (1 << 28)) * (1 << 8) + correction - edge * (1 << 36));
-    component split = Num2Bits(56);
-    split.in <== value;
-    out <== Slice(56, 32, 56)(split.out);
-    coarse <== Slice(56, 36, 56)(split.out);
+    signal correction <== (slope + q1 * (1 << 18)) * (2 * low - 1023);
+    signal edge <== vols[0] + bits[32] * (vols[7] - vols[0]);
+    // In 2^-54.
+    signal value <== edge * (1 << 38) + inside * ((value1 + q0 * (1 << 28)) * (1 << 10) + correction - edge * (1 << 38));
+    component split = Num2Bits(58);
+    // Rounded to nearest: half a place is added before the truncation.
+    split.in <== value + (1 << 33);
+    out <== Slice(58, 34, 58)(split.out);
+    coarse <== Slice(58, 38, 58)(split.out);
 }
 
 // Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
@@ -200,13 +201,13 @@ template OpenLeg(expiries, columns) {
     strikeKey <== strike + expiryHour * (1 << 36);
     packed === strike + (kindBits[0] + 2 * kindBits[1]) * (1 << 36) + expiryHour * (1 << 38) + quantity * (1 << 60);
 
-    // 4. Position among the pillars, 2^-16, truncated from 2^-63.
+    // 4. Position among the pillars, 2^-18, truncated from 2^-63.
     signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
     signal exactPosition <== logStrike * pick.out[4];
     component positionBits = Num2Bits(78);
     positionBits.in <== exactPosition - pick.out[5] + (1 << 77) + (1 << 65);
-    signal upperBits[31];
-    for (var i = 0; i < 31; i++) upperBits[i] <== positionBits.out[47 + i];
+    signal upperBits[33];
+    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits.out[45 + i];
 
     // 5. Volatility.
     component volatility = InterpolateVolatility();
@@ -214,15 +215,15 @@ template OpenLeg(expiries, columns) {
     for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[6 + j];
     coarseVolatility <== volatility.coarse;
 
-    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
+    // 6. Moneyness part of d1 at the mark: the position in 2^-16 clamped to [-516, 508), over the volatility.
     var centred = 0;
-    for (var i = 0; i < 31; i++) centred += upperBits[i] * (1 << i);
+    for (var i = 0; i < 31; i++) centred += upperBits[2 + i] * (1 << i);
     centred -= 1 << 30;
     var top = 0;
-    for (var i = 25; i < 31; i++) top += upperBits[i] * (1 << (i - 25));
+    for (var i = 25; i < 31; i++) top += upperBits[2 + i] * (1 << (i - 25));
     signal outside <== (top - 31) * (top - 32);
     signal within <== IsZero()(outside);
-    var bound = upperBits[30] * (1 << 26) - (1 << 25);
+    var bound = upperBits[32] * (1 << 26) - (1 << 25);
     signal clamped <== bound + within * (centred - bound);
     moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
     // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
@@ -320,7 +321,7 @@ template Leg(expiries) {
     signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
     signal slope <== PriceSlope()(open.picked[2], open.coarseVolatility);
     signal drift <== slope * priceMove;
-    component scenario = Probabilities(18);
+    component scenario = Probabilities(24);
     scenario.moneyness <== intercept + drift + halfPriceMove;
     scenario.product <== mark.finer * open.picked[0];
 

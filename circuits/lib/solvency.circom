@@ -121,7 +121,7 @@ template LegInAllScenarios(expiries) {
         } else {
             var side = v \ 2;
             intercepts[v] <== ShockedIntercept()(open.moneyness, open.picked[2 + side]);
-            shocked[side] = Deviation(18);
+            shocked[side] = Deviation(24);
             shocked[side].product <== markDeviation.finer * open.picked[side];
             halves[v] <== shocked[side].half;
             deviations[v] <== shocked[side].deviation;

@@ -33,7 +33,7 @@ export interface ExactExpiry {
 
 /** Figures of an expiry under a scenario. */
 export interface ExactExpiryShock {
-  /** Vol multiplier, 2^-14, in `[1/2, 4)`. */
+  /** Vol multiplier, 2^-20, in `[1/2, 4)`. */
   readonly volMultiplier: bigint;
   /** Its reciprocal, 2^-13. */
   readonly inverseMultiplier: bigint;
@@ -93,9 +93,9 @@ export function exactExpiryShock(
       : scenario.volShock < 0
         ? -BigInt(parameters.volShockDown)
         : 0n;
-  const shocked = (1n << 14n) + ((shock * exp2Fixed(exponent)) >> 94n);
-  const volMultiplier = shocked > 1n << 13n ? shocked : 1n << 13n;
-  const inverseMultiplier = (1n << 27n) / volMultiplier;
+  const shocked = (1n << 20n) + ((shock * exp2Fixed(exponent)) >> 88n);
+  const volMultiplier = shocked > 1n << 19n ? shocked : 1n << 19n;
+  const inverseMultiplier = (1n << 27n) / (volMultiplier >> 6n);
   return {
     volMultiplier,
     inverseMultiplier,

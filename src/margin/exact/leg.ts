@@ -8,10 +8,14 @@ import {
 } from '../../math/fixed/primitives.ts';
 import type { ExactExpiry, ExactExpiryShock } from './expiry.ts';
 
-const ONE_16 = 1n << 16n;
-/** Pillar positions are clamped to `[-516, 508)` spacings before division by the volatility. */
-const POSITION_CLAMP = 512n << 16n;
-const POSITION_CENTRE = 4n << 16n;
+/** Pillar positions have 18 bits after the point. */
+const POSITION_ONE = 1n << 18n;
+const POSITION_CENTRE = 4n * POSITION_ONE;
+/** Half a place of a volatility before its truncation: it is rounded to nearest. */
+const HALF = 1n << 33n;
+/** For the moneyness, which needs 16 of them, they are clamped to `[-516, 508)` spacings. */
+const CLAMP = 512n << 16n;
+const CENTRE_16 = 4n << 16n;
 
 /** What a leg needs for both revaluations, from strike and expiry alone. */
 export interface ExactLegSurface {
@@ -29,12 +33,12 @@ export interface ExactProbabilities {
   readonly strikeWeight: bigint;
 }
 
-/** Interpolates the pillars at the strike: Catmull-Rom with flat ends, then truncation to 2^-20. */
+/** Interpolates the pillars at a position in 2^-18: Catmull-Rom with flat ends, rounded to 2^-20. */
 export function interpolateVolatility(vols: readonly bigint[], position: bigint): bigint {
   const shifted = position + POSITION_CENTRE;
   if (shifted < 0n) return vols[0]! << 4n;
-  if (shifted >= 7n * ONE_16) return vols[7]! << 4n;
-  const segment = Number(shifted >> 16n);
+  if (shifted >= 7n * POSITION_ONE) return vols[7]! << 4n;
+  const segment = Number(shifted >> 18n);
   const left = vols[segment]!;
   const right = vols[segment + 1]!;
   // Twice the slopes at both ends of the segment, zero at the outermost pillars.
@@ -43,27 +47,23 @@ export function interpolateVolatility(vols: readonly bigint[], position: bigint)
   const q1 = leftSlope;
   const q2 = 6n * (right - left) - 2n * leftSlope - rightSlope;
   const q3 = leftSlope + rightSlope - 4n * (right - left);
-  const tau = 2n * ((shifted >> 8n) & 255n) + 1n;
-  const offset = 2n * (shifted & 255n) - 255n;
-  const value = (((q3 * tau + (q2 << 9n)) * tau + (q1 << 18n)) * tau + (left << 28n)) << 8n;
+  const tau = 2n * ((shifted >> 10n) & 255n) + 1n;
+  const offset = 2n * (shifted & 1023n) - 1023n;
+  const value = (((q3 * tau + (q2 << 9n)) * tau + (q1 << 18n)) * tau + (left << 28n)) << 10n;
   const slope = (3n * q3 * tau + ((2n * q2) << 9n)) * tau + (q1 << 18n);
-  return (value + slope * offset) >> 32n;
+  return (value + slope * offset + HALF) >> 34n;
 }
 
 /** The scenario-free part of a leg. The strike is in 1e-4 USD, at least 1. */
 export function exactLegSurface(strike: bigint, expiry: ExactExpiry): ExactLegSurface {
   const position = floorDivide(
     log2Fixed(strike, 36) * expiry.inverseSpacing - expiry.forwardPosition,
-    1n << 47n,
+    1n << 45n,
   );
   const volatility = interpolateVolatility(expiry.vols, position);
-  const shifted = position + POSITION_CENTRE;
-  const clamped =
-    shifted < -POSITION_CLAMP
-      ? -POSITION_CLAMP - POSITION_CENTRE
-      : shifted >= POSITION_CLAMP
-        ? POSITION_CLAMP - POSITION_CENTRE
-        : position;
+  const coarse = position >> 2n;
+  const shifted = coarse + CENTRE_16;
+  const clamped = shifted < -CLAMP ? -CLAMP - CENTRE_16 : shifted >= CLAMP ? CLAMP - CENTRE_16 : coarse;
   return {
     volatility,
     moneyness: floorDivide(-(2n * clamped + 1n) << 11n, volatility >> 4n),
@@ -92,7 +92,7 @@ export function scenarioProbabilities(
 ): ExactProbabilities {
   const intercept = floorDivide((2n * surface.moneyness + 1n) * shock.inverseMultiplier, 1n << 14n);
   const slope = shock.stepPosition / (surface.volatility >> 4n);
-  const deviation = ((surface.deviation >> 21n) * shock.volMultiplier) >> 18n;
+  const deviation = ((surface.deviation >> 21n) * shock.volMultiplier) >> 24n;
   return probabilities(intercept + priceMove * slope + (priceMove >> 1n), deviation);
 }
 

@@ -94,16 +94,18 @@ interface FloatMarketExpiry {
   readonly discount: number;
   /** Discounted forward, in USD. */
   readonly discountedForward: number;
-  /** By shock index: vol multiplier 2^-14, its reciprocal 2^-13, a price step in spacings 2^-28. */
+  /** By shock index: vol multiplier 2^-20, its reciprocal 2^-13, a price step in spacings 2^-28. */
   readonly volMultipliers: Float64Array;
   readonly inverseMultipliers: Float64Array;
   readonly stepPositions: Float64Array;
 }
 
 const SHOCKS: readonly VolShock[] = [-1, 0, 1];
-const POSITION_CENTRE = 4 * 65_536;
-const POSITION_CLAMP = 512 * 65_536;
-const LAST_PILLAR = 7 * 65_536;
+const POSITION_CENTRE = 4 * 2 ** 18;
+const LAST_PILLAR = 7 * 2 ** 18;
+/** In 2^-16, of the moneyness. */
+const CLAMP_CENTRE = 4 * 65_536;
+const CLAMP = 512 * 65_536;
 
 /** One round and one set of parameters, ready to value instruments. Round and parameters must be valid. */
 export class InstrumentValuer {
@@ -179,23 +181,22 @@ export class InstrumentValuer {
     const { scenarioCount, priceMoves, priceFactors, shockIndices, damping } = this.parameters;
     const { discountedForward, inverseSpacing } = expiry;
 
-    // floor((log2(K) - log2(F)) inverseSpacing / 2^47): the product has up to 78 bits, so in two parts.
+    // floor((log2(K) - log2(F)) inverseSpacing / 2^45): the product has up to 78 bits, so in two parts.
     const logStrike = log2Double(strike) - expiry.logForward;
     const high = Math.floor(logStrike / 2 ** 24);
     const low = logStrike - high * 2 ** 24;
     const position = Math.floor(
-      (high * inverseSpacing + Math.floor((low * inverseSpacing) / 2 ** 24)) / 2 ** 23,
+      (high * inverseSpacing + Math.floor((low * inverseSpacing) / 2 ** 24)) / 2 ** 21,
     );
     const volatility = interpolate(expiry.vols, position);
     const shortVolatility = Math.floor(volatility / 16);
-    const clamped =
-      Math.min(Math.max(position + POSITION_CENTRE, -POSITION_CLAMP), POSITION_CLAMP) - POSITION_CENTRE;
+    const clamped = Math.min(Math.max(Math.floor(position / 4) + CLAMP_CENTRE, -CLAMP), CLAMP) - CLAMP_CENTRE;
     const moneyness = Math.floor((-(2 * clamped + 1) * 2048) / shortVolatility);
     const deviation = Math.floor((volatility * expiry.spacing) / 2 ** 21);
     for (let shock = 0; shock < 3; shock++) {
       intercepts[shock] = Math.floor(((2 * moneyness + 1) * expiry.inverseMultipliers[shock]!) / 2 ** 14);
       slopes[shock] = Math.floor(expiry.stepPositions[shock]! / shortVolatility);
-      deviations[shock] = Math.floor((deviation * expiry.volMultipliers[shock]!) / 2 ** 18);
+      deviations[shock] = Math.floor((deviation * expiry.volMultipliers[shock]!) / 2 ** 24);
     }
 
     // A put's probabilities are a call's less 1, by parity.
@@ -304,7 +305,7 @@ function interpolate(vols: Float64Array, position: number): number {
   const shifted = position + POSITION_CENTRE;
   if (shifted < 0) return vols[0]! * 16;
   if (shifted >= LAST_PILLAR) return vols[7]! * 16;
-  const segment = shifted >> 16;
+  const segment = shifted >> 18;
   const left = vols[segment]!;
   const right = vols[segment + 1]!;
   const leftSlope = segment === 0 ? 0 : right - vols[segment - 1]!;
@@ -312,12 +313,12 @@ function interpolate(vols: Float64Array, position: number): number {
   const q1 = leftSlope;
   const q2 = 6 * (right - left) - 2 * leftSlope - rightSlope;
   const q3 = leftSlope + rightSlope - 4 * (right - left);
-  const tau = 2 * ((shifted >> 8) & 255) + 1;
-  const offset = 2 * (shifted & 255) - 255;
+  const tau = 2 * ((shifted >> 10) & 255) + 1;
+  const offset = 2 * (shifted & 1023) - 1023;
   const value = ((q3 * tau + q2 * 2 ** 9) * tau + q1 * 2 ** 18) * tau + left * 2 ** 28;
   const slope = (3 * q3 * tau + q2 * 2 ** 10) * tau + q1 * 2 ** 18;
-  // (value 2^8 + slope offset) >> 32, without the 2^8 that would not fit.
-  return Math.floor((value + Math.floor((slope * offset) / 256)) / 2 ** 24);
+  // (value 2^10 + slope offset + 2^33) >> 34, without the 2^10 that would not fit.
+  return Math.floor((value + 2 ** 23 + Math.floor((slope * offset) / 1024)) / 2 ** 24);
 }
 
 /** `normalCdfCoarse` less 0 or 1. */

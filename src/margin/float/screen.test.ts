@@ -28,8 +28,7 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
     const power = (expiry.tenor <= 2_592_000 ? parameters.tenorPowerShort : parameters.tenorPowerLong) / 256;
     const tau = (2_592_000 / Math.max(expiry.tenor, parameters.tenorFloor)) ** power;
     const shock = volShock > 0 ? parameters.volShockUp : volShock < 0 ? -parameters.volShockDown : 0;
-    // The model's vol multiplier has 14 bits after the point.
-    const multiplier = Math.floor(Math.max(0.5, 1 + (shock / 2 ** 14) * tau) * 2 ** 14) / 2 ** 14;
+    const multiplier = Math.max(0.5, 1 + (shock / 2 ** 14) * tau);
     const volatility = surfaceVolatility(expiry, Math.log(strike / expiry.forward)) * multiplier;
     return black76Price(
       instrument.kind,

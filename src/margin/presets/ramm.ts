@@ -3,7 +3,7 @@
  * computes and the circuits prove; the full preset adds the terms of `docs/margin-model.md`, section 10.
  */
 import type { AddOn, MarginModel, ModelScenario } from '../engine/model.ts';
-import { DAMPING_ONE, DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
+import { DAMPING_ONE, DEFAULT_PARAMETERS, horizonFactorOf, type RiskParameters } from '../parameters.ts';
 
 /**
  * The proven core of RAMM under given parameters: maintenance and initial levels are the same.
@@ -14,6 +14,8 @@ export function rammCoreModel(
   parameters: RiskParameters = DEFAULT_PARAMETERS,
   version = 'default-1',
 ): MarginModel {
+  // The horizon as it is committed to: by the root in years, in 2^-20.
+  const horizonSeconds = (horizonFactorOf(parameters.horizonSeconds) / 2 ** 20) ** 2 * 31_536_000;
   const logStep = (parameters.priceStep / 2 ** 20) * Math.LN2;
   const maintenanceFactor = parameters.maintenanceFactor / 4096;
   const shortOptionRate = parameters.shortOptionRate / 65_536;
@@ -71,7 +73,7 @@ export function rammCoreModel(
         initial: shortOptionRate,
         combine: 'add',
       },
-      { kind: 'horizon', maintenance: 1, initial: 1, seconds: parameters.horizonSeconds },
+      { kind: 'horizon', maintenance: 1, initial: 1, seconds: horizonSeconds },
     ],
     tiers: { soft: 1.1, warning: 1.25 },
   };

@@ -1,0 +1,89 @@
+/** The proven margin against the same model in double precision with exact functions: the engine's `ramm-core`. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { canonicalLegs, type Instrument, type Leg, LINEAR } from '../../market/instrument.ts';
+import type { MarketRound } from '../../market/words.ts';
+import { computeMargin } from '../engine/margin.ts';
+import { marketOfRound, portfolioOfLegs } from '../engine/round.ts';
+import { mulberry32 } from '../example-book.ts';
+import { DEFAULT_PARAMETERS } from '../parameters.ts';
+import { rammCoreModel } from '../presets/ramm.ts';
+import { ExactValuer } from './shared.ts';
+
+const SEED = Number(process.env.ZKMARGIN_SEED ?? 20250219);
+const PORTFOLIOS = Number(process.env.ZKMARGIN_PORTFOLIOS ?? 10_000);
+/** Largest error of mark and of requirement, of gross notional (sum of |quantity| times spot). */
+const BOUND = 2e-6;
+const PER_ROUND = 250;
+
+const surfaces = JSON.parse(
+  readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+) as SviSurfaces;
+
+function listed(random: () => number, round: MarketRound): Instrument[] {
+  return Array.from({ length: 60 }, () => {
+    const expiry = round.expiries[Math.floor(random() * round.expiries.length)]!;
+    // From a third to three times the forward: far beyond what is quoted on either side.
+    const strike = BigInt(Math.floor((Number(expiry.forward) / 100) * 3 ** (2 * random() - 1))) + 1n;
+    return { kind: random() < 0.5 ? 'call' : 'put', expiryHour: expiry.expiryHour, strike } as const;
+  });
+}
+
+function portfolio(random: () => number, instruments: readonly Instrument[]): Leg[] {
+  const count = 1 + Math.floor(random() * 12);
+  const legs: Leg[] = [];
+  for (let index = 0; index < count; index++) {
+    const instrument = random() < 0.1 ? LINEAR : instruments[Math.floor(random() * instruments.length)]!;
+    const quantity = BigInt(Math.ceil(1e6 * 10 ** (3 * random() - 1))) * (random() < 0.6 ? -1n : 1n);
+    legs.push({ instrument, quantity });
+  }
+  return canonicalLegs(legs);
+}
+
+describe('accuracy of the proven margin', () => {
+  it(`is within ${BOUND} of gross notional on ${PORTFOLIOS} random portfolios (seed ${SEED})`, () => {
+    const random = mulberry32(SEED);
+    const model = rammCoreModel(DEFAULT_PARAMETERS);
+    const scale = 2n ** 40n;
+    let worstMark = 0;
+    let worstRequirement = 0;
+    let count = 0;
+    while (count < PORTFOLIOS) {
+      // Calm days, crashes, and the last hours of the nearest expiry.
+      const base = exampleRound(surfaces, random() < 0.5 ? 'BTC' : 'ETH', {
+        discount: 0.97 + 0.03 * random(),
+      });
+      const last = base.expiries[0]!.expiryHour * 3600 - Number(base.underlying.timestamp);
+      const round = shockRound(base, {
+        priceMove: random() * 0.8 - 0.4,
+        volMultiplierAt30d: 0.6 + 1.4 * random(),
+        secondsLater: Math.floor(random() < 0.3 ? last - 7200 * random() - 1 : random() * last * 0.9),
+      });
+      const valuer = new ExactValuer(round, DEFAULT_PARAMETERS);
+      const market = marketOfRound(round);
+      const spot = market.underlyings[0]!.spot;
+      const instruments = listed(random, round);
+      for (let index = 0; index < PER_ROUND && count < PORTFOLIOS; index++, count++) {
+        const legs = portfolio(random, instruments);
+        if (legs.length === 0) continue;
+        const exact = valuer.margin({ legs, scale });
+        const float = computeMargin(portfolioOfLegs(legs, 0, 1, market)!, market, model);
+        const notional = legs.reduce(
+          (sum, { quantity }) => sum + (Math.abs(Number(quantity)) / 1e6) * spot,
+          0,
+        );
+        worstMark = Math.max(worstMark, Math.abs(Number(exact.mark) / 1e6 - float.equity.total) / notional);
+        worstRequirement = Math.max(
+          worstRequirement,
+          Math.abs(Number(exact.requirement) / 1e6 - float.maintenanceRequirement) / notional,
+        );
+      }
+    }
+    console.log(
+      `largest error of gross notional: mark ${worstMark.toExponential(2)}, requirement ${worstRequirement.toExponential(2)}`,
+    );
+    expect(worstMark).toBeLessThan(BOUND);
+    expect(worstRequirement).toBeLessThan(BOUND);
+  });
+});

@@ -2,7 +2,7 @@
  * Development keys: compile circuits, make their keys, write what is committed about them; with `--check`, rebuild and
  * compare instead.
  *
- *     npm run keys:dev -- [--circuit <name>]... [--check] [--json]
+ *     npm run keys:dev -- [--circuit <name>]... [--check] [--force] [--json]
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,9 +24,10 @@ const options = new Command('keys:dev')
     'circuits of circuits/main; default all that the manifest or the folder names',
   )
   .option('--check', 'rebuild and fail when a committed file differs', false)
+  .option('--force', "replace the manifest's entry of a ceremony key", false)
   .option('--json', 'print one JSON document', false)
   .parse()
-  .opts<{ circuit?: string[]; check: boolean; json: boolean }>();
+  .opts<{ circuit?: string[]; check: boolean; force: boolean; json: boolean }>();
 
 async function circuitNames(): Promise<string[]> {
   if (options.circuit) return options.circuit;
@@ -75,7 +76,7 @@ async function main(): Promise<number> {
     }
   }
   const differences = options.check ? await compareKeyArtifacts(all) : [];
-  if (!options.check) await writeKeyArtifacts(all);
+  if (!options.check) await writeKeyArtifacts(all, {}, { force: options.force });
   if (options.json) {
     const circuits = all.map((artifacts) => ({
       name: artifacts.name,

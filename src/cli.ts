@@ -1,6 +1,7 @@
 /** Command line of zkmargin. Each command lives in `src/commands` and loads what it needs when it runs. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { registerCeremony } from './commands/ceremony.ts';
 import { registerCircuits } from './commands/circuits.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
@@ -24,6 +25,7 @@ registerSurface(program);
 registerSchema(program);
 registerServe(program);
 registerCircuits(program);
+registerCeremony(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -33,8 +33,11 @@ export interface VerifierChoice {
   readonly contract: string;
   /** Name of its source file without `.sol`, when it differs from the contract's. */
   readonly file?: string;
-  /** Where its key comes from. Anyone can forge proofs for a development key. */
-  readonly keyOrigin: 'development' | 'ceremony';
+  /**
+   * Where its key comes from. Anyone can forge proofs for a development key; a test ceremony's secrets may be known. On a
+   * chain that is not local, both this and the manifest of keys must say `ceremony`.
+   */
+  readonly keyOrigin: 'development' | 'test ceremony' | 'ceremony';
 }
 
 /** An underlying to be set up in the oracle. */
@@ -60,6 +63,8 @@ export interface DeployOptions {
   readonly asset?: Address;
   /** Where the contracts' artefacts are. */
   readonly artifactDirectory?: string;
+  /** Where the manifest of keys is; `proving-keys` unless given. */
+  readonly keyDirectory?: string;
 }
 
 /** Where everything is. */
@@ -85,14 +90,19 @@ export type DeployerWallet = WalletClient<Transport, Chain | undefined, Account>
  * Deploys the Poseidon library, oracle, parameters, clearing house, verifier and engine, and sets engine, settler and
  * reporters. Risk parameters are set separately.
  *
- * @throws DevelopmentKeyError for a development key on a chain that is not local
+ * @throws DevelopmentKeyError for a key of no public ceremony on a chain that is not local
  * @throws ChainError `ARTIFACT_MISSING`, `DEPLOYMENT_FAILED`
  */
 export async function deployProtocol(wallet: DeployerWallet, options: DeployOptions): Promise<Deployment> {
   const client = createPublicClient({ transport: custom({ request: wallet.request as never }) });
   const chainId = await client.getChainId();
-  if (options.verifier.keyOrigin !== 'ceremony' && !LOCAL_CHAIN_IDS.includes(chainId)) {
-    throw new DevelopmentKeyError(chainId, options.verifier.contract);
+  if (!LOCAL_CHAIN_IDS.includes(chainId)) {
+    const { contract, keyOrigin } = options.verifier;
+    const { keyOriginOf } = await import('../proof/ceremony/origin.ts');
+    const recorded = await keyOriginOf(contract, options.keyDirectory);
+    if (keyOrigin !== 'ceremony' || (recorded ?? 'ceremony') !== 'ceremony') {
+      throw new DevelopmentKeyError(chainId, contract);
+    }
   }
   const deployer = new Deployer(wallet, client, options.artifactDirectory);
   const owner = wallet.account.address;

@@ -12,7 +12,7 @@ export type ChainErrorCode =
   | 'ARTIFACT_MALFORMED'
   /** A library that a contract is linked against was not given. */
   | 'LIBRARY_MISSING'
-  /** A verifier of a development key was about to be deployed outside a local chain. */
+  /** A verifier of a key that no public ceremony made was about to be deployed outside a local chain. */
   | 'DEVELOPMENT_KEY_REFUSED'
   /** A transaction of the deployment was reverted. */
   | 'DEPLOYMENT_FAILED'
@@ -45,7 +45,7 @@ export class DevelopmentKeyError extends ChainError {
   constructor(chainId: number, verifier: string) {
     super(
       'DEVELOPMENT_KEY_REFUSED',
-      `Deploy a verifier of a ceremony key: anyone can forge proofs for ${verifier}, and chain ${chainId} is no local chain.`,
+      `Deploy a verifier of a ceremony key: whoever knows the secrets of ${verifier} can forge proofs, and chain ${chainId} is no local chain.`,
       { chainId, verifier },
     );
     this.name = 'DevelopmentKeyError';

@@ -13,8 +13,20 @@ import { DEVELOPMENT_SEED, developmentWaste, ensureDevelopmentKey, type KeyProgr
 
 const require = createRequire(import.meta.url);
 
-/** How a key came to be. Only ceremony keys may guard value. */
-export type KeyProvenance = 'development' | 'ceremony';
+/** How a key came to be. Only ceremony keys may guard value; a test ceremony's may not. */
+export type KeyProvenance = 'development' | 'test ceremony' | 'ceremony';
+
+/** What a ceremony left behind, for a key that came from one. All of it can be checked against the ceremony's files. */
+export interface CeremonyRecord {
+  /** In order, the beacon excluded. Hashes are BLAKE2b-512, as contributors announced them. */
+  contributions: { name: string; hash: string }[];
+  beacon: { hash: string; iterationsExponent: number; contributionHash: string; source?: string };
+  ptau: { file: string; power: number; blake2b: string };
+  /** snarkjs's BLAKE2b-512 over the initial key. */
+  circuitHash: string;
+  /** SHA-256 of the final .zkey file. */
+  zkeySha256: string;
+}
 
 /** What is committed about a circuit and its key. */
 export interface ManifestEntry {
@@ -34,7 +46,10 @@ export interface ManifestEntry {
   /** SHA-256 of the committed verification key file. */
   verificationKeyHash: string;
   provenance: KeyProvenance;
-  tools: { compiler: string; flags: string; snarkjs: string; seed: string };
+  /** For a key of a ceremony. */
+  ceremony?: CeremonyRecord;
+  /** `seed` is that of development keys. */
+  tools: { compiler: string; flags: string; snarkjs: string; seed?: string };
 }
 
 /** The file `proving-keys/manifest.json`. */
@@ -81,7 +96,7 @@ export function verificationKeyPath(
 ): string {
   return join(
     resolve(projectRoot, roots.keys ?? 'proving-keys'),
-    provenance,
+    provenance.replace(' ', '-'),
     `${circuit}.verification_key.json`,
   );
 }
@@ -190,19 +205,54 @@ export async function buildKeyArtifacts(
   };
 }
 
-/** Write the files of several circuits and their entries of the manifest. Entries of other circuits stay. */
+/**
+ * Write the files of several circuits and their entries of the manifest. Entries of other circuits stay, and so do entries
+ * of ceremony keys.
+ *
+ * @param options `force` replaces entries of ceremony keys.
+ * @throws {ProofError} `KEY_MISMATCH`, before anything is written, when a ceremony key is for an earlier version of a circuit.
+ */
 export async function writeKeyArtifacts(
   all: readonly KeyArtifacts[],
   roots: ArtifactRoots = {},
+  options: { force?: boolean } = {},
 ): Promise<void> {
   const manifest = await loadManifest(roots);
+  const kept = new Set<string>();
+  for (const { name, entry } of options.force ? [] : all) {
+    const present = manifest.circuits[name];
+    if (present?.provenance !== 'ceremony') continue;
+    if (present.r1csHash !== entry.r1csHash) {
+      throw new ProofError(
+        'KEY_MISMATCH',
+        `the manifest holds a ceremony key of another version of ${name}: restore the circuit, or replace the entry with --force`,
+        { circuit: name },
+      );
+    }
+    kept.add(name);
+  }
   for (const artifacts of all) {
     await writeFileAtomic(artifacts.verificationKeyPath, artifacts.verificationKeyText);
     await writeFileAtomic(artifacts.verifierPath, artifacts.verifierText);
-    manifest.circuits[artifacts.name] = artifacts.entry;
+    if (!kept.has(artifacts.name)) manifest.circuits[artifacts.name] = artifacts.entry;
   }
+  await saveManifest(manifest, roots);
+}
+
+/** Write the manifest: old or new, never a part. */
+export async function saveManifest(manifest: KeyManifest, roots: ArtifactRoots = {}): Promise<void> {
   await writeFileAtomic(manifestPath(roots), manifestText(manifest));
 }
+
+/** Fields of a manifest entry that are the circuit's, whatever its key. */
+const CIRCUIT_FIELDS: readonly (keyof ManifestEntry)[] = [
+  'source',
+  'sourceHash',
+  'r1csHash',
+  'constraints',
+  'wires',
+  'publicSignals',
+];
 
 /**
  * Compare rebuilt files with the committed ones.
@@ -230,7 +280,9 @@ export async function compareKeyArtifacts(
       differences.push(`manifest.json has no entry for ${artifacts.name}`);
       continue;
     }
-    for (const field of Object.keys(artifacts.entry) as (keyof ManifestEntry)[]) {
+    // An entry of a ceremony key describes the same circuit and another key.
+    const fields = entry.provenance === 'development' ? Object.keys(artifacts.entry) : CIRCUIT_FIELDS;
+    for (const field of fields as (keyof ManifestEntry)[]) {
       const [committed, rebuilt] = [JSON.stringify(entry[field]), JSON.stringify(artifacts.entry[field])];
       if (committed !== rebuilt) {
         differences.push(
@@ -242,11 +294,59 @@ export async function compareKeyArtifacts(
   return differences;
 }
 
+/** What stands at the head of a verifier contract. */
+export interface VerifierHead {
+  contract: string;
+  /** Lines of NatSpec, each with its `///`. */
+  documentation: string;
+  /** Members of the contract before those of snarkjs's template, indented. */
+  members: string;
+}
+
+/** Members that make the deployment of a contract revert on every chain but the local ones, and a constant that says why. */
+export function localChainsOnly(names: {
+  error: string;
+  errorDocumentation: string;
+  constant: string;
+  constantDocumentation: string;
+}): string {
+  const { error, constant } = names;
+  return `    /// ${names.errorDocumentation}
+    error ${error}(uint256 chainId);
+
+    /// ${names.constantDocumentation}
+    bool public constant ${constant} = true;
+
+    constructor() {
+        if (block.chainid != 31337 && block.chainid != 1337) revert ${error}(block.chainid);
+    }
+`;
+}
+
 /**
- * The Solidity verifier of a development key: snarkjs's own template, which refuses public inputs >= r, in a contract that
- * cannot be deployed on a public chain. Ends the threads that snarkjs starts.
+ * The Solidity verifier of a development key, in a contract that cannot be deployed on a public chain. Ends the threads
+ * that snarkjs starts.
  */
-export async function developmentVerifier(zkey: Uint8Array, circuit: string): Promise<string> {
+export function developmentVerifier(zkey: Uint8Array, circuit: string): Promise<string> {
+  return solidityVerifier(zkey, {
+    contract: verifierContractName(circuit),
+    documentation: `/// @title Verifier of the circuit \`${basename(circuit)}\`, development key
+/// @notice Generated by \`npm run keys:dev\`; do not edit. The key's secrets are public: anyone can forge proofs for it.
+/// Deployment reverts on every chain but the local ones (31337, 1337).`,
+    members: localChainsOnly({
+      error: 'DevelopmentKeyOnPublicChain',
+      errorDocumentation: "A development key's verifier was deployed on a chain that is not local.",
+      constant: 'DEVELOPMENT_KEY',
+      constantDocumentation: 'True: the secrets behind this key are public.',
+    }),
+  });
+}
+
+/**
+ * The Solidity verifier of a key: snarkjs's own template, which refuses public inputs >= r, under a head of ours. Ends the
+ * threads that snarkjs starts.
+ */
+export async function solidityVerifier(zkey: Uint8Array, head: VerifierHead): Promise<string> {
   const template = join(snarkjsFolder(), 'templates/verifier_groth16.sol.ejs');
   let text: string;
   try {
@@ -264,21 +364,7 @@ export async function developmentVerifier(zkey: Uint8Array, circuit: string): Pr
   replaceOnce('pragma solidity >=0.7.0 <0.9.0;', 'pragma solidity ^0.8.24;');
   replaceOnce(
     'contract Groth16Verifier {\n',
-    `/// @title Verifier of the circuit \`${basename(circuit)}\`, development key
-/// @notice Generated by \`npm run keys:dev\`; do not edit. The key's secrets are public: anyone can forge proofs for it.
-/// Deployment reverts on every chain but the local ones (31337, 1337).
-contract ${verifierContractName(circuit)} {
-    /// A development key's verifier was deployed on a chain that is not local.
-    error DevelopmentKeyOnPublicChain(uint256 chainId);
-
-    /// True: the secrets behind this key are public.
-    bool public constant DEVELOPMENT_KEY = true;
-
-    constructor() {
-        if (block.chainid != 31337 && block.chainid != 1337) revert DevelopmentKeyOnPublicChain(block.chainid);
-    }
-
-`,
+    `${head.documentation}\ncontract ${head.contract} {\n${head.members}\n`,
   );
   replaceOnce('public view returns (bool)', 'external view returns (bool)');
   return `${text
@@ -293,7 +379,8 @@ function snarkjsFolder(): string {
   return join(dirname(require.resolve('snarkjs')), '..');
 }
 
-async function snarkjsVersion(): Promise<string> {
+/** Name and version of snarkjs, as in `snarkjs@0.7.6`. */
+export async function snarkjsVersion(): Promise<string> {
   const { version } = JSON.parse(await readFile(join(snarkjsFolder(), 'package.json'), 'utf8')) as {
     version: string;
   };

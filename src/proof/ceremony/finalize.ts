@@ -1,0 +1,224 @@
+/** The end of a ceremony: from a verified final key to the files that provers, verifiers and deployments use. */
+import { readFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { ZkMarginError } from '../../errors.ts';
+import { compileFile, compilerFlags } from '../compile.ts';
+import { singleThreadCurve } from '../curve.ts';
+import { ProofError } from '../errors.ts';
+import { projectRoot, sha256, writeFileAtomic } from '../files.ts';
+import {
+  type ArtifactRoots,
+  type CeremonyRecord,
+  type KeyProvenance,
+  loadManifest,
+  loadVerificationKey,
+  localChainsOnly,
+  type ManifestEntry,
+  saveManifest,
+  snarkjsVersion,
+  solidityVerifier,
+  verificationKeyPath,
+} from '../keys/artifacts.ts';
+import { decodeProvingKey, verificationKeyOf } from '../keys/zkey.ts';
+import type { ProverCircuit } from '../prover/protocol.ts';
+import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
+import { ceremonyContractName } from './origin.ts';
+import type { Transcript } from './transcript.ts';
+import { type CeremonyReport, examineCeremony, type VerifyCeremonyOptions } from './verify.ts';
+
+/** What to write, and where. */
+export interface FinalizeOptions extends VerifyCeremonyOptions {
+  /** Where keys and manifest go; `proving-keys` unless given. */
+  readonly out?: string;
+  /** Where the verifier contract goes; beside the verification key unless given. */
+  readonly verifiers?: string;
+  /** Replace another ceremony's key. */
+  readonly force?: boolean;
+}
+
+/** What was written. */
+export interface FinalizedCeremony {
+  readonly report: CeremonyReport;
+  readonly entry: ManifestEntry;
+  readonly verificationKeyPath: string;
+  readonly verifierPath: string;
+  readonly zkeyPath: string;
+}
+
+/**
+ * Verify a ceremony and write its verification key, its proving key, its verifier contract and its entry of the manifest.
+ * Running it again on the same ceremony writes the same files.
+ *
+ * @throws {ProofError} `KEY_INVALID` naming the checks that the key fails
+ * @throws {ZkMarginError} `CONFLICT` for a ceremony that is still open, or when the manifest holds another ceremony's key
+ */
+export async function finalizeCeremony(options: FinalizeOptions): Promise<FinalizedCeremony> {
+  const { report, transcript, key, circuit } = await examineCeremony(options);
+  if (!report.ok || !circuit) {
+    const failed = report.checks.filter(({ outcome }) => outcome === 'failed');
+    throw new ProofError(
+      'KEY_INVALID',
+      `the ceremony does not verify: ${failed.map(({ text, detail }) => `${text} (${detail})`).join('; ')}`,
+      { failed: failed.map(({ id }) => id).join(', ') },
+    );
+  }
+  if (!report.final) {
+    throw new ZkMarginError('CONFLICT', 'Apply the beacon first: the ceremony is still open.', {
+      field: 'dir',
+    });
+  }
+  const { provenance } = report;
+  const roots: ArtifactRoots = options.out === undefined ? {} : { keys: resolve(options.out) };
+  const contract = ceremonyContractName(circuit.name, provenance);
+  const decoded = decodeProvingKey(key);
+  const verificationKey = verificationKeyOf(await singleThreadCurve(), decoded);
+  const verificationKeyText = `${JSON.stringify(verificationKey, null, 1)}\n`;
+  const verificationKeyHash = sha256(verificationKeyText);
+
+  const manifest = await loadManifest(roots);
+  const present = manifest.circuits[circuit.name];
+  if (
+    present?.provenance === 'ceremony' &&
+    present.verificationKeyHash !== verificationKeyHash &&
+    !options.force
+  ) {
+    throw new ZkMarginError(
+      'CONFLICT',
+      `Choose another --out, or replace the key with --force: the manifest holds a ceremony key of ${circuit.name}.`,
+      { field: 'out', details: { present: present.verificationKeyHash, new: verificationKeyHash } },
+    );
+  }
+
+  const r1cs = parseR1cs(await readFile(circuit.r1csPath));
+  const record = recordOf(transcript);
+  const entry: ManifestEntry = {
+    source: transcript.source,
+    contract,
+    sourceHash: circuit.sourceHash,
+    r1csHash: circuit.r1csHash,
+    constraints: r1cs.constraints,
+    wires: r1cs.wires,
+    publicSignals: publicSignalNames(r1cs, parseSymbols(await readFile(circuit.symPath, 'utf8'))),
+    verificationKeyHash,
+    provenance,
+    ceremony: record,
+    tools: {
+      compiler: circuit.compilerVersion,
+      flags: compilerFlags.join(' '),
+      snarkjs: await snarkjsVersion(),
+    },
+  };
+  const paths = {
+    verificationKeyPath: verificationKeyPath(circuit.name, provenance, roots),
+    zkeyPath: ceremonyZkeyPath(circuit.name, provenance, roots),
+    verifierPath: join(
+      options.verifiers === undefined
+        ? resolve(verificationKeyPath(circuit.name, provenance, roots), '..')
+        : resolve(options.verifiers),
+      `${contract}.sol`,
+    ),
+  };
+  const verifierText = await ceremonyVerifier(key, circuit.name, entry);
+  await writeFileAtomic(paths.verificationKeyPath, verificationKeyText);
+  await writeFileAtomic(paths.zkeyPath, key);
+  await writeFileAtomic(paths.verifierPath, verifierText);
+  // Last: an entry never names files that are not there.
+  manifest.circuits[circuit.name] = entry;
+  await saveManifest(manifest, roots);
+  return { report, entry, ...paths };
+}
+
+/** Path of a ceremony's proving key. It is megabytes, and not committed. */
+export function ceremonyZkeyPath(
+  circuit: string,
+  provenance: KeyProvenance = 'ceremony',
+  roots: ArtifactRoots = {},
+): string {
+  return verificationKeyPath(circuit, provenance, roots).replace(/\.verification_key\.json$/, '.zkey');
+}
+
+/**
+ * Everything a prover needs for a circuit whose key a ceremony made.
+ *
+ * @param options `zkeyPath` when the proving key is not where {@link finalizeCeremony} puts it
+ * @throws {ProofError} `CIRCUIT_NOT_FOUND` when the manifest has no ceremony key of this name or a file is missing,
+ * `KEY_MISMATCH` when circuit, proving key or verification key are not those of the manifest
+ */
+export async function prepareCeremonyCircuit(
+  name: string,
+  options: { readonly roots?: ArtifactRoots; readonly zkeyPath?: string } = {},
+): Promise<ProverCircuit> {
+  const { roots = {} } = options;
+  const entry = (await loadManifest(roots)).circuits[name];
+  if (!entry?.ceremony) {
+    throw new ProofError('CIRCUIT_NOT_FOUND', `the manifest has no ceremony key of ${name}`, {
+      circuit: name,
+    });
+  }
+  const differs = (what: string): never => {
+    throw new ProofError('KEY_MISMATCH', `the ${what} of ${name} is not that of the manifest`, {
+      circuit: name,
+    });
+  };
+  const circuit = await compileFile(entry.source);
+  if (circuit.r1csHash !== entry.r1csHash) differs('constraint system');
+  const verificationKey = await loadVerificationKey(name, entry.provenance, roots);
+  if (sha256(`${JSON.stringify(verificationKey, null, 1)}\n`) !== entry.verificationKeyHash) {
+    differs('verification key');
+  }
+  const zkeyPath = options.zkeyPath ?? ceremonyZkeyPath(name, entry.provenance, roots);
+  const zkey = await readFile(zkeyPath).catch((cause: unknown) => {
+    throw new ProofError(
+      'CIRCUIT_NOT_FOUND',
+      `there is no proving key of ${name}: fetch the ceremony's final .zkey`,
+      { circuit: name, path: relative(projectRoot, zkeyPath) },
+      { cause },
+    );
+  });
+  if (sha256(zkey) !== entry.ceremony.zkeySha256) differs('proving key');
+  return { name, wasmPath: circuit.wasmPath, zkeyPath, verificationKey };
+}
+
+function recordOf(transcript: Transcript): CeremonyRecord {
+  const last = transcript.contributions.at(-1)!;
+  const { hash, iterationsExponent, source } = last.beacon!;
+  return {
+    contributions: transcript.contributions.slice(0, -1).map(({ name, hash }) => ({ name, hash })),
+    beacon: {
+      hash,
+      iterationsExponent,
+      contributionHash: last.hash,
+      ...(source !== undefined && { source }),
+    },
+    ptau: transcript.ptau,
+    circuitHash: transcript.initial.circuitHash,
+    zkeySha256: last.sha256,
+  };
+}
+
+/** The verifier contract. That of a test ceremony cannot be deployed on a public chain. */
+async function ceremonyVerifier(key: Uint8Array, circuit: string, entry: ManifestEntry): Promise<string> {
+  const { contract, provenance, verificationKeyHash } = entry;
+  const { contributions, ptau } = entry.ceremony!;
+  const test = provenance !== 'ceremony';
+  const steps = contributions.length === 1 ? 'one contribution' : `${contributions.length} contributions`;
+  const notice = test
+    ? 'Its powers of tau are no public file, so that somebody may know the secrets of the key.\n' +
+      '/// Deployment reverts on every chain but the local ones (31337, 1337).'
+    : `Its powers of tau are ${ptau.file}.`;
+  const guard = localChainsOnly({
+    error: 'TestCeremonyKeyOnPublicChain',
+    errorDocumentation: "A test ceremony's verifier was deployed on a chain that is not local.",
+    constant: 'TEST_CEREMONY_KEY',
+    constantDocumentation: 'True: somebody may know the secrets behind this key.',
+  });
+  return solidityVerifier(key, {
+    contract,
+    documentation: `/// @title Verifier of the circuit \`${circuit}\`, key of a ${provenance}
+/// @notice Generated by \`zkmargin ceremony finalize\`; do not edit. The key has ${steps} and a beacon.
+/// ${notice}`,
+    members: `    /// SHA-256 of the verification key file.
+    bytes32 public constant VERIFICATION_KEY_HASH = 0x${verificationKeyHash};
+${test ? `\n${guard}` : ''}`,
+  });
+}

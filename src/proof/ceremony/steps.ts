@@ -1,0 +1,312 @@
+/** The steps of a ceremony: begin, contribute, close with a beacon. Each leaves the directory as it was, or complete. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { ZkMarginError } from '../../errors.ts';
+import type { CompiledCircuit } from '../compile.ts';
+import { singleThreadCurve } from '../curve.ts';
+import { ProofError } from '../errors.ts';
+import { exists, projectRoot, sha256, withFileLock, writeFileAtomic } from '../files.ts';
+import { parseR1cs } from '../r1cs.ts';
+import { type Contribution, type KeyHistory, readHistory } from './contributions.ts';
+import { ptauFault, readPtau, requirePtau } from './ptau.ts';
+import { PUBLIC_PTAU, type PublicPtau } from './public-ptau.ts';
+import { applyBeaconToKey, type CeremonyProgress, contributeToKey, newKey } from './snarkjs.ts';
+import {
+  BEACON_ITERATIONS,
+  currentKey,
+  isClosed,
+  keyFileName,
+  loadTranscript,
+  r1csFileName,
+  refuseExisting,
+  removeTemporaryFiles,
+  requireName,
+  saveTranscript,
+  type Transcript,
+  type TranscriptContribution,
+  transcriptPath,
+} from './transcript.ts';
+
+/** How a ceremony begins. */
+export interface InitOptions {
+  readonly circuit: CompiledCircuit;
+  /** Path of the circuit's source, below the project's root. */
+  readonly source: string;
+  readonly ptauPath: string;
+  /** Made when absent. Holds one ceremony. */
+  readonly directory: string;
+  /** Accept powers of tau that are no public file: a test ceremony. */
+  readonly allowUnlistedPtau?: boolean;
+  /** Which public value will be the beacon, told before it is known. */
+  readonly beaconPlan?: string;
+  /** The public files; tests pass others. */
+  readonly publicPtau?: readonly PublicPtau[];
+  readonly onProgress?: CeremonyProgress;
+}
+
+/**
+ * Begin a ceremony: copies constraint system and powers of tau into the directory, makes the initial key, and opens the
+ * transcript.
+ *
+ * @throws {ZkMarginError} `CONFLICT` for a directory that holds a ceremony, `UNSUPPORTED` for unlisted powers of tau,
+ * `OUT_OF_RANGE` for powers that are too small, `NOT_FOUND`
+ * @throws {ProofError} `FILE_MALFORMED`
+ */
+export async function initCeremony(options: InitOptions): Promise<Transcript> {
+  const { circuit, onProgress, publicPtau = PUBLIC_PTAU } = options;
+  const directory = resolve(options.directory);
+  const r1csBytes = await readFile(circuit.r1csPath);
+  const r1cs = parseR1cs(r1csBytes);
+  onProgress?.('Reading the powers of tau and computing their hash', 'step');
+  const ptau = await readPtau(options.ptauPath, publicPtau);
+  requirePtau(ptau, r1cs, options.allowUnlistedPtau ?? false);
+  const fault = ptauFault(await singleThreadCurve(), ptau);
+  if (fault) throw new ProofError('FILE_MALFORMED', `the powers of tau are of no use: ${fault}`);
+  await mkdir(directory, { recursive: true });
+  return withFileLock(transcriptPath(directory), async () => {
+    if (await exists(transcriptPath(directory))) {
+      throw new ZkMarginError(
+        'CONFLICT',
+        'Choose another directory, or go on with ceremony contribute: a ceremony was begun here.',
+        { field: 'dir' },
+      );
+    }
+    const initialFile = keyFileName(circuit.name, 0);
+    const foreign = (await readdir(directory)).find((file) => /\.zkey$/.test(file) && file !== initialFile);
+    if (foreign) {
+      throw new ZkMarginError(
+        'CONFLICT',
+        `Choose an empty directory: ${foreign} is there without a transcript.`,
+        { field: 'dir', details: { file: foreign } },
+      );
+    }
+    await removeTemporaryFiles(directory);
+    const ptauFile = ptau.listed?.file ?? 'unlisted.ptau';
+    await writeFileAtomic(join(directory, ptauFile), ptau.bytes);
+    await writeFileAtomic(join(directory, r1csFileName(circuit.name)), r1csBytes);
+    onProgress?.('Making the initial key; a circuit of 31,000 constraints takes about a minute', 'step');
+    const key = await newKey(r1csBytes, ptau.bytes, onProgress);
+    const { circuitHash } = readHistory(await singleThreadCurve(), key);
+    await writeFileAtomic(join(directory, initialFile), key);
+    const transcript: Transcript = {
+      schema: 1,
+      circuit: circuit.name,
+      source: relative(projectRoot, resolve(projectRoot, options.source)).replaceAll('\\', '/'),
+      compiler: circuit.compilerVersion,
+      sourceHash: circuit.sourceHash,
+      r1csHash: circuit.r1csHash,
+      provenance: ptau.listed ? 'ceremony' : 'test ceremony',
+      ptau: { file: ptauFile, power: ptau.power, blake2b: ptau.blake2b },
+      ...(options.beaconPlan !== undefined && { beaconPlan: options.beaconPlan }),
+      initial: { file: initialFile, sha256: sha256(key), circuitHash },
+      contributions: [],
+    };
+    // Last: with the transcript there, the beginning is complete.
+    await saveTranscript(directory, transcript);
+    return transcript;
+  });
+}
+
+/** A contribution. */
+export interface ContributeOptions {
+  readonly directory: string;
+  readonly name: string;
+  /** Text of the contributor's own, beside the system's randomness. Kept nowhere. */
+  readonly entropy?: string;
+  readonly onProgress?: CeremonyProgress;
+}
+
+/**
+ * Add a contribution: multiplies delta by a secret that nobody keeps. The secret comes from the operating system's
+ * randomness, 64 bytes here and 64 in snarkjs, and the contributor's text.
+ *
+ * @returns the transcript's new entry; its hash is what the contributor announces
+ * @throws {ZkMarginError} `CONFLICT` after the beacon, `KEY_MISMATCH` when the newest key is not the transcript's,
+ * `MALFORMED`, `NOT_FOUND`
+ * @throws {ProofError} `FILE_MALFORMED`
+ */
+export async function contribute(options: ContributeOptions): Promise<TranscriptContribution> {
+  const name = requireName(options.name);
+  return addStep(options.directory, 'contribution', (key) =>
+    contributeToKey(
+      key,
+      name,
+      `${randomBytes(64).toString('hex')}${options.entropy ?? ''}`,
+      options.onProgress,
+    ),
+  );
+}
+
+/** The closing beacon. */
+export interface BeaconOptions {
+  readonly directory: string;
+  /** Public random value, hexadecimal with or without 0x, at least 32 bytes. */
+  readonly hash: string;
+  /** The value is hashed 2^this times. */
+  readonly iterationsExponent: number;
+  /** Where the value was published, for readers of the transcript. */
+  readonly source?: string;
+  readonly onProgress?: CeremonyProgress;
+}
+
+/**
+ * Close a ceremony with a public random value that nobody knew before the last contribution. Nothing may follow.
+ *
+ * @throws {ZkMarginError} `CONFLICT` without a contribution or after a beacon, `OUT_OF_RANGE` for the iterations,
+ * `MALFORMED` for the value, `KEY_MISMATCH`, `NOT_FOUND`
+ */
+export async function applyBeacon(options: BeaconOptions): Promise<TranscriptContribution> {
+  const { iterationsExponent } = options;
+  const hash = options.hash.replace(/^0x/i, '').toLowerCase();
+  if (!/^([0-9a-f]{2}){32,255}$/.test(hash) || /^(..)\1*$/.test(hash)) {
+    throw new ZkMarginError(
+      'MALFORMED',
+      'Give the beacon as 32 to 255 bytes of hexadecimal, as a block hash or a drand round has.',
+      { field: 'hash' },
+    );
+  }
+  const { least, most } = BEACON_ITERATIONS;
+  if (!Number.isInteger(iterationsExponent) || iterationsExponent < least || iterationsExponent > most) {
+    throw new ZkMarginError(
+      'OUT_OF_RANGE',
+      `Give iterations within [${least}, ${most}]: 2^N hashes are taken.`,
+      {
+        field: 'iterations',
+        details: { value: iterationsExponent },
+      },
+    );
+  }
+  const beacon = {
+    hash,
+    iterationsExponent,
+    ...(options.source !== undefined && { source: options.source }),
+  };
+  return addStep(
+    options.directory,
+    'beacon',
+    (key) => applyBeaconToKey(key, 'beacon', hash, iterationsExponent, options.onProgress),
+    beacon,
+  );
+}
+
+async function addStep(
+  path: string,
+  type: TranscriptContribution['type'],
+  apply: (key: Uint8Array) => Promise<{ key: Uint8Array; hash: Uint8Array }>,
+  beacon?: TranscriptContribution['beacon'],
+): Promise<TranscriptContribution> {
+  const directory = resolve(path);
+  await loadTranscript(directory);
+  return withFileLock(transcriptPath(directory), async () => {
+    const transcript = await loadTranscript(directory);
+    if (isClosed(transcript)) {
+      throw new ZkMarginError(
+        'CONFLICT',
+        'Begin another ceremony: the beacon has been applied, and no step may follow.',
+        { field: 'dir' },
+      );
+    }
+    if (type === 'beacon' && transcript.contributions.length === 0) {
+      throw new ZkMarginError(
+        'CONFLICT',
+        'Contribute first: a beacon is public, so a key that rests on it alone lets anyone forge proofs.',
+        { field: 'dir' },
+      );
+    }
+    await removeTemporaryFiles(directory);
+    const file = keyFileName(transcript.circuit, transcript.contributions.length + 1, type);
+    await refuseExisting(directory, file);
+    const curve = await singleThreadCurve();
+    const current = await readCurrentKey(directory, transcript);
+    const before = readHistory(curve, current);
+    requireSameHistory(transcript, before);
+    const { key, hash } = await apply(current);
+    const entry = recordOf(before, readHistory(curve, key), file, key, beacon);
+    if (entry.hash !== Buffer.from(hash).toString('hex')) {
+      throw new ProofError('INTERNAL', 'snarkjs reports another contribution hash than the key gives');
+    }
+    // The key first: a transcript never names a file that is not there.
+    await writeFileAtomic(join(directory, file), key);
+    await saveTranscript(directory, {
+      ...transcript,
+      contributions: [...transcript.contributions, entry],
+    });
+    return entry;
+  });
+}
+
+async function readCurrentKey(directory: string, transcript: Transcript): Promise<Uint8Array> {
+  const { file, sha256: expected } = currentKey(transcript);
+  const key = await readFile(join(directory, file)).catch((cause: unknown) => {
+    throw new ZkMarginError('NOT_FOUND', `Bring ${file} into the directory: the transcript ends with it.`, {
+      field: 'dir',
+      cause,
+    });
+  });
+  if (sha256(key) !== expected) {
+    throw new ZkMarginError(
+      'KEY_MISMATCH',
+      `Bring the right ${file}: its SHA-256 is not the one in the transcript.`,
+      { field: 'dir', details: { file } },
+    );
+  }
+  return key;
+}
+
+function requireSameHistory(transcript: Transcript, history: KeyHistory): void {
+  const difference = historyDifference(transcript, history.contributions);
+  if (difference) throw new ZkMarginError('KEY_MISMATCH', difference, { field: 'transcript' });
+}
+
+/** One sentence about the first difference between a transcript and the contributions of its newest key, if any. */
+export function historyDifference(
+  transcript: Transcript,
+  contributions: readonly Contribution[],
+): string | undefined {
+  const told = transcript.contributions;
+  if (told.length !== contributions.length) {
+    return `The transcript names ${told.length} contributions, the key holds ${contributions.length}.`;
+  }
+  for (const [i, contribution] of contributions.entries()) {
+    const entry = told[i]!;
+    for (const [what, own, held] of [
+      ['name', entry.name, contribution.name],
+      ['type', entry.type, contribution.type],
+      ['hash', entry.hash, contribution.hash],
+      ['beacon value', entry.beacon?.hash, contribution.beacon?.hash],
+      ['iterations', entry.beacon?.iterationsExponent, contribution.beacon?.iterationsExponent],
+    ] as const) {
+      if (own !== held) return `Contribution ${i + 1}: the transcript and the key differ in the ${what}.`;
+    }
+  }
+  return undefined;
+}
+
+/** The transcript's entry of a new key, after checking that the key extends the one before by this one step. */
+function recordOf(
+  before: KeyHistory,
+  after: KeyHistory,
+  file: string,
+  key: Uint8Array,
+  beacon: TranscriptContribution['beacon'],
+): TranscriptContribution {
+  const last = after.contributions.at(-1);
+  const previous = before.contributions.at(-1);
+  if (
+    last === undefined ||
+    after.circuitHash !== before.circuitHash ||
+    after.contributions.length !== before.contributions.length + 1 ||
+    (previous && Buffer.from(previous.deltaAfter).equals(last.deltaAfter))
+  ) {
+    throw new ProofError('INTERNAL', 'the new key does not extend the one before by one step');
+  }
+  return {
+    name: last.name,
+    type: last.type,
+    hash: last.hash,
+    file,
+    sha256: sha256(key),
+    ...(beacon && { beacon }),
+  };
+}

@@ -1,6 +1,7 @@
 /** Checks of untrusted documents against their schemas: one typed error that names the path of what is wrong. */
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { Check, Errors } from 'typebox/value';
 import { ZkMarginError } from '../errors.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: validators of every schema share one cache.
@@ -34,7 +35,90 @@ export function checkShape<Schema extends TSchema>(
     validators.set(schema, validator);
   }
   if (validator.Check(value)) return value as Static<Schema>;
-  throw shapeError(validator.Errors(value), value, root);
+  const place = narrow(schema, value);
+  throw shapeError(Errors(place.schema, place.value), place.value, fieldOfPointer(place.pointer, root));
+}
+
+/** A schema as JSON Schema writes it, as far as {@link narrow} reads it. */
+interface SchemaShape {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly anyOf?: readonly (TSchema & SchemaShape)[];
+  readonly properties?: Readonly<Record<string, TSchema & SchemaShape>>;
+  readonly required?: readonly string[];
+  readonly items?: TSchema & SchemaShape;
+  readonly maxItems?: number;
+}
+
+interface Place {
+  readonly schema: TSchema & SchemaShape;
+  readonly value: unknown;
+  readonly pointer: string;
+}
+
+/**
+ * The innermost part of a value that differs from its schema. Of a union, the branch that the value is meant for is
+ * followed, so that an error is about that branch and not about another.
+ */
+function narrow(schema: TSchema, value: unknown): Place {
+  let place: Place = { schema, value, pointer: '' };
+  for (;;) {
+    const next = inner(place);
+    if (next === undefined) return place;
+    place = next;
+  }
+}
+
+function inner({ schema, value, pointer }: Place): Place | undefined {
+  if (schema.anyOf !== undefined) {
+    const branch = intendedBranch(schema.anyOf, value);
+    return branch === undefined ? undefined : { schema: branch, value, pointer };
+  }
+  if (schema.type === 'object' && isObject(value)) {
+    for (const [key, property] of Object.entries(schema.properties ?? {})) {
+      if (!Object.hasOwn(value, key) || Check(property, value[key])) continue;
+      const escaped = key.replaceAll('~', '~0').replaceAll('/', '~1');
+      return { schema: property, value: value[key], pointer: `${pointer}/${escaped}` };
+    }
+  }
+  const { items } = schema;
+  if (schema.type === 'array' && Array.isArray(value) && items !== undefined) {
+    if (value.length > (schema.maxItems ?? Number.POSITIVE_INFINITY)) return undefined;
+    const index = value.findIndex((item) => !Check(items, item));
+    if (index >= 0) return { schema: items, value: value[index], pointer: `${pointer}/${index}` };
+  }
+  return undefined;
+}
+
+/** The branch of a union that an object is meant for: no constant differs, and it has most of the fields. */
+function intendedBranch(
+  branches: readonly (TSchema & SchemaShape)[],
+  value: unknown,
+): (TSchema & SchemaShape) | undefined {
+  if (!isObject(value)) return undefined;
+  let chosen: (TSchema & SchemaShape) | undefined;
+  let best = Number.NEGATIVE_INFINITY;
+  for (const branch of branches) {
+    const { properties } = branch;
+    if (branch.type !== 'object' || properties === undefined) continue;
+    const keys = Object.keys(value);
+    const differs = Object.entries(properties).some(
+      ([key, property]) => 'const' in property && value[key] !== property.const,
+    );
+    if (differs) continue;
+    const score =
+      (branch.required ?? []).filter((key) => Object.hasOwn(value, key)).length -
+      keys.filter((key) => !Object.hasOwn(properties, key)).length;
+    if (score > best) {
+      best = score;
+      chosen = branch;
+    }
+  }
+  return chosen;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 interface SchemaProblem {

@@ -28,10 +28,14 @@ import { secondsOf } from './time.ts';
 
 const closed = { additionalProperties: false } as const;
 const MAX_PRICE = 1e12;
+/** Ratios of prices stay within what a double holds. */
+const MIN_PRICE = 1e-12;
+/** Largest rate, per year, that a discount factor may stand for. */
+const MAX_IMPLIED_RATE = 1_000;
 /** Most positions of a portfolio. */
 export const MAX_POSITIONS = 10_000;
 
-const Price = (description: string) => Type.Number({ exclusiveMinimum: 0, maximum: MAX_PRICE, description });
+const Price = (description: string) => Type.Number({ minimum: MIN_PRICE, maximum: MAX_PRICE, description });
 const Confidence = Type.Number({
   minimum: 0,
   maximum: 1,
@@ -41,7 +45,7 @@ const When = Type.Union([Type.String({ maxLength: 40 }), Type.Number()], {
   description: 'ISO time, expiry name such as 28FEB25, or seconds since 1970.',
 });
 const Volatility = Type.Number({
-  exclusiveMinimum: 0,
+  minimum: 1e-6,
   maximum: 50,
   description: 'Annualised implied volatility; 0.5 is 50 %.',
 });
@@ -76,7 +80,7 @@ export const VolatilitySchema = Type.Union(
         sigma: Type.Number({ minimum: 0, maximum: 100 }),
         years: Type.Optional(
           Type.Number({
-            exclusiveMinimum: 0,
+            minimum: 1e-9,
             maximum: 100,
             description: 'Time of the fit; the tenor when absent.',
           }),
@@ -93,7 +97,7 @@ export const VolatilitySchema = Type.Union(
     Type.Object(
       {
         type: Type.Literal('pillars'),
-        spacing: Type.Number({ exclusiveMinimum: 0, maximum: 10, description: 'In ln(K/F)/√T.' }),
+        spacing: Type.Number({ minimum: 1e-4, maximum: 10, description: 'In ln(K/F)/√T.' }),
         volatilities: Type.Array(Volatility, { minItems: 8, maxItems: 8 }),
       },
       closed,
@@ -378,6 +382,16 @@ function readModel(
   const merged = parameters === undefined ? base : merge(base, parameters);
   const field = parameters === undefined ? 'model' : 'parameters';
   const model = checkShape(MarginModelSchema, merged, field);
+  for (const name of COLLATERAL_CLASSES) {
+    const { maintenance, initial } = model.collateral.classes[name];
+    // Less at the initial level would count as a negative requirement.
+    if (initial < maintenance) {
+      throw new ZkMarginError('OUT_OF_RANGE', 'Keep the initial haircut at least the maintenance one.', {
+        field: `${field}.collateral.classes.${name}.initial`,
+        details: { maintenance, initial },
+      });
+    }
+  }
   // A model that was changed says so wherever its version is shown.
   return parameters === undefined || 'version' in parameters
     ? model
@@ -467,6 +481,12 @@ function readExpiries(
       }
       const years = secondsToExpiry / YEAR_SECONDS;
       const rate = input.discount === undefined ? (input.rate ?? 0) : -Math.log(input.discount) / years;
+      if (Math.abs(rate) > MAX_IMPLIED_RATE) {
+        throw new ZkMarginError('OUT_OF_RANGE', 'Give a discount that goes with the time to expiry.', {
+          field: `${path}.discount`,
+          details: { rate, secondsToExpiry },
+        });
+      }
       const context = { asOf, expiry, forward: input.forward };
       return {
         name: expiryName(expiry),

@@ -14,7 +14,9 @@ import { checkShape } from './check.ts';
 const AMOUNT = 1e15;
 const Amount = Type.Number({ minimum: -AMOUNT, maximum: AMOUNT });
 const Price = Type.Number({ minimum: 0, maximum: AMOUNT });
-const Positive = Type.Number({ exclusiveMinimum: 0, maximum: AMOUNT });
+/** Bounds of what is divided by, so that ratios stay within what a double holds. */
+const LEAST = 1e-12;
+const Positive = Type.Number({ minimum: LEAST, maximum: AMOUNT });
 const Confidence = Type.Number({ minimum: 0, maximum: 1e6 });
 const Factor = Type.Number({ minimum: -1e6, maximum: 1e6 });
 const Flag = Type.Union([Type.Boolean(), Type.Literal(0), Type.Literal(1)]);
@@ -253,8 +255,13 @@ function marketOf(
       number,
       number,
     ];
-    if (!(forward > 0)) outOfRange(`${path}.SVIparam[5]`, forward, 'Give the forward of the fit above 0.');
-    if (!(years > 0)) outOfRange(`${path}.SVIparam[6]`, years, 'Give the time of the fit above 0.');
+    numbers.forEach((value, place) => {
+      if (Math.abs(value) > AMOUNT) outOfRange(`${path}.SVIparam[${place}]`, value, 'Give a smaller number.');
+    });
+    if (!(forward >= LEAST)) {
+      outOfRange(`${path}.SVIparam[5]`, forward, 'Give the forward of the fit above 0.');
+    }
+    if (!(years >= LEAST)) outOfRange(`${path}.SVIparam[6]`, years, 'Give the time of the fit above 0.');
     const least = a + b * sigma;
     if (!(least >= 0))
       outOfRange(`${path}.SVIparam`, least, 'Give a surface with a + b sigma of at least 0.');

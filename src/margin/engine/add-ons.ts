@@ -6,7 +6,7 @@
  */
 import type { AddOn, MarginModel } from './model.ts';
 import { groupByExpiry, worstBasis } from './scan.ts';
-import { smileVolatility } from './smile.ts';
+import { smileVolatilityAt } from './smile.ts';
 import type { EarlierSmile, MarketState, Portfolio } from './state.ts';
 import { type ProbePlan, type ValuedPosition, YEAR_SECONDS } from './valuation.ts';
 
@@ -77,7 +77,8 @@ export function measureAddOn(index: number, context: Context): MeasuredAddOn {
   let base = 0;
   for (const part of positions) base += part;
   for (const part of collateral) base += part;
-  return { base, positions, collateral };
+  // Parts of opposite sign that cancel may leave a rounding error below 0.
+  return { base: Math.max(0, base), positions, collateral };
 }
 
 type Of<Kind extends AddOn['kind']> = Extract<AddOn, { kind: Kind }>;
@@ -270,7 +271,8 @@ function measureConfidence(
   positions: Float64Array,
   collateral: Float64Array,
 ): void {
-  const charge = (confidence: number): number => (confidence < addOn.threshold ? 1 - confidence : 0);
+  const charge = (confidence: number): number =>
+    confidence < addOn.threshold ? Math.max(0, 1 - confidence) : 0;
   const holdsPerpetual = context.market.underlyings.map(() => false);
   for (const { position } of context.valued) {
     if (position.kind === 'perpetual') holdsPerpetual[position.underlying] = true;
@@ -357,12 +359,12 @@ function volatilityDrift(
     if (reference === undefined || earlier.age > reference.age) reference = earlier;
   }
   if (reference === undefined) return 0;
-  const standardised = Math.log(position.strike / item.forward) / Math.sqrt(item.years);
-  const strikeThen = reference.forward * Math.exp(standardised * Math.sqrt(reference.years));
-  const then = smileVolatility(
+  // In logarithms: near expiry the strike of that u at an earlier time may be beyond any number.
+  const logMoneyness = Math.log(position.strike / item.forward) * Math.sqrt(reference.years / item.years);
+  const then = smileVolatilityAt(
     reference.smile,
     reference.forward,
-    strikeThen,
+    logMoneyness,
     reference.years,
     model.pricing.largestTotalVariance,
   );

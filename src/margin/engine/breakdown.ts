@@ -8,7 +8,7 @@
 import { type Margin, type MarginComponent, marginOfValued, scanFactor } from './margin.ts';
 import type { MarginLevel } from './model.ts';
 import type { Portfolio } from './state.ts';
-import type { ValuedPosition } from './valuation.ts';
+import { requireFiniteResult, type ValuedPosition } from './valuation.ts';
 
 /** Units per numeraire: millionths of a USD, or hundred-millionths of a coin. */
 export function breakdownScale(margin: Margin): number {
@@ -59,7 +59,11 @@ export interface Breakdown {
 /** Most positions for which standalone and marginal requirements are computed: they take a margin call each. */
 export const MAX_MARGINAL_POSITIONS = 1_000;
 
-/** Takes a requirement apart. */
+/**
+ * Takes a requirement apart.
+ *
+ * @throws ZkMarginError `ARITHMETIC_OVERFLOW` where a part is no finite number
+ */
 export function breakdownOf(margin: Margin, level: MarginLevel): Breakdown {
   const { valued, components } = margin;
   const scale = breakdownScale(margin);
@@ -83,6 +87,7 @@ export function breakdownOf(margin: Margin, level: MarginLevel): Breakdown {
       { id: 'scan.residual', amount: component[level] - delta - gamma - vega - collateral },
     );
   }
+  for (const { id, amount } of named) requireFiniteResult(amount * scale, id);
   const amounts = apportion(
     requirement,
     named.map(({ amount }) => amount * scale),
@@ -117,7 +122,9 @@ export function breakdownOf(margin: Margin, level: MarginLevel): Breakdown {
 /** The requirement in whole units, rounded up. */
 export function roundedRequirement(margin: Margin, level: MarginLevel): bigint {
   const requirement = level === 'maintenance' ? margin.maintenanceRequirement : margin.initialRequirement;
-  return BigInt(Math.ceil(requirement * breakdownScale(margin)));
+  const units = requirement * breakdownScale(margin);
+  requireFiniteResult(units, 'requirement');
+  return BigInt(Math.ceil(units));
 }
 
 function partsOf(

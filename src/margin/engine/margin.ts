@@ -8,7 +8,13 @@ import { type MeasuredAddOn, measureAddOn } from './add-ons.ts';
 import type { AddOn, MarginLevel, MarginModel } from './model.ts';
 import { type Scan, scanPortfolio } from './scan.ts';
 import { canonicalPositions, type MarketState, type Portfolio, type Position } from './state.ts';
-import { type ProbePlan, planProbes, type ValuedPosition, valuePosition } from './valuation.ts';
+import {
+  type ProbePlan,
+  planProbes,
+  requireFiniteResult,
+  type ValuedPosition,
+  valuePosition,
+} from './valuation.ts';
 
 /** Names of components in reports. */
 export type ComponentId = 'scan' | AddOn['kind'] | 'collateralHaircut' | 'reservation' | 'floor';
@@ -76,7 +82,11 @@ export function valuePositions(
   return { valued, plan };
 }
 
-/** The margin of a portfolio. The input must be valid, as `src/input/margin.ts` makes it. */
+/**
+ * The margin of a portfolio. The input must be valid, as `src/input/margin.ts` makes it.
+ *
+ * @throws ZkMarginError `ARITHMETIC_OVERFLOW` where a value, a scenario or the result is no finite number
+ */
 export function computeMargin(portfolio: Portfolio, market: MarketState, model: MarginModel): Margin {
   const { valued, plan } = valuePositions(portfolio.positions, market, model);
   return marginOfValued(valued, plan, portfolio, market, model);
@@ -124,6 +134,20 @@ export function marginOfValued(
       initial: measured.base * addOn.initial,
     });
   });
+  // The floor is for risk: what is set aside for other reasons comes on top of it.
+  for (const floor of floors) {
+    const maintenance = Math.max(0, floor.maintenance - sumOf(components, 'maintenance'));
+    const initial = Math.max(0, floor.initial - sumOf(components, 'initial'));
+    components.push({
+      id: 'floor',
+      addOn: -1,
+      base: Math.max(maintenance, initial),
+      maintenance,
+      initial,
+      positions: new Float64Array(valued.length),
+      collateral: new Float64Array(portfolio.collateral.length),
+    });
+  }
   if (portfolio.collateral.length > 0) components.push(haircutComponent(valued, portfolio, model));
   for (const reservation of portfolio.reservations) {
     components.push({
@@ -136,27 +160,11 @@ export function marginOfValued(
       collateral: new Float64Array(portfolio.collateral.length),
     });
   }
-  let maintenanceRequirement = 0;
-  let initialRequirement = 0;
-  for (const component of components) {
-    maintenanceRequirement += component.maintenance;
-    initialRequirement += component.initial;
-  }
-  for (const floor of floors) {
-    const maintenance = Math.max(0, floor.maintenance - maintenanceRequirement);
-    const initial = Math.max(0, floor.initial - initialRequirement);
-    components.push({
-      id: 'floor',
-      addOn: -1,
-      base: Math.max(maintenance, initial),
-      maintenance,
-      initial,
-      positions: new Float64Array(valued.length),
-      collateral: new Float64Array(portfolio.collateral.length),
-    });
-    maintenanceRequirement += maintenance;
-    initialRequirement += initial;
-  }
+  const maintenanceRequirement = sumOf(components, 'maintenance');
+  const initialRequirement = sumOf(components, 'initial');
+  requireFiniteResult(equity.total, 'equity');
+  requireFiniteResult(maintenanceRequirement, 'maintenanceRequirement');
+  requireFiniteResult(initialRequirement, 'initialRequirement');
   return {
     model,
     market,
@@ -172,6 +180,12 @@ export function marginOfValued(
     initialMargin: equity.total - initialRequirement,
     tier: tierOf(equity.total, maintenanceRequirement, initialRequirement, model),
   };
+}
+
+function sumOf(components: readonly MarginComponent[], level: MarginLevel): number {
+  let total = 0;
+  for (const component of components) total += component[level];
+  return total;
 }
 
 /** The factor on scan risk at a level; a settlement asset below its peg raises the initial one. */

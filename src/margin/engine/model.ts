@@ -9,6 +9,8 @@ import { type Static, Type } from 'typebox';
 
 const Fraction = (options: object = {}) => Type.Number({ minimum: 0, maximum: 10, ...options });
 const Seconds = (maximum: number, description: string) => Type.Number({ minimum: 0, maximum, description });
+/** A number of either sign, within what stays finite when it is used. */
+const Coefficient = Type.Number({ minimum: -100, maximum: 100 });
 const closed = { additionalProperties: false } as const;
 
 /** How a volatility is moved in a scenario. */
@@ -258,12 +260,12 @@ export const MarginModelSchema = Type.Object(
     skewShock: Type.Optional(
       Type.Object(
         {
-          linear: Type.Object({ capPerRoot: Type.Number(), cap: Type.Number() }, closed),
-          absolute: Type.Object({ capPerRoot: Type.Number(), cap: Type.Number() }, closed),
-          minimumWidth: Type.Number({ exclusiveMinimum: 0 }),
-          widthScale: Type.Number(),
-          volatility: Type.Number(),
-          volatilityPerRoot: Type.Number(),
+          linear: Type.Object({ capPerRoot: Coefficient, cap: Coefficient }, closed),
+          absolute: Type.Object({ capPerRoot: Coefficient, cap: Coefficient }, closed),
+          minimumWidth: Type.Number({ minimum: 1e-6, maximum: 100 }),
+          widthScale: Coefficient,
+          volatility: Coefficient,
+          volatilityPerRoot: Coefficient,
         },
         closed,
       ),
@@ -271,14 +273,8 @@ export const MarginModelSchema = Type.Object(
     staticDiscount: Type.Optional(
       Type.Object(
         {
-          positive: Type.Object(
-            { base: Fraction(), rateScale: Type.Number(), rateAdd: Type.Number() },
-            closed,
-          ),
-          negative: Type.Object(
-            { base: Fraction(), rateScale: Type.Number(), rateAdd: Type.Number() },
-            closed,
-          ),
+          positive: Type.Object({ base: Fraction(), rateScale: Coefficient, rateAdd: Coefficient }, closed),
+          negative: Type.Object({ base: Fraction(), rateScale: Coefficient, rateAdd: Coefficient }, closed),
         },
         closed,
       ),

@@ -164,22 +164,34 @@ export function worstBasis(
   return profitUp < profitDown ? { probe: up, profit: profitUp } : { probe: down, profit: profitDown };
 }
 
-/** Index of the scenario with the opposite price move and the same vol move, by scenario; -1 where there is none. */
+/**
+ * Index of the scenario with the opposite price move, by scenario; -1 where there is none. The one with the same vol move
+ * comes first; sets whose tails go with vols up on one side only still have a mirror.
+ */
 function mirrors(plan: ProbePlan, model: MarginModel): number[] {
+  const moves = model.scenarios.map((scenario, index) =>
+    scenario.priceFactor === undefined
+      ? { ranges: true, size: scenario.rangeFraction ?? 0 }
+      : { ranges: false, size: Math.log(plan.probes[index]!.priceFactors[0] ?? 1) },
+  );
   return model.scenarios.map((scenario, index) => {
-    const target = -Math.log(plan.probes[index]!.priceFactors[0] ?? 1);
-    let best = -1;
-    let distance = Number.POSITIVE_INFINITY;
-    model.scenarios.forEach((candidate, other) => {
-      if (candidate.volatility !== scenario.volatility || candidate.role !== scenario.role) return;
-      const gap = Math.abs(Math.log(plan.probes[other]!.priceFactors[0] ?? 1) - target);
-      if (gap < distance) {
-        best = other;
-        distance = gap;
-      }
-    });
-    // A move of another size is no mirror.
-    return distance <= 0.25 * Math.abs(target) + 1e-9 ? best : -1;
+    const { ranges, size } = moves[index]!;
+    for (const sameVolatility of [true, false]) {
+      let best = -1;
+      // A move of another size is no mirror.
+      let distance = 0.25 * Math.abs(size) + 1e-9;
+      model.scenarios.forEach((candidate, other) => {
+        if (candidate.role !== scenario.role || moves[other]!.ranges !== ranges) return;
+        if (sameVolatility && candidate.volatility !== scenario.volatility) return;
+        const gap = Math.abs(moves[other]!.size + size);
+        if (gap < distance) {
+          best = other;
+          distance = gap;
+        }
+      });
+      if (best >= 0) return best;
+    }
+    return -1;
   });
 }
 

@@ -39,18 +39,30 @@ export function smileVolatility(
   years: number,
   largestTotalVariance = Number.POSITIVE_INFINITY,
 ): number {
+  return smileVolatilityAt(smile, forward, Math.log(strike / forward), years, largestTotalVariance);
+}
+
+/**
+ * The same at a log-moneyness `ln(K/F)`, which may be one that no strike has.
+ *
+ * @param logMoneyness finite
+ */
+export function smileVolatilityAt(
+  smile: Smile,
+  forward: number,
+  logMoneyness: number,
+  years: number,
+  largestTotalVariance = Number.POSITIVE_INFINITY,
+): number {
   switch (smile.kind) {
     case 'flat':
       return smile.volatility;
     case 'pillars':
-      return interpolatePillars(
-        smile.volatilities,
-        Math.log(strike / forward) / (smile.spacing * Math.sqrt(years)),
-      );
+      return interpolatePillars(smile.volatilities, logMoneyness / (smile.spacing * Math.sqrt(years)));
     case 'svi': {
       const cap = smile.cap ?? Number.POSITIVE_INFINITY;
-      const logMoneyness = Math.log(strike / (smile.forward ?? forward));
-      const clamped = Math.min(Math.max(logMoneyness, -cap), cap);
+      const shift = smile.forward === undefined ? 0 : Math.log(forward / smile.forward);
+      const clamped = Math.min(Math.max(logMoneyness + shift, -cap), cap);
       const variance = Math.min(
         Math.max(0, sviTotalVariance(smile.parameters, clamped)),
         largestTotalVariance,

@@ -119,14 +119,19 @@ export interface Portfolio {
   readonly reservations: readonly Reservation[];
 }
 
-/** Order of positions: by underlying, expiry, strike and kind. It makes sums independent of the order of input. */
+/**
+ * Order of positions: by underlying, expiry, strike, kind and settlement, then by name and size. It makes sums
+ * independent of the order of input, and puts positions of one instrument side by side.
+ */
 export function comparePositions(a: Position, b: Position): number {
   return (
     a.underlying - b.underlying ||
     expiryOf(a) - expiryOf(b) ||
     strikeOf(a) - strikeOf(b) ||
     kindRank(a) - kindRank(b) ||
-    (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+    (a.id < b.id ? -1 : a.id > b.id ? 1 : 0) ||
+    a.quantity - b.quantity ||
+    unrealisedOf(a) - unrealisedOf(b)
   );
 }
 
@@ -142,14 +147,22 @@ function strikeOf(position: Position): number {
 const KINDS = ['array', 'spot', 'perpetual', 'future', 'option'] as const;
 
 function kindRank(position: Position): number {
-  return 2 * KINDS.indexOf(position.kind) + (position.kind === 'option' && position.isCall ? 1 : 0);
+  const second = position.kind === 'option' ? position.isCall : 'inverse' in position && position.inverse;
+  return 2 * KINDS.indexOf(position.kind) + (second ? 1 : 0);
+}
+
+function unrealisedOf(position: Position): number {
+  return position.kind === 'future' || position.kind === 'perpetual' ? position.unrealised : 0;
 }
 
 /** True when two positions are in the same instrument. */
 export function sameInstrument(a: Position, b: Position): boolean {
   if (a.kind !== b.kind || a.underlying !== b.underlying || expiryOf(a) !== expiryOf(b)) return false;
   if (a.kind === 'option') return b.kind === 'option' && a.strike === b.strike && a.isCall === b.isCall;
-  if (a.kind === 'array') return a.id === b.id;
+  if (a.kind === 'array') {
+    if (b.kind !== 'array' || a.id !== b.id || a.value !== b.value) return false;
+    return a.profits.length === b.profits.length && a.profits.every((profit, at) => profit === b.profits[at]);
+  }
   if (a.kind === 'spot') return true;
   return (b.kind === 'future' || b.kind === 'perpetual') && a.inverse === b.inverse;
 }

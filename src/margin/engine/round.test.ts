@@ -1,0 +1,117 @@
+/**
+ * The engine's `ramm-core` against the integers that are proven.
+ *
+ * Tolerance: the exact model quantises each option's probabilities, which is at most `1e-7 (F + K) + 2e-7 F` of its price
+ * (docs/margin-model.md, 7.5; measured 4.7e-7 F), and a vol multiplier of 2^-14, which is `vega σ 2^-14` of a shocked
+ * price. A damped change of value therefore differs by at most twice the first (mark and shocked mark, the latter at the
+ * moved forward) and once the second, times the maintenance factor.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { exactMargin } from '../exact/margin.ts';
+import { exampleBook, SCALE_ONE } from '../example-book.ts';
+import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
+import { rammCoreModel } from '../presets/ramm.ts';
+import { computeMargin } from './margin.ts';
+import { marketOfRound, portfolioOfLegs } from './round.ts';
+import { componentOf } from './testing.ts';
+
+const surfaces = JSON.parse(
+  readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+) as SviSurfaces;
+
+const harsh: RiskParameters = {
+  ...DEFAULT_PARAMETERS,
+  volShockUp: 8_192,
+  tenorFloor: 259_200,
+  tenorPowerShort: 128,
+  maintenanceFactor: 6_000,
+  shortOptionRate: 2_000,
+  horizonSeconds: 86_400,
+};
+
+describe.each([
+  ['BTC', DEFAULT_PARAMETERS, 0.99],
+  ['ETH', DEFAULT_PARAMETERS, 1],
+  ['BTC', harsh, 1],
+] as const)('%s', (symbol, parameters, discount) => {
+  const opening = exampleRound(surfaces, symbol, { discount });
+  const shocked = shockRound(opening, { priceMove: -0.12, volMultiplierAt30d: 1.35, secondsLater: 3_600 });
+  const crash = shockRound(opening, { priceMove: -0.45, volMultiplierAt30d: 2.5, secondsLater: 86_400 });
+  const book = exampleBook({ opening, shocked, parameters, seed: 20_250_219, count: 120 });
+  const model = rammCoreModel(parameters);
+  const factor = parameters.maintenanceFactor / 4_096;
+
+  it.each([
+    ['calm', opening],
+    ['shocked', shocked],
+    ['crash', crash],
+  ])('%s: scan, short options, horizon and mark of 120 accounts equal the exact integers', (_, round) => {
+    const market = marketOfRound(round);
+    let compared = 0;
+    for (const account of book) {
+      const scale = SCALE_ONE / BigInt(1 + (compared % 3));
+      const portfolio = portfolioOfLegs(
+        account.legs,
+        Number(account.cash) / 1e6,
+        Number(scale) / Number(SCALE_ONE),
+        market,
+      );
+      if (portfolio === undefined) continue;
+      const exact = exactMargin({ legs: account.legs, scale }, round, parameters);
+      const margin = computeMargin(portfolio, market, model);
+      let mark = 0;
+      let vega = 0;
+      let notional = 0;
+      for (const { position, forward, greeks, volatility } of margin.valued) {
+        if (position.kind !== 'option') continue;
+        mark += Math.abs(position.quantity) * 5e-7 * (forward + position.strike);
+        notional += Math.abs(position.quantity) * forward;
+        // Vega of a shocked state may exceed today's; at the money it is the largest, F √T n(0).
+        const { secondsToExpiry } = market.underlyings[0]!.expiries[position.expiry]!;
+        const most = 0.4 * forward * 2 * Math.sqrt(Math.max(secondsToExpiry, 3_600) / 31_536_000);
+        vega += Math.abs(position.quantity) * Math.max(most, Math.abs(greeks.vega)) * volatility * 2 ** -14;
+      }
+      const units = 1e-6 * (2 + account.legs.length);
+      const near = (value: number, integer: bigint, tolerance: number) =>
+        expect(Math.abs(value - Number(integer) / 1e6)).toBeLessThanOrEqual(tolerance + units);
+      near(margin.equity.total - portfolio.cash, exact.mark, mark);
+      near(componentOf(margin, 'scan').maintenance, exact.scanRequirement, factor * (3 * mark + vega));
+      near(componentOf(margin, 'shortOption').maintenance, exact.shortOptionMinimum, 0);
+      // d1 has 12 bits, twice floored, so a delta is within 0.4 × 2^-11; the horizon's root is floored to 2^-20.
+      const root = Math.sqrt(parameters.horizonSeconds / 31_536_000);
+      const buffer = componentOf(margin, 'horizon').maintenance;
+      const { realisedVolatility } = market.underlyings[0]!;
+      const delta = 2e-4 * notional * realisedVolatility * root + (buffer * 2 ** -20) / root;
+      near(buffer, exact.horizonBuffer, delta);
+      near(margin.maintenanceRequirement, exact.requirement, factor * (3 * mark + vega) + delta);
+      expect(margin.initialRequirement).toBe(margin.maintenanceRequirement);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(90);
+  });
+});
+
+describe('rounds as markets', () => {
+  it('drops what has expired, and a leg of it makes the portfolio unknown', () => {
+    const opening = exampleRound(surfaces, 'BTC');
+    const first = opening.expiries[0]!;
+    const later = shockRound(opening, {
+      priceMove: 0,
+      volMultiplierAt30d: 1,
+      secondsLater: first.expiryHour * 3_600 - Number(opening.underlying.timestamp),
+    });
+    const market = marketOfRound(later);
+    expect(market.underlyings[0]!.expiries.length).toBe(opening.expiries.length - 1);
+    expect(market.underlyings[0]!.symbol).toBe('BTC');
+    const leg = {
+      instrument: { kind: 'call', expiryHour: first.expiryHour, strike: 960_000_000n },
+      quantity: 1_000_000n,
+    } as const;
+    expect(portfolioOfLegs([leg], 0, 1, market)).toBeUndefined();
+    expect(portfolioOfLegs([leg], 0, 1, marketOfRound(opening))!.positions).toMatchObject([
+      { kind: 'option', expiry: 0, strike: 96_000, isCall: true, quantity: 1, id: 'BTC-28FEB25-96000-C' },
+    ]);
+  });
+});

@@ -210,10 +210,10 @@ describe('documents', () => {
   it('parameters replace values of a preset, and the version says so', () => {
     const { model } = readMarginDocument({
       ...valid(),
-      parameters: { reliefFraction: 0, scan: { maintenance: 2 }, tiers: { soft: 1.5 } },
+      parameters: { reliefFraction: 0, scan: { maintenance: 1.2 }, tiers: { soft: 1.5 } },
     });
     expect(model.reliefFraction).toBe(0);
-    expect(model.scan).toMatchObject({ maintenance: 2, initial: presetModel('ramm').scan.initial });
+    expect(model.scan).toMatchObject({ maintenance: 1.2, initial: presetModel('ramm').scan.initial });
     expect(model.tiers).toEqual({ soft: 1.5, warning: 1.25 });
     expect(model.version).toMatch(/changed/);
     expect(presetModel('ramm').reliefFraction).toBe(0.5);
@@ -233,6 +233,7 @@ describe('what is refused, with its code and its place', () => {
     ['model', 5, 'MALFORMED'],
     ['model', {}, 'MALFORMED', 'model.name'],
     ['parameters', 'x', 'MALFORMED'],
+    ['parameters', { scan: { maintenance: 2 } }, 'OUT_OF_RANGE', 'parameters.scan.initial'],
     ['parameters', { reliefFraction: 2 }, 'OUT_OF_RANGE', 'parameters.reliefFraction'],
     ['parameters', { gainFactor: Number.NaN }, 'NOT_FINITE', 'parameters.gainFactor'],
     ['parameters', { nothing: 1 }, 'MALFORMED', 'parameters.nothing'],

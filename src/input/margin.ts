@@ -392,10 +392,24 @@ function readModel(
       });
     }
   }
+  requireLevels(model, field);
   // A model that was changed says so wherever its version is shown.
   return parameters === undefined || 'version' in parameters
     ? model
     : { ...model, version: `${model.version} (changed)` };
+}
+
+/** Refuses a model whose initial level could be below its maintenance level. */
+function requireLevels(model: MarginModel, field: string): void {
+  const refuse = (path: string): never => {
+    throw new ZkMarginError('OUT_OF_RANGE', 'Keep the initial rate at least the maintenance one.', {
+      field: `${field}.${path}`,
+    });
+  };
+  if (model.scan.initial < model.scan.maintenance) refuse('scan.initial');
+  model.addOns.forEach((addOn, index) => {
+    if (addOn.initial < addOn.maintenance) refuse(`addOns[${index}].initial`);
+  });
 }
 
 /** Objects are merged key by key, everything else is replaced. */

@@ -5,7 +5,7 @@
  * Every base is homogeneous of degree one in the positions, except `deltaConcentration`, which is there to grow faster.
  */
 import type { AddOn, MarginModel } from './model.ts';
-import { groupByExpiry, worstBasis } from './scan.ts';
+import { worstBasis } from './scan.ts';
 import { smileVolatilityAt } from './smile.ts';
 import type { EarlierSmile, MarketState, Portfolio } from './state.ts';
 import { type ProbePlan, type ValuedPosition, YEAR_SECONDS } from './valuation.ts';
@@ -187,7 +187,7 @@ function measureShortOptions(context: Context, positions: Float64Array): void {
   }
 }
 
-/** The worse of two small moves of each expiry on its own, with no relief between expiries. */
+/** The worse of two small moves of each expiry, its future included, with no relief between expiries. */
 function measureBasis(
   addOn: Of<'basis'>,
   context: Context,
@@ -195,19 +195,27 @@ function measureBasis(
   probes: readonly number[],
 ): void {
   const [up, down] = probes as [number, number];
-  for (const group of groupByExpiry(context.valued)) {
-    const { probe } = worstBasis(context.valued, group, up, down);
-    if (probe < 0) continue;
-    const { secondsToExpiry } = context.market.underlyings[group.underlying]!.expiries[group.expiry]!;
-    const share = addOn.constant + (addOn.perYear * secondsToExpiry) / YEAR_SECONDS;
-    for (const index of group.options) positions[index] = -context.valued[index]!.profits[probe]! * share;
-  }
-  context.valued.forEach((item, index) => {
-    if (item.position.kind !== 'future') return;
-    const share = addOn.constant + addOn.perYear * item.years;
-    const worst = Math.min(item.profits[up]!, item.profits[down]!);
-    positions[index] = Math.max(0, -worst) * share;
+  const members = new Map<string, number[]>();
+  context.valued.forEach(({ position, expiry }, index) => {
+    if (expiry < 0) return;
+    const key = `${position.underlying}/${expiry}`;
+    const group = members.get(key);
+    if (group === undefined) members.set(key, [index]);
+    else group.push(index);
   });
+  for (const group of members.values()) {
+    const { position, expiry } = context.valued[group[0]!]!;
+    const { probe } = worstBasis(
+      context.valued,
+      { underlying: position.underlying, expiry, options: group },
+      up,
+      down,
+    );
+    if (probe < 0) continue;
+    const { secondsToExpiry } = context.market.underlyings[position.underlying]!.expiries[expiry]!;
+    const share = addOn.constant + (addOn.perYear * secondsToExpiry) / YEAR_SECONDS;
+    for (const index of group) positions[index] = -context.valued[index]!.profits[probe]! * share;
+  }
 }
 
 /** Dollar delta that is long in one expiry and short in another: half of (sum of |delta$| less |sum of delta$|). */

@@ -45,7 +45,7 @@ export interface Scan {
 export interface ExpiryGroup {
   readonly underlying: number;
   readonly expiry: number;
-  /** Indices of options. */
+  /** Indices of its positions: options, and futures where an add-on nets them. */
   readonly options: readonly number[];
 }
 

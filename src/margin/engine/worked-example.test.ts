@@ -55,8 +55,7 @@ describe('the worked example of the specification', () => {
     printed(factor * margin.scan.delta[0]!);
     printed(factor * margin.scan.gamma[0]!);
     printed(
-      factor *
-        (margin.scan.loss - margin.scan.delta[0]! - margin.scan.gamma[0]! - margin.scan.vega[0]!),
+      factor * (margin.scan.loss - margin.scan.delta[0]! - margin.scan.gamma[0]! - margin.scan.vega[0]!),
     );
   });
 

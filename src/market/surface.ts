@@ -6,6 +6,7 @@
  * differentiable) beyond (E. Catmull and R. Rom, "A class of local interpolating splines", 1974).
  */
 import { requireFinite, ZkMarginError } from '../errors.ts';
+import { solveLinear } from '../math/float/linear-solve.ts';
 import { findSmileArbitrage, type Smile } from './arbitrage.ts';
 import { formatExpiry } from './instrument.ts';
 import {
@@ -259,7 +260,7 @@ function fitOne(
     matrix[pillar]![pillar + 1]! -= pull;
     matrix[pillar + 1]![pillar]! -= pull;
   }
-  const solution = solve(matrix);
+  const solution = solveLinear(matrix);
   if (solution === undefined) return undefined;
   const vols = boundPillars(solution.map((value) => value * PILLAR_SCALE));
   const fitted = Float64Array.from(vols, (value) => (Number(value) / PILLAR_SCALE) * spacing);
@@ -286,32 +287,6 @@ function interpolationBasis(z: number, basis: Float64Array): void {
     basis[pillar] = interpolatePillars(unit, z);
     unit[pillar] = 0;
   }
-}
-
-/** Gaussian elimination with row pivots on an augmented matrix; undefined when singular. */
-function solve(matrix: Float64Array[]): number[] | undefined {
-  const size = matrix.length;
-  for (let column = 0; column < size; column++) {
-    let pivot = column;
-    for (let row = column + 1; row < size; row++) {
-      if (Math.abs(matrix[row]![column]!) > Math.abs(matrix[pivot]![column]!)) pivot = row;
-    }
-    [matrix[column], matrix[pivot]] = [matrix[pivot]!, matrix[column]!];
-    const head = matrix[column]!;
-    if (!(Math.abs(head[column]!) > 1e-300)) return undefined;
-    for (let row = column + 1; row < size; row++) {
-      const target = matrix[row]!;
-      const factor = target[column]! / head[column]!;
-      for (let index = column; index <= size; index++) target[index]! -= factor * head[index]!;
-    }
-  }
-  const solution = new Array<number>(size).fill(0);
-  for (let row = size - 1; row >= 0; row--) {
-    let value = matrix[row]![size]!;
-    for (let column = row + 1; column < size; column++) value -= matrix[row]![column]! * solution[column]!;
-    solution[row] = value / matrix[row]![row]!;
-  }
-  return solution.every(Number.isFinite) ? solution : undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Prints constraint counts of templates and instances, compiled afresh. Usage: npm run circuits:report [-- --json] */
 import { CircuitTester } from '../src/proof/circuit-tester.ts';
 import { publicSignalCount } from '../src/proof/r1cs.ts';
-import { INSTANCE_COUNTS, mainOf, TEMPLATE_COUNTS } from '../test/circuits/counts.ts';
+import { INSTANCE_COUNTS, mainOf, TEMPLATE_COUNTS, VERIFICATION_GAS } from '../test/circuits/counts.ts';
 import { table } from './lib/format.ts';
 
 const templates: { template: string; note: string; constraints: number }[] = [];
@@ -11,23 +11,48 @@ for (const row of TEMPLATE_COUNTS) {
 }
 const of = (name: string): number => templates.find(({ template }) => template === name)?.constraints ?? 0;
 
+/** What is known of an instance's parts, from the counts of its templates. */
+function partsOf(name: string): Record<string, number> {
+  const [kind, size] = name.split('-') as [string, string];
+  const legs = Number(size);
+  if (kind === 'insolvency') {
+    return {
+      legs: legs * of('Leg(8)'),
+      expiries: 8 * of('ExpiryState()'),
+      hashing: of(`PositionsCommitment(${legs})`) + of('ParametersCommitment()'),
+      scenario: of('Scenario()') + of('Exp2Precise()'),
+    };
+  }
+  if (kind === 'solvency') {
+    return {
+      legs: legs * of('LegInAllScenarios(8)'),
+      expiries: 8 * (of('ExpiryBase()') + of('TenorFactor()') + 2 * of('ExpiryShock()')),
+      hashing: of('PositionsCommitment(8)') + of('ParametersCommitment()'),
+      scenarios: of('LayoutDampings()') + 13 * of('Exp2Precise()'),
+      'losses of 30 scenarios': 30 * (of('SignedBits(239)') + 95),
+    };
+  }
+  return {};
+}
+
+/** Gas of `verifyProof` with calldata and transaction, by the number of public signals, as measured on anvil. */
+function verificationGas(publicSignals: number): number {
+  return VERIFICATION_GAS.base + VERIFICATION_GAS.perSignal * publicSignals;
+}
+
 const instances = [];
 for (const name of Object.keys(INSTANCE_COUNTS)) {
   const tester = await CircuitTester.fromFile(`circuits/main/${name}.circom`);
-  const legs = Number(name.split('-')[1]);
-  const parts = {
-    legs: legs * of('Leg(8)'),
-    expiries: 8 * of('ExpiryState()'),
-    hashing: of(`PositionsCommitment(${legs})`) + of('ParametersCommitment()'),
-    scenario: of('Scenario()') + of('Exp2Precise()'),
-  };
+  const parts = partsOf(name);
   const rest = tester.constraints - Object.values(parts).reduce((sum, value) => sum + value, 0);
+  const publicSignals = publicSignalCount(tester.r1cs);
   instances.push({
     name,
     constraints: tester.constraints,
-    publicSignals: publicSignalCount(tester.r1cs),
-    parts: { ...parts, 'short options, totals, words': rest },
-    fits: Math.ceil(Math.log2(tester.constraints + publicSignalCount(tester.r1cs) + 1)),
+    publicSignals,
+    verificationGas: verificationGas(publicSignals),
+    parts: { ...parts, [Object.keys(parts).length === 0 ? 'all' : 'rest']: rest },
+    fits: Math.ceil(Math.log2(tester.constraints + publicSignals + 1)),
   });
 }
 
@@ -40,8 +65,10 @@ if (process.argv.includes('--json')) {
       templates.map(({ template, constraints, note }) => [template, String(constraints), note]),
     ),
   );
-  for (const { name, constraints, publicSignals, parts, fits } of instances) {
-    console.log(`\n${name}: ${constraints} constraints, ${publicSignals} public signals, domain 2^${fits}`);
+  for (const { name, constraints, publicSignals, parts, fits, verificationGas: gas } of instances) {
+    console.log(
+      `\n${name}: ${constraints} constraints, ${publicSignals} public signals, domain 2^${fits}, about ${gas} gas to verify`,
+    );
     console.log(
       table(
         ['part', 'constraints', 'share'],

@@ -9,6 +9,7 @@ export interface TemplateCount {
 
 export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'SignedBits(41)', file: 'arithmetic', constraints: 42, note: 'signed range check' },
+  { template: 'SignedBits(239)', file: 'arithmetic', constraints: 240, note: 'sign and floor of a loss' },
   {
     template: 'FloorDivide(20)',
     file: 'arithmetic',
@@ -66,7 +67,15 @@ export const INSTANCE_COUNTS: Readonly<Record<string, number>> = {
   'insolvency-32': 39_369,
   'solvency-8': 56_012,
   'solvency-16': 87_511,
+  'transfer-16': 13_957,
+  'settlement-8': 3_305,
+  'settlement-32': 10_187,
 };
+
+/**
+ * Gas of `verifyProof`, calldata and transaction included: measured at 10 and 15 public signals (`proof-set.test.ts`).
+ */
+export const VERIFICATION_GAS = { base: 204_300, perSignal: 7_240 } as const;
 
 /** Source of a main component around one template. */
 export function mainOf({ template, file }: Pick<TemplateCount, 'template' | 'file'>): string {

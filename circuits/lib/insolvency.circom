@@ -40,7 +40,10 @@ template Insolvency(legs, expiries) {
     scenario.index <== scenarioIndex;
     signal upShock <== scenario.isUp * fields.volShockUp;
     signal shock <== upShock - scenario.isDown * fields.volShockDown;
-    signal priceFactor <== Exp2Precise()(fields.priceStep * scenario.priceMove);
+    // Exactly 1 where prices do not move, so that such a place shows no loss by rounding.
+    signal movedFactor <== Exp2Precise()(fields.priceStep * scenario.priceMove);
+    signal unmoved <== IsZero()(scenario.priceMove);
+    signal priceFactor <== movedFactor + unmoved * ((1 << 26) - movedFactor);
 
     // 3. Oracle words.
     component underlying = UnderlyingWord();

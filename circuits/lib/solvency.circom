@@ -265,16 +265,15 @@ template Solvency(legs, expiries) {
     totals.markValue <== markValue;
     totals.forwardValue <== forwardValue;
 
-    // 6. Price factors, of move 0 too: the function's error there belongs to the model.
-    // Damped losses: the worst is at least every one. Losses are rounded up to 2^20 1e-12 USD.
+    // 6. Damped losses: the worst is at least every one. Losses are rounded up to 2^20 1e-12 USD. Place 0 shows none.
     signal priceFactors[25];
     for (var move = -12; move <= 12; move++) {
         var used = 0;
-        for (var s = 1; s < SCENARIO_COUNT(); s++) { if (LAYOUT_MOVE(s) == move) { used = 1; } }
+        for (var s = 1; s < SCENARIO_COUNT(); s++) { if (LAYOUT_MOVE(s) == move && move != 0) { used = 1; } }
         if (used == 1) {
             priceFactors[move + 12] <== Exp2Precise()(fields.priceStep * move);
         } else {
-            priceFactors[move + 12] <== 0;
+            priceFactors[move + 12] <== 1 << 26;
         }
     }
     component lossBits[SCENARIO_COUNT()];

@@ -1,3 +1,5 @@
+import { type ErrorCode, ZkMarginError } from '../errors.ts';
+
 /** Stable codes of what can go wrong between a circuit's source and a verified proof. */
 export type ProofErrorCode =
   /** The circuit compiler refused the source; `details.output` holds its text. */
@@ -18,6 +20,12 @@ export type ProofErrorCode =
   | 'PROOF_INVALID'
   /** A public signal is not a canonical field element: not in [0, r). */
   | 'PUBLIC_SIGNAL_OUT_OF_RANGE'
+  /** The backend asked for is unknown, or its binary is missing or may not be run. */
+  | 'BACKEND_UNAVAILABLE'
+  /** The external prover ended without success; `details` holds its exit code or signal and the end of its output. */
+  | 'BACKEND_FAILED'
+  /** The external prover claimed success, but what it wrote is no proof of the witness's public signals. */
+  | 'BACKEND_OUTPUT_INVALID'
   /** The job was cancelled by its caller. */
   | 'CANCELLED'
   /** The job ran longer than it may. */
@@ -31,6 +39,30 @@ export type ProofErrorCode =
 
 /** Detail values that survive a process boundary; never witnesses or openings. */
 export type ProofErrorDetails = Readonly<Record<string, string | number | boolean>>;
+
+/**
+ * The code of the project's one public family for each code of this layer. Complete by its type: a new code does not
+ * compile without a place here.
+ */
+const FAMILY: Readonly<Record<ProofErrorCode, ErrorCode>> = {
+  CIRCUIT_COMPILE_FAILED: 'MALFORMED',
+  CIRCUIT_NOT_FOUND: 'KEY_MISSING',
+  FILE_MALFORMED: 'MALFORMED',
+  KEY_INVALID: 'KEY_MISMATCH',
+  KEY_MISMATCH: 'KEY_MISMATCH',
+  INPUT_INVALID: 'WITNESS_FAILED',
+  WITNESS_REJECTED: 'WITNESS_FAILED',
+  PROOF_INVALID: 'PROOF_INVALID',
+  PUBLIC_SIGNAL_OUT_OF_RANGE: 'OUT_OF_RANGE',
+  BACKEND_UNAVAILABLE: 'UNSUPPORTED',
+  BACKEND_FAILED: 'PROOF_FAILED',
+  BACKEND_OUTPUT_INVALID: 'PROOF_FAILED',
+  CANCELLED: 'CANCELLED',
+  TIMEOUT: 'TIMEOUT',
+  WORKER_CRASHED: 'PROOF_FAILED',
+  POOL_UNAVAILABLE: 'BUSY',
+  INTERNAL: 'INTERNAL',
+};
 
 /** An error of circuits, keys and proofs, with a stable {@link ProofErrorCode}. */
 export class ProofError extends Error {
@@ -48,6 +80,21 @@ export class ProofError extends Error {
     this.code = code;
     this.details = details;
   }
+
+  /** The code of the project's public family that a caller outside this layer sees. */
+  get family(): ErrorCode {
+    return FAMILY[this.code];
+  }
+
+  /** The same error in the public family: its code there, this layer's code as `details.reason`. */
+  toZkMarginError(): ZkMarginError {
+    const { field, ...details } = this.details;
+    return new ZkMarginError(this.family, this.message, {
+      ...(typeof field === 'string' && { field }),
+      details: { ...details, reason: this.code },
+      cause: this,
+    });
+  }
 }
 
 /** A {@link ProofError} as plain data, for messages between processes. */
@@ -64,7 +111,8 @@ export function serializeError(error: unknown): SerializedProofError {
   return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error), details: {} };
 }
 
-/** The inverse of {@link serializeError}. */
+/** The inverse of {@link serializeError}. A code that this version does not know becomes `INTERNAL`. */
 export function deserializeError(error: SerializedProofError): ProofError {
-  return new ProofError(error.code, error.message, error.details);
+  const code = Object.hasOwn(FAMILY, error.code) ? error.code : 'INTERNAL';
+  return new ProofError(code, error.message, error.details);
 }

@@ -150,7 +150,7 @@ describe('proof jobs', () => {
     expect([again.statusCode, again.json<JobView>().id]).toEqual([200, job.id]);
     expect(prover.pending).toHaveLength(1);
 
-    prover.pending[0]!.options.onProgress?.('witness');
+    prover.pending[0]!.options.onProgress?.('witness', { attempt: 1 });
     const running = await get(job.links.self);
     expect(running.json()).toMatchObject({ state: 'proving', progress: { stage: 'witness' } });
 

@@ -226,7 +226,9 @@ export function buildService(options: ServiceOptions): FastifyInstance {
       },
       async (_request, reply) => {
         const reasons = [...jobs.refusals(), ...(options.notReady?.() ?? [])];
-        if (reasons.length === 0) return { status: 'ready' };
+        if (reasons.length === 0) {
+          return { status: 'ready', ...(jobs.backend !== undefined && { backend: jobs.backend }) };
+        }
         const problem = problemOf(new ZkMarginError('BUSY', `Not ready: ${reasons.join(', ')}.`));
         return sendProblem(reply as unknown as FastifyReply, { ...problem, reasons });
       },

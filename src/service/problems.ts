@@ -140,23 +140,30 @@ function isForeign({ data, keyword, parentSchema }: VerboseError): boolean {
   return !Object.keys(data).some((key) => Object.hasOwn(properties, key));
 }
 
-const PROOF_CODES: Partial<Record<ProofErrorCode, readonly [ErrorCode, string]>> = {
-  INPUT_INVALID: ['WITNESS_FAILED', 'The inputs do not fit the circuit.'],
-  WITNESS_REJECTED: ['WITNESS_FAILED', 'The inputs do not satisfy the circuit.'],
-  PROOF_INVALID: ['PROOF_INVALID', 'The proof did not verify.'],
-  CIRCUIT_NOT_FOUND: ['KEY_MISSING', 'The key of the circuit is missing; tell the operator.'],
-  KEY_MISMATCH: ['KEY_MISMATCH', 'The key does not belong to the circuit; tell the operator.'],
-  CANCELLED: ['CANCELLED', 'The job was cancelled.'],
-  TIMEOUT: ['TIMEOUT', 'The job was not done by its deadline.'],
-  WORKER_CRASHED: ['PROOF_FAILED', 'The proving process ended early; ask again.'],
-  POOL_UNAVAILABLE: ['BUSY', 'The prover takes no jobs now; ask again later.'],
+/** Words for a client. The codes are those of the error's family. */
+const PROOF_WORDS: Partial<Record<ProofErrorCode, string>> = {
+  INPUT_INVALID: 'The inputs do not fit the circuit.',
+  WITNESS_REJECTED: 'The inputs do not satisfy the circuit.',
+  PROOF_INVALID: 'The proof did not verify.',
+  CIRCUIT_NOT_FOUND: 'The key of the circuit is missing; tell the operator.',
+  KEY_MISMATCH: 'The key does not belong to the circuit; tell the operator.',
+  BACKEND_UNAVAILABLE: 'The external prover cannot be run; tell the operator.',
+  BACKEND_FAILED: 'The external prover failed; tell the operator.',
+  BACKEND_OUTPUT_INVALID: 'The external prover gave no proof of the statement; tell the operator.',
+  CANCELLED: 'The job was cancelled.',
+  TIMEOUT: 'The job was not done by its deadline.',
+  WORKER_CRASHED: 'The proving process ended early; ask again.',
+  POOL_UNAVAILABLE: 'The prover takes no jobs now; ask again later.',
 };
 
 /** Why a job failed, in words that hold none of its inputs. */
 export function jobErrorOf(error: unknown): { code: ErrorCode; message: string } {
   if (error instanceof ProofError) {
-    const [code, message] = PROOF_CODES[error.code] ?? ['PROOF_FAILED', 'The proof could not be made.'];
-    return { code, message };
+    // What has no words of its own is no client's concern.
+    const message = PROOF_WORDS[error.code];
+    return message === undefined
+      ? { code: 'PROOF_FAILED', message: 'The proof could not be made.' }
+      : { code: error.family, message };
   }
   if (error instanceof ZkMarginError) return { code: error.code, message: error.message };
   return { code: 'INTERNAL', message: 'The proof could not be made.' };

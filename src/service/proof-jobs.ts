@@ -11,7 +11,7 @@ import { jobIdOf, type PreparedProof } from './request.ts';
 /** What proves: a `WorkerPool`, or a stand-in. It verifies a proof before it returns it. */
 export interface Prover {
   prove(job: ProofJob, options?: ProveOptions): Promise<ProvenJob>;
-  status(): Pick<PoolStatus, 'closed'>;
+  status(): Pick<PoolStatus, 'closed'> & Partial<Pick<PoolStatus, 'backend'>>;
   close(graceMs?: number): Promise<void>;
 }
 
@@ -46,6 +46,11 @@ export class ProofJobs {
 
   constructor(options: ProofJobsOptions) {
     this.#options = options;
+  }
+
+  /** Name of what makes the proofs, where the prover tells. */
+  get backend(): string | undefined {
+    return this.#options.prover.status().backend?.name;
   }
 
   /** Why no job would be accepted now; empty when one would. */
@@ -163,7 +168,11 @@ export class ProofJobs {
         {
           signal: run.controller.signal,
           timeoutMs: Math.max(1, Math.min(timeoutMs, 2 ** 31 - 1)),
-          onProgress: (stage) => write({ state: 'proving', stage }),
+          onProgress: (stage, { step }) => {
+            // Only stages are kept; the job's own states say the rest.
+            if (stage !== 'queued' && stage !== 'done' && step === undefined)
+              write({ state: 'proving', stage });
+          },
         },
       );
       if (

@@ -185,4 +185,9 @@ export const ProblemSchema = Type.Object({
 export type Problem = Static<typeof ProblemSchema>;
 
 /** Answer of `/livez` and `/readyz`. */
-export const HealthSchema = Type.Object({ status: Type.String() });
+export const HealthSchema = Type.Object({
+  status: Type.String(),
+  backend: Type.Optional(
+    Type.String({ description: 'what makes the proofs, told when ready: snarkjs, native or rapidsnark' }),
+  ),
+});

@@ -2,6 +2,12 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { poseidonHash } from '../proof/commitment.ts';
+import {
+  type BackendConfiguration,
+  type BackendReport,
+  backendFromEnvironment,
+  resolveBackend,
+} from '../proof/prover/backends.ts';
 import { prepareDevelopmentCircuit } from '../proof/prover/circuits.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
 import { WorkerPool } from '../proof/prover/worker-pool.ts';
@@ -18,6 +24,8 @@ export interface StartOptions extends Omit<ServiceOptions, 'prover' | 'circuits'
   readonly circuit?: ProverCircuit;
   /** Proving processes. Default 1. */
   readonly workers?: number;
+  /** What makes the proofs. As the environment says unless given: see `backendFromEnvironment`. */
+  readonly backend?: BackendConfiguration;
 }
 
 /** A running service. */
@@ -25,6 +33,8 @@ export interface RunningService {
   readonly app: FastifyInstance;
   /** As in `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** What makes the proofs. */
+  readonly backend: BackendReport;
   /** Refuses new jobs, gives running ones a while, ends all processes. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -33,13 +43,20 @@ export interface RunningService {
  * Listens, starts the proving processes and waits until keys are in memory. Meanwhile `/livez` answers, and `/readyz` says
  * that it is not ready.
  *
- * @throws ProofError of the circuit's key, or when a proving process does not start; Error when the address cannot be listened on
+ * @throws ProofError `BACKEND_UNAVAILABLE`, of the circuit's key, or when a proving process does not start; Error when the address cannot be listened on
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
-  const { host = '127.0.0.1', port = 8080, circuit, workers = 1, ...service } = options;
+  const { host = '127.0.0.1', port = 8080, circuit, workers = 1, backend, ...service } = options;
+  // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
+  const chosen = await resolveBackend(backend ?? backendFromEnvironment());
   const served = circuit ?? (await prepareDevelopmentCircuit(INSOLVENCY_CIRCUIT));
   const maxActive = service.maxActive ?? 64;
-  const prover = new WorkerPool({ circuits: [served], size: workers, maxQueue: maxActive });
+  const prover = new WorkerPool({
+    circuits: [served],
+    backend: chosen.configuration,
+    size: workers,
+    maxQueue: maxActive,
+  });
   let reason: string | undefined = 'keys are being loaded';
   const app = buildService({
     ...service,
@@ -58,5 +75,5 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   }
   const address = app.server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return { app, url: `http://${name}:${address.port}`, close: () => app.close() };
+  return { app, url: `http://${name}:${address.port}`, backend: chosen.report, close: () => app.close() };
 }

@@ -160,8 +160,9 @@ function weigh(
   return { forward, strike };
 }
 
-/** Price factor of a number of steps, `2^(priceMove * priceStep)`, 2^-26 (rounded down). */
+/** Price factor of a number of steps, `2^(priceMove * priceStep)`, 2^-26; exactly 1 for no step. */
 export function priceFactor(priceStep: number, priceMove: number): bigint {
+  if (priceMove === 0) return 1n << 26n;
   return exp2Precise(BigInt(priceStep) * BigInt(priceMove));
 }
 

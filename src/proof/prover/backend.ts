@@ -1,4 +1,5 @@
 import type { Groth16Proof } from 'snarkjs';
+import { ProofError } from '../errors.ts';
 
 /** One circuit input: a field element as a decimal string, or nested lists of them. */
 export type InputValue = string | readonly InputValue[];
@@ -12,22 +13,43 @@ export interface ProofResult {
   publicSignals: string[];
 }
 
+/** Names of the ways to make a proof. All take the same key and witness, and their proofs verify alike. */
+export type BackendName = 'snarkjs' | 'native' | 'rapidsnark';
+
+/** Part of the proving stage, in the order in which a backend goes through them; backends may overlap or skip some. */
+export type ProvingStep = 'constraints' | 'transforms' | 'points' | 'quotient' | 'external';
+
+/** What a caller may ask of one proof. */
+export interface BackendProveOptions {
+  /** Ends the proof with `CANCELLED`; at once in `rapidsnark`, and between two steps in the others. */
+  signal?: AbortSignal;
+  /** Told when a step begins. */
+  onStep?: (step: ProvingStep) => void;
+}
+
 /**
  * What makes proofs from witnesses. One backend holds the key of one circuit. Calls do not overlap: the caller awaits one
  * proof before it asks for the next.
  */
 export interface ProverBackend {
-  /** Short name for logs and metrics, for example `snarkjs`. */
-  readonly name: string;
+  /** Name for logs, metrics and reports. */
+  readonly name: BackendName;
   /**
    * Prove a witness.
    *
    * @param witness content of a .wtns file.
-   * @throws {ProofError} `KEY_MISMATCH` when the witness belongs to another circuit.
+   * @throws {ProofError} `KEY_MISMATCH` when the witness belongs to another circuit, `FILE_MALFORMED` when it is none,
+   * `CANCELLED`, `POOL_UNAVAILABLE` when closed; `rapidsnark` also `BACKEND_UNAVAILABLE`, `BACKEND_FAILED`,
+   * `BACKEND_OUTPUT_INVALID` and `TIMEOUT`.
    */
-  prove(witness: Uint8Array): Promise<ProofResult>;
+  prove(witness: Uint8Array, options?: BackendProveOptions): Promise<ProofResult>;
   /** Free threads and memory. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** @throws {ProofError} `CANCELLED` when the signal is aborted. */
+export function assertNotCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new ProofError('CANCELLED', 'the proof was cancelled');
 }
 
 /** A proof in the argument order of the Solidity verifier: decimal strings, coordinates of `b` swapped. */

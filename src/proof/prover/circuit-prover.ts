@@ -2,19 +2,33 @@ import { readFile } from 'node:fs/promises';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
 import { decodeProvingKey, verificationKeyOf } from '../keys/zkey.ts';
-import { type ProverBackend, toCalldata } from './backend.ts';
+import { assertNotCancelled, type ProverBackend, type ProvingStep, toCalldata } from './backend.ts';
+import { type BackendConfiguration, type BackendEnvironment, openBackend } from './backends.ts';
 import type { ProofJob, ProofStage, ProofTimings, ProvenJob, ProverCircuit } from './protocol.ts';
-import { createSnarkjsBackend } from './snarkjs-backend.ts';
 import { assertProofValid } from './verify.ts';
 import { WitnessCalculator } from './witness-calculator.ts';
+
+interface LoadedCircuit {
+  calculator: WitnessCalculator;
+  backend: ProverBackend;
+}
 
 /** From inputs to a verified proof, in the calling process. Keys are loaded at first use and stay in memory. */
 export class CircuitProver {
   readonly #circuits: ReadonlyMap<string, ProverCircuit>;
-  readonly #loaded = new Map<string, Promise<{ calculator: WitnessCalculator; backend: ProverBackend }>>();
+  readonly #backend: BackendConfiguration;
+  readonly #environment: BackendEnvironment;
+  readonly #loaded = new Map<string, Promise<LoadedCircuit>>();
 
-  constructor(circuits: readonly ProverCircuit[]) {
+  /** @param backend what makes the proofs; snarkjs unless given. */
+  constructor(
+    circuits: readonly ProverCircuit[],
+    backend: BackendConfiguration = { name: 'snarkjs' },
+    environment: BackendEnvironment = {},
+  ) {
     this.#circuits = new Map(circuits.map((circuit) => [circuit.name, circuit]));
+    this.#backend = backend;
+    this.#environment = environment;
   }
 
   /**
@@ -23,7 +37,7 @@ export class CircuitProver {
    * @throws {ProofError} `CIRCUIT_NOT_FOUND`, `FILE_MALFORMED`, `KEY_MISMATCH` when the proving key does not belong to
    * the verification key.
    */
-  load(name: string): Promise<{ calculator: WitnessCalculator; backend: ProverBackend }> {
+  load(name: string): Promise<LoadedCircuit> {
     let loading = this.#loaded.get(name);
     if (!loading) {
       loading = this.#load(name);
@@ -33,7 +47,7 @@ export class CircuitProver {
     return loading;
   }
 
-  async #load(name: string): Promise<{ calculator: WitnessCalculator; backend: ProverBackend }> {
+  async #load(name: string): Promise<LoadedCircuit> {
     const circuit = this.#circuits.get(name);
     if (!circuit)
       throw new ProofError('CIRCUIT_NOT_FOUND', `no circuit ${name} is served`, { circuit: name });
@@ -45,7 +59,8 @@ export class CircuitProver {
         });
       });
     const [wasm, zkey] = await Promise.all([read(circuit.wasmPath), read(circuit.zkeyPath)]);
-    const own = verificationKeyOf(await singleThreadCurve(), decodeProvingKey(zkey));
+    const key = decodeProvingKey(zkey);
+    const own = verificationKeyOf(await singleThreadCurve(), key);
     for (const field of ['nPublic', 'vk_alpha_1', 'vk_beta_2', 'vk_gamma_2', 'vk_delta_2', 'IC'] as const) {
       if (JSON.stringify(own[field]) !== JSON.stringify(circuit.verificationKey[field])) {
         throw new ProofError(
@@ -58,18 +73,27 @@ export class CircuitProver {
         );
       }
     }
-    return { calculator: await WitnessCalculator.create(wasm), backend: createSnarkjsBackend(zkey) };
+    const calculator = await WitnessCalculator.create(wasm);
+    const files = { zkey, key, zkeyPath: circuit.zkeyPath };
+    return { calculator, backend: await openBackend(this.#backend, files, this.#environment) };
   }
 
   /**
    * Prove, and verify the proof.
    *
-   * @param onStage told at the start of each stage.
-   * @throws {ProofError} `INPUT_INVALID`, `WITNESS_REJECTED`, `KEY_MISMATCH`, `PROOF_INVALID`, and as {@link load}.
+   * @param onStage told at the start of each stage, and of each step of proving that the backend tells.
+   * @param signal ends the job with `CANCELLED`; between two steps, in the middle only where the backend can.
+   * @throws {ProofError} `INPUT_INVALID`, `WITNESS_REJECTED`, `KEY_MISMATCH`, `PROOF_INVALID`, `CANCELLED`, as
+   * {@link load}, and as the backend's {@link ProverBackend.prove}.
    */
-  async prove(job: ProofJob, onStage: (stage: ProofStage) => void = () => {}): Promise<ProvenJob> {
+  async prove(
+    job: ProofJob,
+    onStage: (stage: ProofStage, step?: ProvingStep) => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<ProvenJob> {
     const timings: ProofTimings = { loading: 0, witness: 0, proving: 0, verifying: 0 };
     const stage = async <T>(name: ProofStage, action: () => Promise<T>): Promise<T> => {
+      assertNotCancelled(signal);
       onStage(name);
       const start = performance.now();
       try {
@@ -80,7 +104,9 @@ export class CircuitProver {
     };
     const { calculator, backend } = await stage('loading', () => this.load(job.circuit));
     const witness = await stage('witness', () => calculator.calculate(job.input));
-    const { proof, publicSignals } = await stage('proving', () => backend.prove(witness));
+    const { proof, publicSignals } = await stage('proving', () =>
+      backend.prove(witness, { ...(signal && { signal }), onStep: (step) => onStage('proving', step) }),
+    );
     const key = this.#circuits.get(job.circuit)!.verificationKey;
     await stage('verifying', () => assertProofValid(key, publicSignals, proof));
     return { circuit: job.circuit, proof, publicSignals, calldata: toCalldata(proof), timings };

@@ -1,9 +1,15 @@
-import { groth16, type MemoryFile } from 'snarkjs';
+import { groth16, type Logger, type MemoryFile } from 'snarkjs';
 import { terminateSnarkjsThreads } from '../curve.ts';
 import { ProofError } from '../errors.ts';
 import { decodeProvingKey } from '../keys/zkey.ts';
-import { readSections, sectionBytes } from '../r1cs.ts';
-import type { ProofResult, ProverBackend } from './backend.ts';
+import {
+  assertNotCancelled,
+  type BackendProveOptions,
+  type ProofResult,
+  type ProverBackend,
+  type ProvingStep,
+} from './backend.ts';
+import { witnessValues } from './witness-file.ts';
 
 /** Backends that use the process's one threaded curve; the last to close ends its threads. */
 let users = 0;
@@ -21,16 +27,15 @@ export function createSnarkjsBackend(zkey: Uint8Array): ProverBackend {
   users++;
   return {
     name: 'snarkjs',
-    async prove(witness: Uint8Array): Promise<ProofResult> {
+    async prove(witness: Uint8Array, options: BackendProveOptions = {}): Promise<ProofResult> {
       if (!open) throw new ProofError('POOL_UNAVAILABLE', 'the prover is closed');
-      const count = witnessLength(witness);
-      if (count !== wires) {
-        throw new ProofError('KEY_MISMATCH', `the witness has ${count} wires, the key ${wires}`, {
-          count,
-          wires,
-        });
-      }
-      const { proof, publicSignals } = await groth16.prove(key, { type: 'mem', data: witness });
+      witnessValues(witness, wires);
+      assertNotCancelled(options.signal);
+      const { proof, publicSignals } = await groth16.prove(
+        key,
+        { type: 'mem', data: witness },
+        stepLogger(options),
+      );
       return { proof, publicSignals };
     },
     async close() {
@@ -42,7 +47,28 @@ export function createSnarkjsBackend(zkey: Uint8Array): ProverBackend {
   };
 }
 
-function witnessLength(witness: Uint8Array): number {
-  const header = sectionBytes(witness, readSections(witness, 'wtns'), 1);
-  return new DataView(header.buffer, header.byteOffset, header.byteLength).getUint32(36, true);
+/**
+ * The step that a line of snarkjs's log belongs to; undefined when it tells none. The log is the only sign that snarkjs
+ * gives while it proves.
+ */
+export function stepOfLog(line: string): ProvingStep | undefined {
+  if (/^(Building ABC|QAP )/.test(line)) return 'constraints';
+  if (/^I?FFT_[ABC]\b/.test(line) || /^JoinABC\b/.test(line)) return 'transforms';
+  if (/multiexp H\b/.test(line) || /^Reading H Points/.test(line)) return 'quotient';
+  if (/multiexp (A|B1|B2|C)\b/.test(line) || /^Reading (A|B1|B2|C) Points/.test(line)) return 'points';
+  return undefined;
+}
+
+/** A logger that reports steps as they begin. It throws between two of them to end a cancelled proof. */
+function stepLogger({ onStep, signal }: BackendProveOptions): Logger {
+  let current: ProvingStep | undefined;
+  const line = (message: string) => {
+    const step = stepOfLog(message);
+    if (step === undefined || step === current) return;
+    assertNotCancelled(signal);
+    current = step;
+    onStep?.(step);
+  };
+  const quiet = () => {};
+  return { debug: line, info: quiet, warn: quiet, error: quiet };
 }

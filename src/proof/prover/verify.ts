@@ -1,4 +1,4 @@
-import type { Groth16Proof, Groth16VerificationKey } from 'snarkjs';
+import type { Curve, Groth16Proof, Groth16VerificationKey } from 'snarkjs';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
 import { BASE_MODULUS, SCALAR_MODULUS } from '../field.ts';
@@ -22,35 +22,14 @@ export async function verifyProof(
   publicSignals: readonly string[],
   proof: Groth16Proof,
 ): Promise<boolean> {
-  if (publicSignals.length !== key.nPublic || key.IC.length !== key.nPublic + 1) {
-    throw new ProofError(
-      'KEY_MISMATCH',
-      `${publicSignals.length} public signals for a key that takes ${key.nPublic}`,
-    );
-  }
-  const signals = publicSignals.map((signal, index) => {
-    if (
-      typeof signal !== 'string' ||
-      signal.length > 78 ||
-      !DECIMAL.test(signal) ||
-      BigInt(signal) >= SCALAR_MODULUS
-    ) {
-      throw new ProofError('PUBLIC_SIGNAL_OUT_OF_RANGE', `public signal ${index} is not in [0, r)`, {
-        index,
-      });
-    }
-    return BigInt(signal);
-  });
-  if (!wellFormed(proof)) return false;
+  const signals = parseSignals(key, publicSignals);
   const curve = await singleThreadCurve();
+  const points = decodeProof(curve, proof);
+  if (!points) return false;
   const { G1, G2 } = curve;
   const g1 = (point: readonly string[]) => G1.fromObject(point.map(BigInt));
   const g2 = (point: readonly (readonly string[])[]) => G2.fromObject(point.map((pair) => pair.map(BigInt)));
-  const [a, b, c] = [g1(proof.pi_a), g2(proof.pi_b), g1(proof.pi_c)];
-  // Zero points are valid group elements but appear in no honest proof, and the pairing does not take them.
-  if (G1.isZero(a) || G2.isZero(b) || G1.isZero(c)) return false;
-  if (!G1.isValid(a) || !G2.isValid(b) || !G1.isValid(c)) return false;
-  if (!G2.isZero(G2.timesScalar(b, SCALAR_MODULUS))) return false;
+  const { a, b, c } = points;
   let inputs = g1(key.IC[0]!);
   signals.forEach((signal, index) => {
     inputs = G1.add(inputs, G1.timesScalar(g1(key.IC[index + 1]!), signal));
@@ -82,7 +61,59 @@ export async function assertProofValid(
   }
 }
 
-function wellFormed(proof: Groth16Proof): boolean {
+/**
+ * Public signals as numbers.
+ *
+ * @throws {ProofError} as {@link verifyProof}.
+ */
+export function parseSignals(key: Groth16VerificationKey, publicSignals: readonly string[]): bigint[] {
+  if (publicSignals.length !== key.nPublic || key.IC.length !== key.nPublic + 1) {
+    throw new ProofError(
+      'KEY_MISMATCH',
+      `${publicSignals.length} public signals for a key that takes ${key.nPublic}`,
+    );
+  }
+  return publicSignals.map((signal, index) => {
+    if (
+      typeof signal !== 'string' ||
+      signal.length > 78 ||
+      !DECIMAL.test(signal) ||
+      BigInt(signal) >= SCALAR_MODULUS
+    ) {
+      throw new ProofError('PUBLIC_SIGNAL_OUT_OF_RANGE', `public signal ${index} is not in [0, r)`, {
+        index,
+      });
+    }
+    return BigInt(signal);
+  });
+}
+
+/** The points of a proof in the curve's own form. */
+export interface ProofPoints {
+  a: Uint8Array;
+  b: Uint8Array;
+  c: Uint8Array;
+}
+
+/**
+ * The points of a proof, each on its curve and in its group of order r; undefined when one is not. All of the curve's G1 is
+ * the group. On the twist of G2 it is a small part: a B outside of it would make the pairing mean nothing.
+ */
+export function decodeProof(curve: Curve, proof: Groth16Proof): ProofPoints | undefined {
+  if (!isWellFormed(proof)) return undefined;
+  const { G1, G2 } = curve;
+  const a = G1.fromObject(proof.pi_a.map(BigInt));
+  const b = G2.fromObject(proof.pi_b.map((pair) => pair.map(BigInt)));
+  const c = G1.fromObject(proof.pi_c.map(BigInt));
+  // Zero points are valid group elements but appear in no honest proof, and the pairing does not take them.
+  if (G1.isZero(a) || G2.isZero(b) || G1.isZero(c)) return undefined;
+  if (!G1.isValid(a) || !G2.isValid(b) || !G1.isValid(c)) return undefined;
+  if (!G2.isZero(G2.timesScalar(b, SCALAR_MODULUS))) return undefined;
+  return { a, b, c };
+}
+
+/** True for canonical coordinates of affine points; whether they lie on their curves is not asked. */
+export function isWellFormed(proof: Groth16Proof): boolean {
   const coordinates = (values: unknown, third: string): boolean =>
     Array.isArray(values) &&
     values.length === 3 &&

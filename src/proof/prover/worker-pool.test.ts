@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { alive } from '../../../test/prover/processes.ts';
 import { ensureDevelopmentKey } from '../keys/development.ts';
 import { compileMediumCircuit, prepareToyCircuit, toyInput } from '../testing.ts';
 import type { ProverCircuit } from './protocol.ts';
@@ -37,15 +38,6 @@ function open(options: Partial<WorkerPoolOptions> = {}): WorkerPool {
   return pool;
 }
 
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const toyJob = () => ({ circuit: toy.name, input: toyInput() });
 const slowJob = () => ({ circuit: medium.name, input: { x: '99' } });
 
@@ -63,8 +55,24 @@ describe('WorkerPool', () => {
   it('proves, reports stages, keeps the key, and returns verified proofs', async () => {
     const pool = open();
     const stages: string[] = [];
-    const first = await pool.prove(toyJob(), { onProgress: (stage) => stages.push(stage) });
-    expect(stages).toEqual(['loading', 'witness', 'proving', 'verifying']);
+    const first = await pool.prove(toyJob(), {
+      onProgress: (stage, { step, attempt }) => {
+        expect(attempt).toBe(1);
+        stages.push(step ?? stage);
+      },
+    });
+    expect(stages).toEqual([
+      'queued',
+      'loading',
+      'witness',
+      'proving',
+      'constraints',
+      'transforms',
+      'points',
+      'quotient',
+      'verifying',
+      'done',
+    ]);
     expect(await verifyProof(toy.verificationKey, first.publicSignals, first.proof)).toBe(true);
     expect(first.calldata.b[0]).toEqual([first.proof.pi_b[0]![1], first.proof.pi_b[0]![0]]);
     const second = await pool.prove(toyJob());
@@ -87,8 +95,33 @@ describe('WorkerPool', () => {
     expect(pool.status()).toMatchObject({ restarts: 0, failed: 3, proved: 1 });
   });
 
-  it('turns a crash into a typed error and serves the next job with a new process', async () => {
+  it('starts a job again when its process is killed in the middle, once', async () => {
     const pool = open();
+    const attempts: number[] = [];
+    const pids: number[] = [];
+    const kill = (times: number) =>
+      pool.prove(slowJob(), {
+        onProgress: (stage, { step, attempt }) => {
+          if (stage === 'queued') attempts.push(attempt);
+          if (stage !== 'proving' || step !== 'points' || attempt > times) return;
+          pids.push(pool.status().processes[0]!);
+          process.kill(pids.at(-1)!, 'SIGKILL');
+        },
+      });
+    const { proof, publicSignals } = await kill(1);
+    expect(await verifyProof(medium.verificationKey, publicSignals, proof)).toBe(true);
+    expect(attempts).toEqual([1, 1]);
+    expect(pool.status()).toMatchObject({ restarts: 1, retried: 1, proved: 1, failed: 0 });
+    const other = pool.prove(toyJob(), { timeoutMs: 60_000 });
+    await expect(kill(2)).rejects.toMatchObject({ code: 'WORKER_CRASHED', details: { signal: 'SIGKILL' } });
+    await expect(other).resolves.toBeDefined();
+    await expect(pool.prove(toyJob())).resolves.toBeDefined();
+    expect(new Set(pids).size).toBe(3);
+    expect(pool.status()).toMatchObject({ restarts: 3, retried: 2, proved: 3, failed: 1 });
+  });
+
+  it('turns a crash into a typed error at once when it may not start again', async () => {
+    const pool = open({ crashRetries: 0 });
     const { result, proving } = startSlow(pool);
     await proving;
     const [pid] = pool.status().processes;
@@ -96,7 +129,39 @@ describe('WorkerPool', () => {
     await expect(result).rejects.toMatchObject({ code: 'WORKER_CRASHED', details: { signal: 'SIGKILL' } });
     await expect(pool.prove(toyJob())).resolves.toBeDefined();
     expect(pool.status().processes).not.toContain(pid);
-    expect(pool.status().restarts).toBe(1);
+    expect(pool.status()).toMatchObject({ restarts: 1, retried: 0 });
+  });
+
+  it.each(['queued', 'loading', 'witness', 'proving', 'quotient', 'verifying', 'done'])(
+    'cancels a job at %s and goes on',
+    async (at) => {
+      const pool = open();
+      const controller = new AbortController();
+      const seen: string[] = [];
+      const job = pool.prove(slowJob(), {
+        signal: controller.signal,
+        onProgress: (stage, { step }) => {
+          seen.push(step ?? stage);
+          if ((step ?? stage) === at) controller.abort();
+        },
+      });
+      await expect(job).rejects.toMatchObject({ code: 'CANCELLED' });
+      // Nothing is told after the end.
+      expect(seen.at(-1)).toBe(at);
+      await expect(pool.prove(toyJob())).resolves.toBeDefined();
+      expect(pool.status()).toMatchObject({ proved: 1, failed: 1, queued: 0, running: 0, retried: 0 });
+      expect(seen.at(-1)).toBe(at);
+    },
+  );
+
+  it('drops what a listener throws', async () => {
+    const pool = open();
+    const job = pool.prove(toyJob(), {
+      onProgress: () => {
+        throw new Error('from the listener');
+      },
+    });
+    await expect(job).resolves.toBeDefined();
   });
 
   it('cancels a running and a waiting job; the other jobs are served', async () => {
@@ -147,7 +212,23 @@ describe('WorkerPool', () => {
     expect(
       pool.status().processes.some((pid) => !before.includes(pid)) || pool.status().processes.length === 0,
     ).toBe(true);
-    expect(pool.status().restarts).toBe(0);
+    expect(pool.status()).toMatchObject({ restarts: 0, recycled: 2 });
+  });
+
+  it('replaces a process that has grown above its limit, and keeps one that has not', async () => {
+    const small = open({ recycleAboveBytes: 2 ** 20 });
+    await small.warmUp();
+    const [pid] = small.status().processes;
+    expect(small.status().memory[0]).toBeGreaterThan(2 ** 20);
+    await small.prove(toyJob());
+    await small.prove(toyJob());
+    expect(small.status()).toMatchObject({ recycled: 2, restarts: 0, proved: 2 });
+    expect(small.status().processes).not.toContain(pid);
+    const large = open({ recycleAboveBytes: 2 ** 40 });
+    await large.prove(toyJob());
+    await large.prove(toyJob());
+    expect(large.status()).toMatchObject({ recycled: 0, proved: 2 });
+    expect(large.status().processes).toHaveLength(1);
   });
 
   it('closes gracefully: the running job is finished, no process is left', async () => {

@@ -1,17 +1,39 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { deserializeError, ProofError } from '../errors.ts';
-import type { FromWorker, ProofJob, ProofStage, ProvenJob, ProverCircuit, ToWorker } from './protocol.ts';
+import type { ProvingStep } from './backend.ts';
+import { type BackendConfiguration, type BackendReport, resolveBackend } from './backends.ts';
+import type {
+  FromWorker,
+  ProgressDetail,
+  ProgressStage,
+  ProofJob,
+  ProvenJob,
+  ProverCircuit,
+  ToWorker,
+} from './protocol.ts';
 
 export interface WorkerPoolOptions {
   circuits: readonly ProverCircuit[];
-  /** Proving processes. One proof uses every core, so more than one helps only on large machines. Default 1. */
+  /** What makes the proofs. Default snarkjs. */
+  backend?: BackendConfiguration;
+  /**
+   * Proving processes. One proof uses every core, so more than one helps only on large machines; several with the native
+   * backend share the cores. Default 1.
+   */
   size?: number;
   /** Jobs that may wait; more are refused with `POOL_UNAVAILABLE`. Default 64. */
   maxQueue?: number;
   /** Proofs after which a process is replaced: the memory of WASM never shrinks. Default 200. */
   recycleAfter?: number;
+  /** Resident bytes above which a process is replaced when its job has ended. Default 2 GiB. */
+  recycleAboveBytes?: number;
+  /** Times that a job is started again when its process is lost. Default 1. */
+  crashRetries?: number;
   /** Load every key when a process starts, instead of at first use. Default true. */
   preload?: boolean;
 }
@@ -21,8 +43,8 @@ export interface ProveOptions {
   signal?: AbortSignal;
   /** Milliseconds from the call until the job fails with `TIMEOUT`, waiting included. Default 120,000. */
   timeoutMs?: number;
-  /** Told when a stage begins; never after the promise has settled. */
-  onProgress?: (stage: ProofStage) => void;
+  /** Told what happens to the job; never after the promise has settled. What it throws is dropped. */
+  onProgress?: (stage: ProgressStage, detail: ProgressDetail) => void;
 }
 
 /** Counts for health checks and metrics. */
@@ -31,10 +53,17 @@ export interface PoolStatus {
   running: number;
   /** Process ids of the live proving processes. */
   processes: number[];
+  /** Resident bytes of each of them when last heard of, in the same order; 0 before it is ready. */
+  memory: number[];
   proved: number;
   failed: number;
   /** Processes that were replaced after a crash, a cancellation or a timeout. */
   restarts: number;
+  /** Processes that were replaced for their age or memory. */
+  recycled: number;
+  /** Jobs that were started again after their process was lost. */
+  retried: number;
+  backend: BackendReport;
   closed: boolean;
 }
 
@@ -43,6 +72,8 @@ interface Task {
   job: ProofJob;
   options: ProveOptions;
   slot: Slot | undefined;
+  /** Times that it was given to a process. */
+  attempts: number;
   settled: boolean;
   resolve(result: ProvenJob): void;
   reject(error: ProofError): void;
@@ -57,21 +88,42 @@ interface Slot {
 
 /**
  * Proving processes with keys in memory, and a bounded queue in front of them. A process is killed to cancel its job, and
- * replaced when the next job needs it; a crash fails its own job alone.
+ * replaced when the next job needs it; a job whose process is lost is started once more and then fails, alone.
+ *
+ * Each process leads its own process group, so that what a backend starts ends with it, and keeps witnesses in a directory
+ * of its own, which the pool removes when the process has ended.
  */
 export class WorkerPool {
   readonly #options: Required<WorkerPoolOptions>;
   readonly #slots: Slot[];
   readonly #queue: Task[] = [];
-  readonly #children = new Map<ChildProcess, Promise<void>>();
+  readonly #children = new Map<ChildProcess, { exited: Promise<void>; rss: number }>();
+  #backend: BackendConfiguration;
+  #report: BackendReport;
+  #resolving: Promise<void> | undefined;
+  #scratch: string | undefined;
   #nextId = 1;
+  #nextChild = 1;
   #proved = 0;
   #failed = 0;
   #restarts = 0;
+  #recycled = 0;
+  #retried = 0;
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
-    this.#options = { size: 1, maxQueue: 64, recycleAfter: 200, preload: true, ...options };
+    this.#options = {
+      backend: { name: 'snarkjs' },
+      size: 1,
+      maxQueue: 64,
+      recycleAfter: 200,
+      recycleAboveBytes: 2 * 2 ** 30,
+      crashRetries: 1,
+      preload: true,
+      ...options,
+    };
+    this.#backend = this.#options.backend;
+    this.#report = { name: this.#backend.name };
     this.#slots = Array.from({ length: Math.max(1, this.#options.size) }, () => ({
       child: undefined,
       ready: undefined,
@@ -83,18 +135,23 @@ export class WorkerPool {
   /**
    * Start every process and wait until its keys are loaded. Optional: {@link prove} starts what it needs.
    *
-   * @throws {ProofError} `WORKER_CRASHED` when a process does not come up, `POOL_UNAVAILABLE` when closed.
+   * @returns which backend was chosen.
+   * @throws {ProofError} `BACKEND_UNAVAILABLE`, `WORKER_CRASHED` when a process does not come up, `POOL_UNAVAILABLE` when
+   * closed.
    */
-  async warmUp(): Promise<void> {
+  async warmUp(): Promise<BackendReport> {
     if (this.#closed) throw new ProofError('POOL_UNAVAILABLE', 'the prover is closed');
+    await this.#resolve();
     await Promise.all(this.#slots.map((slot) => this.#start(slot)));
+    return this.#report;
   }
 
   /**
    * Prove a job; the proof is verified in the process that made it.
    *
    * @throws {ProofError} `INPUT_INVALID`, `WITNESS_REJECTED`, `CIRCUIT_NOT_FOUND`, `KEY_MISMATCH`, `PROOF_INVALID` for
-   * the job; `CANCELLED`, `TIMEOUT`, `WORKER_CRASHED`; `POOL_UNAVAILABLE` when the queue is full or the pool closed.
+   * the job; those of the backend; `CANCELLED`, `TIMEOUT`, `WORKER_CRASHED` when its process was lost time and again;
+   * `POOL_UNAVAILABLE` when the queue is full or the pool closed.
    */
   prove(job: ProofJob, options: ProveOptions = {}): Promise<ProvenJob> {
     if (this.#closed) return Promise.reject(new ProofError('POOL_UNAVAILABLE', 'the prover is closed'));
@@ -120,8 +177,11 @@ export class WorkerPool {
         job,
         options,
         slot: undefined,
+        attempts: 0,
         settled: false,
         resolve: (result) => {
+          if (task.settled) return;
+          this.#tell(task, 'done');
           if (task.settled) return;
           settle();
           this.#proved++;
@@ -136,18 +196,24 @@ export class WorkerPool {
       };
       options.signal?.addEventListener('abort', abort, { once: true });
       this.#queue.push(task);
+      this.#tell(task, 'queued');
       this.#schedule();
     });
   }
 
   status(): PoolStatus {
+    const alive = [...this.#children].filter(([child]) => child.pid !== undefined);
     return {
       queued: this.#queue.length,
       running: this.#slots.filter((slot) => slot.task).length,
-      processes: [...this.#children.keys()].flatMap((child) => (child.pid === undefined ? [] : [child.pid])),
+      processes: alive.map(([child]) => child.pid!),
+      memory: alive.map(([, { rss }]) => rss),
       proved: this.#proved,
       failed: this.#failed,
       restarts: this.#restarts,
+      recycled: this.#recycled,
+      retried: this.#retried,
+      backend: this.#report,
       closed: this.#closed,
     };
   }
@@ -168,11 +234,38 @@ export class WorkerPool {
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([Promise.all(this.#children.values()), patience]);
+    const exited = () => Promise.all([...this.#children.values()].map((child) => child.exited));
+    await Promise.race([exited(), patience]);
     clearTimeout(timer);
     for (const slot of this.#slots) if (slot.task) this.#abandon(slot.task, cancelled());
-    for (const child of this.#children.keys()) child.kill('SIGKILL');
-    await Promise.all(this.#children.values());
+    for (const child of this.#children.keys()) killGroup(child);
+    await exited();
+    if (this.#scratch !== undefined) rmSync(this.#scratch, { recursive: true, force: true });
+  }
+
+  /** Settle once which backend is used. */
+  #resolve(): Promise<void> {
+    this.#resolving ??= resolveBackend(shareCores(this.#options)).then(({ configuration, report }) => {
+      this.#backend = configuration;
+      this.#report = report;
+    });
+    // A binary that is put in its place later is found then.
+    this.#resolving.catch(() => {
+      this.#resolving = undefined;
+    });
+    return this.#resolving;
+  }
+
+  #tell(task: Task, stage: ProgressStage, step?: ProvingStep): void {
+    if (task.settled) return;
+    try {
+      task.options.onProgress?.(stage, {
+        attempt: Math.max(1, task.attempts),
+        ...(step !== undefined && { step }),
+      });
+    } catch {
+      // A listener's failure is not the job's.
+    }
   }
 
   #schedule(): void {
@@ -187,22 +280,40 @@ export class WorkerPool {
   }
 
   async #run(slot: Slot, task: Task): Promise<void> {
+    const attempt = ++task.attempts;
     try {
+      await this.#resolve();
+      if (slot.task !== task) return;
       await this.#start(slot);
     } catch (error) {
-      task.reject(error instanceof ProofError ? error : new ProofError('WORKER_CRASHED', String(error)));
-      this.#free(slot, task);
+      // A lost process has been dealt with, unless it was lost before it had this task.
+      if (slot.task === task && task.attempts === attempt && !slot.child) {
+        task.reject(error instanceof ProofError ? error : new ProofError('WORKER_CRASHED', String(error)));
+        this.#free(slot, task);
+      }
       return;
     }
     // The job may have been cancelled while the process came up.
-    if (slot.task === task) this.#send(slot.child, { type: 'prove', id: task.id, job: task.job });
+    if (slot.task === task && task.attempts === attempt)
+      this.#send(slot.child, { type: 'prove', id: task.id, job: task.job });
+  }
+
+  /** A directory for one process's files, readable by this user alone. */
+  #scratchFor(): string {
+    this.#scratch ??= mkdtempSync(join(tmpdir(), 'zkmargin-prover-'));
+    const path = join(this.#scratch, String(this.#nextChild++));
+    mkdirSync(path, { mode: 0o700 });
+    return path;
   }
 
   #start(slot: Slot): Promise<void> {
     if (slot.ready) return slot.ready;
+    const scratch = this.#scratchFor();
     const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
     const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [], {
       execArgv: ['--import', loader],
+      // A group of its own, see the class.
+      detached: true,
       // Nothing of the parent's environment that could be a secret.
       env: {
         PATH: process.env.PATH ?? '',
@@ -216,6 +327,9 @@ export class WorkerPool {
     slot.proofs = 0;
     const exited = new Promise<void>((resolve) => {
       const end = () => {
+        // An external prover outlives a process that was killed from outside.
+        if (this.#backend.name === 'rapidsnark') killGroup(child);
+        rmSync(scratch, { recursive: true, force: true });
         this.#children.delete(child);
         resolve();
       };
@@ -224,7 +338,7 @@ export class WorkerPool {
         if (child.pid === undefined) end();
       });
     });
-    this.#children.set(child, exited);
+    this.#children.set(child, { exited, rss: 0 });
     slot.ready = new Promise<void>((resolve, reject) => {
       const crashed = (code: number | null, signal: NodeJS.Signals | null) => {
         const how = signal ? `signal ${signal}` : `code ${code}`;
@@ -238,14 +352,24 @@ export class WorkerPool {
         slot.ready = undefined;
         const { task } = slot;
         if (!this.#closed) this.#restarts++;
-        if (task) {
-          task.reject(error);
-          this.#free(slot, task);
+        if (!task) return;
+        if (!this.#closed && !task.settled && task.attempts <= this.#options.crashRetries) {
+          this.#retried++;
+          slot.task = undefined;
+          task.slot = undefined;
+          this.#queue.unshift(task);
+          this.#tell(task, 'queued');
+          this.#schedule();
+          return;
         }
+        task.reject(error);
+        this.#free(slot, task);
       };
       child.once('exit', crashed);
       child.once('error', () => crashed(null, null));
       child.on('message', (message: FromWorker) => {
+        const known = this.#children.get(child);
+        if (known && 'rss' in message) known.rss = message.rss;
         if (message.type === 'ready') resolve();
         else if (slot.child === child) this.#receive(slot, message);
       });
@@ -255,6 +379,8 @@ export class WorkerPool {
       type: 'start',
       circuits: [...this.#options.circuits],
       preload: this.#options.preload,
+      backend: this.#backend,
+      scratch,
     });
     return slot.ready;
   }
@@ -263,13 +389,21 @@ export class WorkerPool {
     const { task } = slot;
     if (!task || task.id !== message.id) return;
     if (message.type === 'progress') {
-      if (!task.settled) task.options.onProgress?.(message.stage);
+      this.#tell(task, message.stage, message.step);
       return;
     }
     slot.proofs++;
     if (message.type === 'proved') task.resolve(message.result);
     else task.reject(deserializeError(message.error));
-    if (slot.proofs >= this.#options.recycleAfter) this.#retire(slot);
+    // A listener may have cancelled the job at its last event.
+    if (slot.task !== task) return;
+    if (message.type === 'failed' && message.error.code === 'TIMEOUT') {
+      // What the external prover has started is still in the process's group.
+      this.#discard(slot);
+    } else if (slot.proofs >= this.#options.recycleAfter || message.rss > this.#options.recycleAboveBytes) {
+      this.#recycled++;
+      this.#retire(slot);
+    }
     this.#free(slot, task);
   }
 
@@ -291,14 +425,18 @@ export class WorkerPool {
     }
     const { slot } = task;
     if (!slot || slot.task !== task) return;
+    this.#discard(slot);
+    this.#free(slot, task);
+  }
+
+  /** Kill a slot's process and everything in its group. */
+  #discard(slot: Slot): void {
     const { child } = slot;
     slot.child = undefined;
     slot.ready = undefined;
-    if (child) {
-      child.kill('SIGKILL');
-      this.#restarts++;
-    }
-    this.#free(slot, task);
+    if (!child) return;
+    killGroup(child);
+    this.#restarts++;
   }
 
   /** Let an idle process end by itself; the slot starts another when it needs one. */
@@ -309,7 +447,7 @@ export class WorkerPool {
     if (!child) return;
     this.#send(child, { type: 'close' });
     // One that does not listen any more is killed, without keeping the event loop for it.
-    const timer = setTimeout(() => child.kill('SIGKILL'), 3000);
+    const timer = setTimeout(() => killGroup(child), 3000);
     timer.unref();
     child.once('exit', () => clearTimeout(timer));
   }
@@ -317,6 +455,22 @@ export class WorkerPool {
   #send(child: ChildProcess | undefined, message: ToWorker): void {
     // A failed send means that the process is going; its exit event tells the rest.
     if (child?.connected) child.send(message, () => {});
+  }
+}
+
+/** Several processes at work share the cores, unless their threads were chosen. */
+function shareCores({ backend, size }: Required<WorkerPoolOptions>): BackendConfiguration {
+  if (backend.name !== 'native' || backend.threads !== undefined || size <= 1) return backend;
+  return { ...backend, threads: Math.max(1, Math.floor(availableParallelism() / size)) };
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // The group is gone, or not there yet.
+    child.kill('SIGKILL');
   }
 }
 

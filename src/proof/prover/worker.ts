@@ -1,4 +1,6 @@
 /** A proving process. Its parent talks to it over IPC; it ends when told to, or when the parent is gone. */
+import { rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { ProofError, serializeError } from '../errors.ts';
 import { CircuitProver } from './circuit-prover.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
@@ -10,23 +12,41 @@ const send = (message: FromWorker) => {
 };
 
 let prover = new CircuitProver([]);
+let scratch: string | undefined;
 let busy = false;
 
 process.on('message', (message: ToWorker) => {
   void handle(message);
 });
-process.on('disconnect', () => process.exit(0));
-// An interrupt at the terminal reaches the whole process group; the parent decides when this process ends.
+process.on('disconnect', () => {
+  // Nobody else is left to remove witnesses, and to end an external prover in this process's group.
+  if (scratch !== undefined) {
+    rmSync(scratch, { recursive: true, force: true });
+    try {
+      // The last process removes the pool's directory; for the others it is not empty yet.
+      rmdirSync(dirname(scratch));
+    } catch {}
+  }
+  try {
+    process.kill(-process.pid, 'SIGKILL');
+  } catch {
+    // This process leads no group.
+  }
+  process.exit(0);
+});
+// An interrupt at the terminal is the parent's to handle; it decides when this process ends.
 process.on('SIGINT', () => {});
 
 async function handle(message: ToWorker): Promise<void> {
+  const rss = () => process.memoryUsage.rss();
   switch (message.type) {
     case 'start': {
-      prover = new CircuitProver(message.circuits);
+      scratch = message.scratch;
+      prover = new CircuitProver(message.circuits, message.backend, { scratch, ownGroup: false });
       // A circuit that does not load fails its own jobs, with a typed error, and no others.
       if (message.preload)
         await Promise.allSettled(message.circuits.map((circuit) => prover.load(circuit.name)));
-      send({ type: 'ready' });
+      send({ type: 'ready', rss: rss() });
       return;
     }
     case 'prove': {
@@ -34,10 +54,12 @@ async function handle(message: ToWorker): Promise<void> {
       try {
         if (busy) throw new ProofError('INTERNAL', 'the proving process works on another job');
         busy = true;
-        const result = await prover.prove(job, (stage) => send({ type: 'progress', id, stage }));
-        send({ type: 'proved', id, result });
+        const result = await prover.prove(job, (stage, step) =>
+          send({ type: 'progress', id, stage, ...(step !== undefined && { step }) }),
+        );
+        send({ type: 'proved', id, result, rss: rss() });
       } catch (error) {
-        send({ type: 'failed', id, error: serializeError(error) });
+        send({ type: 'failed', id, error: serializeError(error), rss: rss() });
       } finally {
         busy = false;
       }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import {
@@ -9,10 +10,15 @@ import {
 } from '../../margin/exact/solvency.ts';
 import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../margin/parameters.ts';
-import { SCALAR_FIELD } from '../../market/instrument.ts';
+import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
+import { canonicalLegs, LINEAR, SCALAR_FIELD } from '../../market/instrument.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { solvencyInput } from './solvency.ts';
 import { randomLegs, randomRound } from './testing.ts';
+
+const surfaces = JSON.parse(
+  readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+) as SviSurfaces;
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 11);
 const ACCOUNTS = 60;
@@ -59,6 +65,36 @@ describe('solvency in exact integers', () => {
     }
   });
 
+  it('never holds of an account that can be proven insolvent, for a short cash delta without losses either', () => {
+    // Found in review: place 0 once showed a loss by the rounding of 2^0, which insolvency counted and solvency did not.
+    const round = exampleRound(surfaces, 'BTC');
+    const option = (kind: 'call' | 'put', expiryHour: number, strike: bigint, quantity: bigint) => ({
+      instrument: { kind, expiryHour, strike },
+      quantity,
+    });
+    const [near, next, later, last] = [0, 1, 5, 7].map((row) => round.expiries[row]!.expiryHour) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const legs = canonicalLegs([
+      { instrument: LINEAR, quantity: -28_077_262n },
+      option('put', near, 930_000_000n, 100_000_000n),
+      option('call', near, 1_030_000_000n, 100_000_000n),
+      option('put', next, 850_000_000n, 100_000_000n),
+      option('call', next, 990_000_000n, 100_000_000n),
+      option('call', next, 1_030_000_000n, 100_000_000n),
+      option('put', later, 900_000_000n, -21_767_153n),
+      option('call', last, 1_030_000_000n, -100_000_000n),
+    ]);
+    const scale = 2n ** 40n;
+    const { mark, requirement, scenarios } = exactMargin({ legs, scale }, round, DEFAULT_PARAMETERS);
+    expect(scenarios[0]!.loss).toBe(0n);
+    const least = leastCash(exactSolvency({ legs, scale, cash: 0n }, round, DEFAULT_PARAMETERS).slack);
+    expect(least).toBeGreaterThanOrEqual(requirement - mark);
+  });
+
   it('refuses cash, level and layouts out of range', () => {
     const round = randomRound(mulberry32(1));
     const legs = randomLegs(mulberry32(2), round);
@@ -74,6 +110,9 @@ describe('solvency in exact integers', () => {
       expect.objectContaining({ code: 'UNSUPPORTED', field: 'parameters.scenarios[5]' }),
     );
     expect(() => requireSolvencyLayout(DEFAULT_PARAMETERS)).not.toThrow();
+    expect(() => requireSolvencyLayout({ ...DEFAULT_PARAMETERS, priceStep: 349_526 })).toThrow(
+      expect.objectContaining({ code: 'UNSUPPORTED', field: 'parameters.priceStep' }),
+    );
   });
 });
 

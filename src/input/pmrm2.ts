@@ -151,25 +151,30 @@ export interface Pmrm2Result {
   readonly scenarioPnl: number[];
 }
 
-/** True for a document in this format. */
+/** True for a document in this format: a case, a list of cases, or `{cases: [...]}`. */
 export function isPmrm2Document(document: unknown): boolean {
   if (typeof document !== 'object' || document === null) return false;
-  return 'cases' in document || ('scenario' in document && 'parameters' in document);
+  if (Array.isArray(document)) return document.length > 0 && document.every(isCase);
+  return 'cases' in document || isCase(document);
+}
+
+function isCase(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'scenario' in value && 'parameters' in value;
 }
 
 /** The cases of a document, with the path of each. */
 function casesOf(document: unknown): { value: unknown; field: string }[] {
-  if (typeof document === 'object' && document !== null && 'cases' in document) {
-    const { cases } = document as { cases: unknown };
-    if (!Array.isArray(cases)) {
-      throw new ZkMarginError('MALFORMED', 'Give cases as a list.', { field: 'cases' });
-    }
-    if (cases.length > 100_000) {
-      throw new ZkMarginError('TOO_LARGE', 'Give at most 100,000 cases at a time.', { field: 'cases' });
-    }
-    return cases.map((value: unknown, index) => ({ value, field: `cases[${index}]` }));
+  const wrapped = typeof document === 'object' && document !== null && 'cases' in document;
+  const prefix = wrapped ? 'cases' : '';
+  const cases: unknown = wrapped ? (document as { cases: unknown }).cases : document;
+  if (!Array.isArray(cases) || (!wrapped && cases.length === 0)) {
+    if (wrapped) throw new ZkMarginError('MALFORMED', 'Give cases as a list.', { field: 'cases' });
+    return [{ value: document, field: '' }];
   }
-  return [{ value: document, field: '' }];
+  if (cases.length > 100_000) {
+    throw new ZkMarginError('TOO_LARGE', 'Give at most 100,000 cases at a time.', { field: prefix });
+  }
+  return cases.map((value: unknown, index) => ({ value, field: `${prefix}[${index}]` }));
 }
 
 /**

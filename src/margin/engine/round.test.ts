@@ -2,9 +2,10 @@
  * The engine's `ramm-core` against the integers that are proven.
  *
  * Tolerance: the exact model quantises each option's probabilities, which is at most `1e-7 (F + K) + 2e-7 F` of its price
- * (docs/margin-model.md, 7.5; measured 4.7e-7 F), and a vol multiplier of 2^-14, which is `vega σ 2^-14` of a shocked
- * price. A damped change of value therefore differs by at most twice the first (mark and shocked mark, the latter at the
- * moved forward) and once the second, times the maintenance factor.
+ * (docs/margin-model.md, 7.5; measured 4.7e-7 F), and a vol multiplier within 2^-18 (its last place is 2^-20, its
+ * power of two has an error below 3e-6), which is `vega σ 2^-18` of a shocked price. A damped change of value therefore
+ * differs by at most twice the first (mark and shocked mark, the latter at the moved forward) and once the second, times
+ * the maintenance factor.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -71,7 +72,7 @@ describe.each([
         // Vega of a shocked state may exceed today's; at the money it is the largest, F √T n(0).
         const { secondsToExpiry } = market.underlyings[0]!.expiries[position.expiry]!;
         const most = 0.4 * forward * 2 * Math.sqrt(Math.max(secondsToExpiry, 3_600) / 31_536_000);
-        vega += Math.abs(position.quantity) * Math.max(most, Math.abs(greeks.vega)) * volatility * 2 ** -14;
+        vega += Math.abs(position.quantity) * Math.max(most, Math.abs(greeks.vega)) * volatility * 2 ** -18;
       }
       const units = 1e-6 * (2 + account.legs.length);
       const near = (value: number, integer: bigint, tolerance: number) =>

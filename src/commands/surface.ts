@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { SviValue } from '../input/surface.ts';
 import type { ArbitrageRange } from '../market/arbitrage.ts';
 import type { BuiltExpiry, BuiltSurface, SurfaceLoss } from '../market/build-surface.ts';
+import { textTable } from '../report/table.ts';
 import { printJson, readDocument, writeLine } from './io.ts';
 
 const HELP = `
@@ -198,18 +199,15 @@ function shortNumber(value: number): string {
   return String(Number(value.toPrecision(7)));
 }
 
-/** Columns aligned to the right, but the first and the last. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, column) =>
-    rows.reduce((width, row) => Math.max(width, row[column]!.length), title.length),
+/** Columns aligned to the right, but the first and an untitled last one. */
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const last = titles.length - 1;
+  return textTable(
+    titles.map((title, index) => ({
+      title,
+      align: index === 0 || (index === last && title === '') ? ('left' as const) : ('right' as const),
+    })),
+    rows,
+    { rule: false },
   );
-  const last = head.length - 1;
-  const line = (cells: readonly string[]) =>
-    `  ${cells
-      .map((text, column) => {
-        const left = column === 0 || (column === last && head[last] === '');
-        return left ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
-      })
-      .join('  ')}`.trimEnd();
-  return [line(head), ...rows.map(line)].join('\n');
 }

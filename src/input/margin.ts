@@ -2,6 +2,7 @@
  * The document of `zkmargin margin`: a market, a portfolio, a model, and optionally candidate trades and a history for
  * tail risk. Checked against its schema, resolved, and checked again for what a schema cannot say.
  */
+
 import { type Static, Type } from 'typebox';
 import { joinField, ZkMarginError } from '../errors.ts';
 import type { CandidateTrade } from '../margin/engine/incremental.ts';
@@ -18,11 +19,11 @@ import {
   type Reservation,
   type UnderlyingState,
 } from '../margin/engine/state.ts';
-import { YEAR_SECONDS } from '../margin/engine/valuation.ts';
 import { presetModel } from '../margin/presets/index.ts';
 import { buildSurface } from '../market/build-surface.ts';
 import { formatExpiry } from '../market/instrument.ts';
 import { sviCap } from '../market/surface.ts';
+import { YEAR_SECONDS } from '../market/words.ts';
 import { checkShape } from './check.ts';
 import { secondsOf } from './time.ts';
 

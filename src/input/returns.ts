@@ -18,9 +18,9 @@
  */
 import { type Static, type TNumberOptions, Type } from 'typebox';
 import { requireFinite, ZkMarginError } from '../errors.ts';
+import { DAY_SECONDS } from '../market/words.ts';
 import {
   createHistory,
-  DAY_SECONDS,
   MAX_HISTORY_STEPS,
   MAX_HISTORY_UNDERLYINGS,
   type ReturnHistory,

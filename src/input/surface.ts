@@ -12,15 +12,13 @@ import {
   type SurfaceInput,
 } from '../market/build-surface.ts';
 import type { OptionQuote } from '../market/quotes.ts';
-import { sviCap, sviTotalVariance } from '../market/surface.ts';
+import { DERIVE_MAX_TOTAL_VARIANCE, sviCap, sviTotalVariance } from '../market/surface.ts';
 import { YEAR_SECONDS } from '../market/words.ts';
 import { checkShape } from './check.ts';
 import { secondsOf } from './time.ts';
 
 /** Largest number of SVI rows. */
 export const MAX_SVI_ROWS = 1_000_000;
-/** Largest total variance that Derive's SVI gives (derivexyz/lyra-utils, SVI.sol). */
-export const DERIVE_MAX_TOTAL_VARIANCE = 144;
 
 const Amount = Type.Union([Type.Number({ minimum: 0, maximum: 1e15 }), Type.Null()]);
 const Volatility = Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()]);

@@ -143,6 +143,9 @@ export function sviVolatility(
   return Math.sqrt(Math.max(0, sviTotalVariance(svi, clamped)) / years);
 }
 
+/** Largest total variance that Derive's SVI gives (derivexyz/lyra-utils, SVI.sol). */
+export const DERIVE_MAX_TOTAL_VARIANCE = 144;
+
 /** The cap `4 √(a + bσ)` on log-moneyness that Derive applies to SVI. */
 export function sviCap(svi: SviParameters): number {
   return 4 * Math.sqrt(svi.a + svi.b * svi.sigma);

@@ -30,6 +30,8 @@ export const MAX_PILLAR = 2n ** 19n - 1n;
 export const PRICE_UNIT = 1_000_000n;
 /** Seconds of a year. */
 export const YEAR_SECONDS = 31_536_000;
+/** Seconds of a day. */
+export const DAY_SECONDS = 86_400;
 /** Shortest time to expiry that is priced, in seconds. */
 export const MIN_TENOR_SECONDS = 3_600;
 

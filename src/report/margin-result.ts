@@ -2,7 +2,7 @@
 import { ZkMarginError } from '../errors.ts';
 import type { MarginRequest } from '../input/margin.ts';
 import { readReturns } from '../input/returns.ts';
-import { type Breakdown, breakdownOf } from '../margin/engine/breakdown.ts';
+import { type Breakdown, breakdownOf, neighboursOf } from '../margin/engine/breakdown.ts';
 import { incrementalMargin } from '../margin/engine/incremental.ts';
 import { greeksLadder, type LadderRung, type RiskMatrix, riskMatrices } from '../margin/engine/ladder.ts';
 import { computeMargin, type Equity, type Margin, type Tier } from '../margin/engine/margin.ts';
@@ -74,6 +74,7 @@ export interface MarginResult {
 export function marginResult(request: MarginRequest): MarginResult {
   const margin = computeMargin(request.portfolio, request.market, request.model);
   const { market, model, scan } = margin;
+  const neighbours = neighboursOf(margin);
   return {
     portfolio: request.portfolio.id,
     asOf: new Date(market.asOf * 1000).toISOString(),
@@ -84,12 +85,12 @@ export function marginResult(request: MarginRequest): MarginResult {
     maintenance: {
       requirement: margin.maintenanceRequirement,
       margin: margin.maintenanceMargin,
-      breakdown: breakdownOf(margin, 'maintenance'),
+      breakdown: breakdownOf(margin, 'maintenance', neighbours),
     },
     initial: {
       requirement: margin.initialRequirement,
       margin: margin.initialMargin,
-      breakdown: breakdownOf(margin, 'initial'),
+      breakdown: breakdownOf(margin, 'initial', neighbours),
     },
     scan: {
       loss: scan.loss,

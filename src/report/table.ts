@@ -7,8 +7,12 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** A table with a rule below its head; rows of one cell `---` are drawn as a rule. */
-export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+/** A table, with a rule below its head unless told otherwise; rows of one cell `---` are drawn as a rule. */
+export function textTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  options: { readonly rule?: boolean } = {},
+): string {
   const widths = columns.map(({ title }, index) =>
     rows.reduce(
       (width, row) => (row[0] === RULE ? width : Math.max(width, (row[index] ?? '').length)),
@@ -25,7 +29,7 @@ export function textTable(columns: readonly Column[], rows: readonly (readonly s
   const rule = `  ${widths.map((width) => '-'.repeat(width)).join('  ')}`;
   return [
     line(columns.map(({ title }) => title)),
-    rule,
+    ...(options.rule === false ? [] : [rule]),
     ...rows.map((row) => (row[0] === RULE ? rule : line(row))),
   ].join('\n');
 }

@@ -1,12 +1,11 @@
 /** Aligned histories of returns, and their overlapping windows. */
 import { requireFinite, ZkMarginError } from '../errors.ts';
+import { DAY_SECONDS } from '../market/words.ts';
 
 /** Most underlyings of one history. */
 export const MAX_HISTORY_UNDERLYINGS = 16;
 /** Most steps of one history. */
 export const MAX_HISTORY_STEPS = 1_000_000;
-/** Seconds of a day. */
-export const DAY_SECONDS = 86_400;
 
 /** Returns of several underlyings over the same steps of time. Made by {@link createHistory}. */
 export interface ReturnHistory {

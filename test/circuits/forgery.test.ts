@@ -2,7 +2,7 @@
  * Forgeries: the circuit's own sources with lying hints. A hint (`<--`) is no constraint, so the twin has the same
  * constraint system, and its witnesses must be refused by it. Conditions on low bits confine the lie to one leg.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
@@ -10,7 +10,9 @@ import { canonicalLegs } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { twinSource } from './tampering.ts';
 
+const FILE = 'circuits/main/insolvency-8.circom';
 const root = new URL('../../', import.meta.url);
 const surfaces = JSON.parse(
   readFileSync(new URL('examples/surfaces-2025-02-19.json', root), 'utf8'),
@@ -27,7 +29,7 @@ let input: CircuitInput;
 let honest: bigint[];
 
 beforeAll(async () => {
-  circuit = await CircuitTester.fromFile('circuits/main/insolvency-8.circom');
+  circuit = await CircuitTester.fromFile(FILE);
   input = await insolvencyInput({
     legs: canonicalLegs(
       [91_000n, 96_000n, 101_000n, 108_000n].map((usd, index) => ({
@@ -50,44 +52,11 @@ beforeAll(async () => {
   honest = await circuit.witness(input);
 });
 
-/** The instance in one text, with replacements that must each find their place. */
-function twinSource(replacements: Readonly<Record<string, string>>): string {
-  const parts = new Map(
-    readdirSync(new URL('circuits/lib/', root)).map((name) => [
-      name,
-      readFileSync(new URL(`circuits/lib/${name}`, root), 'utf8'),
-    ]),
-  );
-  const done = new Set<string>();
-  const libraries = new Set<string>();
-  const inline = (text: string): string =>
-    text
-      .replace(/pragma circom [^;]+;/, '')
-      .replace(/include "(?:\.\.\/lib\/)?([^"]+)";/g, (line, name: string) => {
-        const part = parts.get(name);
-        if (part === undefined) {
-          libraries.add(line);
-          return '';
-        }
-        if (done.has(name)) return '';
-        done.add(name);
-        return inline(part);
-      });
-  const main = readFileSync(new URL('circuits/main/insolvency-8.circom', root), 'utf8');
-  const body = inline(main);
-  let text = `pragma circom 2.2.0;\n${[...libraries].join('\n')}\n${body}`;
-  for (const [original, replacement] of Object.entries(replacements)) {
-    expect(text.split(original), original).toHaveLength(2);
-    text = text.replace(original, () => replacement);
-  }
-  return text;
-}
-
 /** The witness of a twin: other hints, as many constraints and wires. */
 async function forge(
   replacements: Readonly<Record<string, string>>,
 ): Promise<{ twin: CircuitTester; witness: bigint[] }> {
-  const twin = await CircuitTester.fromText('insolvency-8', twinSource(replacements));
+  const twin = await CircuitTester.fromText('insolvency-8', twinSource(FILE, replacements));
   expect([twin.constraints, twin.r1cs.wires]).toEqual([circuit.constraints, circuit.r1cs.wires]);
   return { twin, witness: await twin.witness(input) };
 }

@@ -4,11 +4,12 @@
  *
  * Every base is homogeneous of degree one in the positions, except `deltaConcentration`, which is there to grow faster.
  */
+import { YEAR_SECONDS } from '../../market/words.ts';
 import type { AddOn, MarginModel } from './model.ts';
 import { worstBasis } from './scan.ts';
 import { smileVolatilityAt } from './smile.ts';
 import type { EarlierSmile, MarketState, Portfolio } from './state.ts';
-import { type ProbePlan, type ValuedPosition, YEAR_SECONDS } from './valuation.ts';
+import type { ProbePlan, ValuedPosition } from './valuation.ts';
 
 /** One add-on, measured. */
 export interface MeasuredAddOn {

@@ -11,7 +11,7 @@ import type { Portfolio } from './state.ts';
 import { requireFiniteResult, type ValuedPosition } from './valuation.ts';
 
 /** Units per numeraire: millionths of a USD, or hundred-millionths of a coin. */
-export function breakdownScale(margin: Margin): number {
+export function breakdownScale(margin: Pick<Margin, 'model'>): number {
   return margin.model.numeraire === 'usd' ? 1e6 : 1e8;
 }
 
@@ -59,12 +59,49 @@ export interface Breakdown {
 /** Most positions for which standalone and marginal requirements are computed: they take a margin call each. */
 export const MAX_MARGINAL_POSITIONS = 1_000;
 
+/** Requirements at both levels. */
+type Requirements = Pick<Margin, 'model' | 'maintenanceRequirement' | 'initialRequirement'>;
+
+/** What would be required of one position alone, and of the portfolio without it. */
+export interface Neighbour {
+  readonly alone: Requirements;
+  readonly without: Requirements;
+}
+
+/** The neighbours of a margin, by position; undefined when there are more than {@link MAX_MARGINAL_POSITIONS}. */
+export function neighboursOf(margin: Margin): Neighbour[] | undefined {
+  const { valued, plan, market, model, portfolio } = margin;
+  if (valued.length > MAX_MARGINAL_POSITIONS) return undefined;
+  const requirements = (items: readonly ValuedPosition[], holder: Portfolio): Requirements => {
+    const { maintenanceRequirement, initialRequirement } = marginOfValued(items, plan, holder, market, model);
+    return { model, maintenanceRequirement, initialRequirement };
+  };
+  return valued.map((item, index) => ({
+    alone: requirements([item], {
+      id: portfolio.id,
+      cash: 0,
+      positions: [item.position],
+      collateral: [],
+      reservations: [],
+    }),
+    without: requirements(
+      valued.filter((_, other) => other !== index),
+      portfolio,
+    ),
+  }));
+}
+
 /**
  * Takes a requirement apart.
  *
+ * @param neighbours as {@link neighboursOf} gives them; they serve both levels
  * @throws ZkMarginError `ARITHMETIC_OVERFLOW` where a part is no finite number
  */
-export function breakdownOf(margin: Margin, level: MarginLevel): Breakdown {
+export function breakdownOf(
+  margin: Margin,
+  level: MarginLevel,
+  neighbours: readonly Neighbour[] | undefined = neighboursOf(margin),
+): Breakdown {
   const { valued, components } = margin;
   const scale = breakdownScale(margin);
   const requirement = roundedRequirement(margin, level);
@@ -96,49 +133,43 @@ export function breakdownOf(margin: Margin, level: MarginLevel): Breakdown {
   const byPosition = new Float64Array(valued.length);
   let other = 0;
   for (const component of components) {
-    const parts = partsOf(component, level);
-    for (let index = 0; index < byPosition.length; index++) byPosition[index]! += parts.positions[index]!;
-    other += component[level] - sum(parts.positions);
+    const parts = positionsAt(component, level);
+    for (let index = 0; index < byPosition.length; index++) byPosition[index]! += parts[index]!;
+    other += component[level] - sum(parts);
   }
   const contributions = apportion(requirement, [...byPosition.map((part) => part * scale), other * scale]);
   const otherAmount = contributions.pop()!;
-  const perPosition = valued.length <= MAX_MARGINAL_POSITIONS;
   return {
     level,
     unitsPerNumeraire: scale,
     requirement,
     components: named.map(({ id }, index) => ({ id, amount: amounts[index]! })),
     expiries: sumByExpiry(margin, contributions),
-    positions: valued.map((item, index) => ({
-      id: item.position.id,
-      contribution: contributions[index]!,
-      standalone: perPosition ? standaloneOf(margin, item, level) : null,
-      marginal: perPosition ? requirement - requirementWithout(margin, index, level) : null,
-    })),
+    positions: valued.map(({ position }, index) => {
+      const neighbour = neighbours?.[index];
+      return {
+        id: position.id,
+        contribution: contributions[index]!,
+        standalone: neighbour ? roundedRequirement(neighbour.alone, level) : null,
+        marginal: neighbour ? requirement - roundedRequirement(neighbour.without, level) : null,
+      };
+    }),
     other: otherAmount,
   };
 }
 
 /** The requirement in whole units, rounded up. */
-export function roundedRequirement(margin: Margin, level: MarginLevel): bigint {
+export function roundedRequirement(margin: Requirements, level: MarginLevel): bigint {
   const requirement = level === 'maintenance' ? margin.maintenanceRequirement : margin.initialRequirement;
   const units = requirement * breakdownScale(margin);
   requireFiniteResult(units, 'requirement');
   return BigInt(Math.ceil(units));
 }
 
-function partsOf(
-  component: MarginComponent,
-  level: MarginLevel,
-): { positions: Float64Array; collateral: Float64Array } {
+/** What each position contributes to a component at a level. */
+function positionsAt(component: MarginComponent, level: MarginLevel): Float64Array {
   const rate = component.base > 0 ? component[level] / component.base : 0;
-  return {
-    positions: component.positions.map((part) => part * rate),
-    collateral:
-      level === 'maintenance' && component.collateralMaintenance !== undefined
-        ? component.collateralMaintenance
-        : component.collateral.map((part) => part * rate),
-  };
+  return component.positions.map((part) => part * rate);
 }
 
 function sumByExpiry(margin: Margin, contributions: readonly bigint[]): ExpiryAmount[] {
@@ -153,25 +184,6 @@ function sumByExpiry(margin: Margin, contributions: readonly bigint[]): ExpiryAm
     } else entry.amount += contributions[index]!;
   });
   return [...sums.values()];
-}
-
-function standaloneOf(margin: Margin, item: ValuedPosition, level: MarginLevel): bigint {
-  const alone: Portfolio = {
-    id: margin.portfolio.id,
-    cash: 0,
-    positions: [item.position],
-    collateral: [],
-    reservations: [],
-  };
-  return roundedRequirement(marginOfValued([item], margin.plan, alone, margin.market, margin.model), level);
-}
-
-function requirementWithout(margin: Margin, index: number, level: MarginLevel): bigint {
-  const rest = margin.valued.filter((_, other) => other !== index);
-  return roundedRequirement(
-    marginOfValued(rest, margin.plan, margin.portfolio, margin.market, margin.model),
-    level,
-  );
 }
 
 function sum(values: Float64Array): number {

@@ -18,6 +18,15 @@ export interface GreekSums {
   readonly volgaPerPointSquared: number;
 }
 
+const NO_GREEKS = {
+  delta: 0,
+  gammaPerPercent: 0,
+  vegaPerPoint: 0,
+  thetaPerDay: 0,
+  vannaPerPercentPoint: 0,
+  volgaPerPointSquared: 0,
+};
+
 /** One rung of the ladder: what is held at a strike, or outside options of an expiry. */
 export interface LadderRung extends GreekSums {
   readonly underlying: string;
@@ -52,12 +61,7 @@ export function greeksLadder(margin: Margin): LadderRung[] {
         linear: 0,
         volatility: position.kind === 'option' ? volatility : null,
         value: 0,
-        delta: 0,
-        gammaPerPercent: 0,
-        vegaPerPoint: 0,
-        thetaPerDay: 0,
-        vannaPerPercentPoint: 0,
-        volgaPerPointSquared: 0,
+        ...NO_GREEKS,
       };
       rungs.set(key, rung);
     }
@@ -77,14 +81,7 @@ export function greeksLadder(margin: Margin): LadderRung[] {
 
 /** Sums of rungs. */
 export function sumGreeks(rungs: readonly GreekSums[]): GreekSums {
-  const total = {
-    delta: 0,
-    gammaPerPercent: 0,
-    vegaPerPoint: 0,
-    thetaPerDay: 0,
-    vannaPerPercentPoint: 0,
-    volgaPerPointSquared: 0,
-  };
+  const total = { ...NO_GREEKS };
   for (const rung of rungs) {
     for (const name of Object.keys(total) as (keyof GreekSums)[]) total[name] += rung[name];
   }

@@ -31,8 +31,6 @@ export interface MarginComponent {
   /** Parts of the base by position and by collateral; they sum to it, but for reservations and the floor. */
   readonly positions: Float64Array;
   readonly collateral: Float64Array;
-  /** Parts of collateral at the maintenance level where they are no multiple of those of the base. */
-  readonly collateralMaintenance?: Float64Array;
 }
 
 /** What an account has. */
@@ -224,11 +222,10 @@ function haircutComponent(
     portfolio.collateral,
     (item) => item.value * (item.initialHaircut - taken(item)),
   );
-  const collateralMaintenance = Float64Array.from(
-    portfolio.collateral,
-    (item) => item.value * (item.maintenanceHaircut - taken(item)),
+  const maintenance = portfolio.collateral.reduce(
+    (sum, item) => sum + item.value * (item.maintenanceHaircut - taken(item)),
+    0,
   );
-  const maintenance = collateralMaintenance.reduce((sum, part) => sum + part, 0);
   const initial = collateral.reduce((sum, part) => sum + part, 0);
   return {
     id: 'collateralHaircut',
@@ -238,7 +235,6 @@ function haircutComponent(
     initial,
     positions: new Float64Array(valued.length),
     collateral,
-    collateralMaintenance,
   };
 }
 

@@ -3,25 +3,17 @@
  * priced at the moved forward with the vol of their strike, moved in proportion; those that expire within the horizon are
  * worth their intrinsic value at its end.
  */
+import { DAY_SECONDS, YEAR_SECONDS } from '../../market/words.ts';
 import { black76Price } from '../../math/float/black76.ts';
+import { inverseValue } from '../../math/float/linear.ts';
 import type { MarketMove, PortfolioParts, Revalue } from '../../risk/revaluation.ts';
 import type { Margin } from './margin.ts';
-import { discountOf, type ValuedPosition, YEAR_SECONDS } from './valuation.ts';
-
-const DAY_SECONDS = 86_400;
+import { discountOf, type ValuedPosition } from './valuation.ts';
 
 /** The change of a portfolio's value in USD under a move, collateral that moves with an underlying included. */
 export function revaluationOf(margin: Margin): Revalue {
-  return (move) => {
-    let change = 0;
-    for (const item of margin.valued) change += positionChange(item, move, margin);
-    for (const item of margin.portfolio.collateral) {
-      if (item.offsets === undefined) continue;
-      const growth = Math.expm1(move.logReturns[item.offsets.underlying] ?? 0);
-      change += item.value * item.offsets.fraction * growth * usdPer(margin, item.offsets.underlying);
-    }
-    return change;
-  };
+  const { revalue } = revaluationParts(margin);
+  return (move) => revalue(move).reduce((sum, change) => sum + change, 0);
 }
 
 /** The same by position, for an allocation of the shortfall. */
@@ -59,7 +51,13 @@ function positionChange(item: ValuedPosition, move: MarketMove, margin: Margin):
   if (position.kind === 'spot') return quantity * underlying.spot * (factor - 1);
   if (position.kind !== 'option') {
     return position.inverse
-      ? quantity * (1 - 1 / factor) * underlying.spot * factor
+      ? quantity *
+          inverseValue({
+            size: item.forward,
+            entry: item.forward,
+            mark: item.forward * factor,
+            index: underlying.spot * factor,
+          }).profitUsd
       : quantity * item.forward * (factor - 1);
   }
   const expiry = underlying.expiries[position.expiry]!;
@@ -76,13 +74,6 @@ function positionChange(item: ValuedPosition, move: MarketMove, margin: Margin):
     volatility,
     discountOf(expiry, margin.model, years),
   );
-  const now = black76Price(
-    kind,
-    expiry.forward,
-    position.strike,
-    item.years,
-    item.volatility,
-    discountOf(expiry, margin.model, item.years),
-  );
-  return quantity * (later - now);
+  // The Greeks hold the whole position's present value, in USD.
+  return quantity * later - item.greeks.price;
 }

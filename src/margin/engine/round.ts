@@ -1,9 +1,10 @@
 /** An oracle round and an account's legs as the engine's market and portfolio: the same numbers that are proven. */
+
 import { formatExpiry, formatInstrument, type Leg, underlyingSymbolOf } from '../../market/instrument.ts';
 import { floatExpiry } from '../../market/surface.ts';
 import type { MarketRound } from '../../market/words.ts';
+import { YEAR_SECONDS } from '../../market/words.ts';
 import type { ExpiryState, MarketState, Portfolio, Position } from './state.ts';
-import { YEAR_SECONDS } from './valuation.ts';
 
 /** A round as a market of one underlying. Expiries that have passed are left out. */
 export function marketOfRound(round: MarketRound): MarketState {

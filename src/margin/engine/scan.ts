@@ -5,9 +5,10 @@
  * requirement lies between the worst joint loss and the sum of the underlyings' own worst losses, so no more relief is
  * granted than the joint scenarios show.
  */
+import { YEAR_SECONDS } from '../../market/words.ts';
 import type { MarginModel } from './model.ts';
 import type { MarketState, Portfolio } from './state.ts';
-import { discountOf, type ProbePlan, type ValuedPosition, YEAR_SECONDS } from './valuation.ts';
+import { discountOf, type ProbePlan, type ValuedPosition } from './valuation.ts';
 
 /** A scenario of each underlying at the same time; -1 for one that does not move. */
 export interface JointScenario {
@@ -103,18 +104,18 @@ function expiryInScenario(
   model: MarginModel,
   market: MarketState,
 ): ExpiryWeights {
+  if (model.staticDiscount === undefined && model.scenarios[scenario]!.role !== 'skew') {
+    // The difference of sums of marks would lose digits that the sum of profits keeps.
+    let profit = 0;
+    for (const index of group.options) profit += valued[index]!.profits[scenario]!;
+    return { discount: 1, sign: 1, profit };
+  }
   let value = 0;
   let shocked = 0;
   for (const index of group.options) {
     const item = valued[index]!;
     value += item.value;
     shocked += item.value + item.profits[scenario]!;
-  }
-  if (model.staticDiscount === undefined && model.scenarios[scenario]!.role !== 'skew') {
-    // The difference of sums of marks would lose digits that the sum of profits keeps.
-    let profit = 0;
-    for (const index of group.options) profit += valued[index]!.profits[scenario]!;
-    return { discount: 1, sign: 1, profit };
   }
   const discount = staticDiscountOf(model, market, group, shocked);
   const profit = discount * shocked - value;

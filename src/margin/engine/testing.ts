@@ -1,5 +1,7 @@
 /** Builders of markets and portfolios for tests: by hand, and at random through fast-check. */
+
 import fc from 'fast-check';
+import { YEAR_SECONDS } from '../../market/words.ts';
 import type { Margin, MarginComponent } from './margin.ts';
 import type { MarginModel } from './model.ts';
 import type { Smile } from './smile.ts';
@@ -12,7 +14,6 @@ import type {
   Reservation,
   UnderlyingState,
 } from './state.ts';
-import { YEAR_SECONDS } from './valuation.ts';
 
 /** A day in seconds. */
 export const DAY = 86_400;

@@ -3,7 +3,9 @@
  * or a stress that an add-on asks for).
  */
 import { ZkMarginError } from '../../errors.ts';
+import { DAY_SECONDS, YEAR_SECONDS } from '../../market/words.ts';
 import { type Black76Greeks, black76, black76Price } from '../../math/float/black76.ts';
+import { inverseValue } from '../../math/float/linear.ts';
 import type { AddOn, MarginModel, ModelScenario, VolatilityMove } from './model.ts';
 import { smileVolatility } from './smile.ts';
 import {
@@ -14,9 +16,6 @@ import {
   type UnderlyingState,
 } from './state.ts';
 
-/** Seconds of a year, 365 days. */
-export const YEAR_SECONDS = 31_536_000;
-const DAY_SECONDS = 86_400;
 /** A range wider than the price itself ends here. */
 const LEAST_PRICE_FACTOR = 1e-6;
 
@@ -375,8 +374,13 @@ function linearProfit(
 ): number {
   if (position.kind === 'spot') return coin ? 0 : shocked - price;
   if (position.inverse) {
-    const inCoin = 1 - price / shocked;
-    return coin ? inCoin : inCoin * spot * factor;
+    const { profitCoin, profitUsd } = inverseValue({
+      size: price,
+      entry: price,
+      mark: shocked,
+      index: spot * factor,
+    });
+    return coin ? profitCoin : profitUsd;
   }
   return coin ? (shocked - price) / (spot * factor) : shocked - price;
 }

@@ -2,6 +2,7 @@
  * Derive's PMRM2 as a {@link MarginModel}. Parameters come with each account's universe; the defaults are the published
  * set for BTC of December 2025.
  */
+import { DERIVE_MAX_TOTAL_VARIANCE } from '../../market/surface.ts';
 import type { MarginModel, ModelScenario, VolatilityMove } from '../engine/model.ts';
 
 /** Parameters of PMRM2 by their published names (Derive v2 core, `IPMRMLib_2`). */
@@ -91,7 +92,7 @@ export function pmrm2Model(
       settlementWindowSeconds: 1800,
       lookAheadSeconds: 0,
       rateFloor: 0,
-      largestTotalVariance: 144,
+      largestTotalVariance: DERIVE_MAX_TOTAL_VARIANCE,
     },
     scenarios: parameters.Scenarios.map((scenario, index) => scenarioOf(scenario, index)),
     volShock: {

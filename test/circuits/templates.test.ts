@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { INSTANCE_COUNTS, mainOf, TEMPLATE_COUNTS } from './counts.ts';
@@ -9,6 +10,13 @@ describe('constraint counts at -O2', () => {
 
   it.each(Object.entries(INSTANCE_COUNTS))('instance %s', async (name, constraints) => {
     expect((await CircuitTester.fromFile(`circuits/main/${name}.circom`)).constraints).toBe(constraints);
+  });
+
+  it.each(Object.entries(INSTANCE_COUNTS))('docs/circuits.md has the count of %s', (name, constraints) => {
+    const text = readFileSync(new URL('../../docs/circuits.md', import.meta.url), 'utf8');
+    const rows = text.split('\n').filter((line) => line.startsWith('|') && line.includes(`\`${name}\``));
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows[0]).toContain(constraints.toLocaleString('en-US'));
   });
 
   it('one revaluation stays within 100', () => {

@@ -2,91 +2,183 @@
 pragma solidity 0.8.30;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
 
-/// @notice What an account is judged by.
-/// @param cash in 1e-6 USD, signed
-/// @param mark value of the positions, in 1e-6 USD, signed
-/// @param requirement in 1e-6 USD
-/// @param scale in 2^-40, at least 1 and below 2^64
+/// @notice What an account is judged by, all at its present scale. Money is in 1e-6 USD.
+/// @param cash signed
+/// @param collateral value after haircuts
+/// @param mark value of the positions, signed
+/// @param requirement maintenance
+/// @param scale in 2^-40, at least 1
+/// @param reserved cash that bids of the running auction have paid; it is not for sale
 struct LiquidationState {
     int256 cash;
+    uint256 collateral;
     int256 mark;
     uint256 requirement;
     uint256 scale;
+    uint256 reserved;
 }
 
-/// @notice Settings of liquidations, in basis points.
-/// @param bufferBps the account is brought to the requirement and this part of it
-/// @param penaltyBps part of the sold equity that the trader loses
-/// @param rewardShareBps the keeper's part of the penalty; the rest is the fund's
-struct LiquidationSettings {
-    uint16 bufferBps;
-    uint16 penaltyBps;
-    uint16 rewardShareBps;
-}
-
-/// @notice Every figure of a liquidation, named as in section 6. Amounts are in 1e-6 USD.
-/// @param scaleTaken in 2^-40, at least 1 and at most the account's scale
-/// @param cashTaken signed
-struct LiquidationAmounts {
+/// @notice A sale of a part of an account with equity.
+/// @param target requirement and buffer
+/// @param maxScale most that may be sold: what brings the account to its target at this price
+/// @param cashTaken the slice's share of cash that is not reserved, signed
+/// @param equityTaken the slice's share of equity that is not reserved
+/// @param proceeds what the account is paid for it
+struct Sale {
     int256 equity;
     uint256 target;
-    uint256 deficit;
-    uint256 kept;
+    uint256 maxScale;
     uint256 scaleTaken;
     int256 cashTaken;
     uint256 equityTaken;
-    uint256 traderProceeds;
-    uint256 penalty;
-    uint256 reward;
-    uint256 fundFee;
-    uint256 sliceDeposit;
-    uint256 keeperPays;
+    uint256 proceeds;
 }
 
-/// @title Arithmetic of liquidations
-/// @notice Section 6 of docs/margin-model.md, to the unit.
-/// @dev With amounts below 2^96, scales below 2^64 and rates of at most 10,000, no product reaches 2^163.
+/// @notice A takeover of a part of an account without equity.
+/// @param subsidy what the taker is paid
+struct Takeover {
+    int256 equity;
+    uint256 target;
+    uint256 scaleTaken;
+    int256 cashTaken;
+    uint256 subsidy;
+}
+
+/// @title Arithmetic of liquidations and auctions
+/// @notice Section 6 of docs/margin-model.md, to the unit. Every rounding is against who takes the slice.
+/// @dev With amounts below 2^98, scales below 2^64 and rates of at most 20,000, no product reaches 2^180.
 library LiquidationMath {
-    /// @notice Equity is at least the requirement.
-    error AccountHealthy(int256 equity, uint256 requirement);
-    /// @notice Nothing is left to sell: equity is 0 or less.
-    error BadDebt(int256 equity);
+    /// @notice Equity covers what is asked for.
+    error AccountHealthy(int256 equity, uint256 target);
+    /// @notice The account has no equity to sell.
+    error NoEquity(int256 equity);
+    /// @notice The account has equity: it is sold, not subsidised.
+    error HasEquity(int256 equity);
     /// @notice The slice rounds to a scale of 0.
     error SliceTooSmall();
 
     /// @notice 100 %, in basis points.
     uint256 internal constant BASIS = 10_000;
 
-    /// @notice The amounts of liquidating an account.
-    /// @param state within the bounds of its fields
-    /// @param settings `bufferBps` and `rewardShareBps` at most 10,000, `penaltyBps` below
-    function amounts(LiquidationState memory state, LiquidationSettings memory settings)
+    /// @notice Proven figures at another scale of the same legs: the mark rounded up, the requirement down.
+    /// @param provenScale scale of the proof, at least 1
+    function atScale(int256 mark, uint256 requirement, uint256 provenScale, uint256 scale)
         internal
         pure
-        returns (LiquidationAmounts memory a)
+        returns (int256 scaledMark, uint256 scaledRequirement)
     {
-        a.equity = state.cash + state.mark;
-        if (a.equity >= int256(state.requirement)) revert AccountHealthy(a.equity, state.requirement);
-        if (a.equity <= 0) revert BadDebt(a.equity);
-        uint256 equity = uint256(a.equity);
-        uint256 keptShare = BASIS - settings.penaltyBps;
+        scaledMark = -floorDiv(-mark * int256(scale), provenScale);
+        scaledRequirement = requirement * scale / provenScale;
+    }
 
-        a.target = Math.ceilDiv(state.requirement * (BASIS + settings.bufferBps), BASIS);
-        a.deficit = a.target - equity;
-        a.kept = equity * keptShare / BASIS;
-        a.scaleTaken = state.scale * a.deficit / (a.deficit + a.kept);
-        if (a.scaleTaken == 0) revert SliceTooSmall();
+    /// @notice Cash, collateral and positions together.
+    function equityOf(LiquidationState memory state) internal pure returns (int256) {
+        return state.cash + int256(state.collateral) + state.mark;
+    }
 
-        a.cashTaken = floorDiv(state.cash * int256(a.scaleTaken), state.scale);
-        a.equityTaken = equity * a.scaleTaken / state.scale;
-        a.traderProceeds = Math.ceilDiv(a.equityTaken * keptShare, BASIS);
-        a.penalty = a.equityTaken - a.traderProceeds;
-        a.reward = a.penalty * settings.rewardShareBps / BASIS;
-        a.fundFee = a.penalty - a.reward;
-        uint256 targetTaken = Math.ceilDiv(a.target * a.scaleTaken, state.scale);
-        a.sliceDeposit = targetTaken > a.equityTaken ? targetTaken - a.equityTaken : 0;
-        a.keeperPays = a.traderProceeds + a.fundFee + a.sliceDeposit;
+    /// @notice The requirement with its buffer, rounded up.
+    function targetOf(uint256 requirement, uint256 bufferBps) internal pure returns (uint256) {
+        return Math.ceilDiv(requirement * (BASIS + bufferBps), BASIS);
+    }
+
+    /// @notice A sale at a price factor. Selling the fraction f of what is not reserved for `d f (E - reserved)` brings the account to its target T when
+    /// `f = (T - E) / (T - E + reserved + d (E - reserved))`.
+    /// @param factorBps d: price per unit of equity
+    /// @param maxScale most that the buyer wants, in 2^-40
+    function sale(LiquidationState memory state, uint256 bufferBps, uint256 factorBps, uint256 maxScale)
+        internal
+        pure
+        returns (Sale memory s)
+    {
+        s.equity = equityOf(state);
+        if (s.equity <= 0) revert NoEquity(s.equity);
+        s.target = targetOf(state.requirement, bufferBps);
+        uint256 equity = uint256(s.equity);
+        if (equity >= s.target) revert AccountHealthy(s.equity, s.target);
+        // When all that is left of equity is what bids have paid, that is for sale again.
+        uint256 reserved = equity > state.reserved ? state.reserved : 0;
+        uint256 saleable = equity - reserved;
+        uint256 deficit = s.target - equity;
+        uint256 kept = saleable * factorBps / BASIS;
+        s.maxScale = state.scale * deficit / (deficit + reserved + kept);
+        s.scaleTaken = Math.min(s.maxScale, maxScale);
+        if (s.scaleTaken == 0) revert SliceTooSmall();
+        s.cashTaken = floorDiv((state.cash - int256(reserved)) * int256(s.scaleTaken), state.scale);
+        s.equityTaken = Math.ceilDiv(saleable * s.scaleTaken, state.scale);
+        s.proceeds = Math.ceilDiv(s.equityTaken * factorBps, BASIS);
+    }
+
+    /// @notice A takeover. The subsidy of the whole account rises in a straight line from 0 to all that it lacks to its target.
+    /// @param elapsed seconds since the account was found to have no equity
+    /// @param length seconds of the rise, at least 1
+    function takeover(
+        LiquidationState memory state,
+        uint256 bufferBps,
+        uint256 elapsed,
+        uint256 length,
+        uint256 maxScale
+    ) internal pure returns (Takeover memory t) {
+        t.equity = equityOf(state);
+        if (t.equity > 0) revert HasEquity(t.equity);
+        t.target = targetOf(state.requirement, bufferBps);
+        uint256 whole = (t.target + uint256(-t.equity)) * Math.min(elapsed, length) / length;
+        t.scaleTaken = Math.min(state.scale, maxScale);
+        if (t.scaleTaken == 0) revert SliceTooSmall();
+        t.cashTaken = floorDiv(state.cash * int256(t.scaleTaken), state.scale);
+        t.subsidy = whole * t.scaleTaken / state.scale;
+    }
+
+    /// @notice What cash and collateral must at least be to hold `heldScale` of these legs with equity at the target, rounded up.
+    function vesselFloor(uint256 target, int256 mark, uint256 scale, uint256 heldScale) internal pure returns (int256) {
+        return -floorDiv((mark - int256(target)) * int256(heldScale), scale);
+    }
+
+    /// @notice Price factor of the public stage, in basis points: two straight lines, rounded up.
+    /// @param elapsed seconds since public bidding began, at most `tailSeconds`
+    function factorAt(LiquidationTerms memory terms, uint256 elapsed) internal pure returns (uint256) {
+        if (elapsed < terms.fastSeconds) {
+            return _line(terms.startFactorBps, terms.fastFactorBps, elapsed, terms.fastSeconds);
+        }
+        uint256 length = terms.tailSeconds - terms.fastSeconds;
+        elapsed -= terms.fastSeconds;
+        return
+            elapsed >= length
+                ? terms.cuspFactorBps
+                : _line(terms.fastFactorBps, terms.cuspFactorBps, elapsed, length);
+    }
+
+    /// @notice Penalty of an atomic liquidation, in basis points, by how much of the requirement is covered and by the volatility index.
+    /// @param equity above 0
+    /// @param volatility index of the round, in 2^-16
+    function penaltyBps(LiquidationTerms memory terms, uint256 equity, uint256 requirement, uint256 volatility)
+        internal
+        pure
+        returns (uint256 penalty)
+    {
+        uint256 quarters = equity >= requirement ? 3 : 4 * equity / requirement;
+        penalty = terms.penaltyBps[3 - Math.min(quarters, 3)];
+        if (volatility >= terms.volatilityThreshold) penalty += terms.volatilityPenaltyBps;
+    }
+
+    /// @notice Fee of an auction's start: a part of the equity that would be put up at a price factor of 1, rounded down; 0 without equity.
+    /// @return fee charged to the account
+    /// @return reward of who starts the auction, at most the fee
+    function startFee(LiquidationState memory state, LiquidationTerms memory terms, uint256 volatility)
+        internal
+        pure
+        returns (uint256 fee, uint256 reward)
+    {
+        int256 signedEquity = equityOf(state);
+        uint256 target = targetOf(state.requirement, terms.bufferBps);
+        if (signedEquity <= 0 || uint256(signedEquity) >= target) return (0, 0);
+        uint256 equity = uint256(signedEquity);
+        uint256 rate = terms.feeBps;
+        if (volatility >= terms.volatilityThreshold) rate += terms.volatilityPenaltyBps;
+        // With d = 1 the part for sale is (T - E) / T.
+        fee = equity * (target - equity) / target * rate / BASIS;
+        reward = Math.min(fee, terms.tip + fee * terms.chipBps / BASIS);
     }
 
     /// @notice Division rounded towards minus infinity.
@@ -95,5 +187,10 @@ library LiquidationMath {
         int256 signedDivisor = int256(divisor);
         int256 quotient = dividend / signedDivisor;
         return dividend % signedDivisor < 0 ? quotient - 1 : quotient;
+    }
+
+    /// @dev From `from` down to `to` over `length`, rounded up.
+    function _line(uint256 from, uint256 to, uint256 elapsed, uint256 length) private pure returns (uint256) {
+        return from - (from - to) * elapsed / length;
     }
 }

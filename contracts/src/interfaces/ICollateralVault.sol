@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+/// @title What the clearing house needs of the collateral vault
+/// @notice Holds the ERC-20 tokens that accounts give as collateral beside cash, values them after haircuts at the oracle's spot of the
+/// underlying that each follows.
+interface ICollateralVault {
+    /// @notice Value after haircuts, in 1e-6 units, rounded down.
+    /// @param onlyFresh whether collateral with a stale price counts as nothing; otherwise the last known price counts
+    function valueOf(uint256 accountId, bool onlyFresh) external view returns (uint256 value);
+
+    /// @notice Takes tokens from the payer into an account. The clearing house alone may call.
+    function take(uint256 accountId, address payer, uint256 collateralId, uint256 amount) external;
+
+    /// @notice Gives tokens of an account to a recipient. The clearing house alone may call, and has checked the margin.
+    function give(uint256 accountId, address recipient, uint256 collateralId, uint256 amount) external;
+
+    /// @notice Moves `floor(amount * scaleTaken / scale)` of each collateral to another account; everything when the two are equal.
+    /// @dev The clearing house alone may call.
+    function moveShare(uint256 from, uint256 to, uint256 scaleTaken, uint256 scale) external;
+}

@@ -1,4 +1,4 @@
-/** The whole protocol on a local chain, with real contracts and the real verifier; used by the demo and end-to-end tests. */
+/** The whole protocol on a local chain, with real contracts and real verifiers; used by the demo and end-to-end tests. */
 import {
   type Address,
   createPublicClient,
@@ -11,17 +11,24 @@ import {
   type TestClient,
   type TransactionReceipt,
 } from 'viem';
+import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
-import { loadArtifact, loadProtocolAbis, type ProtocolAbis } from '../../src/chain/artifacts.ts';
+import { loadProtocolAbis, type ProtocolAbis, type ProtocolRole } from '../../src/chain/artifacts.ts';
 import { buildContracts } from '../../src/chain/build.ts';
+import { signTradeConsent } from '../../src/chain/consent.ts';
 import { type DeployerWallet, type Deployment, deployProtocol } from '../../src/chain/deploy.ts';
-import { DEFAULT_LIQUIDATION_SETTINGS, type LiquidationAmounts } from '../../src/liquidation/amounts.ts';
-import type { ExampleAccount } from '../../src/margin/example-book.ts';
+import { DEFAULT_ORACLE_CONFIGURATION, type OracleConfiguration } from '../../src/chain/deployment-options.ts';
+import { signedRoundReports } from '../../src/chain/oracle-report.ts';
+import type { MarketView, Positions } from '../../src/chain/requests/market.ts';
+import type { Prover } from '../../src/chain/requests/proofs.ts';
+import { type PreparedTrade, prepareTrade, type TradeParty } from '../../src/chain/requests/trade.ts';
+import {
+  DEFAULT_LIQUIDATION_TERMS,
+  type LiquidationTerms,
+  liquidationTermsArgument,
+} from '../../src/liquidation/terms.ts';
 import type { RiskParameters } from '../../src/margin/parameters.ts';
-import { packLeg } from '../../src/market/instrument.ts';
 import { type MarketRound, packRound } from '../../src/market/words.ts';
-import { commitPositions } from '../../src/proof/commitment.ts';
-import type { ProofCalldata } from '../../src/proof/prover/backend.ts';
 
 /** An account of the clearing house, as the contract gives it. */
 export interface HouseAccount {
@@ -31,51 +38,36 @@ export interface HouseAccount {
   readonly commitment: bigint;
   readonly cash: bigint;
   readonly scale: bigint;
+  readonly inAuction: boolean;
 }
 
-/** What a keeper sends beside the proof; see `LiquidationOrder` in the engine. */
-export interface Order {
-  readonly accountId: bigint;
-  readonly round: bigint;
-  readonly mark: bigint;
-  readonly requirement: bigint;
-  readonly maxPayment: bigint;
-  readonly minScaleTaken: bigint;
-  readonly deadline: bigint;
-}
-
-/** What a liquidation did, from its event and receipt. */
-export interface LiquidationOutcome {
-  readonly subAccountId: bigint;
-  readonly amounts: Pick<
-    LiquidationAmounts,
-    | 'scaleTaken'
-    | 'cashTaken'
-    | 'equityTaken'
-    | 'traderProceeds'
-    | 'penalty'
-    | 'reward'
-    | 'fundFee'
-    | 'sliceDeposit'
-  >;
-  readonly gasUsed: bigint;
-  readonly transactionHash: Hex;
-}
-
+/** What a local protocol starts with. */
 export interface LocalProtocolOptions {
   /** Chain time at the start, seconds. */
   readonly timestamp: bigint;
   readonly underlyingId: bigint;
-  /** Rounds older than this cannot be liquidated by. */
-  readonly maxAgeSeconds?: number;
+  readonly parameters: RiskParameters;
+  readonly terms?: LiquidationTerms;
+  readonly oracle?: Partial<OracleConfiguration>;
+  /** Cap of the insurance fund's payments, 1e-6 units. */
+  readonly fundCap?: bigint;
   readonly chainId?: number;
 }
 
-const SETTINGS = {
-  bufferBps: Number(DEFAULT_LIQUIDATION_SETTINGS.bufferBasisPoints),
-  penaltyBps: Number(DEFAULT_LIQUIDATION_SETTINGS.penaltyBasisPoints),
-  rewardShareBps: Number(DEFAULT_LIQUIDATION_SETTINGS.rewardBasisPoints),
-};
+/** A round that the oracle has accepted. */
+export interface AcceptedRound {
+  readonly number: bigint;
+  /** As accepted: its timestamp may be later than that of the round that was posted first. */
+  readonly round: MarketRound;
+  /** Gas of the last post. */
+  readonly gasUsed: bigint;
+  /** Whether the breaker asked for a second post. */
+  readonly confirmed: boolean;
+}
+
+/** Keys of the local price sources: for local chains alone. */
+const SOURCE_KEYS: readonly Hex[] = [1, 2, 3].map((index) => `0x${String(index).repeat(64)}` as Hex);
+const PLENTY = 10n ** 15n;
 
 /** A local chain with the protocol deployed. Call {@link LocalProtocol.stop} when done. */
 export class LocalProtocol {
@@ -84,28 +76,33 @@ export class LocalProtocol {
   readonly deployment: Deployment;
   readonly abis: ProtocolAbis;
   readonly underlyingId: bigint;
-  /** Deployer, oracle reporter and settler. */
-  readonly operator: DeployerWallet;
-  readonly keeper: DeployerWallet;
+  readonly parameters: RiskParameters;
+  readonly terms: LiquidationTerms;
+  readonly sources: readonly PrivateKeyAccount[];
   readonly #test: TestClient;
+  readonly #wallets: readonly DeployerWallet[];
   /** Each sender's next nonce, so that transactions can be sent without waiting for one another. */
   readonly #nonces = new Map<Address, number>();
+  #newest: AcceptedRound | undefined;
 
   private constructor(
-    parts: Pick<
-      LocalProtocol,
-      'anvil' | 'client' | 'deployment' | 'abis' | 'underlyingId' | 'operator' | 'keeper'
-    >,
-    test: TestClient,
+    anvil: Anvil,
+    client: PublicClient,
+    deployment: Deployment,
+    options: LocalProtocolOptions,
+    sources: readonly PrivateKeyAccount[],
   ) {
-    this.anvil = parts.anvil;
-    this.client = parts.client;
-    this.deployment = parts.deployment;
-    this.abis = parts.abis;
-    this.underlyingId = parts.underlyingId;
-    this.operator = parts.operator;
-    this.keeper = parts.keeper;
-    this.#test = test;
+    this.anvil = anvil;
+    this.client = client;
+    this.deployment = deployment;
+    this.abis = loadProtocolAbis();
+    this.underlyingId = options.underlyingId;
+    this.parameters = options.parameters;
+    this.terms = options.terms ?? DEFAULT_LIQUIDATION_TERMS;
+    this.sources = sources;
+    const transport = http(anvil.url);
+    this.#test = createTestClient({ mode: 'anvil', transport });
+    this.#wallets = anvil.accounts.map((account) => createWalletClient({ account, transport }));
   }
 
   static async start(options: LocalProtocolOptions): Promise<LocalProtocol> {
@@ -118,37 +115,21 @@ export class LocalProtocol {
       const transport = http(anvil.url);
       const client = createPublicClient({ transport, pollingInterval: 25 });
       const operator = createWalletClient({ account: anvil.accounts[0]!, transport });
-      const keeper = createWalletClient({ account: anvil.accounts[2]!, transport });
+      const sources = SOURCE_KEYS.map((key) => privateKeyToAccount(key));
       const deployment = await deployProtocol(operator, {
-        verifier: { contract: 'Insolvency8Verifier', keyOrigin: 'development' },
-        settings: SETTINGS,
-        treasury: anvil.accounts[1]!.address,
-        settler: operator.account.address,
+        parameterDelaySeconds: 0n,
         underlyings: [
           {
             underlyingId: Number(options.underlyingId),
-            reporter: operator.account.address,
-            maxAgeSeconds: options.maxAgeSeconds ?? 600,
+            sources: sources.map(({ address }) => address),
+            configuration: { ...DEFAULT_ORACLE_CONFIGURATION, maxRoundAge: 600, ...options.oracle },
           },
         ],
+        fundCap: options.fundCap ?? PLENTY,
       });
-      const protocol = new LocalProtocol(
-        {
-          anvil,
-          client,
-          deployment,
-          abis: loadProtocolAbis(),
-          underlyingId: options.underlyingId,
-          operator,
-          keeper,
-        },
-        createTestClient({ mode: 'anvil', transport }),
-      );
-      const { asset, clearingHouse } = deployment;
-      for (const wallet of [operator, keeper]) {
-        await protocol.write(wallet, asset, 'asset', 'mint', [wallet.account.address, 10n ** 15n]);
-        await protocol.write(wallet, asset, 'asset', 'approve', [clearingHouse, 10n ** 15n]);
-      }
+      const protocol = new LocalProtocol(anvil, client, deployment, options, sources);
+      await protocol.fund(protocol.operator, protocol.keeper);
+      await protocol.setParameters(options.parameters, protocol.terms);
       return protocol;
     } catch (error) {
       await anvil.stop();
@@ -156,13 +137,41 @@ export class LocalProtocol {
     }
   }
 
+  /** Wallet of a local account. */
+  wallet(index: number): DeployerWallet {
+    const wallet = this.#wallets[index];
+    if (wallet === undefined) throw new RangeError(`There is no local account ${index}.`);
+    return wallet;
+  }
+
+  /** Deployer and owner of the contracts. */
+  get operator(): DeployerWallet {
+    return this.wallet(0);
+  }
+
+  get keeper(): DeployerWallet {
+    return this.wallet(1);
+  }
+
+  /** The newest round with the parameters in force. */
+  get market(): MarketView {
+    if (this.#newest === undefined) throw new Error('Post a round first.');
+    const { number, round } = this.#newest;
+    return {
+      chainId: BigInt(this.anvil.chainId),
+      number,
+      round,
+      parameters: this.parameters,
+      initialLevel: BigInt(this.terms.initialLevel),
+    };
+  }
+
   /** Sends a transaction without waiting for it. */
   async send(
     wallet: DeployerWallet,
-    address: Address,
-    contract: keyof ProtocolAbis,
+    role: ProtocolRole,
     functionName: string,
-    args: readonly unknown[],
+    args: readonly unknown[] = [],
     gas?: bigint,
   ): Promise<Hex> {
     const sender = wallet.account.address;
@@ -170,8 +179,8 @@ export class LocalProtocol {
       this.#nonces.get(sender) ??
       (await this.client.getTransactionCount({ address: sender, blockTag: 'pending' }));
     const hash = await wallet.writeContract({
-      address,
-      abi: this.abis[contract],
+      address: this.deployment[role],
+      abi: this.abis[role],
       functionName,
       args,
       nonce,
@@ -189,88 +198,167 @@ export class LocalProtocol {
     return receipt;
   }
 
+  /** Sends a transaction and waits until it is included. */
   async write(
     wallet: DeployerWallet,
-    address: Address,
-    contract: keyof ProtocolAbis,
+    role: ProtocolRole,
     functionName: string,
-    args: readonly unknown[],
+    args: readonly unknown[] = [],
   ): Promise<TransactionReceipt> {
-    return this.receipt(await this.send(wallet, address, contract, functionName, args));
+    return this.receipt(await this.send(wallet, role, functionName, args));
   }
 
-  async setParameters(parameters: RiskParameters): Promise<void> {
-    await this.write(this.operator, this.deployment.parameters, 'parameters', 'setParameters', [
-      Number(this.underlyingId),
-      parameters,
-    ]);
-  }
-
-  /** Posts a round and returns its number and the gas it took. */
-  async postRound(round: MarketRound): Promise<{ number: bigint; gasUsed: bigint }> {
-    const { underlyingWord, expiryWords } = packRound(round);
-    const receipt = await this.write(this.operator, this.deployment.oracle, 'oracle', 'postRound', [
-      Number(this.underlyingId),
-      underlyingWord,
-      expiryWords,
-    ]);
-    const number = await this.client.readContract({
-      address: this.deployment.oracle,
-      abi: this.abis.oracle,
-      functionName: 'latestRound',
-      args: [Number(this.underlyingId)],
+  /** Calls without sending: throws the contract's error when the transaction would be refused. */
+  async simulate(
+    wallet: DeployerWallet,
+    role: ProtocolRole,
+    functionName: string,
+    args: readonly unknown[] = [],
+  ): Promise<unknown> {
+    const { result } = await this.client.simulateContract({
+      address: this.deployment[role],
+      abi: this.abis[role],
+      functionName,
+      args,
+      account: wallet.account,
     });
-    return { number: BigInt(number as bigint | number), gasUsed: receipt.gasUsed };
+    return result;
   }
 
-  /** Opens accounts on chain: created, funded, and their positions attested. Returns their ids in order. */
-  async openAccounts(
-    accounts: readonly ExampleAccount[],
-    onProgress?: (done: number) => void,
-  ): Promise<bigint[]> {
-    const { clearingHouse, fundAccountId } = this.deployment;
-    const traders = this.anvil.accounts
-      .slice(3, 9)
-      .map((account) => createWalletClient({ account, transport: http(this.anvil.url) }));
-    const house = (wallet: DeployerWallet, functionName: string, args: readonly unknown[]): Promise<Hex> =>
-      this.send(wallet, clearingHouse, 'clearingHouse', functionName, args);
-    const ids: bigint[] = [];
-    for (const [index, account] of accounts.entries()) {
-      await this.receipt(
-        await house(traders[index % traders.length]!, 'createAccount', [Number(this.underlyingId)]),
-      );
-      const id = (await this.client.readContract({
-        address: clearingHouse,
-        abi: this.abis.clearingHouse,
-        functionName: 'accountCount',
-      })) as bigint;
-      ids.push(id);
-      if (account.cash > 0n) await house(this.operator, 'deposit', [id, account.cash]);
-      const hash = await house(this.operator, 'attestPositions', [
-        id,
-        await commitPositions(account),
-        account.scale,
-        account.legs.map((leg) => packLeg(leg)),
-        account.salt,
-      ]);
-      await this.receipt(hash);
-      // An account that owes cash has paid it into the fund's account.
-      if (account.cash < 0n) await house(this.operator, 'settleCash', [id, fundAccountId, -account.cash]);
-      onProgress?.(index + 1);
+  read<T>(role: ProtocolRole, functionName: string, args: readonly unknown[] = []): Promise<T> {
+    return this.client.readContract({
+      address: this.deployment[role],
+      abi: this.abis[role],
+      functionName,
+      args,
+    }) as Promise<T>;
+  }
+
+  /** Arguments of the first event of this name that a contract emitted in a transaction. */
+  event<T>(receipt: TransactionReceipt, role: ProtocolRole, eventName: string): T {
+    for (const log of receipt.logs) {
+      if (log.address.toLowerCase() !== this.deployment[role].toLowerCase()) continue;
+      const event = decodeEventLog({ abi: this.abis[role], data: log.data, topics: log.topics });
+      if (event.eventName === eventName) return event.args as unknown as T;
     }
-    return ids;
+    throw new Error(`${role} emitted no ${eventName} event.`);
+  }
+
+  /** Gives wallets test money, and lets the clearing house take it. */
+  async fund(...wallets: readonly DeployerWallet[]): Promise<void> {
+    for (const wallet of wallets) {
+      await this.write(wallet, 'asset', 'mint', [wallet.account.address, PLENTY]);
+      await this.write(wallet, 'asset', 'approve', [this.deployment.clearingHouse, PLENTY]);
+    }
+  }
+
+  async setParameters(parameters: RiskParameters, terms: LiquidationTerms): Promise<void> {
+    const args = [Number(this.underlyingId), parameters, liquidationTermsArgument(terms)];
+    await this.write(this.operator, 'parameters', 'propose', args);
+    await this.write(this.operator, 'parameters', 'execute', args);
+  }
+
+  /** Has all sources sign a round and posts it; a second time, a little later, when the breaker wants it confirmed. */
+  async postRound(round: MarketRound): Promise<AcceptedRound> {
+    const first = await this.post(round);
+    if (first.accepted) return this.#accepted(round, first.gasUsed, false);
+    await this.advance(2);
+    const later: MarketRound = {
+      ...round,
+      underlying: { ...round.underlying, timestamp: round.underlying.timestamp + 1n },
+    };
+    const second = await this.post(later);
+    if (!second.accepted) throw new Error('The oracle did not confirm the round.');
+    return this.#accepted(later, second.gasUsed, true);
+  }
+
+  /** Posts a round once; it may be left waiting for a second one. */
+  async post(round: MarketRound): Promise<{ accepted: boolean; gasUsed: bigint }> {
+    const reports = await signedRoundReports(packRound(round), this.sources, {
+      chainId: this.anvil.chainId,
+      oracle: this.deployment.oracle,
+    });
+    const before = await this.read<bigint>('oracle', 'latestRound', [Number(this.underlyingId)]);
+    const receipt = await this.write(this.operator, 'oracle', 'postRound', [
+      Number(this.underlyingId),
+      reports,
+    ]);
+    const after = await this.read<bigint>('oracle', 'latestRound', [Number(this.underlyingId)]);
+    return { accepted: after !== before, gasUsed: receipt.gasUsed };
+  }
+
+  async #accepted(round: MarketRound, gasUsed: bigint, confirmed: boolean): Promise<AcceptedRound> {
+    const number = await this.read<bigint>('oracle', 'latestRound', [Number(this.underlyingId)]);
+    this.#newest = { number: BigInt(number), round, gasUsed, confirmed };
+    return this.#newest;
+  }
+
+  /** Creates an account with cash. */
+  async createFunded(wallet: DeployerWallet, amount: bigint): Promise<bigint> {
+    const [id] = await this.createVessels(wallet, [amount]);
+    return id!;
+  }
+
+  /** Creates accounts with cash, for a keeper's slices or for trading. */
+  async createVessels(wallet: DeployerWallet, amounts: readonly bigint[]): Promise<bigint[]> {
+    await this.write(wallet, 'clearingHouse', 'createFundedAccounts', [Number(this.underlyingId), amounts]);
+    const count = await this.read<bigint>('clearingHouse', 'accountCount');
+    return amounts.map((_, index) => count - BigInt(amounts.length - 1 - index));
+  }
+
+  /** Proves a trade, has both owners consent, and sends it. */
+  async trade(
+    prover: Prover,
+    a: TradeParty & { readonly wallet: DeployerWallet },
+    b: TradeParty & { readonly wallet: DeployerWallet },
+    cashToA: bigint,
+  ): Promise<TransactionReceipt> {
+    const prepared = await prepareTrade(prover, this.market, {
+      clearingHouse: this.deployment.clearingHouse,
+      underlyingId: this.underlyingId,
+      a,
+      b,
+      cashToA,
+    });
+    return this.write(this.operator, 'clearingHouse', 'trade', await this.tradeArguments(prepared, a, b));
+  }
+
+  /** Arguments of `trade`, with the consents of both owners. */
+  async tradeArguments(
+    prepared: PreparedTrade,
+    a: Pick<TradeParty, 'nonce'> & { readonly wallet: DeployerWallet },
+    b: Pick<TradeParty, 'nonce'> & { readonly wallet: DeployerWallet },
+  ): Promise<readonly unknown[]> {
+    const deadline = (await this.now()) + 3_600n;
+    const consent = async (side: 'a' | 'b') => {
+      const [own, other] = side === 'a' ? [prepared.a, prepared.b] : [prepared.b, prepared.a];
+      const { wallet, nonce } = side === 'a' ? a : b;
+      const terms = { maxFee: PLENTY, deadline };
+      const signature = await signTradeConsent(
+        wallet,
+        { chainId: this.anvil.chainId, clearingHouse: this.deployment.clearingHouse },
+        {
+          ...terms,
+          accountId: own.accountId,
+          counterpartyId: other.accountId,
+          accountNonce: nonce,
+          consentNonce: await this.read<bigint>('clearingHouse', 'consentNonceOf', [own.accountId]),
+          newCommitment: own.newCommitment,
+          newScale: own.newScale,
+          cashIn: side === 'a' ? prepared.cashToA : -prepared.cashToA,
+        },
+      );
+      return { ...own, consent: { ...terms, signature } };
+    };
+    const { cashToA, round, proofs } = prepared;
+    return [{ a: await consent('a'), b: await consent('b'), cashToA, round }, proofs];
   }
 
   async account(accountId: bigint): Promise<HouseAccount> {
-    return (await this.client.readContract({
-      address: this.deployment.clearingHouse,
-      abi: this.abis.clearingHouse,
-      functionName: 'getAccount',
-      args: [accountId],
-    })) as HouseAccount;
+    return this.read<HouseAccount>('clearingHouse', 'getAccount', [accountId]);
   }
 
-  /** Time of the next block at the earliest, in seconds. */
+  /** Time of the newest block, in seconds. */
   async now(): Promise<bigint> {
     return (await this.client.getBlock()).timestamp;
   }
@@ -281,68 +369,20 @@ export class LocalProtocol {
     await this.#test.mine({ blocks: 1 });
   }
 
-  async snapshot(): Promise<Hex> {
-    return this.#test.snapshot();
+  /** Moves the chain's clock to a time that lies ahead. */
+  async advanceTo(timestamp: bigint): Promise<void> {
+    const seconds = Number(timestamp - (await this.now()));
+    if (seconds > 0) await this.advance(seconds);
   }
 
-  async revert(id: Hex): Promise<void> {
+  async snapshot(): Promise<{ readonly id: Hex; readonly newest: AcceptedRound | undefined }> {
+    return { id: await this.#test.snapshot(), newest: this.#newest };
+  }
+
+  async revert({ id, newest }: Awaited<ReturnType<LocalProtocol['snapshot']>>): Promise<void> {
     await this.#test.revert({ id });
+    this.#newest = newest;
     this.#nonces.clear();
-  }
-
-  /** Calls `liquidate` without sending it: throws the contract's error when it would be refused. */
-  async simulateLiquidation(order: Order, calldata: ProofCalldata, sender?: Address): Promise<void> {
-    await this.client.simulateContract({
-      address: this.deployment.engine,
-      abi: this.abis.engine,
-      functionName: 'liquidate',
-      args: [order, proofArgument(calldata)],
-      account: sender ?? this.keeper.account.address,
-    });
-  }
-
-  async liquidate(order: Order, calldata: ProofCalldata): Promise<LiquidationOutcome> {
-    const receipt = await this.write(this.keeper, this.deployment.engine, 'engine', 'liquidate', [
-      order,
-      proofArgument(calldata),
-    ]);
-    for (const log of receipt.logs) {
-      if (log.address.toLowerCase() !== this.deployment.engine.toLowerCase()) continue;
-      const event = decodeEventLog({ abi: this.abis.engine, data: log.data, topics: log.topics });
-      if (event.eventName !== 'Liquidated') continue;
-      const args = event.args as unknown as { subAccountId: bigint; amounts: LiquidationOutcome['amounts'] };
-      return {
-        subAccountId: args.subAccountId,
-        amounts: args.amounts,
-        gasUsed: receipt.gasUsed,
-        transactionHash: receipt.transactionHash,
-      };
-    }
-    throw new Error('The engine emitted no Liquidated event.');
-  }
-
-  /**
-   * Gas of a transaction that does nothing but call the verifier. Sent with a fixed limit: the verifier answers false when its
-   * precompiles run out of gas, so an estimate would find the least gas for a wrong answer.
-   */
-  async verificationGas(calldata: ProofCalldata, publicSignals: readonly string[]): Promise<bigint> {
-    const { abi } = loadArtifact('Insolvency8Verifier');
-    const { a, b, c } = proofArgument(calldata);
-    const args = [a, b, c, publicSignals.map(BigInt)];
-    const address = this.deployment.verifier;
-    const valid = await this.client.readContract({ address, abi, functionName: 'verifyProof', args });
-    if (valid !== true) throw new Error('The verifier refuses the proof.');
-    const hash = await this.keeper.writeContract({
-      address,
-      abi,
-      functionName: 'verifyProof',
-      args,
-      gas: 1_000_000n,
-      chain: null,
-      account: this.keeper.account,
-    });
-    this.#nonces.delete(this.keeper.account.address);
-    return (await this.receipt(hash)).gasUsed;
   }
 
   async stop(): Promise<void> {
@@ -350,10 +390,4 @@ export class LocalProtocol {
   }
 }
 
-function proofArgument({ a, b, c }: ProofCalldata): {
-  a: bigint[];
-  b: bigint[][];
-  c: bigint[];
-} {
-  return { a: a.map(BigInt), b: b.map((row) => row.map(BigInt)), c: c.map(BigInt) };
-}
+export type { Positions };

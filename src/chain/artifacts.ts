@@ -106,14 +106,26 @@ export function linkedBytecode(
   return bytecode;
 }
 
-/** The ABIs of the deployed contracts. `engine`, `oracle` and so on also hold the errors that others pass through. */
-export interface ProtocolAbis {
-  readonly asset: Abi;
-  readonly oracle: Abi;
-  readonly parameters: Abi;
-  readonly clearingHouse: Abi;
-  readonly engine: Abi;
-}
+/** Contracts of a deployment by role. */
+export const PROTOCOL_CONTRACTS = Object.freeze({
+  asset: 'TestUsd',
+  oracle: 'RiskOracle',
+  parameters: 'RiskParameters',
+  gate: 'ProofGate',
+  vault: 'CollateralVault',
+  fund: 'InsuranceFund',
+  clearingHouse: 'ClearingHouse',
+  registry: 'LiquidatorRegistry',
+  engine: 'LiquidationEngine',
+  auctionHouse: 'AuctionHouse',
+  sealedBids: 'SealedBidStage',
+});
+
+/** Role of a contract in a deployment. */
+export type ProtocolRole = keyof typeof PROTOCOL_CONTRACTS;
+
+/** The ABIs of the deployed contracts, each with the custom errors of all. */
+export type ProtocolAbis = Readonly<Record<ProtocolRole, Abi>>;
 
 /**
  * The ABIs of the protocol, each with the custom errors of all, so that a revert from a nested call is named.
@@ -121,24 +133,18 @@ export interface ProtocolAbis {
  * @throws ChainError as {@link loadArtifact}
  */
 export function loadProtocolAbis(directory?: string): ProtocolAbis {
-  const options = directory === undefined ? {} : { directory };
-  const asset = loadArtifact('TestUsd', options).abi;
-  const oracle = loadArtifact('RiskOracle', options).abi;
-  const parameters = loadArtifact('RiskParameters', options).abi;
-  const clearingHouse = loadArtifact('ClearingHouse', options).abi;
-  const engine = loadArtifact('LiquidationEngine', options).abi;
+  const roles = Object.entries(PROTOCOL_CONTRACTS) as [ProtocolRole, string][];
+  const own = roles.map(([role, name]): [ProtocolRole, Abi] => [
+    role,
+    loadArtifact(name, directory === undefined ? {} : { directory }).abi,
+  ]);
   const errors = new Map<string, AbiItem>();
-  for (const item of [...engine, ...clearingHouse, ...asset, ...oracle, ...parameters]) {
-    if (item.type === 'error') errors.set(signature(item), item as AbiItem);
+  for (const [, abi] of own) {
+    for (const item of abi) if (item.type === 'error') errors.set(signature(item), item);
   }
-  const withErrors = (abi: Abi): Abi => [...abi.filter(({ type }) => type !== 'error'), ...errors.values()];
-  return {
-    asset: withErrors(asset),
-    oracle: withErrors(oracle),
-    parameters: withErrors(parameters),
-    clearingHouse: withErrors(clearingHouse),
-    engine: withErrors(engine),
-  };
+  return Object.fromEntries(
+    own.map(([role, abi]) => [role, [...abi.filter(({ type }) => type !== 'error'), ...errors.values()]]),
+  ) as Record<ProtocolRole, Abi>;
 }
 
 function signature(item: {

@@ -1,68 +1,52 @@
-/** Deploys the protocol and wires its roles. */
-import {
-  type Account,
-  type Address,
-  type Chain,
-  createPublicClient,
-  custom,
-  getAddress,
-  type Hex,
-  type PublicClient,
-  type Transport,
-  type WalletClient,
-} from 'viem';
-import { type ContractArtifact, linkedBytecode, loadArtifact } from './artifacts.ts';
+/** Deploys the protocol, wires its roles and hands it to its governors. May be run again: what is done is kept. */
+import type { Address } from 'viem';
+import { keyOriginOf } from '../proof/ceremony/origin.ts';
+import { verifierContractName } from '../proof/keys/artifacts.ts';
+import { type CollateralSetup, type OracleSetup, oracleConfiguration } from './deployment-options.ts';
+import { Deployer, type DeployerOptions, type DeployerWallet } from './deployer.ts';
 import { ChainError, DevelopmentKeyError } from './errors.ts';
+import { type GovernanceSetup, handOver } from './hand-over.ts';
+import { assertVerifierRejectsForgery } from './verifier-check.ts';
+
+export type { DeployerWallet } from './deployer.ts';
 
 /** Chains on which a verifier of a development key may be deployed. */
 export const LOCAL_CHAIN_IDS: readonly number[] = [31_337, 1_337];
+/** Account of the insurance fund in the clearing house. */
+export const FUND_ACCOUNT_ID = 1n;
 
-/** Settings of liquidations, in basis points. */
-export interface EngineSettings {
-  /** Accounts are brought to the requirement and this part of it; at most 10,000. */
-  readonly bufferBps: number;
-  /** Part of the sold equity that the trader loses; at most 2,000. */
-  readonly penaltyBps: number;
-  /** The keeper's part of the penalty; at most 10,000. */
-  readonly rewardShareBps: number;
-}
+/** Circuits whose verifiers the proof gate asks, in the order of its constructor. */
+export const GATE_CIRCUITS = [
+  'insolvency-8',
+  'insolvency-32',
+  'solvency-8',
+  'solvency-16',
+  'transfer-16',
+  'settlement-8',
+  'settlement-32',
+] as const;
+/** Circuits with a verifier of batches. */
+export const BATCH_CIRCUITS = ['insolvency-8', 'insolvency-32'] as const;
 
-/** Which verifier judges proofs. */
-export interface VerifierChoice {
-  /** Name of the verifier's contract. */
-  readonly contract: string;
-  /** Name of its source file without `.sol`, when it differs from the contract's. */
-  readonly file?: string;
-  /**
-   * Where its key comes from. Anyone can forge proofs for a development key; a test ceremony's secrets may be known. On a
-   * chain that is not local, both this and the manifest of keys must say `ceremony`.
-   */
-  readonly keyOrigin: 'development' | 'test ceremony' | 'ceremony';
-}
-
-/** An underlying to be set up in the oracle. */
-export interface UnderlyingSetup {
-  /** 32 bits. */
-  readonly underlyingId: number;
-  /** Who posts rounds. */
-  readonly reporter: Address;
-  /** For how many seconds a round is fresh, in [1, 86,400]. */
-  readonly maxAgeSeconds: number;
-}
-
-/** What to deploy. The deploying wallet becomes the owner of all contracts. */
-export interface DeployOptions {
-  readonly verifier: VerifierChoice;
-  readonly settings: EngineSettings;
-  /** Owns the fund's account. */
-  readonly treasury: Address;
-  /** Attests positions and settles premiums. */
-  readonly settler: Address;
-  readonly underlyings: readonly UnderlyingSetup[];
-  /** Settlement asset with 6 decimals; a test token that anyone can mint is deployed when absent. */
+/** What to deploy. */
+export interface DeployOptions extends DeployerOptions {
+  /** Delay of risk parameters, seconds; at least two days unless the chain is local. */
+  readonly parameterDelaySeconds: bigint;
+  readonly underlyings: readonly OracleSetup[];
+  readonly collateral?: readonly CollateralSetup[];
+  /** Largest draw from the insurance fund for each underlying and period, 1e-6 units. */
+  readonly fundCap?: bigint;
+  /** May attest that they hold withheld openings. */
+  readonly custodians?: readonly Address[];
+  readonly fees?: { readonly flat: bigint; readonly cashBps: number };
+  /** Settlement asset with 6 decimals; a test token that anyone can mint is deployed on local chains when absent. */
   readonly asset?: Address;
-  /** Where the contracts' artefacts are. */
-  readonly artifactDirectory?: string;
+  /** Takes over the ownership of all contracts; the deployer keeps it when absent, on local chains alone. */
+  readonly governance?: GovernanceSetup;
+  /** Which verifier contract judges a circuit's proofs; those of development keys unless given. */
+  readonly verifiers?: Partial<Record<(typeof GATE_CIRCUITS)[number], string>>;
+  /** Which contract judges batches of a circuit's proofs; those of development keys unless given. */
+  readonly batchVerifiers?: Partial<Record<(typeof BATCH_CIRCUITS)[number], string>>;
   /** Where the manifest of keys is; `proving-keys` unless given. */
   readonly keyDirectory?: string;
 }
@@ -73,160 +57,269 @@ export interface Deployment {
   readonly asset: Address;
   readonly oracle: Address;
   readonly parameters: Address;
+  readonly gate: Address;
+  readonly vault: Address;
+  readonly fund: Address;
   readonly clearingHouse: Address;
+  readonly registry: Address;
   readonly engine: Address;
-  readonly verifier: Address;
+  readonly auctionHouse: Address;
+  readonly sealedBids: Address;
   readonly poseidonT6: Address;
-  /** Account of the treasury in the clearing house. */
-  readonly fundAccountId: bigint;
-  /** Gas used by the whole deployment, wiring included. */
+  /** Verifiers by circuit. */
+  readonly verifiers: Readonly<Record<string, Address>>;
+  /** Owner of all contracts: the timelock, or the deployer. */
+  readonly owner: Address;
+  /** Gas used by this run. */
   readonly gasUsed: bigint;
 }
 
-/** A wallet with an account, as `createWalletClient({ account, chain, transport })` makes it. */
-export type DeployerWallet = WalletClient<Transport, Chain | undefined, Account>;
-
 /**
- * Deploys the Poseidon library, oracle, parameters, clearing house, verifier and engine, and sets engine, settler and
- * reporters. Risk parameters are set separately.
+ * Deploys and wires the protocol. Risk parameters are proposed separately.
  *
  * @throws DevelopmentKeyError for a key of no public ceremony on a chain that is not local
- * @throws ChainError `ARTIFACT_MISSING`, `DEPLOYMENT_FAILED`
+ * @throws ChainError `GOVERNANCE_MISSING`, `ARTIFACT_MISSING`, `DEPLOYMENT_FAILED`, `VERIFIER_FORGEABLE`, and of the address book
  */
 export async function deployProtocol(wallet: DeployerWallet, options: DeployOptions): Promise<Deployment> {
-  const client = createPublicClient({ transport: custom({ request: wallet.request as never }) });
-  const chainId = await client.getChainId();
-  if (!LOCAL_CHAIN_IDS.includes(chainId)) {
-    const { contract, keyOrigin } = options.verifier;
-    const { keyOriginOf } = await import('../proof/ceremony/origin.ts');
-    const recorded = await keyOriginOf(contract, options.keyDirectory);
-    if (keyOrigin !== 'ceremony' || (recorded ?? 'ceremony') !== 'ceremony') {
-      throw new DevelopmentKeyError(chainId, contract);
-    }
+  const deployer = await Deployer.create(wallet, options);
+  const isLocal = LOCAL_CHAIN_IDS.includes(deployer.chainId);
+  const verifierNames: Record<string, string> = {};
+  for (const circuit of GATE_CIRCUITS) {
+    verifierNames[circuit] = options.verifiers?.[circuit] ?? verifierContractName(circuit);
   }
-  const deployer = new Deployer(wallet, client, options.artifactDirectory);
-  const owner = wallet.account.address;
+  for (const circuit of BATCH_CIRCUITS) {
+    verifierNames[`${circuit} batch`] = options.batchVerifiers?.[circuit] ?? batchVerifierName(circuit);
+  }
+  if (!isLocal) await requirePublic(deployer.chainId, options, Object.values(verifierNames));
 
-  const verifier = await deployer.deploy(options.verifier.contract, [], { file: options.verifier.file });
-  const poseidonT6 = await deployer.deploy('PoseidonT6');
-  const asset = options.asset ?? (await deployer.deploy('TestUsd'));
-  const oracle = await deployer.deploy('RiskOracle', [owner]);
-  const parameters = await deployer.deploy('RiskParameters', [owner], {
-    libraries: { PoseidonT6: poseidonT6 },
-  });
-  const clearingHouse = await deployer.deploy('ClearingHouse', [asset, owner, options.treasury]);
-  const engine = await deployer.deploy('LiquidationEngine', [
+  const verifiers: Record<string, Address> = {};
+  for (const [role, contract] of Object.entries(verifierNames)) {
+    verifiers[role] = await deployer.deploy(`verifier ${role}`, contract);
+  }
+  for (const circuit of GATE_CIRCUITS) {
+    await assertVerifierRejectsForgery(deployer.client, verifiers[circuit]!, circuit, options.keyDirectory);
+  }
+
+  const owner = deployer.sender;
+  const poseidonT6 = await deployer.deploy('poseidonT6', 'PoseidonT6');
+  const asset = options.asset ?? (await deployer.deploy('asset', 'TestUsd'));
+  const oracle = await deployer.deploy('oracle', 'RiskOracle', [owner]);
+  const parameters = await deployer.deploy(
+    'parameters',
+    'RiskParameters',
+    [owner, options.parameterDelaySeconds],
+    {
+      libraries: { PoseidonT6: poseidonT6 },
+    },
+  );
+  const gate = await deployer.deploy('gate', 'ProofGate', [
+    oracle,
+    parameters,
+    {
+      insolvency8: verifiers['insolvency-8'],
+      insolvency32: verifiers['insolvency-32'],
+      solvency8: verifiers['solvency-8'],
+      solvency16: verifiers['solvency-16'],
+      transfer16: verifiers['transfer-16'],
+      settlement8: verifiers['settlement-8'],
+      settlement32: verifiers['settlement-32'],
+      insolvencyBatch8: verifiers['insolvency-8 batch'],
+      insolvencyBatch32: verifiers['insolvency-32 batch'],
+    },
+  ]);
+  const vault = await deployer.deploy('vault', 'CollateralVault', [oracle, owner]);
+  const fund = await deployer.deploy('fund', 'InsuranceFund', [owner]);
+  const clearingHouse = await deployer.deploy('clearingHouse', 'ClearingHouse', [
+    asset,
     owner,
+    gate,
+    oracle,
+    parameters,
+    vault,
+    fund,
+  ]);
+  const registry = await deployer.deploy('registry', 'LiquidatorRegistry', [owner]);
+  const engine = await deployer.deploy('engine', 'LiquidationEngine', [
     oracle,
     parameters,
     clearingHouse,
-    verifier,
-    options.settings,
+    gate,
+    registry,
   ]);
-
-  await deployer.call('ClearingHouse', clearingHouse, 'setEngine', [engine]);
-  await deployer.call('ClearingHouse', clearingHouse, 'setSettler', [options.settler]);
-  for (const { underlyingId, reporter, maxAgeSeconds } of options.underlyings) {
-    await deployer.call('RiskOracle', oracle, 'configureUnderlying', [underlyingId, reporter, maxAgeSeconds]);
-  }
-  const fundAccountId = (await client.readContract({
-    address: clearingHouse,
-    abi: deployer.artifact('ClearingHouse').abi,
-    functionName: 'FUND_ACCOUNT_ID',
-  })) as bigint;
-  return {
-    chainId,
+  const auctionHouse = await deployer.deploy('auctionHouse', 'AuctionHouse', [
+    oracle,
+    parameters,
+    clearingHouse,
+    gate,
+    registry,
+  ]);
+  const sealedBids = await deployer.deploy('sealedBids', 'SealedBidStage', [
+    auctionHouse,
+    clearingHouse,
+    registry,
+  ]);
+  const deployment: Deployment = {
+    chainId: deployer.chainId,
     asset,
     oracle,
     parameters,
+    gate,
+    vault,
+    fund,
     clearingHouse,
+    registry,
     engine,
-    verifier,
+    auctionHouse,
+    sealedBids,
     poseidonT6,
-    fundAccountId,
-    gasUsed: deployer.gasUsed,
+    verifiers,
+    owner,
+    gasUsed: 0n,
   };
+  await wire(deployer, deployment, options);
+  const finalOwner =
+    options.governance === undefined ? owner : await handOver(deployer, deployment, options.governance);
+  return { ...deployment, owner: finalOwner, gasUsed: deployer.gasUsed };
 }
 
-/** Sends the transactions of one deployment and waits for each. */
-class Deployer {
-  gasUsed = 0n;
-  readonly #wallet: DeployerWallet;
-  readonly #client: PublicClient;
-  readonly #directory: string | undefined;
-
-  constructor(wallet: DeployerWallet, client: PublicClient, directory: string | undefined) {
-    this.#wallet = wallet;
-    this.#client = client;
-    this.#directory = directory;
+/** @throws DevelopmentKeyError, ChainError `GOVERNANCE_MISSING` */
+async function requirePublic(
+  chainId: number,
+  options: DeployOptions,
+  verifierNames: readonly string[],
+): Promise<void> {
+  for (const contract of verifierNames) {
+    // A verifier that the manifest does not know is no better than one with known secrets.
+    if ((await keyOriginOf(contract, options.keyDirectory)) !== 'ceremony') {
+      throw new DevelopmentKeyError(chainId, contract);
+    }
   }
-
-  artifact(name: string, file?: string): ContractArtifact {
-    return loadArtifact(name, {
-      ...(file === undefined ? {} : { file }),
-      ...(this.#directory === undefined ? {} : { directory: this.#directory }),
+  if (options.governance === undefined) {
+    throw new ChainError(
+      'GOVERNANCE_MISSING',
+      'Name governors and a delay: on a public chain a timelock owns the contracts, not the deployer.',
+      { chainId },
+    );
+  }
+  if (options.asset === undefined) {
+    throw new ChainError('ASSET_MISSING', 'Name the settlement asset: the test token is for local chains.', {
+      chainId,
     });
   }
+}
 
-  async deploy(
+/** Tells the contracts of one another, and sets what they need to begin. */
+async function wire(deployer: Deployer, deployment: Deployment, options: DeployOptions): Promise<void> {
+  const { oracle, vault, fund, clearingHouse, registry, engine, auctionHouse, sealedBids } = deployment;
+  const step = async (
+    role: keyof typeof PROTOCOL_CONTRACTS,
     name: string,
-    args: readonly unknown[] = [],
-    options: {
-      readonly file?: string | undefined;
-      readonly libraries?: Readonly<Record<string, Address>>;
-    } = {},
-  ): Promise<Address> {
-    const artifact = this.artifact(name, options.file);
-    const bytecode = linkedBytecode(artifact, options.libraries);
-    const receipt = await this.#mined(`the deployment of ${name}`, () =>
-      this.#wallet.deployContract({
-        abi: artifact.abi,
-        bytecode,
-        args,
-        chain: this.#wallet.chain ?? null,
-        account: this.#wallet.account,
-      }),
-    );
-    if (receipt.contractAddress === null || receipt.contractAddress === undefined) {
-      throw new ChainError('DEPLOYMENT_FAILED', `The deployment of ${name} made no contract.`, {
-        contract: name,
-      });
-    }
-    return getAddress(receipt.contractAddress);
-  }
-
-  async call(
-    contract: string,
-    address: Address,
+    isDone: (read: <T>(functionName: string, args?: readonly unknown[]) => Promise<T>) => Promise<boolean>,
     functionName: string,
     args: readonly unknown[],
-  ): Promise<void> {
-    const { abi } = this.artifact(contract);
-    await this.#mined(`${contract}.${functionName}`, () =>
-      this.#wallet.writeContract({
-        address,
-        abi,
-        functionName,
-        args,
-        chain: this.#wallet.chain ?? null,
-        account: this.#wallet.account,
-      }),
+  ): Promise<void> => {
+    const { abi } = deployer.artifact(PROTOCOL_CONTRACTS[role]);
+    const address = deployment[role];
+    await deployer.ensure(name, () => isDone((view, given = []) => deployer.read(abi, address, view, given)), {
+      abi,
+      address,
+      functionName,
+      args,
+    });
+  };
+
+  await step('vault', 'vault told of the house', async (read) => (await read('house')) === clearingHouse, 'initialize', [
+    clearingHouse,
+  ]);
+  await step('fund', 'fund told of the house', async (read) => (await read('clearingHouse')) === clearingHouse, 'initialize', [
+    clearingHouse,
+  ]);
+  for (const [name, address] of [
+    ['engine', engine],
+    ['auction house', auctionHouse],
+  ] as const) {
+    await step('clearingHouse', `${name} enabled`, (read) => read<boolean>('isEngine', [address]), 'setEngine', [
+      address,
+      true,
+    ]);
+  }
+  await step(
+    'clearingHouse',
+    'auction house set',
+    async (read) => (await read('auctionHouse')) === auctionHouse,
+    'setAuctionHouse',
+    [auctionHouse],
+  );
+  await step(
+    'auctionHouse',
+    'sealed-bid stage set',
+    async (read) => (await read('sealedBids')) === sealedBids,
+    'setSealedBids',
+    [sealedBids],
+  );
+  void [oracle, vault, fund, registry];
+  for (const custodian of options.custodians ?? []) {
+    await step('clearingHouse', `custodian ${custodian}`, (read) => read<boolean>('isCustodian', [custodian]), 'setCustodian', [
+      custodian,
+      true,
+    ]);
+  }
+  if (options.fees !== undefined) {
+    const { flat, cashBps } = options.fees;
+    await step(
+      'clearingHouse',
+      'trade fee set',
+      async (read) => {
+        const [currentFlat, currentBps] = await read<[bigint, number]>('tradeFee');
+        return currentFlat === flat && currentBps === cashBps;
+      },
+      'setTradeFee',
+      [flat, cashBps],
     );
   }
+  for (const setup of options.underlyings) await setUpUnderlying(setup);
+  for (const { token, priceUnderlyingId, haircutBps, cap } of options.collateral ?? []) {
+    await step('vault', `collateral ${token}`, (read) => read<boolean>('isListed', [token]), 'addCollateral', [
+      token,
+      priceUnderlyingId,
+      haircutBps,
+      cap,
+    ]);
+  }
 
-  async #mined(what: string, send: () => Promise<Hex>) {
-    try {
-      const hash = await send();
-      const receipt = await this.#client.waitForTransactionReceipt({ hash, pollingInterval: 50 });
-      if (receipt.status !== 'success') {
-        throw new ChainError('DEPLOYMENT_FAILED', `The transaction of ${what} was reverted.`, { hash });
-      }
-      this.gasUsed += receipt.gasUsed;
-      return receipt;
-    } catch (cause) {
-      if (cause instanceof ChainError) throw cause;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ChainError('DEPLOYMENT_FAILED', `Sending ${what} failed: ${message}`, {}, { cause });
+  async function setUpUnderlying(setup: OracleSetup): Promise<void> {
+    const { underlyingId, sources } = setup;
+    const configuration = oracleConfiguration(setup);
+    await step(
+      'oracle',
+      `underlying ${underlyingId} configured`,
+      async (read) => {
+        const current = await read<OracleConfiguration>('configurationOf', [underlyingId]);
+        return Object.entries(configuration).every(
+          ([field, value]) => current[field as keyof OracleConfiguration] === value,
+        );
+      },
+      'configureUnderlying',
+      [underlyingId, configuration],
+    );
+    for (const source of sources) {
+      await step(
+        'oracle',
+        `source ${source} of underlying ${underlyingId}`,
+        async (read) => (await read<readonly Address[]>('sourcesOf', [underlyingId])).includes(source),
+        'setSource',
+        [underlyingId, source, true],
+      );
+    }
+    const { fundCap } = options;
+    if (fundCap !== undefined) {
+      await step(
+        'fund',
+        `fund's cap of underlying ${underlyingId}`,
+        async (read) => (await read<bigint>('capOf', [underlyingId])) === fundCap,
+        'setCap',
+        [underlyingId, fundCap],
+      );
     }
   }
 }

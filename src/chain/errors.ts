@@ -16,6 +16,14 @@ export type ChainErrorCode =
   | 'DEVELOPMENT_KEY_REFUSED'
   /** A transaction of the deployment was reverted. */
   | 'DEPLOYMENT_FAILED'
+  /** An address book cannot be read as one. */
+  | 'ADDRESS_BOOK_MALFORMED'
+  /** The wallet's chain is not the one that was meant. */
+  | 'WRONG_CHAIN'
+  /** On a public chain somebody other than the deployer must own the contracts. */
+  | 'GOVERNANCE_MISSING'
+  /** A deployed verifier accepts a forgery. */
+  | 'VERIFIER_FORGEABLE'
   /** The local chain did not start, or ended too early. */
   | 'ANVIL_FAILED';
 

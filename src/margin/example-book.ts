@@ -72,6 +72,8 @@ export interface ExampleBookOptions {
   readonly count?: number;
   /** Share of accounts that shall fail in the shocked round, as far as their positions allow; 0.3 unless given. */
   readonly failing?: number;
+  /** Least ratio of equity to requirement in the opening round; 1.05 unless given. */
+  readonly minimumRatio?: number;
 }
 
 /**
@@ -103,7 +105,7 @@ export function strikeStep(forward: number, volatility: number, years: number): 
  * The example book.
  *
  * Cash of each account is `ratio requirement - mark` at the opening round, with the ratio of equity to requirement in
- * [1.05, 5]. For an account that is to fail, the ratio is drawn from those that leave its equity in the shocked round
+ * [1.05, 5] unless told otherwise. For an account that is to fail, the ratio is drawn from those that leave its equity in the shocked round
  * between 0 and the requirement; for others, from those that keep it above. Where an account's positions allow no such
  * ratio it takes the nearest allowed one, and only if that is bad debt is it drawn anew.
  *
@@ -149,6 +151,7 @@ export function exampleBook(options: ExampleBookOptions): ExampleAccount[] {
         accountMargin(after, index),
         random() < failing,
         random,
+        options.minimumRatio,
       );
       if (cash === undefined) continue;
       const place = accounts.length;
@@ -177,8 +180,9 @@ export function chooseCash(
   after: MarkAndRequirement,
   fails: boolean,
   random: () => number,
+  minimumRatio = 1.05,
 ): number | undefined {
-  const lowest = 1.05 * before.requirement - before.mark;
+  const lowest = minimumRatio * before.requirement - before.mark;
   const highest = 5 * before.requirement - before.mark;
   const solvent = 0.15 * after.requirement - after.mark;
   const nearlySafe = 0.95 * after.requirement - after.mark;

@@ -1,0 +1,80 @@
+/** Insolvency proofs for liquidations and auctions. */
+import type { Address } from 'viem';
+import { ZkMarginError } from '../../errors.ts';
+import { exactMargin } from '../../margin/exact/margin.ts';
+import { contextOf } from '../../proof/witness/contexts.ts';
+import { insolvencyInput } from '../../proof/witness/insolvency.ts';
+import { CAPACITIES, type MarketView, type Positions } from './market.ts';
+import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+
+/** What an insolvency proof is to show. */
+export interface InsolvencyRequest {
+  /** Contract that takes the proof: the liquidation engine, or the auction house. */
+  readonly consumer: Address;
+  readonly accountId: bigint;
+  /** Of the account; in an auction, the nonce with which it began. */
+  readonly nonce: bigint;
+  /** At the scale that the contract will name; in an auction, the one with which it began. */
+  readonly positions: Positions;
+  /** Sender of the transaction. */
+  readonly keeper: Address;
+  /** Scenario that shows the requirement; the worst unless given. */
+  readonly scenario?: number;
+}
+
+/** A proven mark and requirement. */
+export interface ProvenMargin {
+  readonly round: bigint;
+  /** 1e-6 USD, signed. */
+  readonly mark: bigint;
+  /** 1e-6 USD. */
+  readonly requirement: bigint;
+  readonly capacity: number;
+  readonly proof: ProofArgument;
+}
+
+/** @throws ZkMarginError of the account and the round; `TOO_MANY_LEGS` */
+export async function proveInsolvency(
+  prover: Prover,
+  market: MarketView,
+  request: InsolvencyRequest,
+): Promise<ProvenMargin> {
+  const { positions, consumer, accountId, nonce, keeper } = request;
+  const capacity = capacityFor(positions.legs.length, CAPACITIES.insolvency);
+  if (capacity === undefined) {
+    throw new ZkMarginError('TOO_MANY_LEGS', 'No insolvency circuit has room for so many legs.', {
+      field: 'positions.legs',
+    });
+  }
+  const margin = exactMargin(positions, market.round, market.parameters);
+  const scenarioIndex = request.scenario ?? margin.worstScenario;
+  const shown = margin.scenarios[scenarioIndex];
+  if (shown === undefined) {
+    throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', { field: 'scenario' });
+  }
+  const { calldata } = await prover.prove({
+    circuit: `insolvency-${capacity}`,
+    input: await insolvencyInput({
+      ...positions,
+      round: market.round,
+      parameters: market.parameters,
+      scenarioIndex,
+      capacity,
+      context: contextOf({
+        chainId: market.chainId,
+        engine: consumer,
+        accountId,
+        nonce,
+        round: market.number,
+        keeper,
+      }),
+    }),
+  });
+  return {
+    round: market.number,
+    mark: shown.mark,
+    requirement: shown.requirement,
+    capacity,
+    proof: proofArgument(calldata),
+  };
+}

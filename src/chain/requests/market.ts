@@ -1,0 +1,40 @@
+/** The market as the contracts see it when they judge a proof. */
+import type { Address } from 'viem';
+import type { RiskParameters } from '../../margin/parameters.ts';
+import type { Leg } from '../../market/instrument.ts';
+import type { MarketRound } from '../../market/words.ts';
+
+/** The newest round with the parameters in force. */
+export interface MarketView {
+  readonly chainId: bigint;
+  /** Number of the round. */
+  readonly number: bigint;
+  readonly round: MarketRound;
+  readonly parameters: RiskParameters;
+  /** Factor on the maintenance requirement that trades and withdrawals must cover, 2^-12. */
+  readonly initialLevel: bigint;
+}
+
+/** The contracts that requests are for. */
+export interface RequestTargets {
+  readonly clearingHouse: Address;
+  readonly engine: Address;
+  readonly auctionHouse: Address;
+}
+
+/** What opens an account's positions. */
+export interface Positions {
+  readonly legs: readonly Leg[];
+  /** Blinding of the commitment, a field element. */
+  readonly salt: bigint;
+  /** 2^-40. */
+  readonly scale: bigint;
+}
+
+/** Legs of the circuits of each statement, increasing. */
+export const CAPACITIES = Object.freeze({
+  insolvency: [8, 32],
+  solvency: [8, 16],
+  transfer: [16],
+  settlement: [8, 32],
+} as const);

@@ -46,9 +46,7 @@ contract InsuranceFund is IInsuranceFund, Ownable2Step, ReentrancyGuardTransient
     /// @notice The fund pays for a loss.
     /// @param wanted what was asked for
     /// @param reserve afterwards
-    event Drawn(
-        uint32 indexed underlyingId, uint256 wanted, uint256 fromFund, uint256 fromReserve, uint256 reserve
-    );
+    event Drawn(uint32 indexed underlyingId, uint256 wanted, uint256 fromFund, uint256 fromReserve, uint256 reserve);
     /// @notice Cash that the fund does not need left it.
     event SurplusWithdrawn(address indexed recipient, uint256 amount);
 

@@ -246,9 +246,7 @@ contract InsuranceFundTest is Test {
         _setCash(100e6);
         address[3] memory recipients = [address(0), address(fund), address(house)];
         for (uint256 index = 0; index < 3; index++) {
-            vm.expectRevert(
-                abi.encodeWithSelector(InsuranceFund.InvalidRecipient.selector, recipients[index])
-            );
+            vm.expectRevert(abi.encodeWithSelector(InsuranceFund.InvalidRecipient.selector, recipients[index]));
             fund.withdrawSurplus(1, recipients[index]);
         }
     }

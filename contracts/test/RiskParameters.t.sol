@@ -120,8 +120,7 @@ contract RiskParametersTest is Test {
         _set(Fixtures.parameters(), TermsFixture.terms());
         uint64[2] memory unknown = [uint64(0), 2];
         for (uint256 index = 0; index < 2; index++) {
-            bytes memory reason =
-                abi.encodeWithSelector(IRiskParameters.UnknownVersion.selector, BTC, unknown[index]);
+            bytes memory reason = abi.encodeWithSelector(IRiskParameters.UnknownVersion.selector, BTC, unknown[index]);
             vm.expectRevert(reason);
             parameters.commitmentAt(BTC, unknown[index]);
             vm.expectRevert(reason);
@@ -219,17 +218,13 @@ contract RiskParametersTest is Test {
         bytes32 hash = parameters.propose(BTC, p, t);
         p.shortOptionRate++;
         vm.expectRevert(
-            abi.encodeWithSelector(
-                RiskParameters.ProposalMismatch.selector, hash, keccak256(abi.encode(BTC, p, t))
-            )
+            abi.encodeWithSelector(RiskParameters.ProposalMismatch.selector, hash, keccak256(abi.encode(BTC, p, t)))
         );
         parameters.execute(BTC, p, t);
         p = Fixtures.parameters();
         t.minBidBps++;
         vm.expectRevert(
-            abi.encodeWithSelector(
-                RiskParameters.ProposalMismatch.selector, hash, keccak256(abi.encode(BTC, p, t))
-            )
+            abi.encodeWithSelector(RiskParameters.ProposalMismatch.selector, hash, keccak256(abi.encode(BTC, p, t)))
         );
         parameters.execute(BTC, p, t);
         vm.expectRevert(abi.encodeWithSelector(RiskParameters.NoProposal.selector, 2));
@@ -333,9 +328,7 @@ contract RiskParametersTest is Test {
         _refuse(p, ParameterWords.VolShockDownOutOfRange.selector, p.volShockDown);
         p = Fixtures.parameters();
         p.volShockDown = p.volShockUp + 1;
-        _refuse(
-            p, abi.encodeWithSelector(ParameterWords.VolShocksSwapped.selector, p.volShockUp, p.volShockDown)
-        );
+        _refuse(p, abi.encodeWithSelector(ParameterWords.VolShocksSwapped.selector, p.volShockUp, p.volShockDown));
         p.volShockDown--;
         _accept(p);
     }
@@ -349,10 +342,7 @@ contract RiskParametersTest is Test {
         _refuse(p, ParameterWords.TenorPowerLongOutOfRange.selector, p.tenorPowerLong);
         p.tenorPowerLong = p.tenorPowerShort + 1;
         _refuse(
-            p,
-            abi.encodeWithSelector(
-                ParameterWords.TenorPowersSwapped.selector, p.tenorPowerShort, p.tenorPowerLong
-            )
+            p, abi.encodeWithSelector(ParameterWords.TenorPowersSwapped.selector, p.tenorPowerShort, p.tenorPowerLong)
         );
         p.tenorPowerLong--;
         _accept(p);
@@ -577,14 +567,10 @@ contract RiskParametersTest is Test {
         _refuse(t, LiquidationTermsBounds.StartFactorOutOfRange.selector, 10_001);
         t = TermsFixture.terms();
         t.fastFactorBps = 9_801;
-        _refuse(
-            t, abi.encodeWithSelector(LiquidationTermsBounds.FactorsNotOrdered.selector, 9_800, 9_801, 5_000)
-        );
+        _refuse(t, abi.encodeWithSelector(LiquidationTermsBounds.FactorsNotOrdered.selector, 9_800, 9_801, 5_000));
         t = TermsFixture.terms();
         t.cuspFactorBps = 8_001;
-        _refuse(
-            t, abi.encodeWithSelector(LiquidationTermsBounds.FactorsNotOrdered.selector, 9_800, 8_000, 8_001)
-        );
+        _refuse(t, abi.encodeWithSelector(LiquidationTermsBounds.FactorsNotOrdered.selector, 9_800, 8_000, 8_001));
         t.cuspFactorBps = 4_999;
         _refuse(t, LiquidationTermsBounds.CuspFactorOutOfRange.selector, 4_999);
     }
@@ -649,8 +635,8 @@ contract RiskParametersTest is Test {
         assertTrue(last + t.volatilityPenaltyBps <= 2_000, "largest penalty");
         assertTrue(uint256(t.feeBps) + t.volatilityPenaltyBps <= 500, "largest fee");
         assertTrue(
-            10_000 >= t.startFactorBps && t.startFactorBps >= t.fastFactorBps
-                && t.fastFactorBps >= t.cuspFactorBps && t.cuspFactorBps >= 5_000,
+            10_000 >= t.startFactorBps && t.startFactorBps >= t.fastFactorBps && t.fastFactorBps >= t.cuspFactorBps
+                && t.cuspFactorBps >= 5_000,
             "factors"
         );
         assertTrue(t.fastSeconds < t.tailSeconds && t.tailSeconds <= 1 days, "curve");

@@ -5,7 +5,7 @@ import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
 import {ParameterWords} from "./ParameterWords.sol";
 
 /// @title Bounds of liquidation terms
-/// @notice What no governance may set, and what one version may change. `src/liquidation/terms.ts` checks the same, in the same order.
+/// @notice What no governance may set, and what one version may change. `src/liquidation/terms.ts` checks the same.
 library LiquidationTermsBounds {
     /// @notice The initial level is not above maintenance, or above 4 times maintenance.
     error InitialLevelOutOfRange(uint256 value);

@@ -153,6 +153,8 @@ library ParameterWords {
             if (index >= LAYOUT_SIZE || move != layoutMove || scenario.volShock != layoutShock) {
                 revert ScenarioOutOfLayout(index, move, scenario.volShock);
             }
+            // Not negative.
+            // forge-lint: disable-next-line(unsafe-typecast)
             uint256 steps = uint256(move < 0 ? -move : move);
             if (scenario.damping > heaviest[steps]) heaviest[steps] = scenario.damping;
             if (lightest[steps] == 0 || scenario.damping < lightest[steps]) lightest[steps] = scenario.damping;
@@ -169,11 +171,12 @@ library ParameterWords {
     function layoutOf(uint256 index) internal pure returns (int256 priceMove, int256 volShock) {
         if (index == 0) return (0, 0);
         if (index < GRID_SIZE) {
-            // Row by row; the middle, (0, 0), is not among the rows, for it comes first.
+            // Row by row; the middle, (0, 0), is not among the rows, for it comes first. Places are small numbers.
+            // forge-lint: disable-next-line(unsafe-typecast)
             int256 place = int256(index <= GRID_SIZE / 2 ? index - 1 : index);
             return (place / 3 - 4, place % 3 - 1);
         }
-        int256 steps = index < GRID_SIZE + 2 ? int256(8) : int256(LARGEST_MOVE);
+        int256 steps = index < GRID_SIZE + 2 ? int256(8) : int256(12);
         return index % 2 == 1 ? (-steps, int256(1)) : (steps, int256(0));
     }
 

@@ -69,6 +69,20 @@ library ParameterWords {
     error VolShockOutOfRange(uint256 index, int256 value);
     /// @notice A damping is 0 or above 1.
     error DampingOutOfRange(uint256 index, uint256 value);
+    /// @notice The price step is below 1 %.
+    error PriceStepTooSmall(uint256 value);
+    /// @notice The vol shock down is above the vol shock up.
+    error VolShocksSwapped(uint256 up, uint256 down);
+    /// @notice The long tenor power is above the short one.
+    error TenorPowersSwapped(uint256 short, uint256 long);
+    /// @notice There are fewer scenarios than the grid has.
+    error GridIncomplete(uint256 count);
+    /// @notice A scenario is not the one that solvency proofs evaluate at its place.
+    error ScenarioOutOfLayout(uint256 index, int256 priceMove, int256 volShock);
+    /// @notice Scenarios that are so many steps away weigh more than nearer ones.
+    error DampingRises(uint256 steps);
+    /// @notice A field changes by more than one version may change it.
+    error StepTooLarge(string field, uint256 previous, uint256 next);
 
     /// @notice Places for scenarios.
     uint256 internal constant SCENARIO_CAPACITY = 32;
@@ -78,6 +92,14 @@ library ParameterWords {
     uint256 internal constant DAMPING_ONE = 1 << 16;
     /// @notice Seconds of a year of 365 days.
     uint256 internal constant YEAR = 31_536_000;
+    /// @notice Scenarios of the grid: price moves of -4 to 4 steps under each vol shock.
+    uint256 internal constant GRID_SIZE = 27;
+    /// @notice Scenarios of the whole layout: the grid and four tails.
+    uint256 internal constant LAYOUT_SIZE = 31;
+    /// @notice Largest price move of the layout, in steps.
+    uint256 internal constant LARGEST_MOVE = 12;
+    /// @notice Least price step: a factor of 1.01.
+    uint256 internal constant LEAST_PRICE_STEP = 15_053;
 
     /// @notice Reverts unless every field is within its bounds, naming the field.
     function validate(Parameters memory p) internal pure {
@@ -111,6 +133,89 @@ library ParameterWords {
         }
     }
 
+    /// @notice Reverts unless solvency can be proven under the parameters and none works against its purpose, by a sign or an order that
+    /// is the wrong way round.
+    /// @dev The parameters must be valid. Solvency circuits also need twelve price steps to be below a factor of 16; with the
+    /// grid's four steps within a factor of 2 they are within one of 8.
+    function validateDirections(Parameters memory p) internal pure {
+        if (p.priceStep < LEAST_PRICE_STEP) revert PriceStepTooSmall(p.priceStep);
+        if (p.volShockDown > p.volShockUp) revert VolShocksSwapped(p.volShockUp, p.volShockDown);
+        if (p.tenorPowerLong > p.tenorPowerShort) revert TenorPowersSwapped(p.tenorPowerShort, p.tenorPowerLong);
+        uint256 count = p.scenarios.length;
+        if (count < GRID_SIZE) revert GridIncomplete(count);
+
+        uint256[LARGEST_MOVE + 1] memory heaviest;
+        uint256[LARGEST_MOVE + 1] memory lightest;
+        for (uint256 index = 0; index < count; index++) {
+            Scenario memory scenario = p.scenarios[index];
+            int256 move = scenario.priceMove;
+            (int256 layoutMove, int256 layoutShock) = layoutOf(index);
+            if (index >= LAYOUT_SIZE || move != layoutMove || scenario.volShock != layoutShock) {
+                revert ScenarioOutOfLayout(index, move, scenario.volShock);
+            }
+            // Not negative.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            uint256 steps = uint256(move < 0 ? -move : move);
+            if (scenario.damping > heaviest[steps]) heaviest[steps] = scenario.damping;
+            if (lightest[steps] == 0 || scenario.damping < lightest[steps]) lightest[steps] = scenario.damping;
+        }
+        uint256 limit = DAMPING_ONE;
+        for (uint256 steps = 0; steps <= LARGEST_MOVE; steps++) {
+            if (heaviest[steps] > limit) revert DampingRises(steps);
+            if (lightest[steps] != 0) limit = lightest[steps];
+        }
+    }
+
+    /// @notice Price move and vol shock of a place of the layout that solvency circuits evaluate.
+    /// @param index below 31; further places have none
+    function layoutOf(uint256 index) internal pure returns (int256 priceMove, int256 volShock) {
+        if (index == 0) return (0, 0);
+        if (index < GRID_SIZE) {
+            // Row by row; the middle, (0, 0), is not among the rows, for it comes first. Places are small numbers.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            int256 place = int256(index <= GRID_SIZE / 2 ? index - 1 : index);
+            return (place / 3 - 4, place % 3 - 1);
+        }
+        int256 steps = index < GRID_SIZE + 2 ? int256(8) : int256(12);
+        return index % 2 == 1 ? (-steps, int256(1)) : (steps, int256(0));
+    }
+
+    /// @notice Reverts when a field moves against holders of positions by more than one version may move it.
+    /// @dev What lowers requirements is free. Multipliers rise by at most a quarter, or by a small amount when they are near 0.
+    /// @param previous words in force
+    /// @param next words to come
+    function requireSteps(uint256[5] memory previous, uint256[5] memory next) internal pure {
+        _requireQuarter("priceStep", previous[0], next[0], 0, 20, 0);
+        // 0.05
+        _requireQuarter("volShockUp", previous[0], next[0], 20, 16, 819);
+        _requireQuarter("volShockDown", previous[0], next[0], 36, 16, 819);
+        _requireQuarter("maintenanceFactor", previous[0], next[0], 92, 16, 0);
+        // Half a percent of spot.
+        _requireQuarter("shortOptionRate", previous[0], next[0], 108, 16, 328);
+        // Half an hour.
+        _requireQuarter("horizonFactor", previous[0], next[0], 124, 24, 7_921);
+
+        // 0.1 each. Shocks of short tenors grow with the short power, those of long tenors as the long one falls.
+        uint256 old = _field(previous[0], 52, 8);
+        uint256 value = _field(next[0], 52, 8);
+        if (value > old + 26) revert StepTooLarge("tenorPowerShort", old, value);
+        old = _field(previous[0], 60, 8);
+        value = _field(next[0], 60, 8);
+        if (value + 26 < old) revert StepTooLarge("tenorPowerLong", old, value);
+        old = _field(previous[0], 68, 24);
+        value = _field(next[0], 68, 24);
+        if (2 * value < old) revert StepTooLarge("tenorFloor", old, value);
+
+        for (uint256 index = 0; index < LAYOUT_SIZE; index++) {
+            uint256 word = 1 + index / SCENARIOS_PER_WORD;
+            uint256 offset = 31 * (index % SCENARIOS_PER_WORD) + 8;
+            // A place that was unused had no weight.
+            old = _field(previous[word], offset, 23);
+            value = _field(next[word], offset, 23);
+            if (value > old + DAMPING_ONE / 4) revert StepTooLarge("damping", old, value);
+        }
+    }
+
     /// @notice The square root of the horizon in years, in 2^-20, rounded down.
     /// @param horizonSeconds seconds, at most 7 days
     function horizonFactor(uint256 horizonSeconds) internal pure returns (uint256) {
@@ -135,5 +240,23 @@ library ParameterWords {
     function packScenario(Scenario memory scenario) internal pure returns (uint256) {
         return uint256(int256(scenario.priceMove) + 32) | (uint256(int256(scenario.volShock) + 1) << 6)
             | (uint256(scenario.damping) << 8);
+    }
+
+    function _field(uint256 word, uint256 offset, uint256 bits) private pure returns (uint256) {
+        return (word >> offset) & ((1 << bits) - 1);
+    }
+
+    /// @dev Reverts when a field of the header rises by more than a quarter and more than `least`.
+    function _requireQuarter(
+        string memory name,
+        uint256 previous,
+        uint256 next,
+        uint256 offset,
+        uint256 bits,
+        uint256 least
+    ) private pure {
+        uint256 old = _field(previous, offset, bits);
+        uint256 value = _field(next, offset, bits);
+        if (value > old + Math.max(old / 4, least)) revert StepTooLarge(name, old, value);
     }
 }

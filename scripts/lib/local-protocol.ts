@@ -25,7 +25,7 @@ import { type PreparedTrade, prepareTrade, type TradeParty } from '../../src/cha
 import {
   DEFAULT_LIQUIDATION_TERMS,
   type LiquidationTerms,
-  liquidationTermsArgument,
+  liquidationTermsTuple,
 } from '../../src/liquidation/terms.ts';
 import type { RiskParameters } from '../../src/margin/parameters.ts';
 import { type MarketRound, packRound } from '../../src/market/words.ts';
@@ -253,7 +253,7 @@ export class LocalProtocol {
   }
 
   async setParameters(parameters: RiskParameters, terms: LiquidationTerms): Promise<void> {
-    const args = [Number(this.underlyingId), parameters, liquidationTermsArgument(terms)];
+    const args = [Number(this.underlyingId), parameters, liquidationTermsTuple(terms)];
     await this.write(this.operator, 'parameters', 'propose', args);
     await this.write(this.operator, 'parameters', 'execute', args);
   }

@@ -85,7 +85,7 @@ export interface LiquidationTerms {
  *   then: 2 % more.
  * - `rewardShareBps` a fifth: the keeper's slice is paid by the positions' discount, the rest makes the fund grow.
  * - `atomicLimit` 50,000 USD: below, an auction costs more than it finds; above, a fixed price gives away too much.
- * - `backstopBps` 3 %: backstops are registered to take large accounts at any time, for less than the public asks.
+ * - `backstopBps` 0.5 %: backstops take over at once, at the best price that the trader can get; they are paid for it elsewhere.
  * - `feeBps` 2 %, `tip` 50 USD, `chipBps` 10 %: gas and proof of who starts an auction, never more than the fee.
  * - The curve falls from 98 % to 80 % in 100 s, 18 basis points a second, where competing bids are expected, then to 50 %
  *   in half an hour altogether, the margin model's horizon, so that somebody takes what nobody wants.
@@ -103,7 +103,7 @@ export const DEFAULT_LIQUIDATION_TERMS: LiquidationTerms = Object.freeze({
   volatilityPenaltyBps: 200,
   rewardShareBps: 2_000,
   atomicLimit: 50_000_000_000n,
-  backstopBps: 300,
+  backstopBps: 50,
   feeBps: 200,
   tip: 50_000_000n,
   chipBps: 1_000,
@@ -214,4 +214,26 @@ export function liquidationTermsTuple(terms: LiquidationTerms): LiquidationTerms
     tuple[name] = name === 'penaltyBps' ? [...terms.penaltyBps] : terms[name];
   }
   return tuple as unknown as LiquidationTermsTuple;
+}
+
+/** Terms with all figures as integers for exact arithmetic. */
+export type IntegerTerms = {
+  readonly [Name in keyof LiquidationTerms]: LiquidationTerms[Name] extends PenaltyTiers
+    ? readonly bigint[]
+    : bigint;
+};
+
+/**
+ * Valid terms as the arithmetic of liquidations takes them.
+ *
+ * @throws ZkMarginError as {@link validateLiquidationTerms}
+ */
+export function integerTerms(terms: LiquidationTerms): IntegerTerms {
+  const tuple = liquidationTermsTuple(terms);
+  return Object.fromEntries(
+    Object.entries(tuple).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map(BigInt) : BigInt(value as number | bigint),
+    ]),
+  ) as unknown as IntegerTerms;
 }

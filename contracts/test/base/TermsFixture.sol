@@ -13,7 +13,7 @@ library TermsFixture {
         t.volatilityPenaltyBps = 200;
         t.rewardShareBps = 2_000;
         t.atomicLimit = 50_000e6;
-        t.backstopBps = 300;
+        t.backstopBps = 50;
         t.feeBps = 200;
         t.tip = 50e6;
         t.chipBps = 1_000;

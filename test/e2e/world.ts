@@ -1,0 +1,123 @@
+/** A crashed market with accounts that were opened by real trades: the state from which each end-to-end scene starts. */
+import { readFileSync } from 'node:fs';
+import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
+import { type OpenedPair, openPair } from '../../scripts/lib/local-book.ts';
+import { revertReason } from '../../src/chain/reverts.ts';
+import { DEFAULT_LIQUIDATION_TERMS, type LiquidationTerms } from '../../src/liquidation/terms.ts';
+import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
+import { exactSolvency } from '../../src/margin/exact/solvency.ts';
+import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
+import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
+import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
+import type { MarketRound } from '../../src/market/words.ts';
+import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
+import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
+
+const SEED = 7;
+/** Seconds from the opening round to the crash. */
+export const CRASH_SECONDS = 3_600;
+
+const surfaces = JSON.parse(
+  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+) as SviSurfaces;
+
+/** The BTC surface of 19 February 2025. */
+export const opening: MarketRound = exampleRound(surfaces, 'BTC');
+/** An hour later: -12 %, vols up. */
+export const crashed: MarketRound = shockRound(opening, {
+  priceMove: -0.12,
+  volMultiplierAt30d: 1.35,
+  secondsLater: CRASH_SECONDS,
+});
+
+/** What scenes share. */
+export interface World {
+  readonly protocol: LocalProtocol;
+  readonly prover: CircuitProver;
+  /** Accounts that are below their maintenance margin after the crash, with equity left. */
+  readonly failing: readonly OpenedPair[];
+  /** An account that stays healthy. */
+  readonly healthy: OpenedPair;
+}
+
+/** Circuits of all scenes. */
+const CIRCUITS = ['insolvency-8', 'solvency-8', 'transfer-16', 'settlement-8'];
+
+/** Deploys, opens accounts at the opening round, and posts the crash. */
+export async function startWorld(
+  failingCount: number,
+  terms: LiquidationTerms = DEFAULT_LIQUIDATION_TERMS,
+): Promise<World> {
+  const parameters = DEFAULT_PARAMETERS;
+  const prover = new CircuitProver(
+    await Promise.all(CIRCUITS.map((name) => prepareDevelopmentCircuit(name))),
+    { name: 'native' },
+  );
+  const protocol = await LocalProtocol.start({
+    timestamp: opening.underlying.timestamp,
+    underlyingId: opening.underlying.underlyingId,
+    parameters,
+    terms,
+  });
+  try {
+    await protocol.postRound(opening);
+    await protocol.fund(protocol.wallet(2), protocol.wallet(3), protocol.wallet(4), protocol.wallet(5));
+    const { initialLevel } = protocol.market;
+    const book = exampleBook({
+      opening,
+      shocked: crashed,
+      parameters,
+      seed: SEED,
+      count: 64,
+      failing: 0.8,
+      minimumRatio: 1.4,
+    }).filter(
+      (account) =>
+        account.legs.length <= 8 && exactSolvency(account, opening, parameters, initialLevel).solvent,
+    );
+    const equityAfter = (account: ExampleAccount) => {
+      const { mark, requirement } = exactMargin(account, crashed, parameters);
+      return { equity: account.cash + mark, requirement };
+    };
+    const failing = book.filter((account) => {
+      const { equity, requirement } = equityAfter(account);
+      return equity > 0n && equity < requirement;
+    });
+    const healthy = book.find((account) => {
+      const { equity, requirement } = equityAfter(account);
+      return equity > 2n * requirement;
+    });
+    if (failing.length < failingCount || healthy === undefined) {
+      throw new Error(`Only ${failing.length} accounts fail in the crash.`);
+    }
+    const wallets = { trader: protocol.wallet(2), maker: protocol.wallet(3) };
+    const pairs: OpenedPair[] = [];
+    for (const account of failing.slice(0, failingCount)) {
+      pairs.push(await openPair(protocol, prover, account, wallets));
+    }
+    const healthyPair = await openPair(protocol, prover, healthy, wallets);
+    await protocol.advanceTo(crashed.underlying.timestamp + 1n);
+    await protocol.postRound(crashed);
+    return { protocol, prover, failing: pairs, healthy: healthyPair };
+  } catch (error) {
+    await protocol.stop();
+    await prover.close();
+    throw error;
+  }
+}
+
+/** Margin of positions at the newest round. */
+export function marginNow(protocol: LocalProtocol, positions: Parameters<typeof exactMargin>[0]): ExactMargin {
+  const { round, parameters } = protocol.market;
+  return exactMargin(positions, round, parameters);
+}
+
+/** Name of the error with which a call is refused, or `accepted`. */
+export async function refusalOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+  } catch (error) {
+    return revertReason(error)?.name ?? String(error);
+  }
+  return 'accepted';
+}

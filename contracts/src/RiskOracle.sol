@@ -92,14 +92,13 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
 
         uint256 after_ = OracleWords.timestamp(newest.underlyingWord);
         if (progress.pendingTimestamp > after_) after_ = progress.pendingTimestamp;
-        (address[] memory signers, uint256[] memory underlyingWords, uint256[][8] memory columns) =
-            _useReports(underlyingId, reports, configuration, after_);
-        Candidate memory candidate = _aggregate(underlyingId, underlyingWords, columns, configuration);
+        UsedReports memory used = _useReports(underlyingId, reports, configuration, after_);
+        Candidate memory candidate = _aggregate(underlyingId, used, configuration);
 
         bool confirmed;
         (accepted, confirmed) = _judge(candidate, newest, progress, configuration);
         if (!accepted) {
-            _keepPending(underlyingId, candidate, progress, signers);
+            _keepPending(underlyingId, candidate, progress, used.signers);
             return false;
         }
         if (progress.pendingTimestamp != 0) {
@@ -114,7 +113,7 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
             candidate.volatility,
             candidate.underlyingWord,
             candidate.expiryWords,
-            signers
+            used.signers
         );
     }
 
@@ -204,8 +203,7 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     /// @dev The medians are judged by the same bounds as reports: a ratio of pillars may fail by rounding, or when different values were rejected.
     function _aggregate(
         uint32 underlyingId,
-        uint256[] memory underlyingWords,
-        uint256[][8] memory columns,
+        UsedReports memory used,
         OracleConfiguration memory configuration
     ) private pure returns (Candidate memory candidate) {
         OutlierLimits memory limits = OutlierLimits({
@@ -214,7 +212,7 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
             floorBps: configuration.outlierFloorBps,
             capBps: configuration.outlierCapBps
         });
-        (candidate.underlyingWord, candidate.expiryWords) = OracleMedian.aggregate(underlyingWords, columns, limits);
+        (candidate.underlyingWord, candidate.expiryWords) = OracleMedian.aggregate(used.underlyingWords, used.columns, limits);
         OracleWords.validate(underlyingId, candidate.underlyingWord, candidate.expiryWords);
         candidate.timestamp = OracleWords.timestamp(candidate.underlyingWord);
         candidate.spot = OracleWords.spot(candidate.underlyingWord);

@@ -84,6 +84,15 @@ abstract contract OracleSources is Ownable2Step, EIP712, ReentrancyGuardTransien
         uint40 lastTimestamp;
     }
 
+    /// @dev Reports of a round, checked.
+    /// @param signers ascending
+    /// @param columns for each of the eight places the words of all reports
+    struct UsedReports {
+        address[] signers;
+        uint256[] underlyingWords;
+        uint256[][8] columns;
+    }
+
     /// @notice Most sources of an underlying.
     uint256 public constant MAX_SOURCES = 16;
     /// @notice Longest time for which a round may be fresh, in seconds.
@@ -165,65 +174,67 @@ abstract contract OracleSources is Ownable2Step, EIP712, ReentrancyGuardTransien
 
     /// @dev Checks reports and marks them as used.
     /// @param after_ every report must be later than this
-    /// @return signers of the reports, ascending
-    /// @return underlyingWords of the reports
-    /// @return columns for each of the eight places the words of all reports
     function _useReports(
         uint32 underlyingId,
         Report[] calldata reports,
         OracleConfiguration memory configuration,
         uint256 after_
-    )
-        internal
-        returns (address[] memory signers, uint256[] memory underlyingWords, uint256[][8] memory columns)
-    {
+    ) internal returns (UsedReports memory used) {
         uint256 count = reports.length;
         if (count < configuration.minSources || count > MAX_SOURCES) {
             revert WrongReportCount(count, configuration.minSources, MAX_SOURCES);
         }
-        signers = new address[](count);
-        underlyingWords = new uint256[](count);
+        used.signers = new address[](count);
+        used.underlyingWords = new uint256[](count);
         for (uint256 place = 0; place < OracleWords.EXPIRY_COUNT; place++) {
-            columns[place] = new uint256[](count);
+            used.columns[place] = new uint256[](count);
         }
         address previous = address(0);
         for (uint256 index = 0; index < count; index++) {
             Report calldata report = reports[index];
             uint256[8] memory words = report.expiryWords;
-            uint256 underlyingWord = report.underlyingWord;
-            address signer = _recover(index, underlyingWord, words, report.signature);
+            address signer = _recover(index, report, words);
             if (signer <= previous) revert SignersNotAscending(index, signer);
             previous = signer;
-            bytes memory fault = OracleWords.findFault(underlyingId, underlyingWord, words);
-            if (fault.length != 0) revert InvalidReport(index, fault);
-            _useSource(index, _sources[underlyingId][signer], signer, OracleWords.timestamp(underlyingWord));
-            _requireTimely(index, OracleWords.timestamp(underlyingWord), configuration.maxReportAge, after_);
-
-            signers[index] = signer;
-            underlyingWords[index] = underlyingWord;
+            _useSource(underlyingId, index, signer, report.underlyingWord, words);
+            _requireTimely(index, OracleWords.timestamp(report.underlyingWord), configuration.maxReportAge, after_);
+            used.signers[index] = signer;
+            used.underlyingWords[index] = report.underlyingWord;
             for (uint256 place = 0; place < OracleWords.EXPIRY_COUNT; place++) {
-                columns[place][index] = words[place];
+                used.columns[place][index] = words[place];
             }
         }
     }
 
-    function _recover(uint256 index, uint256 underlyingWord, uint256[8] memory words, bytes calldata signature)
-        private
-        view
-        returns (address signer)
-    {
-        ECDSA.RecoverError failure;
-        (signer, failure,) = ECDSA.tryRecoverCalldata(reportDigest(underlyingWord, words), signature);
-        if (failure != ECDSA.RecoverError.NoError) revert InvalidSignature(index);
-    }
-
-    function _useSource(uint256 index, Source storage source, address signer, uint256 time) private {
+    function _useSource(
+        uint32 underlyingId,
+        uint256 index,
+        address signer,
+        uint256 underlyingWord,
+        uint256[8] memory words
+    ) private {
+        Source storage source = _sources[underlyingId][signer];
         if (!source.registered) revert UnknownSource(index, signer);
+        bytes memory fault = OracleWords.findFault(underlyingId, underlyingWord, words);
+        if (fault.length != 0) revert InvalidReport(index, fault);
+        uint256 time = OracleWords.timestamp(underlyingWord);
         uint256 lastTimestamp = source.lastTimestamp;
         if (time <= lastTimestamp) revert ReportReplayed(index, time, lastTimestamp);
         // A field of 40 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
         source.lastTimestamp = uint40(time);
+    }
+
+    /// @param words those of the report
+    function _recover(uint256 index, Report calldata report, uint256[8] memory words)
+        private
+        view
+        returns (address signer)
+    {
+        ECDSA.RecoverError failure;
+        (signer, failure,) =
+            ECDSA.tryRecoverCalldata(reportDigest(report.underlyingWord, words), report.signature);
+        if (failure != ECDSA.RecoverError.NoError) revert InvalidSignature(index);
     }
 
     function _requireTimely(uint256 index, uint256 time, uint256 maxReportAge, uint256 after_) private view {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 
 /// @title Settlement prices of all hours
@@ -56,28 +57,16 @@ abstract contract SettlementPrices {
         returns (uint256 nextSum, uint256 nextCovered)
     {
         uint256 hour = interval.begin / 1 hours + 1;
-        uint256 to = _smaller(_smaller(interval.end, interval.begin + interval.holdLimit), hour * 1 hours);
-        uint256 from = hour * 1 hours - SETTLEMENT_WINDOW;
-        if (from < interval.begin) from = interval.begin;
-        if (to > from) {
-            sum += interval.spot * (to - from);
-            covered += to - from;
-        }
+        uint256 seconds_ = _coveredSeconds(interval, hour * 1 hours);
+        nextSum = sum + interval.spot * seconds_;
+        nextCovered = covered + seconds_;
         uint256 endHour = interval.end / 1 hours;
-        if (endHour < hour) return (sum, covered);
-
-        uint256 missing = covered < MIN_COVERAGE ? MIN_COVERAGE - covered : 0;
-        uint256 price = (sum + missing * interval.nextSpot) / (covered + missing);
-        _prices[underlyingId][hour] = price;
-        emit HoursSettled(underlyingId, hour, hour, price, covered);
-        if (endHour > hour) {
-            // The round before held until the window of the next hour at the latest.
-            // Hours of rounds have 29 bits, and prices 44.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            _silences[underlyingId].push(uint48(endHour), uint208(((hour + 1) << 44) | interval.nextSpot));
-            emit HoursSettled(underlyingId, hour + 1, endHour, interval.nextSpot, 0);
+        if (endHour >= hour) {
+            _settle(underlyingId, hour, nextSum, nextCovered, interval.nextSpot);
+            if (endHour > hour) _settleSilence(underlyingId, hour + 1, endHour, interval.nextSpot);
+            nextSum = 0;
+            nextCovered = 0;
         }
-        return (0, 0);
     }
 
     /// @dev In 1e-6 USD; 0 when no round has settled the hour.
@@ -90,7 +79,25 @@ abstract contract SettlementPrices {
         return silence >> 44 <= hour ? silence & (2 ** 44 - 1) : 0;
     }
 
-    function _smaller(uint256 a, uint256 b) private pure returns (uint256) {
-        return a < b ? a : b;
+    /// @dev Seconds of the window before `hourEnd` for which the first round's spot holds.
+    function _coveredSeconds(Interval memory interval, uint256 hourEnd) private pure returns (uint256) {
+        uint256 from = Math.max(interval.begin, hourEnd - SETTLEMENT_WINDOW);
+        uint256 to = Math.min(Math.min(interval.end, interval.begin + interval.holdLimit), hourEnd);
+        return Math.saturatingSub(to, from);
+    }
+
+    function _settle(uint32 underlyingId, uint256 hour, uint256 sum, uint256 covered, uint256 nextSpot) private {
+        uint256 missing = Math.saturatingSub(MIN_COVERAGE, covered);
+        uint256 price = (sum + missing * nextSpot) / (covered + missing);
+        _prices[underlyingId][hour] = price;
+        emit HoursSettled(underlyingId, hour, hour, price, covered);
+    }
+
+    /// @dev The round before held until the window of `firstHour` at the latest: these hours have no coverage.
+    function _settleSilence(uint32 underlyingId, uint256 firstHour, uint256 lastHour, uint256 price) private {
+        // Hours of rounds have 29 bits, and prices 44.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _silences[underlyingId].push(uint48(lastHour), uint208((firstHour << 44) | price));
+        emit HoursSettled(underlyingId, firstHour, lastHour, price, 0);
     }
 }

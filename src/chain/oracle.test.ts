@@ -20,14 +20,7 @@ import {
   structureOf,
   volatilityIndex,
 } from '../market/oracle-median.ts';
-import {
-  type ExpiryState,
-  MAX_PILLAR,
-  type MarketRound,
-  MIN_PILLAR,
-  packRound,
-  type SpacingExponent,
-} from '../market/words.ts';
+import { type ExpiryState, type MarketRound, packRound, type SpacingExponent } from '../market/words.ts';
 import { type Anvil, startAnvil } from './anvil.ts';
 import { linkedBytecode, loadArtifact } from './artifacts.ts';
 import { buildContracts } from './build.ts';
@@ -44,7 +37,7 @@ import {
 import { revertReason } from './reverts.ts';
 
 const START = 1_739_959_200n;
-const SEED = Number(process.env['ZKMARGIN_SEED'] ?? 20_250_219);
+const SEED = Number(process.env.ZKMARGIN_SEED ?? 20_250_219);
 const CONFIGURATION = {
   minSources: 3,
   maxReportAge: 60,
@@ -311,10 +304,7 @@ function perturbed(
       ...expiry,
       forward: (near(expiry.forward) * level) / 100n,
       discount: near(expiry.discount),
-      vols: expiry.vols.map((volatility) => {
-        const value = near(volatility);
-        return value < MIN_PILLAR ? MIN_PILLAR : value > MAX_PILLAR ? MAX_PILLAR : value;
-      }),
+      vols: expiry.vols.map(near),
     })),
   };
 }

@@ -48,16 +48,18 @@ library OracleMedian {
         uint256[] memory values = new uint256[](underlyingWords.length);
         underlyingWord = _aggregateUnderlying(underlyingWords, values, limits);
         uint256 shift = _allowanceShift(limits.floorBps);
-        for (uint256 place = 0; place < OracleWords.EXPIRY_COUNT; place++) {
-            uint256[] memory words = expiryWords[place];
-            uint256 structure = words[0] & STRUCTURE;
-            for (uint256 index = 1; index < words.length; index++) {
-                if (words[index] & STRUCTURE != structure) revert StructureMismatch(index, place);
+        unchecked {
+            for (uint256 place = 0; place < OracleWords.EXPIRY_COUNT; place++) {
+                uint256[] memory words = expiryWords[place];
+                uint256 structure = words[0] & STRUCTURE;
+                for (uint256 index = 1; index < words.length; index++) {
+                    if (_at(words, index) & STRUCTURE != structure) revert StructureMismatch(index, place);
+                }
+                // The hour of a used word is not 0, and after an unused word all are unused.
+                if (structure == 0) break;
+                uint256 quotes = _aggregateQuotes(words, values, limits, place + 1);
+                aggregated[place] = structure | quotes | _aggregatePillars(words, values, limits, place + 1, shift);
             }
-            // The hour of a used word is not 0, and after an unused word all are unused.
-            if (structure == 0) break;
-            uint256 quotes = _aggregateQuotes(words, values, limits, place + 1);
-            aggregated[place] = structure | quotes | _aggregatePillars(words, values, limits, place + 1, shift);
         }
     }
 
@@ -90,14 +92,17 @@ library OracleMedian {
         }
     }
 
-    /// @notice Puts values in increasing order.
-    /// @dev Insertion: lists are of at most 16, and often nearly in order.
-    function sort(uint256[] memory values) internal pure {
+    /// @notice Takes a field of each word, and puts the values in increasing order.
+    /// @dev Insertion: lists are of at most 16.
+    /// @param values receives the field's values; as long as `words`
+    function takeSorted(uint256[] memory words, uint256[] memory values, uint256 shift, uint256 mask) internal pure {
         assembly ("memory-safe") {
             let first := add(values, 0x20)
             let end := add(first, shl(5, mload(values)))
-            for { let next := add(first, 0x20) } lt(next, end) { next := add(next, 0x20) } {
-                let value := mload(next)
+            let word := add(words, 0x20)
+            for { let next := first } lt(next, end) { next := add(next, 0x20) } {
+                let value := and(shr(shift, mload(word)), mask)
+                word := add(word, 0x20)
                 let place := next
                 for {} gt(place, first) {} {
                     let before := mload(sub(place, 0x20))
@@ -117,8 +122,7 @@ library OracleMedian {
         returns (uint256 word)
     {
         word = _field(words, values, limits, 0, 0, PRICE_BITS);
-        _take(words, values, 44, 2 ** 40 - 1);
-        sort(values);
+        takeSorted(words, values, 44, 2 ** 40 - 1);
         word |= _middle(values, 0, values.length) << 44;
         word |= _field(words, values, limits, 0, 84, VOLATILITY_BITS);
         word |= words[0] >> 104 << 104;
@@ -161,7 +165,7 @@ library OracleMedian {
             if (spare & OracleWords.LANE_TOPS == OracleWords.LANE_TOPS) return pillars;
             pillars = 0;
             for (uint256 shift = 0; shift < 160; shift += 20) {
-                _take(words, values, shift, VOLATILITY_BITS);
+                takeSorted(words, values, shift, VOLATILITY_BITS);
                 pillars |= _judge(values, limits, wordNumber, shift);
             }
         }
@@ -175,21 +179,23 @@ library OracleMedian {
 
     /// @dev Keeps the lanes alone of each word, and puts each lane in order by exchanging neighbours.
     function _sortLanes(uint256[] memory words) private pure {
-        unchecked {
-            uint256 count = words.length;
-            for (uint256 index = 0; index < count; index++) {
+        uint256 tops = OracleWords.LANE_TOPS;
+        uint256 lanes = OracleWords.LANE_VALUES;
+        assembly ("memory-safe") {
+            let first := add(words, 0x20)
+            let end := add(first, shl(5, mload(words)))
+            for { let next := first } lt(next, end) { next := add(next, 0x20) } {
                 // Carried down through the words that are in order already: the larger of each pair stays, the smaller goes on.
-                uint256 carried = _at(words, index) & OracleWords.LANE_VALUES;
-                for (uint256 place = index; place > 0; place--) {
-                    uint256 before = _at(words, place - 1);
+                let carried := and(mload(next), lanes)
+                for { let place := next } gt(place, first) { place := sub(place, 0x20) } {
+                    let before := mload(sub(place, 0x20))
                     // The lane's top bit remains where `before` is at least as large; it is spread over the lane.
-                    uint256 tops = ((before | OracleWords.LANE_TOPS) - carried) & OracleWords.LANE_TOPS;
-                    uint256 mask = tops - (tops >> 19);
-                    uint256 exchanged = (before ^ carried) & mask;
-                    _put(words, place, carried ^ exchanged);
-                    carried = before ^ exchanged;
+                    let larger := and(sub(or(before, tops), carried), tops)
+                    let exchanged := and(xor(before, carried), sub(larger, shr(19, larger)))
+                    mstore(place, xor(carried, exchanged))
+                    carried := xor(before, exchanged)
                 }
-                _put(words, 0, carried);
+                mstore(first, carried)
             }
         }
     }
@@ -202,8 +208,7 @@ library OracleMedian {
         uint256 shift,
         uint256 mask
     ) private pure returns (uint256) {
-        _take(words, values, shift, mask);
-        sort(values);
+        takeSorted(words, values, shift, mask);
         return _judge(values, limits, wordNumber, shift);
     }
 
@@ -216,15 +221,6 @@ library OracleMedian {
         (uint256 median, uint256 remaining) = robustMedian(values, limits);
         if (remaining < limits.minimum) revert TooFewAgree(wordNumber, shift, remaining);
         return median << shift;
-    }
-
-    /// @dev A field of each word.
-    function _take(uint256[] memory words, uint256[] memory values, uint256 shift, uint256 mask) private pure {
-        unchecked {
-            for (uint256 index = 0; index < values.length; index++) {
-                _put(values, index, (_at(words, index) >> shift) & mask);
-            }
-        }
     }
 
     /// @dev Median of the ordered values of [begin, end), which holds one at least.
@@ -263,12 +259,6 @@ library OracleMedian {
     function _at(uint256[] memory values, uint256 index) private pure returns (uint256 value) {
         assembly ("memory-safe") {
             value := mload(add(add(values, 0x20), shl(5, index)))
-        }
-    }
-
-    function _put(uint256[] memory values, uint256 index, uint256 value) private pure {
-        assembly ("memory-safe") {
-            mstore(add(add(values, 0x20), shl(5, index)), value)
         }
     }
 }

@@ -50,6 +50,7 @@ library OracleWords {
     uint256 internal constant LANE_TOPS = LANE_ONES << 19;
     /// @notice All other bits of the lanes.
     uint256 internal constant LANE_VALUES = LANE_TOPS - LANE_ONES;
+    uint256 private constant DISCOUNT_BITS = (2 ** 22 - 1) << 182;
     uint256 private constant LANE_BITS_15 = LANE_ONES << 15;
     uint256 private constant FIRST_SEVEN = 2 ** 140 - 1;
     uint256 private constant FIRST_SEVEN_TOPS = LANE_TOPS & FIRST_SEVEN;
@@ -66,6 +67,8 @@ library OracleWords {
 
     /// @notice Id of the underlying.
     function underlyingId(uint256 underlyingWord) internal pure returns (uint32) {
+        // A word that has been checked has 136 bits.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return uint32(underlyingWord >> 104);
     }
 
@@ -120,34 +123,41 @@ library OracleWords {
         if (time == 0) return abi.encodeWithSelector(TimestampZero.selector);
 
         bool ended = false;
-        uint256 previousHour = 0;
-        for (uint256 index = 0; index < EXPIRY_COUNT; index++) {
-            uint256 word = expiryWords[index];
-            if (word == 0) {
-                ended = true;
-                continue;
+        uint256 earliest = 1;
+        unchecked {
+            for (uint256 index = 0; index < EXPIRY_COUNT; index++) {
+                uint256 word = expiryWords[index];
+                if (word == 0) {
+                    ended = true;
+                    continue;
+                }
+                if (ended) return abi.encodeWithSelector(ExpiryWordAfterUnused.selector, index);
+                uint256 hour = expiryHour(word);
+                // One comparison for each field of a good word; what is wrong with a bad one is found afterwards.
+                uint256 tenor = hour * 3600 - time;
+                if (
+                    hour < earliest || tenor - 1 >= MAX_TENOR || (word >> 204) - 1 >= 2 ** 44 - 1
+                        || word & DISCOUNT_BITS == 0 || !_pillarsAreValid(word)
+                ) return _expiryFault(index, word, hour, earliest, time);
+                earliest = hour + 1;
             }
-            if (ended) return abi.encodeWithSelector(ExpiryWordAfterUnused.selector, index);
-            uint256 hour = expiryHour(word);
-            fault = _findExpiryFault(index, word, hour, previousHour, time);
-            if (fault.length != 0) return fault;
-            previousHour = hour;
         }
     }
 
-    function _findExpiryFault(uint256 index, uint256 word, uint256 hour, uint256 previousHour, uint256 time)
+    /// @dev Of a word that is not valid.
+    function _expiryFault(uint256 index, uint256 word, uint256 hour, uint256 earliest, uint256 time)
         private
         pure
-        returns (bytes memory fault)
+        returns (bytes memory)
     {
         if (word >> 248 != 0) return abi.encodeWithSelector(ExpiryWordTooLarge.selector, index);
-        if (hour <= previousHour) return abi.encodeWithSelector(ExpiryNotIncreasing.selector, index);
+        if (hour < earliest) return abi.encodeWithSelector(ExpiryNotIncreasing.selector, index);
         uint256 expiry = hour * 3600;
         if (expiry <= time) return abi.encodeWithSelector(ExpiryNotInFuture.selector, index);
         if (expiry - time > MAX_TENOR) return abi.encodeWithSelector(ExpiryTooFar.selector, index);
         if (forward(word) == 0) return abi.encodeWithSelector(ForwardZero.selector, index);
         if (discount(word) == 0) return abi.encodeWithSelector(DiscountZero.selector, index);
-        if (!_pillarsAreValid(word)) return _findPillarFault(word, index);
+        return _pillarFault(word, index);
     }
 
     /// @dev All eight pillars at once, each in its lane of 20 bits. Sums and differences stay within a lane, because the lane's top bit is
@@ -168,7 +178,7 @@ library OracleWords {
     }
 
     /// @dev Of a word whose pillars are not valid.
-    function _findPillarFault(uint256 word, uint256 index) private pure returns (bytes memory fault) {
+    function _pillarFault(uint256 word, uint256 index) private pure returns (bytes memory fault) {
         uint256 previous = 0;
         for (uint256 pillar = 0; pillar < PILLAR_COUNT; pillar++) {
             uint256 volatility = (word >> (20 * pillar)) & (2 ** 20 - 1);

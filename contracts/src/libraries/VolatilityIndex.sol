@@ -17,19 +17,21 @@ library VolatilityIndex {
         uint256 time = OracleWords.timestamp(underlyingWord);
         uint256 volatility = 0;
         uint256 tenor = 0;
-        for (uint256 index = 0; index < OracleWords.EXPIRY_COUNT && expiryWords[index] != 0; index++) {
-            uint256 nextVolatility = _atTheMoney(expiryWords[index]);
-            uint256 nextTenor = OracleWords.expiryHour(expiryWords[index]) * 3600 - time;
-            if (nextTenor >= HORIZON) {
-                if (index == 0) return nextVolatility >> 2;
-                // Squared volatilities are below 2^44 and tenors below 2^27.
-                uint256 variance = (volatility * volatility * tenor * (nextTenor - HORIZON)
-                            + nextVolatility * nextVolatility * nextTenor * (HORIZON - tenor))
-                    / ((nextTenor - tenor) * HORIZON);
-                return Math.sqrt(variance) >> 2;
+        unchecked {
+            for (uint256 index = 0; index < OracleWords.EXPIRY_COUNT && expiryWords[index] != 0; index++) {
+                uint256 nextVolatility = _atTheMoney(expiryWords[index]);
+                uint256 nextTenor = OracleWords.expiryHour(expiryWords[index]) * 3600 - time;
+                if (nextTenor >= HORIZON) {
+                    if (index == 0) return nextVolatility >> 2;
+                    // Squared volatilities are below 2^44 and tenors at most 2^27.
+                    uint256 variance = (volatility * volatility * tenor * (nextTenor - HORIZON)
+                                + nextVolatility * nextVolatility * nextTenor * (HORIZON - tenor))
+                        / ((nextTenor - tenor) * HORIZON);
+                    return Math.sqrt(variance) >> 2;
+                }
+                volatility = nextVolatility;
+                tenor = nextTenor;
             }
-            volatility = nextVolatility;
-            tenor = nextTenor;
         }
         return volatility >> 2;
     }

@@ -167,9 +167,12 @@ abstract contract OracleSources is Ownable2Step, EIP712, ReentrancyGuardTransien
 
     /// @notice What a source signs.
     function reportDigest(uint256 underlyingWord, uint256[8] memory expiryWords) public view returns (bytes32) {
-        return _hashTypedDataV4(
-            keccak256(abi.encode(REPORT_TYPEHASH, underlyingWord, keccak256(abi.encodePacked(expiryWords))))
-        );
+        bytes32 wordsHash;
+        assembly ("memory-safe") {
+            // Eight words in a row: what `abi.encodePacked` would copy.
+            wordsHash := keccak256(expiryWords, 0x100)
+        }
+        return _hashTypedDataV4(keccak256(abi.encode(REPORT_TYPEHASH, underlyingWord, wordsHash)));
     }
 
     /// @dev Checks reports and marks them as used.
@@ -200,8 +203,16 @@ abstract contract OracleSources is Ownable2Step, EIP712, ReentrancyGuardTransien
             _requireTimely(index, OracleWords.timestamp(report.underlyingWord), configuration.maxReportAge, after_);
             used.signers[index] = signer;
             used.underlyingWords[index] = report.underlyingWord;
-            for (uint256 place = 0; place < OracleWords.EXPIRY_COUNT; place++) {
-                used.columns[place][index] = words[place];
+            _putColumns(used.columns, index, words);
+        }
+    }
+
+    /// @dev `columns[place][index] = words[place]` for all eight places; the index is within all columns.
+    function _putColumns(uint256[][8] memory columns, uint256 index, uint256[8] memory words) private pure {
+        assembly ("memory-safe") {
+            let offset := add(0x20, shl(5, index))
+            for { let place := 0 } lt(place, 0x100) { place := add(place, 0x20) } {
+                mstore(add(mload(add(columns, place)), offset), mload(add(words, place)))
             }
         }
     }

@@ -21,6 +21,9 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     /// @notice The underlying cannot be wound down before this time.
     error NotSilent(uint32 underlyingId, uint256 until);
 
+    /// @notice A round that moves little may not follow the one before so soon.
+    error RoundTooSoon(uint256 timestamp, uint256 earliest);
+
     /// @notice A round has been accepted. `timestamp` is in seconds, `spot` in 1e-6 USD, `volatility` (the index) in 2^-16.
     event RoundAccepted(
         uint32 indexed underlyingId,
@@ -101,6 +104,11 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
             _keepPending(underlyingId, candidate, progress, used.signers);
             return false;
         }
+        // A round that resolves a pending one is always in time: until it comes, nothing can be judged.
+        uint256 earliest = OracleWords.timestamp(newest.underlyingWord) + configuration.minInterval;
+        if (progress.pendingTimestamp == 0 && newest.round != 0 && candidate.timestamp < earliest) {
+            revert RoundTooSoon(candidate.timestamp, earliest);
+        }
         if (progress.pendingTimestamp != 0) {
             emit PendingResolved(underlyingId, progress.pendingTimestamp, confirmed);
         }
@@ -143,6 +151,7 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     {
         Newest memory newest = _newest[underlyingId];
         if (round == 0 || round != newest.round) revert NotLatestRound(round, newest.round);
+        if (!newest.woundDown && _progress[underlyingId].pendingTimestamp != 0) revert RoundUnconfirmed(round);
         if (!_isFresh(underlyingId, newest)) revert StaleRound(round);
         return (newest.underlyingWord, _expiryWords[underlyingId]);
     }
@@ -150,7 +159,9 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     /// @inheritdoc IRiskOracle
     function latestUnderlyingWord(uint32 underlyingId) external view returns (uint256 underlyingWord, bool fresh) {
         Newest memory newest = _newest[underlyingId];
-        return (newest.underlyingWord, _isFresh(underlyingId, newest));
+        fresh = newest.woundDown
+            || (_progress[underlyingId].pendingTimestamp == 0 && _isFresh(underlyingId, newest));
+        return (newest.underlyingWord, fresh);
     }
 
     /// @inheritdoc IRiskOracle

@@ -374,6 +374,12 @@ contract RiskOracleTest is OracleTest {
         _expectSetting("windDownDelay", 3 days - 1, c);
         c.windDownDelay = 30 days + 1;
         _expectSetting("windDownDelay", 30 days + 1, c);
+        c = _configuration();
+        c.minInterval = 120;
+        _expectSetting("minInterval", 120, c);
+        c.maxRoundAge = 1_800;
+        c.minInterval = 301;
+        _expectSetting("minInterval", 301, c);
     }
 
     function _expectSetting(string memory setting, uint256 value, OracleConfiguration memory c) private {

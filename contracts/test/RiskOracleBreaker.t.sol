@@ -60,12 +60,33 @@ contract RiskOracleBreakerTest is OracleTest {
         assertTrue(!oracle.postRound(BTC, reports), "pending");
         assertEq(oracle.latestRound(BTC), 1, "no new round");
         assertEq(_spot(), START, "the accepted spot");
-        (uint256 word,) = oracle.freshRoundWords(BTC, 1);
-        assertEq(word, Fixtures.underlyingWord(START, NOW, 30_000, BTC), "the accepted words");
-        _assertPending(NOW + 1, START / 2);
-        vm.warp(NOW + 121);
-        vm.expectRevert(abi.encodeWithSelector(IRiskOracle.StaleRound.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(IRiskOracle.RoundUnconfirmed.selector, 1));
         oracle.freshRoundWords(BTC, 1);
+        (uint256 word, bool fresh) = oracle.latestUnderlyingWord(BTC);
+        assertEq(word, Fixtures.underlyingWord(START, NOW, 30_000, BTC), "the accepted words");
+        assertTrue(!fresh, "doubtful");
+        _assertPending(NOW + 1, START / 2);
+    }
+
+    function test_judgingGoesOnAfterConfirmation() public {
+        assertTrue(!_postAt(1, START / 2), "pending");
+        assertTrue(_postAt(2, START / 2), "confirmed");
+        oracle.freshRoundWords(BTC, 2);
+    }
+
+    function test_roundsThatMoveLittleKeepTheirDistance() public {
+        OracleConfiguration memory c = _configuration();
+        c.minInterval = 10;
+        oracle.configureUnderlying(BTC, c);
+        vm.warp(NOW + 9);
+        Report[] memory reports = _agreeing(START, NOW + 9);
+        vm.expectRevert(abi.encodeWithSelector(RiskOracle.RoundTooSoon.selector, NOW + 9, NOW + 10));
+        oracle.postRound(BTC, reports);
+        assertTrue(_postAt(10, START), "in time");
+        assertTrue(!_postAt(11, START / 2), "a crash need not wait to be seen");
+        assertTrue(_postAt(12, START / 2), "nor to be confirmed");
+        assertTrue(!_postAt(13, START), "seen");
+        assertTrue(_postAt(14, START / 2), "nor to be dismissed");
     }
 
     function test_laterRoundConfirms() public {

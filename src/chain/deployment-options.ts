@@ -19,6 +19,8 @@ export interface OracleConfiguration {
   readonly volatilityMoveBps: number;
   /** Seconds of silence after which anyone may wind the underlying down. */
   readonly windDownDelay: number;
+  /** Seconds between rounds that move little: each round makes proofs void that were made for the one before. */
+  readonly minInterval: number;
 }
 
 /** Settings for production: a breaker at 5 % of spot, and half of the volatility index. */
@@ -32,6 +34,7 @@ export const DEFAULT_ORACLE_CONFIGURATION: OracleConfiguration = Object.freeze({
   spotMoveBps: 500,
   volatilityMoveBps: 5_000,
   windDownDelay: 7 * 86_400,
+  minInterval: 10,
 });
 
 /** An underlying of the oracle. */

@@ -48,6 +48,7 @@ const CONFIGURATION = {
   spotMoveBps: 100,
   volatilityMoveBps: 500,
   windDownDelay: 604_800,
+  minInterval: 0,
 };
 
 let anvil: Anvil;

@@ -7,13 +7,16 @@ interface IRiskOracle {
     error NotLatestRound(uint64 round, uint64 latest);
     /// @notice The newest round is too old to judge by.
     error StaleRound(uint64 round);
+    /// @notice A later round moved too far and waits for confirmation: until then the newest round is doubtful, and judges nothing.
+    error RoundUnconfirmed(uint64 round);
     /// @notice The hour has no settlement price yet.
     error NotSettled(uint32 underlyingId, uint32 expiryHour);
 
     /// @notice Number of the newest accepted round of an underlying; rounds count from 1, and 0 means that there is none.
     function latestRound(uint32 underlyingId) external view returns (uint64 round);
 
-    /// @notice The nine words of the newest round, when it is fresh, or when the underlying is wound down.
+    /// @notice The nine words of the newest round, when it is fresh and no round waits for confirmation, or when the underlying is
+    /// wound down.
     /// @param round must be the newest: the words of earlier rounds are in the events only
     function freshRoundWords(uint32 underlyingId, uint64 round)
         external

@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {OracleWords} from "../libraries/OracleWords.sol";
 
@@ -29,6 +30,8 @@ struct Report {
 /// @param spotMoveBps largest move of spot from one round to the next without confirmation, in [10, 5000]
 /// @param volatilityMoveBps the same for the volatility index, relative to it, in [100, 20000]
 /// @param windDownDelay seconds without a round after which anyone may wind the underlying down, in [3 days, 30 days]
+/// @param minInterval seconds between rounds that move little, below `maxRoundAge` and at most 300: each round makes proofs void that were made for the one
+/// before, so nobody may post every report that there is
 struct OracleConfiguration {
     uint8 minSources;
     uint32 maxReportAge;
@@ -39,6 +42,7 @@ struct OracleConfiguration {
     uint16 spotMoveBps;
     uint16 volatilityMoveBps;
     uint32 windDownDelay;
+    uint16 minInterval;
 }
 
 /// @title Who reports, and which reports are taken
@@ -98,6 +102,8 @@ abstract contract OracleSources is Ownable2Step, EIP712, ReentrancyGuardTransien
     /// @notice Longest time for which a round may be fresh, in seconds.
     /// @dev A round holds for less than the settlement windows of two hours lie apart; `SettlementPrices` relies on it.
     uint256 public constant MAX_ROUND_AGE = 30 minutes;
+    /// @notice Largest `minInterval`, in seconds.
+    uint256 public constant MAX_INTERVAL = 300;
     /// @notice EIP-712 type of a report.
     bytes32 public constant REPORT_TYPEHASH = keccak256("Report(uint256 underlyingWord,uint256[8] expiryWords)");
 
@@ -122,6 +128,7 @@ abstract contract OracleSources is Ownable2Step, EIP712, ReentrancyGuardTransien
         _requireRange("spotMoveBps", configuration.spotMoveBps, 10, 5_000);
         _requireRange("volatilityMoveBps", configuration.volatilityMoveBps, 100, 20_000);
         _requireRange("windDownDelay", configuration.windDownDelay, 3 days, 30 days);
+        _requireRange("minInterval", configuration.minInterval, 0, Math.min(MAX_INTERVAL, configuration.maxRoundAge - 1));
         _configurations[underlyingId] = configuration;
         emit UnderlyingConfigured(underlyingId, configuration);
     }

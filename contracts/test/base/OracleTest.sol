@@ -37,7 +37,8 @@ abstract contract OracleTest is Test {
             outlierCapBps: 1_000,
             spotMoveBps: 1_000,
             volatilityMoveBps: 3_000,
-            windDownDelay: 7 days
+            windDownDelay: 7 days,
+            minInterval: 0
         });
     }
 

@@ -151,8 +151,8 @@ describe('atomicLiquidation', () => {
     expect(run({ cash: -5n })).toBe('BAD_DEBT');
     expect(run({ cash: 0n, requirement: 0n })).toBe('NOT_LIQUIDATABLE');
     expect(run({ cash: 99n, scale: 1n })).toBe('NOTHING_TO_LIQUIDATE');
-    expect(run({ cash: 50n }, { maxScale: 0n })).toBe('NOTHING_TO_LIQUIDATE');
     expect(run({ cash: 50n }, {}, { atomicLimit: 99n })).toBe('TOO_LARGE');
+    expect(run({ cash: 0n }, {}, { atomicLimit: 99n })).toBe('BAD_DEBT');
     expect(run({ cash: 50n }, { backstop: true }, { atomicLimit: 99n })).toBe('none');
     expect(run({ cash: 50n }, {}, { penaltyBps: [] })).toBe('OUT_OF_RANGE');
     expect(run({ scale: 0n })).toBe('OUT_OF_RANGE');

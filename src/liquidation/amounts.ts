@@ -131,8 +131,6 @@ export interface AtomicLiquidation extends Sale, VesselNeed {
 export interface AtomicOptions {
   /** Whether the keeper is a registered backstop: a flat discount, and no limit of size. */
   readonly backstop?: boolean;
-  /** Most that the keeper wants; all that may be sold unless given. */
-  readonly maxScale?: bigint;
   /** An empty vessel unless given. */
   readonly vessel?: Vessel;
 }
@@ -182,11 +180,7 @@ export function sale(
   requireBigint(factorBps, 0n, MAX_FACTOR_BPS, 'factorBps');
   requireBigint(maxScale, 0n, MAX_SCALE, 'maxScale');
   const equity = equityOf(state);
-  if (equity <= 0n) {
-    throw new ZkMarginError('BAD_DEBT', 'The account has no equity left; take it over as bad debt instead.', {
-      details: { equity: equity.toString() },
-    });
-  }
+  if (equity <= 0n) throw badDebt(equity);
   const target = targetOf(state.requirement, bufferBps);
   if (equity >= target) throw healthy(equity, target);
   // When all that is left of equity is what bids have paid, that is for sale again.
@@ -285,7 +279,7 @@ export function penaltyBps(
  *
  * @param state `reserved` is not looked at
  * @param volatility index of the round
- * @throws ZkMarginError `NOT_LIQUIDATABLE` when equity covers the requirement; `TOO_LARGE` above the limit of public
+ * @throws ZkMarginError `NOT_LIQUIDATABLE` when equity covers the requirement; `BAD_DEBT` without equity; `TOO_LARGE` above the limit of public
  * liquidations; and as {@link sale}
  */
 export function atomicLiquidation(
@@ -294,21 +288,20 @@ export function atomicLiquidation(
   volatility: bigint,
   options: AtomicOptions = {},
 ): AtomicLiquidation {
-  const { backstop = false, maxScale = MAX_SCALE, vessel = EMPTY_VESSEL } = options;
+  const { backstop = false, vessel = EMPTY_VESSEL } = options;
   const unreserved = { ...state, reserved: 0n };
   requireState(unreserved);
   const equity = equityOf(state);
   if (equity >= state.requirement) throw healthy(equity, state.requirement);
+  if (equity <= 0n) throw badDebt(equity);
   if (!backstop && state.requirement > terms.atomicLimit) {
     throw new ZkMarginError('TOO_LARGE', 'Start an auction: the account is too large to be sold at once.', {
       field: 'requirement',
       details: { requirement: state.requirement.toString(), limit: terms.atomicLimit.toString() },
     });
   }
-  const rate = backstop
-    ? terms.backstopBps
-    : penaltyBps(terms, equity > 0n ? equity : 0n, state.requirement, volatility);
-  const sold = sale(unreserved, terms.bufferBps, BASIS - rate, maxScale);
+  const rate = backstop ? terms.backstopBps : penaltyBps(terms, equity, state.requirement, volatility);
+  const sold = sale(unreserved, terms.bufferBps, BASIS - rate);
   const penalty = sold.equityTaken - sold.proceeds;
   const reward = (penalty * terms.rewardShareBps) / BASIS;
   const fundFee = penalty - reward;
@@ -373,6 +366,12 @@ export function smaller(a: bigint, b: bigint): bigint {
 function healthy(equity: bigint, asked: bigint): ZkMarginError {
   return new ZkMarginError('NOT_LIQUIDATABLE', 'Equity covers what is asked for; leave the account.', {
     details: { equity: equity.toString(), asked: asked.toString() },
+  });
+}
+
+function badDebt(equity: bigint): ZkMarginError {
+  return new ZkMarginError('BAD_DEBT', 'The account has no equity left; take it over as bad debt instead.', {
+    details: { equity: equity.toString() },
   });
 }
 

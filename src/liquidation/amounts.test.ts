@@ -1,39 +1,65 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isZkMarginError, type ZkMarginError } from '../errors.ts';
+import { isZkMarginError } from '../errors.ts';
 import {
-  ceilDivide,
-  DEFAULT_LIQUIDATION_SETTINGS,
-  floorDivide,
-  type LiquidationSettings,
+  type AtomicLiquidation,
+  type AtomicTerms,
+  atomicLiquidation,
+  EMPTY_VESSEL,
+  equityOf,
   type LiquidationState,
-  liquidationAmounts,
+  MAX_SCALE,
+  sale,
+  takeover,
+  targetOf,
+  vesselFloor,
 } from './amounts.ts';
 
 const ONE = 2n ** 40n;
+const BASIS = 10_000n;
 
-const settings: fc.Arbitrary<LiquidationSettings> = fc.record({
-  bufferBasisPoints: fc.bigInt(0n, 10_000n),
-  penaltyBasisPoints: fc.bigInt(0n, 9_999n),
-  rewardBasisPoints: fc.bigInt(0n, 10_000n),
-});
+const TERMS: AtomicTerms = {
+  bufferBps: 1_000n,
+  penaltyBps: [500n, 600n, 800n, 1_000n],
+  volatilityThreshold: 65_536n,
+  volatilityPenaltyBps: 100n,
+  rewardShareBps: 2_000n,
+  atomicLimit: 10_000_000_000n,
+  backstopBps: 300n,
+};
 
 /** Accounts with 0 < equity < requirement, of all sizes. */
 const failing: fc.Arbitrary<LiquidationState> = fc
   .record({
     bits: fc.integer({ min: 1, max: 90 }),
-    mark: fc.bigInt(-(2n ** 90n), 2n ** 90n),
+    cash: fc.bigInt(-(2n ** 90n), 2n ** 90n),
+    collateral: fc.oneof(fc.constant(0n), fc.bigInt(0n, 2n ** 90n)),
     fraction: fc.bigInt(1n, 2n ** 32n - 1n),
     scaleBits: fc.integer({ min: 0, max: 63 }),
     low: fc.bigInt(0n, 2n ** 63n),
   })
-  .map(({ bits, mark, fraction, scaleBits, low }) => {
+  .map(({ bits, cash, collateral, fraction, scaleBits, low }) => {
     const requirement = 2n ** BigInt(bits) + (low % 2n ** BigInt(bits)) + 1n;
     const product = (requirement * fraction) >> 32n;
     const equity = product === 0n ? 1n : product;
     const scale = 2n ** BigInt(scaleBits) + (low % 2n ** BigInt(scaleBits));
-    return { requirement, scale, mark, cash: equity - mark };
+    return { cash, collateral, mark: equity - cash - collateral, requirement, scale, reserved: 0n };
   });
+
+const terms: fc.Arbitrary<AtomicTerms> = fc
+  .record({
+    bufferBps: fc.bigInt(0n, BASIS),
+    penalties: fc.array(fc.bigInt(0n, 4_000n), { minLength: 4, maxLength: 4 }),
+    volatilityPenaltyBps: fc.bigInt(0n, 1_000n),
+    rewardShareBps: fc.bigInt(0n, BASIS),
+    backstopBps: fc.bigInt(0n, 4_000n),
+  })
+  .map(({ penalties, ...rest }) => ({
+    ...rest,
+    penaltyBps: penalties.sort((a, b) => Number(a - b)),
+    volatilityThreshold: 65_536n,
+    atomicLimit: 2n ** 96n,
+  }));
 
 function codeOf(action: () => unknown): string {
   try {
@@ -45,158 +71,277 @@ function codeOf(action: () => unknown): string {
   return 'none';
 }
 
-describe('division', () => {
-  it('rounds towards the stated infinity', () => {
-    fc.assert(
-      fc.property(fc.bigInt(-(2n ** 80n), 2n ** 80n), fc.bigInt(1n, 2n ** 60n), (a, b) => {
-        const floor = floorDivide(a, b);
-        expect(floor * b <= a && (floor + 1n) * b > a).toBe(true);
-        const ceil = ceilDivide(a, b);
-        expect(ceil * b >= a && (ceil - 1n) * b < a).toBe(true);
-      }),
-    );
-  });
-});
+/** The liquidation, or undefined when the slice rounds to nothing. */
+function amountsOf(...parameters: Parameters<typeof atomicLiquidation>): AtomicLiquidation | undefined {
+  try {
+    return atomicLiquidation(...parameters);
+  } catch (error) {
+    if (isZkMarginError(error, 'NOTHING_TO_LIQUIDATE')) return undefined;
+    throw error;
+  }
+}
 
-describe('liquidationAmounts', () => {
+const EXAMPLE: LiquidationState = {
+  cash: 5_000_000_000n,
+  collateral: 0n,
+  mark: -2_000_000_000n,
+  requirement: 4_000_000_000n,
+  scale: ONE,
+  reserved: 0n,
+};
+
+describe('atomicLiquidation', () => {
   it('computes a worked example', () => {
-    // Cash 5,000, mark -2,000, requirement 4,000 at scale 1: equity 3,000, target 4,400, deficit 1,400, kept 2,850.
-    const amounts = liquidationAmounts(
-      { cash: 5_000_000_000n, mark: -2_000_000_000n, requirement: 4_000_000_000n, scale: ONE },
-      DEFAULT_LIQUIDATION_SETTINGS,
-    );
-    expect(amounts.target).toBe(4_400_000_000n);
-    expect(amounts.deficit).toBe(1_400_000_000n);
-    expect(amounts.kept).toBe(2_850_000_000n);
-    expect(amounts.scaleTaken).toBe((ONE * 1_400n) / 4_250n);
-    expect(amounts.cashTaken).toBe(1_647_058_823n);
-    expect(amounts.equityTaken).toBe(988_235_294n);
-    expect(amounts.traderProceeds).toBe(938_823_530n);
-    expect(amounts.penalty).toBe(49_411_764n);
-    expect(amounts.reward).toBe(9_882_352n);
-    expect(amounts.fundFee).toBe(39_529_412n);
-    expect(amounts.sliceDeposit).toBe(461_176_471n);
-    expect(amounts.keeperPays).toBe(938_823_530n + 39_529_412n + 461_176_471n);
+    // Equity 3,000 of 4,000 is 75 %: the first tier. Target 4,400, deficit 1,400, 2,850 for all of it.
+    const amounts = atomicLiquidation(EXAMPLE, TERMS, 0n);
+    expect(amounts).toEqual({
+      equity: 3_000_000_000n,
+      target: 4_400_000_000n,
+      maxScale: (ONE * 1_400n) / 4_250n,
+      scaleTaken: (ONE * 1_400n) / 4_250n,
+      cashTaken: 1_647_058_823n,
+      equityTaken: 988_235_295n,
+      proceeds: 938_823_531n,
+      reservedAfter: 938_823_531n,
+      penaltyBps: 500n,
+      penalty: 49_411_764n,
+      reward: 9_882_352n,
+      fundFee: 39_529_412n,
+      payment: 978_352_943n,
+      collateralTaken: 0n,
+      // (4,400 + 2,000) 1,400 / 4,250, rounded up
+      vesselFloor: 2_108_235_295n,
+      leastCash: 2_108_235_295n + 978_352_943n - 1_647_058_823n,
+    });
   });
 
-  it('refuses the healthy, the bankrupt, the tiny, and what is out of range', () => {
-    const run = (state: Partial<LiquidationState>) =>
+  it('takes the tier of the coverage, more in turbulent markets, and a flat discount from backstops', () => {
+    const rate = (equity: bigint, volatility = 0n, backstop = false) =>
+      atomicLiquidation({ ...EXAMPLE, cash: equity - EXAMPLE.mark }, TERMS, volatility, { backstop })
+        .penaltyBps;
+    expect([3_999n, 3_000n, 2_999n, 2_000n, 1_999n, 1_000n, 999n].map((e) => rate(e * 1_000_000n))).toEqual([
+      500n,
+      500n,
+      600n,
+      600n,
+      800n,
+      800n,
+      1_000n,
+    ]);
+    expect(rate(3_000_000_000n, 65_535n)).toBe(500n);
+    expect(rate(3_000_000_000n, 65_536n)).toBe(600n);
+    expect(rate(1_000_000_000n, 2n ** 20n, true)).toBe(300n);
+  });
+
+  it('refuses the healthy, the bankrupt, the tiny, the large, and what is out of range', () => {
+    const run = (state: Partial<LiquidationState>, options = {}, changed: Partial<AtomicTerms> = {}) =>
       codeOf(() =>
-        liquidationAmounts(
-          { cash: 0n, mark: 0n, requirement: 100n, scale: ONE, ...state },
-          DEFAULT_LIQUIDATION_SETTINGS,
+        atomicLiquidation(
+          { cash: 0n, collateral: 0n, mark: 0n, requirement: 100n, scale: ONE, ...state },
+          { ...TERMS, ...changed },
+          0n,
+          options,
         ),
       );
+    // Above its requirement an account is left alone, also below its target.
     expect(run({ cash: 100n })).toBe('NOT_LIQUIDATABLE');
     expect(run({ cash: 99n })).toBe('none');
+    expect(run({ cash: 49n, collateral: 50n })).toBe('none');
     expect(run({ cash: 0n })).toBe('BAD_DEBT');
     expect(run({ cash: -5n })).toBe('BAD_DEBT');
     expect(run({ cash: 0n, requirement: 0n })).toBe('NOT_LIQUIDATABLE');
     expect(run({ cash: 99n, scale: 1n })).toBe('NOTHING_TO_LIQUIDATE');
+    expect(run({ cash: 50n }, {}, { atomicLimit: 99n })).toBe('TOO_LARGE');
+    expect(run({ cash: 0n }, {}, { atomicLimit: 99n })).toBe('BAD_DEBT');
+    expect(run({ cash: 50n }, { backstop: true }, { atomicLimit: 99n })).toBe('none');
+    expect(run({ cash: 50n }, {}, { penaltyBps: [] })).toBe('OUT_OF_RANGE');
     expect(run({ scale: 0n })).toBe('OUT_OF_RANGE');
     expect(run({ requirement: -1n })).toBe('OUT_OF_RANGE');
     expect(run({ cash: 2n ** 96n })).toBe('OUT_OF_RANGE');
     expect(run({ cash: 1 as unknown as bigint })).toBe('MALFORMED');
-    expect(
-      codeOf(() =>
-        liquidationAmounts(
-          { cash: 50n, mark: 0n, requirement: 100n, scale: ONE },
-          { ...DEFAULT_LIQUIDATION_SETTINGS, penaltyBasisPoints: 10_000n },
-        ),
-      ),
-    ).toBe('OUT_OF_RANGE');
+    expect(run({ cash: 50n }, { vessel: { scale: MAX_SCALE, collateral: 0n } })).toBe('OUT_OF_RANGE');
+    expect(run({ cash: 50n }, { vessel: { scale: 0n, collateral: -1n } })).toBe('OUT_OF_RANGE');
   });
 
-  it('conserves money and scale, and never takes more than the whole', () => {
+  it('splits what is taken whole, and asks the vessel for what the slice lacks', () => {
     fc.assert(
-      fc.property(failing, settings, (state, rates) => {
-        let amounts: ReturnType<typeof liquidationAmounts>;
-        try {
-          amounts = liquidationAmounts(state, rates);
-        } catch (error) {
-          expect((error as ZkMarginError).code).toBe('NOTHING_TO_LIQUIDATE');
-          return;
-        }
-        expect(amounts.scaleTaken + amounts.remainingScale).toBe(state.scale);
-        expect(amounts.scaleTaken >= 1n && amounts.remainingScale >= 0n).toBe(true);
-        // What was there, and what the keeper brings, is what everyone has afterwards.
-        expect(state.cash + amounts.keeperPays).toBe(
-          amounts.remainingCash + amounts.sliceCash + amounts.fundFee,
-        );
-        expect(amounts.traderProceeds + amounts.reward + amounts.fundFee).toBe(amounts.equityTaken);
-        for (const value of [amounts.penalty, amounts.reward, amounts.fundFee, amounts.sliceDeposit]) {
-          expect(value >= 0n).toBe(true);
-        }
+      fc.property(failing, terms, fc.boolean(), (state, rates, backstop) => {
+        const amounts = amountsOf(state, rates, 0n, { backstop });
+        if (amounts === undefined) return;
+        const { proceeds, reward, fundFee, penalty, equityTaken, payment } = amounts;
+        expect(proceeds + reward + fundFee).toBe(equityTaken);
+        expect(payment).toBe(equityTaken - reward);
+        expect(penalty >= 0n && reward >= 0n && fundFee >= 0n).toBe(true);
+        expect(reward * BASIS <= penalty * rates.rewardShareBps).toBe(true);
+        // With the least cash, the vessel ends at its floor, or has no need of cash at all.
+        const after = amounts.leastCash + amounts.cashTaken + amounts.collateralTaken - payment;
+        if (amounts.leastCash > 0n) expect(after).toBe(amounts.vesselFloor);
+        else expect(after >= amounts.vesselFloor).toBe(true);
+        // The floor puts the slice at its target.
+        expect(
+          (amounts.vesselFloor * state.scale + state.mark * amounts.scaleTaken >=
+            amounts.target * amounts.scaleTaken) as boolean,
+        ).toBe(true);
       }),
-      { numRuns: 3000 },
+      { numRuns: 2_000 },
     );
   });
 
-  it('rounds every amount against the keeper', () => {
+  it('brings the remaining account to its target, but for one unit of scale', () => {
     fc.assert(
-      fc.property(failing, settings, (state, rates) => {
-        let amounts: ReturnType<typeof liquidationAmounts>;
-        try {
-          amounts = liquidationAmounts(state, rates);
-        } catch {
-          return;
-        }
+      fc.property(failing, terms, (state, rates) => {
+        const amounts = amountsOf(state, rates, 0n);
+        if (amounts === undefined) return;
         const { scale } = state;
-        const { scaleTaken, equityTaken, target } = amounts;
-        // The fraction, with exact `kept`, is not exceeded, and one unit of scale more would exceed it.
-        expect(scaleTaken * (amounts.deficit + amounts.kept) <= scale * amounts.deficit).toBe(true);
-        expect((scaleTaken + 1n) * (amounts.deficit + amounts.kept) > scale * amounts.deficit).toBe(true);
-        // Cash and equity that leave the account are at most their exact shares.
-        expect(amounts.cashTaken * scale <= state.cash * scaleTaken).toBe(true);
-        expect(equityTaken * scale <= amounts.equity * scaleTaken).toBe(true);
-        // The trader is paid at least, and the keeper rewarded at most, the exact part.
-        expect(amounts.traderProceeds * 10_000n >= equityTaken * (10_000n - rates.penaltyBasisPoints)).toBe(
-          true,
-        );
-        expect(amounts.reward * 10_000n <= amounts.penalty * rates.rewardBasisPoints).toBe(true);
-        // The slice starts at the target or above it.
-        expect((equityTaken + amounts.sliceDeposit) * scale >= target * scaleTaken).toBe(true);
-      }),
-      { numRuns: 3000 },
-    );
-  });
-
-  it('brings the remaining account to its target, to within the roundings', () => {
-    fc.assert(
-      fc.property(failing, settings, (state, rates) => {
-        if (state.scale < 2n ** 32n) return;
-        const amounts = liquidationAmounts(state, rates);
-        const { scale } = state;
+        const { equity, target, scaleTaken, proceeds } = amounts;
+        const left = scale - scaleTaken;
         // Equity and target of the remaining account, times the scale so that nothing rounds.
-        const equity = amounts.remainingCash * scale + state.mark * amounts.remainingScale;
-        const target = amounts.target * amounts.remainingScale;
-        // One unit of scale is worth deficit + kept; a few units of money are lost to rounding.
-        const slack = amounts.deficit + amounts.kept + 3n * scale;
-        expect(equity >= target - slack).toBe(true);
-        expect(equity <= target + slack).toBe(true);
+        const lost = amounts.cashTaken * scale + (state.collateral + state.mark) * scaleTaken;
+        const excess = equity * scale - lost + proceeds * scale - target * left;
+        const unit = target - equity + (equity * (BASIS - amounts.penaltyBps)) / BASIS + 1n;
+        expect(excess > -unit && excess < 3n * scale).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: 2_000 },
     );
   });
 
-  it('gives two slices no more than one', () => {
-    // Liquidating the remaining account again at once is refused, or takes next to nothing.
+  it('leaves an account that cannot be liquidated again', () => {
     fc.assert(
       fc.property(fc.bigInt(1_000_000n, 2n ** 60n), fc.bigInt(1n, 999n), (requirement, promille) => {
-        const equity = (requirement * promille) / 1000n;
-        const state = { cash: equity, mark: 0n, requirement, scale: ONE };
-        const first = liquidationAmounts(state, DEFAULT_LIQUIDATION_SETTINGS);
-        const second = {
-          cash: first.remainingCash,
+        const account = {
+          cash: (requirement * promille) / 1000n,
+          collateral: 0n,
           mark: 0n,
-          requirement: ceilDivide(requirement * first.remainingScale, ONE),
-          scale: first.remainingScale,
+          requirement,
+          scale: ONE,
         };
-        if (first.remainingScale === 0n) return;
-        expect(codeOf(() => liquidationAmounts(second, DEFAULT_LIQUIDATION_SETTINGS))).toBe(
-          'NOT_LIQUIDATABLE',
-        );
+        const unlimited = { ...TERMS, atomicLimit: requirement };
+        const { cashTaken, proceeds, scaleTaken } = atomicLiquidation(account, unlimited, 0n);
+        const scale = ONE - scaleTaken;
+        const second = {
+          ...account,
+          cash: account.cash - cashTaken + proceeds,
+          requirement: (requirement * scale) / ONE,
+          scale,
+        };
+        expect(codeOf(() => atomicLiquidation(second, unlimited, 0n))).toBe('NOT_LIQUIDATABLE');
       }),
     );
+  });
+
+  it('asks a vessel with positions of the same legs for all that it will hold', () => {
+    const vessel = { scale: ONE / 2n, collateral: 100_000_000n };
+    const empty = atomicLiquidation(EXAMPLE, TERMS, 0n, { vessel: EMPTY_VESSEL });
+    const filled = atomicLiquidation(EXAMPLE, TERMS, 0n, { vessel });
+    const held = vesselFloor(EXAMPLE, TERMS.bufferBps, ONE / 2n);
+    expect(held).toBe(3_200_000_000n);
+    const more = filled.leastCash - empty.leastCash;
+    expect(more - (held - vessel.collateral) <= 1n && more - (held - vessel.collateral) >= -1n).toBe(true);
+  });
+
+  it('lets positions of value stand against debts, but not before the vessel has them', () => {
+    // Long options worth 10,000 against a debt of 9,500.
+    const long = {
+      cash: -9_500_000_000n,
+      collateral: 0n,
+      mark: 10_000_000_000n,
+      requirement: 1_000_000_000n,
+      scale: ONE,
+    };
+    const amounts = atomicLiquidation(long, TERMS, 0n);
+    expect(amounts.vesselFloor < 0n).toBe(true);
+    expect(amounts.leastCash > 0n).toBe(true);
+    const other = { scale: ONE, collateral: 0n };
+    expect(atomicLiquidation(long, TERMS, 0n, { vessel: other }).leastCash < 0n).toBe(true);
+  });
+});
+
+describe('sale', () => {
+  it('sells less for a higher price', () => {
+    fc.assert(
+      fc.property(failing, fc.bigInt(0n, 20_000n), fc.bigInt(0n, 20_000n), (state, one, other) => {
+        const [low, high] = one < other ? [one, other] : [other, one];
+        const most = (factor: bigint) => {
+          try {
+            return sale(state, 1_000n, factor).maxScale;
+          } catch {
+            return 0n;
+          }
+        };
+        expect(most(high) <= most(low)).toBe(true);
+      }),
+    );
+  });
+
+  it('is the same, sold at once or in turn, but for roundings', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt(10n ** 6n, 10n ** 15n),
+        fc.bigInt(1n, 999n),
+        fc.bigInt(5_000n, BASIS),
+        fc.bigInt(1n, 99n),
+        (requirement, promille, factor, percent) => {
+          const state: LiquidationState = {
+            cash: (requirement * promille) / 1_000n,
+            collateral: 0n,
+            mark: 0n,
+            requirement,
+            scale: ONE,
+            reserved: 0n,
+          };
+          const once = sale(state, 1_000n, factor);
+          const first = sale(state, 1_000n, factor, (once.maxScale * percent) / 100n + 1n);
+          const scale = ONE - first.scaleTaken;
+          const rest: LiquidationState = {
+            ...state,
+            cash: state.cash - first.cashTaken + first.proceeds,
+            requirement: (requirement * scale) / ONE,
+            scale,
+            reserved: first.reservedAfter,
+          };
+          let sold = first.scaleTaken;
+          let paid = first.proceeds;
+          if (equityOf(rest) < targetOf(rest.requirement, 1_000n)) {
+            try {
+              const second = sale(rest, 1_000n, factor);
+              sold += second.scaleTaken;
+              paid += second.proceeds;
+            } catch (error) {
+              expect(error).toMatchObject({ code: 'NOTHING_TO_LIQUIDATE' });
+            }
+          }
+          // A few units of money or of scale, each in terms of the other.
+          const slack = (20n * ONE) / requirement + 20n;
+          expect(sold >= once.scaleTaken - slack && sold <= once.scaleTaken + slack).toBe(true);
+          const worth = (20n * requirement) / ONE + 20n;
+          expect(paid >= once.proceeds - worth && paid <= once.proceeds + worth).toBe(true);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('takeover', () => {
+  it('raises the subsidy from nothing to all that is lacking', () => {
+    const broke: LiquidationState = { ...EXAMPLE, cash: 1_700_000_000n };
+    const at = (elapsed: bigint, maxScale?: bigint) =>
+      takeover(broke, 1_000n, elapsed, 600n, maxScale).subsidy;
+    expect(at(0n)).toBe(0n);
+    expect(at(300n)).toBe(2_350_000_000n);
+    expect(at(600n)).toBe(4_700_000_000n);
+    expect(at(601n)).toBe(4_700_000_000n);
+    expect(at(600n, ONE / 4n)).toBe(1_175_000_000n);
+  });
+
+  it('refuses accounts with equity, and bad times', () => {
+    const run = (state: LiquidationState, elapsed: bigint, length: bigint, most = MAX_SCALE) =>
+      codeOf(() => takeover(state, 1_000n, elapsed, length, most));
+    const broke = { ...EXAMPLE, cash: 2_000_000_000n };
+    expect(run(broke, 1n, 1n)).toBe('none');
+    expect(run(EXAMPLE, 1n, 1n)).toBe('HAS_EQUITY');
+    expect(run(broke, 1n, 0n)).toBe('OUT_OF_RANGE');
+    expect(run(broke, -1n, 1n)).toBe('OUT_OF_RANGE');
+    expect(run(broke, 1n, 1n, 0n)).toBe('NOTHING_TO_LIQUIDATE');
   });
 });

@@ -1,153 +1,380 @@
 /**
- * What a liquidation moves: section 6 of `docs/margin-model.md`, to the unit.
+ * What liquidations move: section 6 of `docs/margin-model.md`, to the unit. `LiquidationMath.sol` computes the same.
  *
- * Money is in 1e-6 USD, scales are in 2^-40, rates in basis points. The contract computes the same.
+ * Money is in 1e-6 USD, scales are in 2^-40, rates and shares in basis points, the volatility index in 2^-16.
  */
 import { requireBigint, ZkMarginError } from '../errors.ts';
+import { ceilDivide, floorDivide } from '../math/fixed/primitives.ts';
 
-const BASIS = 10_000n;
+/** 100 %. */
+export const BASIS = 10_000n;
+/** Largest price factor: 200 %. */
+export const MAX_FACTOR_BPS = 20_000n;
 const MAX_MONEY = 2n ** 96n - 1n;
-const MAX_SCALE = 2n ** 64n - 1n;
+/** Largest scale of an account. */
+export const MAX_SCALE = 2n ** 64n - 1n;
+/** Longest time that the contracts hold, in seconds. */
+export const MAX_SECONDS = 2n ** 40n - 1n;
 
-/** Settings of the liquidation engine, in basis points. */
-export interface LiquidationSettings {
-  /** The account is brought to the requirement plus this part of it; in [0, 10000]. */
-  readonly bufferBasisPoints: bigint;
-  /** Part of the sold equity that the trader loses; in [0, 9999]. */
-  readonly penaltyBasisPoints: bigint;
-  /** Part of the penalty that the keeper earns; the insurance fund has the rest. In [0, 10000]. */
-  readonly rewardBasisPoints: bigint;
-}
-
-/** Buffer of 10 %, penalty of 5 %, a fifth of it to the keeper. */
-export const DEFAULT_LIQUIDATION_SETTINGS: LiquidationSettings = Object.freeze({
-  bufferBasisPoints: 1_000n,
-  penaltyBasisPoints: 500n,
-  rewardBasisPoints: 2_000n,
-});
-
-/** An account's state as a proof shows it. */
+/** What an account is judged by, all at its present scale. */
 export interface LiquidationState {
   /** Signed. */
   readonly cash: bigint;
+  /** Value of collateral after haircuts. */
+  readonly collateral: bigint;
   /** Value of the positions, signed. */
   readonly mark: bigint;
   /** Maintenance requirement. */
   readonly requirement: bigint;
-  /** Scale of the account, at least 1. */
+  /** At least 1. */
+  readonly scale: bigint;
+  /** Cash that bids of the running auction have paid; it is not for sale. */
+  readonly reserved: bigint;
+}
+
+/** A sale of a part of an account with equity. */
+export interface Sale {
+  readonly equity: bigint;
+  /** Requirement and buffer. */
+  readonly target: bigint;
+  /** Most that may be sold: what brings the account to its target at this price. */
+  readonly maxScale: bigint;
+  readonly scaleTaken: bigint;
+  /** The slice's share of cash that is not reserved, signed. */
+  readonly cashTaken: bigint;
+  /** The slice's share of equity that is not reserved. */
+  readonly equityTaken: bigint;
+  /** What the account is paid. */
+  readonly proceeds: bigint;
+  /** What is reserved afterwards: what was not for sale, and the proceeds. */
+  readonly reservedAfter: bigint;
+}
+
+/** A takeover of a part of an account without equity. */
+export interface Takeover {
+  readonly equity: bigint;
+  readonly target: bigint;
+  readonly scaleTaken: bigint;
+  /** The slice's share of all cash, signed. */
+  readonly cashTaken: bigint;
+  /** What the taker is paid. */
+  readonly subsidy: bigint;
+}
+
+/** What a proof shows of an account. */
+export interface ProvenFigures {
+  /** Signed. */
+  readonly mark: bigint;
+  readonly requirement: bigint;
+  /** Scale of the proof, at least 1. */
   readonly scale: bigint;
 }
 
-/** Everything section 6 names. */
-export interface LiquidationAmounts {
-  readonly equity: bigint;
-  /** Equity that the remaining account should have were nothing sold. */
-  readonly target: bigint;
-  readonly deficit: bigint;
-  /** What the trader would be paid for the whole account. */
-  readonly kept: bigint;
-  /** Scale that goes to the keeper, in `[1, scale]`. */
-  readonly scaleTaken: bigint;
-  /** Cash that goes with it; signed. */
-  readonly cashTaken: bigint;
-  readonly equityTaken: bigint;
-  readonly traderProceeds: bigint;
+/** Terms by which the fixed penalty is found. */
+export interface PenaltyTerms {
+  /** By equity over requirement: at least 75 %, 50 %, 25 %, below. */
+  readonly penaltyBps: readonly bigint[];
+  /** Volatility index from which `volatilityPenaltyBps` is added. */
+  readonly volatilityThreshold: bigint;
+  readonly volatilityPenaltyBps: bigint;
+}
+
+/** Terms of atomic liquidations. */
+export interface AtomicTerms extends PenaltyTerms {
+  readonly bufferBps: bigint;
+  /** The keeper's part of the penalty; the rest is the fund's. */
+  readonly rewardShareBps: bigint;
+  /** Largest requirement of an account that the public may liquidate at the fixed penalty. */
+  readonly atomicLimit: bigint;
+  /** Discount at which registered backstops take over. */
+  readonly backstopBps: bigint;
+}
+
+/** The account that receives a slice, before it does. */
+export interface Vessel {
+  /** 0 without positions; otherwise the commitment is that of the liquidated account. */
+  readonly scale: bigint;
+  /** Value of its collateral after haircuts. */
+  readonly collateral: bigint;
+}
+
+/** A vessel that holds nothing yet. */
+export const EMPTY_VESSEL: Vessel = Object.freeze({ scale: 0n, collateral: 0n });
+
+/** What a slice asks of the vessel that receives it. */
+export interface VesselNeed {
+  /** The slice's share of collateral, at most one smallest unit of each token's value above what arrives. */
+  readonly collateralTaken: bigint;
+  /** What its cash and collateral must at least be afterwards, signed. */
+  readonly vesselFloor: bigint;
+  /**
+   * Least cash that it must hold beforehand; signed, since positions that it holds may stand against debts, but never
+   * negative for a vessel without positions. Collateral of the slice is counted as `collateralTaken`.
+   */
+  readonly leastCash: bigint;
+}
+
+/** Everything of an atomic liquidation. */
+export interface AtomicLiquidation extends Sale, VesselNeed {
+  /** Rate of the penalty. */
+  readonly penaltyBps: bigint;
+  /** What the trader loses: `equityTaken - proceeds`. */
   readonly penalty: bigint;
+  /** The keeper's part of it. */
   readonly reward: bigint;
   readonly fundFee: bigint;
-  readonly sliceDeposit: bigint;
-  readonly keeperPays: bigint;
-  /** The trader's account afterwards. */
-  readonly remainingScale: bigint;
-  readonly remainingCash: bigint;
-  /** The keeper's sub-account: its scale is `scaleTaken`. */
-  readonly sliceCash: bigint;
+  /** What the vessel pays: proceeds and fund fee. */
+  readonly payment: bigint;
 }
 
-/** `floor(a / b)` towards minus infinity, for b > 0. */
-export function floorDivide(a: bigint, b: bigint): bigint {
-  const quotient = a / b;
-  return a % b < 0n ? quotient - 1n : quotient;
-}
-
-/** `ceil(a / b)` towards plus infinity, for b > 0. */
-export function ceilDivide(a: bigint, b: bigint): bigint {
-  return -floorDivide(-a, b);
-}
-
-/** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field */
-export function validateLiquidationSettings(settings: LiquidationSettings, field = 'settings'): void {
-  requireBigint(settings.bufferBasisPoints, 0n, BASIS, `${field}.bufferBasisPoints`);
-  requireBigint(settings.penaltyBasisPoints, 0n, BASIS - 1n, `${field}.penaltyBasisPoints`);
-  requireBigint(settings.rewardBasisPoints, 0n, BASIS, `${field}.rewardBasisPoints`);
+/** Options of {@link atomicLiquidation}. */
+export interface AtomicOptions {
+  /** Whether the keeper is a registered backstop: a flat discount, and no limit of size. */
+  readonly backstop?: boolean;
+  /** An empty vessel unless given. */
+  readonly vessel?: Vessel;
 }
 
 /**
- * The amounts of liquidating an account.
+ * Proven figures at another scale of the same legs: the mark rounded up, the requirement down.
  *
- * @throws ZkMarginError `NOT_LIQUIDATABLE` when equity is at least the requirement; `BAD_DEBT` when equity is 0 or less;
- * `NOTHING_TO_LIQUIDATE` when the fraction rounds to no scale at all; `OUT_OF_RANGE`, `MALFORMED` for bad input
+ * @throws ZkMarginError `MALFORMED`, `OUT_OF_RANGE`
  */
-export function liquidationAmounts(
+export function atScale(proven: ProvenFigures, scale: bigint): ProvenFigures {
+  requireFigures(proven);
+  requireBigint(scale, 1n, MAX_SCALE, 'scale');
+  return {
+    mark: ceilDivide(proven.mark * scale, proven.scale),
+    requirement: (proven.requirement * scale) / proven.scale,
+    scale,
+  };
+}
+
+/** Cash, collateral and positions together. */
+export function equityOf(state: Pick<LiquidationState, 'cash' | 'collateral' | 'mark'>): bigint {
+  return state.cash + state.collateral + state.mark;
+}
+
+/** The requirement with its buffer, rounded up. */
+export function targetOf(requirement: bigint, bufferBps: bigint): bigint {
+  return ceilDivide(requirement * (BASIS + bufferBps), BASIS);
+}
+
+/**
+ * A sale at a price factor. Selling the fraction f of what is not reserved for `d f (E - reserved)` brings the account to its
+ * target T when `f = (T - E) / (T - E + reserved + d (E - reserved))`.
+ *
+ * @param factorBps d: price per unit of equity
+ * @param maxScale most that the buyer wants
+ * @throws ZkMarginError `BAD_DEBT` without equity; `NOT_LIQUIDATABLE` when equity covers the target; `NOTHING_TO_LIQUIDATE` when the
+ * slice rounds to no scale; `MALFORMED`, `OUT_OF_RANGE`
+ */
+export function sale(
   state: LiquidationState,
-  settings: LiquidationSettings,
-): LiquidationAmounts {
-  requireBigint(state.cash, -MAX_MONEY, MAX_MONEY, 'cash');
-  requireBigint(state.mark, -MAX_MONEY, MAX_MONEY, 'mark');
-  requireBigint(state.requirement, 0n, MAX_MONEY, 'requirement');
-  requireBigint(state.scale, 1n, MAX_SCALE, 'scale');
-  validateLiquidationSettings(settings);
-  const { cash, mark, requirement, scale } = state;
-  const { bufferBasisPoints, penaltyBasisPoints, rewardBasisPoints } = settings;
-  const equity = cash + mark;
-  const details = { equity: equity.toString(), requirement: requirement.toString() };
-  if (equity >= requirement) {
-    throw new ZkMarginError('NOT_LIQUIDATABLE', 'The account meets its maintenance requirement; leave it.', {
-      details,
-    });
-  }
-  if (equity <= 0n) {
-    throw new ZkMarginError('BAD_DEBT', 'The account has no equity left; take it over as bad debt instead.', {
-      details,
-    });
-  }
-  const target = ceilDivide(requirement * (BASIS + bufferBasisPoints), BASIS);
+  bufferBps: bigint,
+  factorBps: bigint,
+  maxScale: bigint = MAX_SCALE,
+): Sale {
+  requireState(state);
+  requireBigint(bufferBps, 0n, BASIS, 'bufferBps');
+  requireBigint(factorBps, 0n, MAX_FACTOR_BPS, 'factorBps');
+  requireBigint(maxScale, 0n, MAX_SCALE, 'maxScale');
+  const equity = equityOf(state);
+  if (equity <= 0n) throw badDebt(equity);
+  const target = targetOf(state.requirement, bufferBps);
+  if (equity >= target) throw healthy(equity, target);
+  // When all that is left of equity is what bids have paid, that is for sale again.
+  const reserved = equity > state.reserved ? state.reserved : 0n;
+  const saleable = equity - reserved;
   const deficit = target - equity;
-  const kept = floorDivide(equity * (BASIS - penaltyBasisPoints), BASIS);
-  const scaleTaken = (scale * deficit) / (deficit + kept);
-  if (scaleTaken === 0n) {
-    throw new ZkMarginError(
-      'NOTHING_TO_LIQUIDATE',
-      'The part to liquidate rounds to nothing; leave the account.',
-      {
-        details: { ...details, scale: scale.toString() },
-      },
-    );
-  }
-  const cashTaken = floorDivide(cash * scaleTaken, scale);
-  const equityTaken = floorDivide(equity * scaleTaken, scale);
-  const traderProceeds = ceilDivide(equityTaken * (BASIS - penaltyBasisPoints), BASIS);
-  const penalty = equityTaken - traderProceeds;
-  const reward = floorDivide(penalty * rewardBasisPoints, BASIS);
-  const fundFee = penalty - reward;
-  const shortfall = ceilDivide(target * scaleTaken, scale) - equityTaken;
-  const sliceDeposit = shortfall > 0n ? shortfall : 0n;
+  const most = (state.scale * deficit * BASIS) / ((deficit + reserved) * BASIS + saleable * factorBps);
+  const scaleTaken = smaller(most, maxScale);
+  if (scaleTaken === 0n) throw tooSmall();
+  const equityTaken = ceilDivide(saleable * scaleTaken, state.scale);
+  const proceeds = ceilDivide(equityTaken * factorBps, BASIS);
   return {
     equity,
     target,
-    deficit,
-    kept,
+    maxScale: most,
     scaleTaken,
-    cashTaken,
+    cashTaken: floorDivide((state.cash - reserved) * scaleTaken, state.scale),
     equityTaken,
-    traderProceeds,
+    proceeds,
+    reservedAfter: reserved + proceeds,
+  };
+}
+
+/**
+ * A takeover. The subsidy of the whole account rises in a straight line from 0 to all that it lacks to its target.
+ *
+ * @param elapsed seconds since the account was found to have no equity
+ * @param length seconds of the rise, at least 1
+ * @param maxScale most that the taker wants
+ * @throws ZkMarginError `HAS_EQUITY`; `NOTHING_TO_LIQUIDATE` for a scale of 0; `MALFORMED`, `OUT_OF_RANGE`
+ */
+export function takeover(
+  state: LiquidationState,
+  bufferBps: bigint,
+  elapsed: bigint,
+  length: bigint,
+  maxScale: bigint = MAX_SCALE,
+): Takeover {
+  requireState(state);
+  requireBigint(bufferBps, 0n, BASIS, 'bufferBps');
+  requireBigint(elapsed, 0n, MAX_SECONDS, 'elapsed');
+  requireBigint(length, 1n, MAX_SECONDS, 'length');
+  requireBigint(maxScale, 0n, MAX_SCALE, 'maxScale');
+  const equity = equityOf(state);
+  if (equity > 0n) {
+    throw new ZkMarginError('HAS_EQUITY', 'The account has equity; buy it instead of taking it over.', {
+      details: { equity: equity.toString() },
+    });
+  }
+  const target = targetOf(state.requirement, bufferBps);
+  const whole = ((target - equity) * smaller(elapsed, length)) / length;
+  const scaleTaken = smaller(state.scale, maxScale);
+  if (scaleTaken === 0n) throw tooSmall();
+  return {
+    equity,
+    target,
+    scaleTaken,
+    cashTaken: floorDivide(state.cash * scaleTaken, state.scale),
+    subsidy: (whole * scaleTaken) / state.scale,
+  };
+}
+
+/**
+ * What cash and collateral must at least be to hold `heldScale` of these legs with equity at the target, rounded up.
+ *
+ * @param proven the figures of the proof, at its own scale: rounded ones would be multiplied for a vessel that holds more
+ * @param heldScale of the vessel, with the slice
+ */
+export function vesselFloor(proven: ProvenFigures, bufferBps: bigint, heldScale: bigint): bigint {
+  return ceilDivide((targetOf(proven.requirement, bufferBps) - proven.mark) * heldScale, proven.scale);
+}
+
+/**
+ * Penalty of an atomic liquidation, in basis points, by how much of the requirement is covered and by the volatility index.
+ *
+ * @param equity above 0
+ */
+export function penaltyBps(
+  terms: PenaltyTerms,
+  equity: bigint,
+  requirement: bigint,
+  volatility: bigint,
+): bigint {
+  const quarters = equity >= requirement ? 3n : (4n * equity) / requirement;
+  const penalty = terms.penaltyBps[3 - Number(quarters)];
+  if (penalty === undefined) {
+    throw new ZkMarginError('OUT_OF_RANGE', 'Give four penalties.', { field: 'terms.penaltyBps' });
+  }
+  return volatility >= terms.volatilityThreshold ? penalty + terms.volatilityPenaltyBps : penalty;
+}
+
+/**
+ * The amounts of liquidating an account at once, at the fixed penalty: a sale with nothing reserved.
+ *
+ * The penalty is split: the keeper keeps `floor(penalty * rewardShareBps / 10000)`, the fund has the rest.
+ *
+ * @param state `reserved` is not looked at
+ * @param volatility index of the round
+ * @throws ZkMarginError `NOT_LIQUIDATABLE` when equity covers the requirement; `BAD_DEBT` without equity; `TOO_LARGE` above the limit of public
+ * liquidations; and as {@link sale}
+ */
+export function atomicLiquidation(
+  state: Omit<LiquidationState, 'reserved'>,
+  terms: AtomicTerms,
+  volatility: bigint,
+  options: AtomicOptions = {},
+): AtomicLiquidation {
+  const { backstop = false, vessel = EMPTY_VESSEL } = options;
+  const unreserved = { ...state, reserved: 0n };
+  requireState(unreserved);
+  const equity = equityOf(state);
+  if (equity >= state.requirement) throw healthy(equity, state.requirement);
+  if (equity <= 0n) throw badDebt(equity);
+  if (!backstop && state.requirement > terms.atomicLimit) {
+    throw new ZkMarginError('TOO_LARGE', 'Start an auction: the account is too large to be sold at once.', {
+      field: 'requirement',
+      details: { requirement: state.requirement.toString(), limit: terms.atomicLimit.toString() },
+    });
+  }
+  const rate = backstop ? terms.backstopBps : penaltyBps(terms, equity, state.requirement, volatility);
+  const sold = sale(unreserved, terms.bufferBps, BASIS - rate);
+  const penalty = sold.equityTaken - sold.proceeds;
+  const reward = (penalty * terms.rewardShareBps) / BASIS;
+  const fundFee = penalty - reward;
+  const payment = sold.proceeds + fundFee;
+  return {
+    ...sold,
+    penaltyBps: rate,
     penalty,
     reward,
     fundFee,
-    sliceDeposit,
-    keeperPays: traderProceeds + fundFee + sliceDeposit,
-    remainingScale: scale - scaleTaken,
-    remainingCash: cash - cashTaken + traderProceeds,
-    sliceCash: cashTaken + sliceDeposit,
+    payment,
+    ...vesselNeed(unreserved, state, terms.bufferBps, sold, payment, vessel),
   };
+}
+
+/**
+ * What a slice asks of its vessel.
+ *
+ * @param proven the figures of the proof, at its own scale
+ * @param payment what the vessel pays; negative for a subsidy
+ */
+export function vesselNeed(
+  state: Pick<LiquidationState, 'collateral' | 'scale'>,
+  proven: ProvenFigures,
+  bufferBps: bigint,
+  slice: { readonly scaleTaken: bigint; readonly cashTaken: bigint },
+  payment: bigint,
+  vessel: Vessel,
+): VesselNeed {
+  requireBigint(vessel.scale, 0n, MAX_SCALE - slice.scaleTaken, 'vessel.scale');
+  requireBigint(vessel.collateral, 0n, MAX_MONEY, 'vessel.collateral');
+  const collateralTaken = (state.collateral * slice.scaleTaken) / state.scale;
+  const floor = vesselFloor(proven, bufferBps, vessel.scale + slice.scaleTaken);
+  const cash = floor + payment - slice.cashTaken - collateralTaken - vessel.collateral;
+  return {
+    collateralTaken,
+    vesselFloor: floor,
+    leastCash: vessel.scale === 0n && cash < 0n ? 0n : cash,
+  };
+}
+
+/** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field */
+export function requireState(state: LiquidationState): void {
+  requireBigint(state.cash, -MAX_MONEY, MAX_MONEY, 'cash');
+  requireBigint(state.collateral, 0n, MAX_MONEY, 'collateral');
+  requireBigint(state.reserved, 0n, MAX_MONEY, 'reserved');
+  requireFigures(state);
+}
+
+/** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field */
+export function requireFigures(figures: ProvenFigures): void {
+  requireBigint(figures.mark, -MAX_MONEY, MAX_MONEY, 'mark');
+  requireBigint(figures.requirement, 0n, MAX_MONEY, 'requirement');
+  requireBigint(figures.scale, 1n, MAX_SCALE, 'scale');
+}
+
+/** The smaller of two numbers. */
+export function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function healthy(equity: bigint, asked: bigint): ZkMarginError {
+  return new ZkMarginError('NOT_LIQUIDATABLE', 'Equity covers what is asked for; leave the account.', {
+    details: { equity: equity.toString(), asked: asked.toString() },
+  });
+}
+
+function badDebt(equity: bigint): ZkMarginError {
+  return new ZkMarginError('BAD_DEBT', 'The account has no equity left; take it over as bad debt instead.', {
+    details: { equity: equity.toString() },
+  });
+}
+
+function tooSmall(): ZkMarginError {
+  return new ZkMarginError('NOTHING_TO_LIQUIDATE', 'The slice rounds to nothing; leave the account.');
 }

@@ -1,5 +1,4 @@
 /** Circuit input of `insolvency` from an account, a round and the parameters. */
-import { encodeAbiParameters, type Hex, keccak256 } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
 import { packParameters, type RiskParameters } from '../../margin/parameters.ts';
 import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
@@ -7,24 +6,7 @@ import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts
 import { commitParameters, commitPositions } from '../commitment.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 
-/** What a liquidation proof is bound to; `docs/margin-model.md`, section 5. */
-export interface ProofContext {
-  readonly chainId: bigint;
-  readonly engine: Hex;
-  readonly accountId: bigint;
-  readonly nonce: bigint;
-  readonly round: bigint;
-  readonly keeper: Hex;
-}
-
-/** The context's field element, as the engine computes it. */
-export function contextOf(context: ProofContext): bigint {
-  const encoded = encodeAbiParameters(
-    ['uint256', 'address', 'uint256', 'uint256', 'uint256', 'address'].map((type) => ({ type })),
-    [context.chainId, context.engine, context.accountId, context.nonce, context.round, context.keeper],
-  );
-  return BigInt(keccak256(encoded)) % SCALAR_FIELD;
-}
+export { contextOf, type ProofContext } from './contexts.ts';
 
 /** Everything an `insolvency` proof speaks of. */
 export interface InsolvencyStatement {
@@ -36,7 +18,7 @@ export interface InsolvencyStatement {
   readonly parameters: RiskParameters;
   /** Index of the scenario that shows the requirement. */
   readonly scenarioIndex: number;
-  /** Field element, see {@link contextOf}. */
+  /** Field element, see `contexts.ts`. */
   readonly context: bigint;
   /** Legs of the circuit: a multiple of eight. */
   readonly capacity: number;

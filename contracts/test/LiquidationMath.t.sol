@@ -1,0 +1,671 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {LiquidationTerms} from "../src/interfaces/IRiskParameters.sol";
+import {LiquidationMath, LiquidationState, Sale, Takeover} from "../src/libraries/LiquidationMath.sol";
+import {Test} from "./base/Test.sol";
+import {MathHarness} from "./mocks/MathHarness.sol";
+
+/// @dev "Exact" below means the rational number, compared after multiplying with all divisors.
+contract LiquidationMathTest is Test {
+    uint256 private constant ONE = 2 ** 40;
+    uint256 private constant BASIS = 10_000;
+    uint256 private constant ALL = type(uint256).max;
+
+    MathHarness private math;
+
+    function setUp() public {
+        math = new MathHarness();
+    }
+
+    // Sales
+
+    /// @dev Equity 1,000 against a requirement of 1,200: target 1,320, deficit 320, 950 for all of it.
+    function test_saleByHand() public pure {
+        Sale memory s = LiquidationMath.sale(_state(-4_000e6, 5_000e6, 1_200e6, ONE), 1_000, 9_500, ALL);
+        assertEq(s.equity, 1_000e6, "equity");
+        assertEq(s.target, 1_320e6, "target");
+        assertEq(s.maxScale, 277_042_299_912, "floor(2^40 * 320 / 1270)");
+        assertEq(s.scaleTaken, 277_042_299_912, "all that may be sold");
+        assertEq(s.cashTaken, -1_007_874_016, "floor(-4000e6 * f)");
+        assertEq(s.equityTaken, 251_968_504, "ceil(1000e6 * f)");
+        assertEq(s.proceeds, 239_370_079, "ceil(95 %)");
+        assertEq(s.reservedAfter, 239_370_079, "the proceeds");
+    }
+
+    function test_saleOfWhatIsWanted() public pure {
+        Sale memory s = LiquidationMath.sale(_state(-4_000e6, 5_000e6, 1_200e6, ONE), 1_000, 9_500, ONE / 8);
+        assertEq(s.maxScale, 277_042_299_912, "may be sold");
+        assertEq(s.scaleTaken, ONE / 8, "is sold");
+        assertEq(s.cashTaken, -500e6, "an eighth of cash");
+        assertEq(s.equityTaken, 125e6, "an eighth of equity");
+        assertEq(s.proceeds, 118.75e6, "95 %");
+    }
+
+    /// @dev Of 1,000 of equity 400 were paid by bids: 600 are for sale, and of cash -500.
+    function test_saleKeepsWhatIsReserved() public pure {
+        LiquidationState memory state = _state(-100e6, 1_100e6, 2_000e6, ONE);
+        state.reserved = 400e6;
+        Sale memory s = LiquidationMath.sale(state, 0, 5_000, ONE / 10);
+        assertEq(s.maxScale, ONE * 1_000 / 1_700, "(T - E) / (T - E + r + d (E - r))");
+        uint256 tenth = ONE / 10;
+        assertEq(s.equityTaken, (600e6 * tenth + ONE - 1) / ONE, "a tenth of 600");
+        assertEq(s.cashTaken, LiquidationMath.floorDiv(-500e6 * int256(tenth), ONE), "a tenth of -500");
+        assertEq(s.proceeds, 30e6, "half of 60");
+        assertEq(s.reservedAfter, 430e6, "what was paid stays");
+    }
+
+    function test_reservedCashIsSoldWhenNothingElseIsLeft() public pure {
+        LiquidationState memory state = _state(500e6, -100e6, 2_000e6, ONE);
+        state.reserved = 400e6;
+        Sale memory s = LiquidationMath.sale(state, 0, 10_000, ONE / 4);
+        assertEq(s.equityTaken, 100e6, "a quarter of all equity");
+        assertEq(s.cashTaken, 125e6, "and of all cash");
+        assertEq(s.reservedAfter, 100e6, "the proceeds alone");
+        state.cash += 1;
+        s = LiquidationMath.sale(state, 0, 10_000, ONE / 4);
+        assertEq(s.equityTaken, 1, "one unit is for sale, rounded up");
+        assertEq(s.reservedAfter, 400e6 + 1, "nothing that is reserved");
+    }
+
+    /// @dev Deficit 1, equity 1, d = 98 %: 10000/19800 of the account, though the price of the whole is less than a unit.
+    function test_saleRoundsNothingBeforeTheFraction() public pure {
+        Sale memory s = LiquidationMath.sale(_state(1, 0, 2, ONE), 0, 9_800, ALL);
+        assertEq(s.maxScale, ONE * 10_000 / 19_800, "maxScale");
+    }
+
+    /// @dev With a price factor of 0 only the sale of everything brings an account to its target.
+    function test_saleForNothing() public pure {
+        Sale memory s = LiquidationMath.sale(_state(40, 0, 100, ONE), 0, 0, ALL);
+        assertEq(s.scaleTaken, ONE, "all");
+        assertEq(s.proceeds, 0, "proceeds");
+    }
+
+    function test_saleAboveItsValue() public pure {
+        Sale memory s = LiquidationMath.sale(_state(500e6, 500e6, 1_500e6, ONE), 0, 20_000, ALL);
+        assertEq(s.maxScale, ONE / 5, "500 / 2500");
+        assertEq(s.proceeds, 2 * s.equityTaken, "twice");
+    }
+
+    function test_saleRefusesHealthy() public {
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, int256(1_100), 1_100));
+        math.sale(_state(100, 1_000, 1_000, ONE), 1_000, 9_500, ALL);
+        LiquidationMath.sale(_state(99, 1_000, 1_000, ONE), 1_000, 9_500, ALL);
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, int256(1), 0));
+        math.sale(_state(1, 0, 0, ONE), 1_000, 9_500, ALL);
+    }
+
+    function test_saleRefusesAccountsWithoutEquity() public {
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoEquity.selector, int256(0)));
+        math.sale(_state(-5, 5, 10, ONE), 0, 9_500, ALL);
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoEquity.selector, int256(-7)));
+        math.sale(_state(-12, 5, 10, ONE), 0, 9_500, ALL);
+    }
+
+    function test_saleRefusesNothing() public {
+        vm.expectRevert(LiquidationMath.SliceTooSmall.selector);
+        math.sale(_state(999, 0, 1_000, 3), 0, 10_000, ALL);
+        vm.expectRevert(LiquidationMath.SliceTooSmall.selector);
+        math.sale(_state(500, 0, 1_000, ONE), 0, 10_000, 0);
+    }
+
+    /// @dev The largest amounts of every field: nothing overflows.
+    function test_saleOfTheLargest() public pure {
+        int256 limit = 2 ** 96 - 1;
+        LiquidationState memory state = LiquidationState({
+            cash: limit,
+            collateral: uint256(limit),
+            mark: -limit,
+            requirement: uint256(limit),
+            scale: 2 ** 64 - 1,
+            reserved: uint256(limit)
+        });
+        Sale memory s = LiquidationMath.sale(state, 10_000, 20_000, ALL);
+        assertEq(s.equity, limit, "equity");
+        assertEq(s.target, 2 * uint256(limit), "target");
+        assertEq(s.maxScale, (2 ** 64 - 1) / uint256(3), "limit / (limit + 2 limit)");
+        state.cash = -limit + 1;
+        state.mark = limit;
+        s = LiquidationMath.sale(state, 10_000, 20_000, ALL);
+        assertEq(s.equity, limit + 1, "equity");
+        assertTrue(s.cashTaken <= -2 * limit / 3, "cash without what is reserved");
+    }
+
+    /// forge-config: default.fuzz.runs = 4096
+    function testFuzz_saleIsAgainstTheTaker(
+        int256 cash,
+        uint256 collateral,
+        uint256 equity,
+        uint256 requirement,
+        uint256 scale,
+        uint256 reserved,
+        uint256 rates,
+        uint256 wanted
+    ) public view {
+        LiquidationState memory state = _failing(cash, collateral, equity, requirement, scale, reserved);
+        uint256 bufferBps = rates % (BASIS + 1);
+        uint256 factorBps = (rates >> 128) % (BASIS + 1);
+        // Half of the time, all that may be sold.
+        wanted = wanted % 2 == 0 ? ALL : bound(wanted, 1, state.scale);
+        Sale memory s;
+        try math.sale(state, bufferBps, factorBps, wanted) returns (Sale memory result) {
+            s = result;
+        } catch (bytes memory reason) {
+            assertTrue(bytes4(reason) == LiquidationMath.SliceTooSmall.selector, "only a slice too small");
+            return;
+        }
+        uint256 unsold = uint256(s.equity) > state.reserved ? state.reserved : 0;
+        uint256 saleable = uint256(s.equity) - unsold;
+        uint256 deficit = s.target - uint256(s.equity);
+        // D of the documentation, in 1e-10 USD.
+        uint256 need = (deficit + unsold) * BASIS + saleable * factorBps;
+
+        assertTrue(s.scaleTaken >= 1 && s.scaleTaken <= s.maxScale && s.maxScale <= state.scale, "scales");
+        // Never more than needed, and one unit of scale more would be too much.
+        assertTrue(s.maxScale * need <= state.scale * deficit * BASIS, "no more than needed");
+        assertTrue((s.maxScale + 1) * need > state.scale * deficit * BASIS, "no less by a unit of scale");
+
+        // Exact shares are at least what leaves, and at most what is paid for.
+        int256 remainder =
+            (state.cash - int256(unsold)) * int256(s.scaleTaken) - s.cashTaken * int256(state.scale);
+        assertTrue(remainder >= 0 && remainder < int256(state.scale), "cash rounded down");
+        assertTrue(s.equityTaken * state.scale >= saleable * s.scaleTaken, "equity rounded up");
+        assertTrue(s.equityTaken * state.scale < saleable * s.scaleTaken + state.scale, "by less than a unit");
+        assertTrue(s.proceeds * BASIS >= s.equityTaken * factorBps, "price rounded up");
+        assertTrue(s.proceeds * BASIS < s.equityTaken * factorBps + BASIS, "by less than a unit");
+        assertTrue(s.proceeds <= s.equityTaken, "the penalty is not negative");
+        assertEq(s.reservedAfter, unsold + s.proceeds, "reserved");
+
+        // What the trader loses, which is what the taker gains, times the scale.
+        int256 loss = s.cashTaken * int256(state.scale)
+            + (int256(state.collateral) + state.mark) * int256(s.scaleTaken) - int256(s.proceeds * state.scale);
+        assertTrue(
+            loss * int256(BASIS) <= int256(saleable * s.scaleTaken * (BASIS - factorBps)),
+            "the trader loses at most 1 - d"
+        );
+
+        // Equity less target of what remains, times the scale.
+        int256 left = (s.equity - int256(s.target)) * int256(state.scale)
+            + int256(s.target * s.scaleTaken) - loss;
+        if (s.scaleTaken == s.maxScale) {
+            assertTrue(left * int256(BASIS) > -int256(need), "at the target, but for one unit of scale");
+        }
+        assertTrue(left < 3 * int256(state.scale), "above the target by less than three units");
+    }
+
+    /// @dev One account sold in up to eight slices at one price, as an auction does with one proof.
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_manySalesAreNoCheaperThanOne(
+        int256 cash,
+        uint256 collateral,
+        uint256 equity,
+        uint256 requirement,
+        uint256 scale,
+        uint256 rates,
+        uint256[8] memory wanted
+    ) public view {
+        LiquidationState memory whole = _failing(cash, collateral, equity, requirement, scale, 0);
+        SaleRun memory run = SaleRun({
+            bufferBps: rates % (BASIS + 1),
+            factorBps: (rates >> 128) % (BASIS + 1),
+            soldScale: 0,
+            proceeds: 0,
+            cashTaken: 0,
+            slices: 0
+        });
+        Sale memory once;
+        try math.sale(whole, run.bufferBps, run.factorBps, ALL) returns (Sale memory result) {
+            once = result;
+        } catch {
+            return;
+        }
+        LiquidationState memory state = _copy(whole);
+        for (uint256 index = 0; index < 8 && state.scale > 0; index++) {
+            uint256 most = index == 7 ? ALL : bound(wanted[index], 1, 1 + once.maxScale / 4);
+            try math.sale(state, run.bufferBps, run.factorBps, most) returns (Sale memory s) {
+                _take(whole, state, s);
+                run.slices++;
+                run.soldScale += s.scaleTaken;
+                run.proceeds += s.proceeds;
+                run.cashTaken += s.cashTaken;
+            } catch (bytes memory reason) {
+                assertTrue(
+                    bytes4(reason) == LiquidationMath.SliceTooSmall.selector
+                        || bytes4(reason) == LiquidationMath.AccountHealthy.selector,
+                    "nothing is left for sale"
+                );
+                break;
+            }
+        }
+        assertEq(run.soldScale + state.scale, whole.scale, "scale is conserved");
+        assertEq(run.cashTaken - int256(run.proceeds) + state.cash, whole.cash, "cash is conserved");
+        assertEq(state.reserved, run.proceeds, "the proceeds are reserved");
+        // Together the takers pay at least the exact price of what they took, and get at most the exact cash.
+        assertTrue(
+            run.proceeds * whole.scale * BASIS >= uint256(once.equity) * run.factorBps * run.soldScale,
+            "the exact price"
+        );
+        assertTrue(run.cashTaken * int256(whole.scale) <= whole.cash * int256(run.soldScale), "the exact cash");
+        // More scale than in one sale by at most what 4 n + 10 units of money are worth.
+        uint256 need = (once.target - uint256(once.equity)) * BASIS + uint256(once.equity) * run.factorBps;
+        uint256 slack = (4 * run.slices + 10) * BASIS;
+        if (need * state.scale < slack * whole.scale) return;
+        assertTrue((run.soldScale - _min(run.soldScale, once.maxScale + 1)) * need <= slack * whole.scale, "scale");
+    }
+
+    // Figures at another scale
+
+    function test_atScale() public pure {
+        (int256 mark, uint256 requirement) = LiquidationMath.atScale(100, 100, 3, 2);
+        assertEq(mark, 67, "rounded up");
+        assertEq(requirement, 66, "rounded down");
+        (mark, requirement) = LiquidationMath.atScale(-100, 0, 3, 2);
+        assertEq(mark, -66, "rounded up");
+        assertEq(requirement, 0, "requirement");
+    }
+
+    function testFuzz_atScaleFavoursTheAccount(int256 mark, uint256 requirement, uint256 provenScale, uint256 scale)
+        public
+        pure
+    {
+        mark = bound(mark, -(2 ** 96) + 1, 2 ** 96 - 1);
+        requirement = bound(requirement, 0, 2 ** 96 - 1);
+        provenScale = bound(provenScale, 1, 2 ** 64 - 1);
+        scale = bound(scale, 1, 2 ** 64 - 1);
+        (int256 scaledMark, uint256 scaledRequirement) =
+            LiquidationMath.atScale(mark, requirement, provenScale, scale);
+        int256 excess = scaledMark * int256(provenScale) - mark * int256(scale);
+        assertTrue(excess >= 0 && excess < int256(provenScale), "mark");
+        uint256 lack = requirement * scale - scaledRequirement * provenScale;
+        assertTrue(lack < provenScale, "requirement");
+        (scaledMark, scaledRequirement) = LiquidationMath.atScale(mark, requirement, scale, scale);
+        assertEq(scaledMark, mark, "same scale");
+        assertEq(scaledRequirement, requirement, "same scale");
+    }
+
+    function testFuzz_target(uint256 requirement, uint256 bufferBps) public pure {
+        requirement = bound(requirement, 0, 2 ** 96 - 1);
+        bufferBps = bound(bufferBps, 0, BASIS);
+        uint256 target = LiquidationMath.targetOf(requirement, bufferBps);
+        uint256 exact = requirement * (BASIS + bufferBps);
+        assertTrue(target * BASIS >= exact && target * BASIS < exact + BASIS, "rounded up");
+    }
+
+    function testFuzz_floorDiv(int256 dividend, uint256 divisor) public pure {
+        dividend = bound(dividend, -(2 ** 200), 2 ** 200);
+        divisor = bound(divisor, 1, 2 ** 64);
+        int256 rest = dividend - LiquidationMath.floorDiv(dividend, divisor) * int256(divisor);
+        assertTrue(rest >= 0 && rest < int256(divisor), "floor");
+    }
+
+    // Vessels
+
+    function test_vesselFloor() public pure {
+        assertEq(LiquidationMath.vesselFloor(1_100, -400, 3, 1), 500, "1500 / 3");
+        assertEq(LiquidationMath.vesselFloor(1_100, -401, 3, 1), 501, "rounded up");
+        assertEq(LiquidationMath.vesselFloor(100, 1_000, 7, 1), -128, "positions may stand against a debt, rounded up");
+        assertEq(LiquidationMath.vesselFloor(1_100, -400, 3, 0), 0, "nothing held");
+    }
+
+    /// @dev Why the figures of the proof must be given: brought to a scale of 1, they say nothing of a scale of 2^40.
+    function test_vesselFloorOfRoundedFiguresIsTooLow() public pure {
+        (int256 mark, uint256 requirement) = LiquidationMath.atScale(1_000e6, 2_000e6, ONE, 1);
+        assertEq(LiquidationMath.vesselFloor(2_000e6, 1_000e6, ONE, ONE), 1_000e6, "of the proof");
+        assertEq(LiquidationMath.vesselFloor(requirement, mark, 1, ONE), -int256(ONE), "of the rounded figures");
+    }
+
+    /// @dev An empty vessel at its floor has the target's share of equity, and less than a unit more.
+    function testFuzz_vesselAtItsFloorIsAtItsTarget(int256 mark, uint256 target, uint256 scale, uint256 held)
+        public
+        pure
+    {
+        mark = bound(mark, -(2 ** 96) + 1, 2 ** 96 - 1);
+        target = bound(target, 0, 2 ** 97);
+        scale = bound(scale, 1, 2 ** 64 - 1);
+        held = bound(held, 0, 2 ** 64 - 1);
+        int256 floor = LiquidationMath.vesselFloor(target, mark, scale, held);
+        int256 excess = floor * int256(scale) + mark * int256(held) - int256(target * held);
+        assertTrue(excess >= 0 && excess < int256(scale), "equity at the target");
+    }
+
+    /// @dev Whoever buys at no discount into an empty vessel brings what the slice lacks to its target, not less.
+    function testFuzz_slicesAreBroughtToTheirTarget(
+        int256 cash,
+        uint256 equity,
+        uint256 requirement,
+        uint256 scale,
+        uint256 factorBps
+    ) public view {
+        LiquidationState memory state = _failing(cash, 0, equity, requirement, scale, 0);
+        factorBps = bound(factorBps, 0, BASIS);
+        try math.sale(state, 1_000, factorBps, ALL) returns (Sale memory s) {
+            int256 floor = LiquidationMath.vesselFloor(s.target, state.mark, state.scale, s.scaleTaken);
+            // What the taker must have brought before the payment.
+            int256 brought = floor - s.cashTaken;
+            assertTrue(
+                brought * int256(state.scale) >= int256((s.target - uint256(s.equity)) * s.scaleTaken),
+                "the slice's share of what is lacking"
+            );
+        } catch (bytes memory reason) {
+            assertTrue(bytes4(reason) == LiquidationMath.SliceTooSmall.selector, "only a slice too small");
+        }
+    }
+
+    // Takeovers
+
+    /// @dev Equity -300, target 1,100: the subsidy rises to 1,400.
+    function test_takeoverByHand() public pure {
+        LiquidationState memory state = _state(200e6, -500e6, 1_000e6, ONE);
+        Takeover memory t = LiquidationMath.takeover(state, 1_000, 0, 600, ALL);
+        assertEq(t.equity, -300e6, "equity");
+        assertEq(t.target, 1_100e6, "target");
+        assertEq(t.scaleTaken, ONE, "all");
+        assertEq(t.cashTaken, 200e6, "all cash");
+        assertEq(t.subsidy, 0, "at once");
+        assertEq(LiquidationMath.takeover(state, 1_000, 150, 600, ALL).subsidy, 350e6, "after a quarter");
+        assertEq(LiquidationMath.takeover(state, 1_000, 600, 600, ALL).subsidy, 1_400e6, "at the end");
+        assertEq(LiquidationMath.takeover(state, 1_000, 6_000, 600, ALL).subsidy, 1_400e6, "and after it");
+        t = LiquidationMath.takeover(state, 1_000, 600, 600, ONE / 4);
+        assertEq(t.scaleTaken, ONE / 4, "a quarter");
+        assertEq(t.cashTaken, 50e6, "of cash");
+        assertEq(t.subsidy, 350e6, "of the subsidy");
+    }
+
+    /// @dev Reserved cash goes with the rest.
+    function test_takeoverTakesReservedCash() public pure {
+        LiquidationState memory state = _state(200e6, -200e6, 1_000e6, ONE);
+        state.reserved = 150e6;
+        assertEq(LiquidationMath.takeover(state, 0, 600, 600, ONE / 2).cashTaken, 100e6, "half of all cash");
+    }
+
+    function test_takeoverRefusals() public {
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.HasEquity.selector, int256(1)));
+        math.takeover(_state(1, 0, 10, ONE), 0, 10, 10, ALL);
+        vm.expectRevert(LiquidationMath.SliceTooSmall.selector);
+        math.takeover(_state(0, 0, 10, ONE), 0, 10, 10, 0);
+    }
+
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_takeoverNeverPaysMoreThanIsLacking(
+        int256 cash,
+        uint256 debt,
+        uint256 requirement,
+        uint256 scale,
+        uint256 wanted,
+        uint256 elapsed,
+        uint256 length
+    ) public pure {
+        LiquidationState memory state = _bankrupt(cash, debt, requirement, scale);
+        length = bound(length, 1, 2 ** 32 - 1);
+        elapsed = bound(elapsed, 0, 2 * length);
+        wanted = bound(wanted, 1, state.scale);
+        Takeover memory t = LiquidationMath.takeover(state, 1_000, elapsed, length, wanted);
+        assertEq(t.scaleTaken, wanted, "scale");
+        uint256 lacking = t.target + uint256(-t.equity);
+        assertTrue(t.subsidy * state.scale <= lacking * t.scaleTaken, "no more than is lacking");
+        assertTrue(t.cashTaken * int256(state.scale) <= state.cash * int256(t.scaleTaken), "cash rounded down");
+        assertTrue(
+            LiquidationMath.takeover(state, 1_000, elapsed + 1, length, wanted).subsidy >= t.subsidy,
+            "rises with time"
+        );
+        // At the end the taker brings nothing but roundings.
+        t = LiquidationMath.takeover(state, 1_000, length, length, wanted);
+        int256 brought = LiquidationMath.vesselFloor(t.target, state.mark, state.scale, wanted) - t.cashTaken
+            - int256(t.subsidy);
+        assertTrue(brought >= 0 && brought <= 2, "at most two units");
+    }
+
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_manyTakeoversCostNoMoreThanOne(
+        int256 cash,
+        uint256 debt,
+        uint256 requirement,
+        uint256 scale,
+        uint256[8] memory wanted,
+        uint256 elapsed
+    ) public pure {
+        LiquidationState memory whole = _bankrupt(cash, debt, requirement, scale);
+        elapsed = bound(elapsed, 0, 600);
+        uint256 lacking = LiquidationMath.targetOf(whole.requirement, 1_000) + _debtOf(whole);
+        LiquidationState memory state = _copy(whole);
+        uint256 subsidies = 0;
+        uint256 slices = 0;
+        for (uint256 index = 0; index < 8 && state.scale > 0; index++) {
+            // Rounding up the mark may have left the last slices a unit of equity.
+            if (LiquidationMath.equityOf(state) > 0) break;
+            uint256 most = index == 7 ? ALL : bound(wanted[index], 1, state.scale);
+            Takeover memory t = LiquidationMath.takeover(state, 1_000, elapsed, 600, most);
+            subsidies += t.subsidy;
+            slices++;
+            state.cash -= t.cashTaken;
+            state.scale -= t.scaleTaken;
+            if (state.scale == 0) break;
+            (state.mark, state.requirement) =
+                LiquidationMath.atScale(whole.mark, whole.requirement, whole.scale, state.scale);
+        }
+        // The target is rounded up once for each slice.
+        assertTrue(subsidies <= lacking * elapsed / 600 + slices, "the whole subsidy");
+    }
+
+    // The price over time
+
+    function test_factorAt() public pure {
+        LiquidationTerms memory terms = _terms();
+        assertEq(LiquidationMath.factorAt(terms, 0), 9_800, "start");
+        assertEq(LiquidationMath.factorAt(terms, 1), 9_782, "18 basis points in a second");
+        assertEq(LiquidationMath.factorAt(terms, 30), 9_260, "after 30 s");
+        assertEq(LiquidationMath.factorAt(terms, 99), 8_018, "before the end of the fast stage");
+        assertEq(LiquidationMath.factorAt(terms, 100), 8_000, "end of the fast stage");
+        assertEq(LiquidationMath.factorAt(terms, 101), 7_992, "ceil(8000 - 5000 / 600)");
+        assertEq(LiquidationMath.factorAt(terms, 400), 5_500, "half of the slow stage");
+        assertEq(LiquidationMath.factorAt(terms, 700), 3_000, "end");
+        assertEq(LiquidationMath.factorAt(terms, 2 ** 40), 3_000, "and after it");
+    }
+
+    function test_factorAtWithOneStage() public pure {
+        LiquidationTerms memory terms = _terms();
+        terms.fastSeconds = 0;
+        assertEq(LiquidationMath.factorAt(terms, 0), 8_000, "slow from the start");
+        assertEq(LiquidationMath.factorAt(terms, 350), 5_500, "half");
+        terms = _terms();
+        terms.tailSeconds = terms.fastSeconds;
+        assertEq(LiquidationMath.factorAt(terms, 99), 8_018, "fast");
+        assertEq(LiquidationMath.factorAt(terms, 100), 3_000, "then the cusp");
+        terms.fastSeconds = 0;
+        terms.tailSeconds = 0;
+        assertEq(LiquidationMath.factorAt(terms, 0), 3_000, "the cusp alone");
+    }
+
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_factorNeverRises(uint16[3] memory factors, uint32 fast, uint32 slow, uint256 elapsed)
+        public
+        pure
+    {
+        LiquidationTerms memory terms = _terms();
+        terms.startFactorBps = uint16(bound(uint256(factors[0]), 0, 20_000));
+        terms.fastFactorBps = uint16(bound(uint256(factors[1]), 0, terms.startFactorBps));
+        terms.cuspFactorBps = uint16(bound(uint256(factors[2]), 0, terms.fastFactorBps));
+        terms.fastSeconds = fast / 2;
+        terms.tailSeconds = terms.fastSeconds + slow / 2;
+        elapsed = bound(elapsed, 0, 2 * uint256(terms.tailSeconds) + 1);
+        uint256 factor = LiquidationMath.factorAt(terms, elapsed);
+        assertTrue(factor <= terms.startFactorBps && factor >= terms.cuspFactorBps, "range");
+        assertTrue(LiquidationMath.factorAt(terms, elapsed + 1) <= factor, "never rises");
+        if (elapsed < terms.fastSeconds) {
+            uint256 exact = uint256(terms.startFactorBps) * (terms.fastSeconds - elapsed)
+                + uint256(terms.fastFactorBps) * elapsed;
+            assertTrue(
+                factor * terms.fastSeconds >= exact && factor * terms.fastSeconds < exact + terms.fastSeconds,
+                "the line, rounded up"
+            );
+        }
+    }
+
+    // Penalties and fees
+
+    function test_penaltyTiers() public pure {
+        LiquidationTerms memory terms = _terms();
+        assertEq(LiquidationMath.penaltyBps(terms, 1_000, 1_000, 0), 200, "covered");
+        assertEq(LiquidationMath.penaltyBps(terms, 750, 1_000, 0), 200, "75 %");
+        assertEq(LiquidationMath.penaltyBps(terms, 749, 1_000, 0), 300, "below 75 %");
+        assertEq(LiquidationMath.penaltyBps(terms, 500, 1_000, 0), 300, "50 %");
+        assertEq(LiquidationMath.penaltyBps(terms, 499, 1_000, 0), 500, "below 50 %");
+        assertEq(LiquidationMath.penaltyBps(terms, 250, 1_000, 0), 500, "25 %");
+        assertEq(LiquidationMath.penaltyBps(terms, 249, 1_000, 0), 800, "below 25 %");
+        assertEq(LiquidationMath.penaltyBps(terms, 1, 1_000, 0), 800, "next to nothing");
+        assertEq(LiquidationMath.penaltyBps(terms, 1, 0, 0), 200, "nothing required");
+        assertEq(LiquidationMath.penaltyBps(terms, 750, 1_000, 65_535), 200, "calm");
+        assertEq(LiquidationMath.penaltyBps(terms, 750, 1_000, 65_536), 300, "turbulent");
+    }
+
+    function testFuzz_penaltyFallsWithEquity(uint256 equity, uint256 requirement, uint256 more, uint256 volatility)
+        public
+        pure
+    {
+        equity = bound(equity, 1, 2 ** 97);
+        requirement = bound(requirement, 0, 2 ** 96 - 1);
+        more = bound(more, 0, 2 ** 97);
+        volatility = bound(volatility, 0, 2 ** 20);
+        LiquidationTerms memory terms = _terms();
+        uint256 penalty = LiquidationMath.penaltyBps(terms, equity, requirement, volatility);
+        assertTrue(
+            LiquidationMath.penaltyBps(terms, equity + more, requirement, volatility) <= penalty, "more equity"
+        );
+        assertTrue(
+            LiquidationMath.penaltyBps(terms, equity, requirement, volatility + more) >= penalty, "more volatility"
+        );
+    }
+
+    /// @dev Equity 1,000, target 1,320: 1000 * 320 / 1320 would be put up, of which 2 %.
+    function test_startFee() public pure {
+        LiquidationTerms memory terms = _terms();
+        LiquidationState memory state = _state(-4_000e6, 5_000e6, 1_200e6, ONE);
+        (uint256 fee, uint256 reward) = LiquidationMath.startFee(state, terms, 0);
+        assertEq(fee, 4_848_484, "floor(242.424242 * 2 %)");
+        assertEq(reward, 1_000_000 + 484_848, "tip and a tenth");
+        (fee, reward) = LiquidationMath.startFee(state, terms, 65_536);
+        assertEq(fee, 7_272_727, "3 % in turbulent markets");
+        terms.tip = 2 ** 64 - 1;
+        (fee, reward) = LiquidationMath.startFee(state, terms, 0);
+        assertEq(reward, fee, "no more than the fee");
+    }
+
+    function test_noStartFeeWithoutEquityOrAboveTheTarget() public pure {
+        LiquidationTerms memory terms = _terms();
+        (uint256 fee, uint256 reward) = LiquidationMath.startFee(_state(-1, 1, 1_000, ONE), terms, 0);
+        assertEq(fee + reward, 0, "equity 0");
+        (fee, reward) = LiquidationMath.startFee(_state(-1e9, 1, 1_000, ONE), terms, 0);
+        assertEq(fee + reward, 0, "equity below 0");
+        (fee, reward) = LiquidationMath.startFee(_state(1_100e6, 0, 1_000e6, ONE), terms, 0);
+        assertEq(fee + reward, 0, "at the target");
+    }
+
+    function testFuzz_startFeeIsAPartOfWhatIsPutUp(
+        int256 cash,
+        uint256 collateral,
+        uint256 equity,
+        uint256 requirement,
+        uint256 scale,
+        uint256 volatility
+    ) public pure {
+        LiquidationState memory state = _failing(cash, collateral, equity, requirement, scale, 0);
+        LiquidationTerms memory terms = _terms();
+        (uint256 fee, uint256 reward) = LiquidationMath.startFee(state, terms, bound(volatility, 0, 2 ** 20));
+        uint256 worth = uint256(LiquidationMath.equityOf(state));
+        uint256 target = LiquidationMath.targetOf(state.requirement, terms.bufferBps);
+        assertTrue(reward <= fee, "the reward is part of the fee");
+        assertTrue(fee * BASIS * target <= worth * (target - worth) * 300, "3 % of (T - E) E / T");
+        assertTrue(fee < worth, "equity stays above 0");
+    }
+
+    // Helpers
+
+    struct SaleRun {
+        uint256 bufferBps;
+        uint256 factorBps;
+        uint256 soldScale;
+        uint256 proceeds;
+        int256 cashTaken;
+        uint256 slices;
+    }
+
+    function _debtOf(LiquidationState memory state) private pure returns (uint256) {
+        return uint256(-LiquidationMath.equityOf(state));
+    }
+
+    function _min(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? a : b;
+    }
+
+    function _state(int256 cash, int256 mark, uint256 requirement, uint256 scale)
+        private
+        pure
+        returns (LiquidationState memory)
+    {
+        return LiquidationState(cash, 0, mark, requirement, scale, 0);
+    }
+
+    function _copy(LiquidationState memory s) private pure returns (LiquidationState memory) {
+        return LiquidationState(s.cash, s.collateral, s.mark, s.requirement, s.scale, s.reserved);
+    }
+
+    /// @dev What a sale leaves of an account, judged by the proof of the whole.
+    function _take(LiquidationState memory whole, LiquidationState memory state, Sale memory s) private pure {
+        state.cash += int256(s.proceeds) - s.cashTaken;
+        state.collateral -= state.collateral * s.scaleTaken / state.scale;
+        state.scale -= s.scaleTaken;
+        state.reserved = s.reservedAfter;
+        if (state.scale == 0) return;
+        (state.mark, state.requirement) =
+            LiquidationMath.atScale(whole.mark, whole.requirement, whole.scale, state.scale);
+    }
+
+    /// @dev 0 < equity < requirement, of any magnitude; cash, collateral and mark as they come.
+    function _failing(
+        int256 cash,
+        uint256 collateral,
+        uint256 equity,
+        uint256 requirement,
+        uint256 scale,
+        uint256 reserved
+    ) private pure returns (LiquidationState memory) {
+        requirement = bound(requirement, 2, 2 ** (1 + requirement % 94));
+        equity = bound(equity, 1, requirement - 1);
+        cash = bound(cash, -int256(2 ** 94), int256(2 ** 94));
+        collateral = bound(collateral, 0, 2 ** (collateral % 94));
+        reserved = bound(reserved, 0, 2 * equity);
+        scale = bound(scale, 1, 2 ** (1 + scale % 64) - 1);
+        int256 mark = int256(equity) - cash - int256(collateral);
+        return LiquidationState(cash, collateral, mark, requirement, scale, reserved);
+    }
+
+    /// @dev Equity at most 0.
+    function _bankrupt(int256 cash, uint256 debt, uint256 requirement, uint256 scale)
+        private
+        pure
+        returns (LiquidationState memory)
+    {
+        requirement = bound(requirement, 0, 2 ** (1 + requirement % 94));
+        debt = bound(debt, 0, 2 ** (debt % 94));
+        cash = bound(cash, -int256(2 ** 94), int256(2 ** 94));
+        scale = bound(scale, 1, 2 ** (1 + scale % 64) - 1);
+        return LiquidationState(cash, 0, -int256(debt) - cash, requirement, scale, 0);
+    }
+
+    function _terms() private pure returns (LiquidationTerms memory terms) {
+        terms.bufferBps = 1_000;
+        terms.penaltyBps = [uint16(200), 300, 500, 800];
+        terms.volatilityThreshold = 65_536;
+        terms.volatilityPenaltyBps = 100;
+        terms.rewardShareBps = 2_000;
+        terms.feeBps = 200;
+        terms.tip = 1_000_000;
+        terms.chipBps = 1_000;
+        terms.startFactorBps = 9_800;
+        terms.fastFactorBps = 8_000;
+        terms.cuspFactorBps = 3_000;
+        terms.fastSeconds = 100;
+        terms.tailSeconds = 700;
+        terms.insolventSeconds = 600;
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {LiquidationTerms} from "../../src/interfaces/IRiskParameters.sol";
+import {LiquidationMath, LiquidationState, Sale, Takeover} from "../../src/libraries/LiquidationMath.sol";
+import {Openings} from "../../src/libraries/Openings.sol";
+import {ProofContext} from "../../src/libraries/ProofContext.sol";
+
+/// @notice What a call of a batch gave.
+/// @param data the result, or the error
+struct Outcome {
+    bool success;
+    bytes data;
+}
+
+/// @title The libraries' functions, to be called from outside
+contract MathHarness {
+    /// @notice Many calls of this contract in one.
+    function batch(bytes[] calldata calls) external view returns (Outcome[] memory outcomes) {
+        outcomes = new Outcome[](calls.length);
+        for (uint256 index = 0; index < calls.length; index++) {
+            (outcomes[index].success, outcomes[index].data) = address(this).staticcall(calls[index]);
+        }
+    }
+
+    function atScale(int256 mark, uint256 requirement, uint256 provenScale, uint256 scale)
+        external
+        pure
+        returns (int256, uint256)
+    {
+        return LiquidationMath.atScale(mark, requirement, provenScale, scale);
+    }
+
+    function equityOf(LiquidationState calldata state) external pure returns (int256) {
+        return LiquidationMath.equityOf(state);
+    }
+
+    function targetOf(uint256 requirement, uint256 bufferBps) external pure returns (uint256) {
+        return LiquidationMath.targetOf(requirement, bufferBps);
+    }
+
+    function sale(LiquidationState calldata state, uint256 bufferBps, uint256 factorBps, uint256 maxScale)
+        external
+        pure
+        returns (Sale memory)
+    {
+        return LiquidationMath.sale(state, bufferBps, factorBps, maxScale);
+    }
+
+    function takeover(
+        LiquidationState calldata state,
+        uint256 bufferBps,
+        uint256 elapsed,
+        uint256 length,
+        uint256 maxScale
+    ) external pure returns (Takeover memory) {
+        return LiquidationMath.takeover(state, bufferBps, elapsed, length, maxScale);
+    }
+
+    function vesselFloor(uint256 target, int256 mark, uint256 scale, uint256 heldScale)
+        external
+        pure
+        returns (int256)
+    {
+        return LiquidationMath.vesselFloor(target, mark, scale, heldScale);
+    }
+
+    function factorAt(LiquidationTerms calldata terms, uint256 elapsed) external pure returns (uint256) {
+        return LiquidationMath.factorAt(terms, elapsed);
+    }
+
+    function penaltyBps(LiquidationTerms calldata terms, uint256 equity, uint256 requirement, uint256 volatility)
+        external
+        pure
+        returns (uint256)
+    {
+        return LiquidationMath.penaltyBps(terms, equity, requirement, volatility);
+    }
+
+    function startFee(LiquidationState calldata state, LiquidationTerms calldata terms, uint256 volatility)
+        external
+        pure
+        returns (uint256 fee, uint256 reward)
+    {
+        return LiquidationMath.startFee(state, terms, volatility);
+    }
+
+    function floorDiv(int256 dividend, uint256 divisor) external pure returns (int256) {
+        return LiquidationMath.floorDiv(dividend, divisor);
+    }
+
+    function openingPoint(uint256 commitment, uint256[] calldata legs, uint256 salt) external pure returns (uint256) {
+        return Openings.point(commitment, legs, salt);
+    }
+
+    function openingEvaluation(uint256 point, uint256[] calldata legs, uint256 salt) external pure returns (uint256) {
+        return Openings.evaluation(point, legs, salt);
+    }
+
+    function insolvencyContext(address consumer, uint256 accountId, uint256 nonce, uint256 round, address keeper)
+        external
+        view
+        returns (uint256)
+    {
+        return ProofContext.insolvency(consumer, accountId, nonce, round, keeper);
+    }
+
+    function solvencyContext(address consumer, uint256 purpose, uint256 accountId, uint256 nonce, uint256 round)
+        external
+        view
+        returns (uint256)
+    {
+        return ProofContext.solvency(consumer, purpose, accountId, nonce, round);
+    }
+
+    function transferContext(
+        address consumer,
+        uint256 accountA,
+        uint256 nonceA,
+        uint256 accountB,
+        uint256 nonceB,
+        int256 cashToA
+    ) external view returns (uint256) {
+        return ProofContext.transfer(consumer, accountA, nonceA, accountB, nonceB, cashToA);
+    }
+
+    function settlementContext(address consumer, uint256 accountId, uint256 nonce) external view returns (uint256) {
+        return ProofContext.settlement(consumer, accountId, nonce);
+    }
+
+    function fromSigned(int256 value) external pure returns (uint256) {
+        return ProofContext.fromSigned(value);
+    }
+}

@@ -1,0 +1,194 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isZkMarginError } from '../errors.ts';
+import {
+  type AuctionState,
+  bidQuote,
+  elapsedAtFactor,
+  factorAt,
+  maxScaleFor,
+  type PriceCurve,
+} from './auction.ts';
+
+const ONE = 2n ** 40n;
+
+const CURVE: PriceCurve = {
+  startFactorBps: 9_800n,
+  fastFactorBps: 8_000n,
+  cuspFactorBps: 3_000n,
+  fastSeconds: 100n,
+  tailSeconds: 700n,
+};
+const TERMS = { ...CURVE, bufferBps: 1_000n, insolventSeconds: 600n };
+
+const curves: fc.Arbitrary<PriceCurve> = fc
+  .record({
+    factors: fc.array(fc.bigInt(0n, 20_000n), { minLength: 3, maxLength: 3 }),
+    fastSeconds: fc.bigInt(0n, 5_000n),
+    slowSeconds: fc.bigInt(0n, 5_000n),
+  })
+  .map(({ factors, fastSeconds, slowSeconds }) => {
+    const [cuspFactorBps, fastFactorBps, startFactorBps] = factors.sort((a, b) => Number(a - b)) as [
+      bigint,
+      bigint,
+      bigint,
+    ];
+    return {
+      startFactorBps,
+      fastFactorBps,
+      cuspFactorBps,
+      fastSeconds,
+      tailSeconds: fastSeconds + slowSeconds,
+    };
+  });
+
+const START = 1_739_959_200n;
+
+/** Equity 1,000, target 2,200. */
+const AUCTION: AuctionState = {
+  cash: 4_000_000_000n,
+  collateral: 500_000_000n,
+  scale: ONE,
+  reserved: 0n,
+  proven: { mark: -3_500_000_000n, requirement: 2_000_000_000n, scale: ONE },
+  publicStart: START,
+};
+
+describe('factorAt', () => {
+  it('is two straight lines, rounded up', () => {
+    const at = (elapsed: bigint) => factorAt(CURVE, elapsed);
+    expect([0n, 30n, 99n, 100n, 101n, 400n, 700n, 9_999n].map(at)).toEqual([
+      9_800n,
+      9_260n,
+      8_018n,
+      8_000n,
+      7_992n,
+      5_500n,
+      3_000n,
+      3_000n,
+    ]);
+  });
+
+  it('refuses curves that rise, and times before the start', () => {
+    for (const change of [
+      { fastFactorBps: 9_801n },
+      { cuspFactorBps: 8_001n },
+      { startFactorBps: 20_001n },
+      { fastSeconds: 701n },
+      { tailSeconds: -1n },
+    ]) {
+      expect(() => factorAt({ ...CURVE, ...change }, 0n)).toThrowError(
+        expect.objectContaining({ code: 'OUT_OF_RANGE' }),
+      );
+    }
+    expect(() => factorAt(CURVE, -1n)).toThrowError(expect.objectContaining({ field: 'elapsed' }));
+  });
+});
+
+describe('elapsedAtFactor', () => {
+  it('is the first second at which the factor is low enough', () => {
+    fc.assert(
+      fc.property(curves, fc.bigInt(0n, 20_000n), (curve, factor) => {
+        const elapsed = elapsedAtFactor(curve, factor);
+        if (elapsed === undefined) {
+          expect(factorAt(curve, curve.tailSeconds) > factor).toBe(true);
+          return;
+        }
+        expect(factorAt(curve, elapsed) <= factor).toBe(true);
+        if (elapsed > 0n) expect(factorAt(curve, elapsed - 1n) > factor).toBe(true);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('knows the ends', () => {
+    expect(elapsedAtFactor(CURVE, 9_800n)).toBe(0n);
+    expect(elapsedAtFactor(CURVE, 9_799n)).toBe(1n);
+    expect(elapsedAtFactor(CURVE, 8_000n)).toBe(100n);
+    expect(elapsedAtFactor(CURVE, 3_000n)).toBe(700n);
+    expect(elapsedAtFactor(CURVE, 2_999n)).toBeUndefined();
+  });
+});
+
+describe('bidQuote', () => {
+  it('prices a sale by the curve, or by a sealed bid', () => {
+    const quote = bidQuote(AUCTION, TERMS, START + 30n, { maxScale: ONE / 8n });
+    if (quote.kind !== 'sale') throw new Error('The account has equity.');
+    expect(quote.factorBps).toBe(9_260n);
+    expect(quote.maxScale).toBe((ONE * 1_200n) / 2_126n);
+    expect(quote.proceeds).toBe(115_750_000n);
+    expect(quote.payment).toBe(115_750_000n);
+    expect(quote.vesselFloor).toBe(712_500_000n);
+    // Cash of 500 and collateral of 62.50 come with it.
+    expect(quote.leastCash).toBe(712_500_000n + 115_750_000n - 500_000_000n - 62_500_000n);
+    const sealed = bidQuote(AUCTION, TERMS, START - 10n, { maxScale: ONE / 8n, factorBps: 9_900n });
+    expect(sealed).toMatchObject({ factorBps: 9_900n, proceeds: 123_750_000n });
+    expect(() => bidQuote(AUCTION, TERMS, START - 1n)).toThrowError(
+      expect.objectContaining({ field: 'elapsed' }),
+    );
+  });
+
+  it('judges what is left by the proof of the whole', () => {
+    const half = { ...AUCTION, cash: 2_000_000_000n, collateral: 250_000_000n, scale: ONE / 2n };
+    expect(bidQuote(half, TERMS, START)).toMatchObject({ equity: 500_000_000n, target: 1_100_000_000n });
+    // The vessel's floor comes of the proof itself, not of figures rounded to a tiny scale.
+    const proven = { ...AUCTION.proven, mark: 1n };
+    const dust = { ...AUCTION, cash: 0n, collateral: 0n, scale: 2n ** 20n, proven };
+    const vessel = { scale: ONE - 2n ** 10n, collateral: 0n };
+    const quote = bidQuote(dust, TERMS, START, { vessel, maxScale: 2n ** 10n });
+    expect(quote.vesselFloor).toBe(2_199_999_999n);
+  });
+
+  it('takes over what has no equity', () => {
+    const broke = { ...AUCTION, cash: 2_000_000_000n };
+    expect(() => bidQuote(broke, TERMS, START)).toThrowError(expect.objectContaining({ code: 'CONFLICT' }));
+    const quote = bidQuote({ ...broke, insolventSince: START }, TERMS, START + 600n);
+    expect(quote).toMatchObject({
+      kind: 'takeover',
+      equity: -1_000_000_000n,
+      subsidy: 3_200_000_000n,
+      payment: -3_200_000_000n,
+      leastCash: 0n,
+    });
+    const early = bidQuote({ ...broke, insolventSince: START }, TERMS, START + 300n);
+    expect(early).toMatchObject({ subsidy: 1_600_000_000n, leastCash: 1_600_000_000n });
+  });
+});
+
+describe('maxScaleFor', () => {
+  const quoteAt = (auction: AuctionState, now: bigint) => (maxScale: bigint) => {
+    try {
+      return bidQuote(auction, TERMS, now, { maxScale });
+    } catch (error) {
+      if (isZkMarginError(error, 'NOTHING_TO_LIQUIDATE')) return undefined;
+      throw error;
+    }
+  };
+
+  it('spends the budget, and no more', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt(0n, 2_000_000_000n),
+        fc.bigInt(0n, 800n),
+        fc.bigInt(-400_000_000n, 900_000_000n),
+        (budget, elapsed, more) => {
+          const quote = quoteAt({ ...AUCTION, cash: AUCTION.cash + more }, START + elapsed);
+          const most = (quote(2n ** 64n - 1n) as { maxScale: bigint }).maxScale;
+          const scale = maxScaleFor(quote, budget, most);
+          if (scale > 0n) expect(quote(scale)!.leastCash <= budget).toBe(true);
+          // Not more than four units of money below what could be had.
+          const step = (4n * ONE) / 1_000_000_000n + 1n;
+          if (scale + step <= most) expect(quote(scale + step)!.leastCash > budget).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('takes all that a large budget allows, and nothing for none', () => {
+    const quote = quoteAt(AUCTION, START);
+    const { maxScale } = quote(ONE) as { maxScale: bigint };
+    expect(maxScaleFor(quote, 10n ** 12n, maxScale)).toBe(maxScale);
+    expect(maxScaleFor(quote, -1n, maxScale)).toBe(0n);
+    expect(maxScaleFor(quote, 10n ** 12n, 0n)).toBe(0n);
+  });
+});

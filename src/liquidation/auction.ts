@@ -1,0 +1,258 @@
+/**
+ * What auctions ask and give: section 6 of `docs/margin-model.md`, to the unit. `LiquidationMath.sol` computes the same.
+ *
+ * Money is in 1e-6 USD, scales are in 2^-40, rates in basis points, times in seconds, the volatility index in 2^-16.
+ */
+import { requireBigint, ZkMarginError } from '../errors.ts';
+import { ceilDivide } from '../math/fixed/primitives.ts';
+import {
+  atScale,
+  BASIS,
+  EMPTY_VESSEL,
+  equityOf,
+  type LiquidationState,
+  MAX_FACTOR_BPS,
+  MAX_SCALE,
+  MAX_SECONDS,
+  type ProvenFigures,
+  requireState,
+  type Sale,
+  sale,
+  smaller,
+  type Takeover,
+  takeover,
+  targetOf,
+  type Vessel,
+  type VesselNeed,
+  vesselNeed,
+} from './amounts.ts';
+
+/** The price factor over time: two straight lines. In Maker's words: buf, -, cusp, -, tail. */
+export interface PriceCurve {
+  /** Price factor with which public bidding starts. */
+  readonly startFactorBps: bigint;
+  /** At the end of the fast stage; at most the start's. */
+  readonly fastFactorBps: bigint;
+  /** At the end of the curve; at most the fast stage's. */
+  readonly cuspFactorBps: bigint;
+  /** Length of the fast stage. */
+  readonly fastSeconds: bigint;
+  /** Length of the whole curve, at least the fast stage's. */
+  readonly tailSeconds: bigint;
+}
+
+/** Terms of the fee of an auction's start. */
+export interface FeeTerms {
+  readonly bufferBps: bigint;
+  /** Of the equity put up. */
+  readonly feeBps: bigint;
+  /** Flat reward of who starts the auction. */
+  readonly tip: bigint;
+  /** Part of the fee that is added to the tip. */
+  readonly chipBps: bigint;
+  readonly volatilityThreshold: bigint;
+  readonly volatilityPenaltyBps: bigint;
+}
+
+/** Terms by which bids are priced. */
+export interface BidTerms extends PriceCurve {
+  readonly bufferBps: bigint;
+  /** Time in which the subsidy of an account without equity rises from nothing to all that it lacks; at least 1. */
+  readonly insolventSeconds: bigint;
+}
+
+/** A running auction, with the account as it stands. */
+export interface AuctionState {
+  /** Of the account, signed. */
+  readonly cash: bigint;
+  /** Value of the account's collateral after haircuts. */
+  readonly collateral: bigint;
+  /** Present scale of the account. */
+  readonly scale: bigint;
+  /** Cash that bids of this auction have paid. */
+  readonly reserved: bigint;
+  /** The newest proof of this auction, at its own scale. */
+  readonly proven: ProvenFigures;
+  /** From when on anyone may bid, in seconds since 1970-01-01 UTC. */
+  readonly publicStart: bigint;
+  /** When the account was found to have no equity; absent while it has some. */
+  readonly insolventSince?: bigint;
+}
+
+/** What the bidder wants, and where it goes. */
+export interface BidOptions {
+  /** Most that is wanted; all that is for sale unless given. */
+  readonly maxScale?: bigint;
+  /** An empty vessel unless given. */
+  readonly vessel?: Vessel;
+  /** Price factor of a sealed bid; the curve's unless given. */
+  readonly factorBps?: bigint;
+}
+
+/** What a bid for an account with equity comes to. */
+export interface SaleQuote extends Sale, VesselNeed {
+  readonly kind: 'sale';
+  readonly factorBps: bigint;
+  /** What the vessel pays: the proceeds. */
+  readonly payment: bigint;
+}
+
+/** What a takeover of an account without equity comes to. */
+export interface TakeoverQuote extends Takeover, VesselNeed {
+  readonly kind: 'takeover';
+  /** What the vessel pays: minus the subsidy. */
+  readonly payment: bigint;
+}
+
+/**
+ * Price factor of the public stage, rounded up to basis points.
+ *
+ * @param elapsed seconds since public bidding began; after the tail the factor stays at the cusp
+ * @throws ZkMarginError `MALFORMED`, `OUT_OF_RANGE`, also for a curve that rises
+ */
+export function factorAt(curve: PriceCurve, elapsed: bigint): bigint {
+  requireCurve(curve);
+  requireBigint(elapsed, 0n, MAX_SECONDS, 'elapsed');
+  const { startFactorBps, fastFactorBps, cuspFactorBps, fastSeconds, tailSeconds } = curve;
+  if (elapsed < fastSeconds) return line(startFactorBps, fastFactorBps, elapsed, fastSeconds);
+  const length = tailSeconds - fastSeconds;
+  const slow = elapsed - fastSeconds;
+  return slow >= length ? cuspFactorBps : line(fastFactorBps, cuspFactorBps, slow, length);
+}
+
+/**
+ * The first second of public bidding at which the price factor is at most `factorBps`; undefined when it never is.
+ *
+ * @throws ZkMarginError as {@link factorAt}
+ */
+export function elapsedAtFactor(curve: PriceCurve, factorBps: bigint): bigint | undefined {
+  requireCurve(curve);
+  requireBigint(factorBps, 0n, MAX_FACTOR_BPS, 'factorBps');
+  const { startFactorBps, fastFactorBps, cuspFactorBps, fastSeconds, tailSeconds } = curve;
+  if (factorBps < cuspFactorBps) return undefined;
+  if (fastSeconds > 0n) {
+    const elapsed = reach(startFactorBps, fastFactorBps, factorBps, fastSeconds);
+    if (elapsed !== undefined && elapsed < fastSeconds) return elapsed;
+  }
+  const length = tailSeconds - fastSeconds;
+  // Without a slow stage the curve falls to its cusp at once.
+  const elapsed = length === 0n ? 0n : reach(fastFactorBps, cuspFactorBps, factorBps, length);
+  return fastSeconds + elapsed!;
+}
+
+/**
+ * Fee of an auction's start: a part of the equity that would be put up at a price factor of 1, rounded down; 0 for an account
+ * without equity, or above its target.
+ *
+ * @param volatility index of the round
+ * @returns the fee, and the part of it that rewards who starts the auction
+ */
+export function startFee(
+  state: LiquidationState,
+  terms: FeeTerms,
+  volatility: bigint,
+): { readonly fee: bigint; readonly reward: bigint } {
+  requireState(state);
+  const equity = equityOf(state);
+  const target = targetOf(state.requirement, terms.bufferBps);
+  if (equity <= 0n || equity >= target) return { fee: 0n, reward: 0n };
+  const rate =
+    volatility >= terms.volatilityThreshold ? terms.feeBps + terms.volatilityPenaltyBps : terms.feeBps;
+  // With d = 1 the part for sale is (T - E) / T.
+  const fee = (((equity * (target - equity)) / target) * rate) / BASIS;
+  return { fee, reward: smaller(fee, terms.tip + (fee * terms.chipBps) / BASIS) };
+}
+
+/**
+ * What a bid comes to now: a sale at the price factor, or a takeover when the account has no equity.
+ *
+ * @param now seconds since 1970-01-01 UTC, not before public bidding unless the bid is sealed
+ * @throws ZkMarginError as `sale` and `takeover`; `CONFLICT` for an account without equity of which nobody has said so
+ */
+export function bidQuote(
+  auction: AuctionState,
+  terms: BidTerms,
+  now: bigint,
+  options: BidOptions = {},
+): SaleQuote | TakeoverQuote {
+  const { maxScale = MAX_SCALE, vessel = EMPTY_VESSEL } = options;
+  const { cash, collateral, scale, reserved, proven } = auction;
+  const state: LiquidationState = { ...atScale(proven, scale), cash, collateral, reserved };
+  requireState(state);
+  if (equityOf(state) <= 0n) {
+    const since = auction.insolventSince;
+    if (since === undefined) {
+      throw new ZkMarginError('CONFLICT', 'Have the account marked as insolvent, then take it over.', {
+        field: 'insolventSince',
+      });
+    }
+    const taken = takeover(state, terms.bufferBps, now - since, terms.insolventSeconds, maxScale);
+    const payment = -taken.subsidy;
+    return {
+      kind: 'takeover',
+      ...taken,
+      payment,
+      ...vesselNeed(state, proven, terms.bufferBps, taken, payment, vessel),
+    };
+  }
+  const factorBps = options.factorBps ?? factorAt(terms, now - auction.publicStart);
+  const sold = sale(state, terms.bufferBps, factorBps, maxScale);
+  return {
+    kind: 'sale',
+    factorBps,
+    ...sold,
+    payment: sold.proceeds,
+    ...vesselNeed(state, proven, terms.bufferBps, sold, sold.proceeds, vessel),
+  };
+}
+
+/**
+ * How much a bidder can take with the cash that the vessel has: a scale whose `leastCash` is at most the budget, within a few
+ * units of money of the largest.
+ *
+ * @param quote what taking at most a given scale comes to; `undefined` from it counts as too dear
+ * @param budget cash of the vessel, signed
+ * @param most largest scale of interest
+ * @returns 0 when nothing can be afforded
+ */
+export function maxScaleFor(
+  quote: (maxScale: bigint) => Pick<VesselNeed, 'leastCash'> | undefined,
+  budget: bigint,
+  most: bigint = MAX_SCALE,
+): bigint {
+  requireBigint(most, 0n, MAX_SCALE, 'most');
+  const affords = (scale: bigint): boolean => {
+    const need = quote(scale);
+    return need !== undefined && need.leastCash <= budget;
+  };
+  if (most === 0n || affords(most)) return most;
+  // `low` can be afforded, or is 0; `high` cannot.
+  let low = 0n;
+  let high = most;
+  while (high - low > 1n) {
+    const middle = (low + high) / 2n;
+    if (affords(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** From `from` down to `to` over `length`, rounded up. */
+function line(from: bigint, to: bigint, elapsed: bigint, length: bigint): bigint {
+  return from - ((from - to) * elapsed) / length;
+}
+
+/** First time at which {@link line} is at most `factor`; undefined when its end is above that. */
+function reach(from: bigint, to: bigint, factor: bigint, length: bigint): bigint | undefined {
+  if (factor >= from) return 0n;
+  return factor < to ? undefined : ceilDivide((from - factor) * length, from - to);
+}
+
+function requireCurve(curve: PriceCurve): void {
+  const { startFactorBps, fastFactorBps, cuspFactorBps, fastSeconds, tailSeconds } = curve;
+  requireBigint(startFactorBps, 0n, MAX_FACTOR_BPS, 'startFactorBps');
+  requireBigint(fastFactorBps, 0n, startFactorBps, 'fastFactorBps');
+  requireBigint(cuspFactorBps, 0n, fastFactorBps, 'cuspFactorBps');
+  requireBigint(tailSeconds, 0n, MAX_SECONDS, 'tailSeconds');
+  requireBigint(fastSeconds, 0n, tailSeconds, 'fastSeconds');
+}

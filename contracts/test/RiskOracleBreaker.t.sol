@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IRiskOracle} from "../src/interfaces/IRiskOracle.sol";
-import {OracleSources, Report} from "../src/oracle/OracleSources.sol";
+import {OracleConfiguration, OracleSources, Report} from "../src/oracle/OracleSources.sol";
 import {RiskOracle} from "../src/RiskOracle.sol";
 import {Fixtures} from "./base/Fixtures.sol";
 import {OracleTest} from "./base/OracleTest.sol";

@@ -281,7 +281,14 @@ contract ClearingHouse is HouseLedger, Consents {
         if (accountId == FUND_ACCOUNT_ID && _fundEngaged()) revert FundEngaged();
         int256 amount = _signed(accountId, request.amount);
         _addCash(accountId, account, -amount);
-        _requireMargin(accountId, account, request.provenCash, request.round, request.capacity, proof);
+        _requireMargin(
+            accountId,
+            account,
+            _claim(request.provenCash, request.round, request.capacity),
+            ProofContext.WITHDRAWAL,
+            account.nonce,
+            proof
+        );
         uint256 recipientId = request.toAccountId;
         if (recipientId != 0) {
             if (recipientId == accountId) revert SameAccount(accountId);
@@ -306,7 +313,14 @@ contract ClearingHouse is HouseLedger, Consents {
         uint256 accountId = request.accountId;
         Account storage account = _withdrawable(accountId);
         vault.give(accountId, msg.sender, request.collateralId, request.amount);
-        _requireMargin(accountId, account, request.provenCash, request.round, request.capacity, proof);
+        _requireMargin(
+            accountId,
+            account,
+            _claim(request.provenCash, request.round, request.capacity),
+            ProofContext.WITHDRAWAL,
+            account.nonce,
+            proof
+        );
     }
 
     // Trades and settlements
@@ -454,56 +468,23 @@ contract ClearingHouse is HouseLedger, Consents {
         return account.cash + int256(vault.valueOf(accountId, true));
     }
 
-    /// @dev After a withdrawal.
+    /// @dev Refuses unless the account is safe after what has been done: without positions by owing nothing, with them by a proof at the
+    /// initial level. The proven cash is not the account's own but at most that: a stranger's deposit between proof and
+    /// transaction must not void the proof.
+    /// @param claim holds the proof's cash, round and capacity; the rest is set here
+    /// @param nonce that the proof binds
     function _requireMargin(
         uint256 accountId,
         Account storage account,
-        int256 provenCash,
-        uint64 round,
-        uint8 capacity,
+        SolvencyClaim memory claim,
+        uint256 purpose,
+        uint256 nonce,
         Groth16Proof calldata proof
     ) private view {
         if (account.scale == 0) {
             _requireNoBareDebt(accountId, account);
             return;
         }
-        SolvencyClaim memory claim;
-        claim.cash = provenCash;
-        claim.round = round;
-        claim.capacity = capacity;
-        claim.context =
-            ProofContext.solvency(address(this), ProofContext.WITHDRAWAL, accountId, account.nonce, round);
-        _requireSolvency(accountId, account, claim, proof);
-    }
-
-    /// @dev After a trade, whose effects have moved the nonce on.
-    function _requireSideMargin(
-        TradeSide calldata side,
-        Account storage account,
-        uint64 round,
-        Groth16Proof calldata proof
-    ) private view {
-        if (side.newScale == 0) {
-            _requireNoBareDebt(side.accountId, account);
-            return;
-        }
-        SolvencyClaim memory claim;
-        claim.cash = side.provenCash;
-        claim.round = round;
-        claim.capacity = side.capacity;
-        claim.context =
-            ProofContext.solvency(address(this), ProofContext.TRADE, side.accountId, account.nonce - 1, round);
-        _requireSolvency(side.accountId, account, claim, proof);
-    }
-
-    /// @dev Completes the claim by the account's state and the parameters in force. The proven cash is not the account's own but at most that:
-    /// a stranger's deposit between proof and transaction must not void the proof.
-    function _requireSolvency(
-        uint256 accountId,
-        Account storage account,
-        SolvencyClaim memory claim,
-        Groth16Proof calldata proof
-    ) private view {
         int256 available = _cashAndCollateral(accountId, account);
         if (claim.cash > available) revert ProvenCashTooHigh(accountId, claim.cash, available);
         uint32 underlyingId = account.underlyingId;
@@ -512,7 +493,35 @@ contract ClearingHouse is HouseLedger, Consents {
         claim.underlyingId = underlyingId;
         claim.version = parameters.versionOf(underlyingId);
         claim.level = parameters.termsAt(underlyingId, claim.version).initialLevel;
+        claim.context = ProofContext.solvency(address(this), purpose, accountId, nonce, claim.round);
         gate.requireSolvency(claim, proof);
+    }
+
+    /// @dev After the trade's effects, which have moved the nonce on.
+    function _requireSideMargin(
+        TradeSide calldata side,
+        Account storage account,
+        uint64 round,
+        Groth16Proof calldata proof
+    ) private view {
+        _requireMargin(
+            side.accountId,
+            account,
+            _claim(side.provenCash, round, side.capacity),
+            ProofContext.TRADE,
+            account.nonce - 1,
+            proof
+        );
+    }
+
+    function _claim(int256 provenCash, uint64 round, uint8 capacity)
+        private
+        pure
+        returns (SolvencyClaim memory claim)
+    {
+        claim.cash = provenCash;
+        claim.round = round;
+        claim.capacity = capacity;
     }
 
     function _requireTransfer(

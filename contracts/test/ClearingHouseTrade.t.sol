@@ -450,7 +450,7 @@ contract ClearingHouseTradeTest is HouseTest {
 
     // Settlements
 
-    function _settlement(uint256 id, int256 cash) private view returns (SettlementRequest memory request) {
+    function _settlement(uint256 id, int256 cash) private pure returns (SettlementRequest memory request) {
         request.accountId = id;
         request.expiryHours = new uint32[](2);
         request.expiryHours[0] = uint32(Fixtures.HOUR);

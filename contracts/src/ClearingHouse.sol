@@ -397,12 +397,7 @@ contract ClearingHouse is HouseLedger, Consents {
     /// @inheritdoc IClearingHouse
     /// @dev No tokens move and nobody is called but the fund and the vault, so nobody can make a liquidation fail. The vessel's collateral
     /// counts for its floor only at fresh prices: a worthless token with an old price must not pay for a slice.
-    function moveSlice(SliceMove calldata slice)
-        external
-        onlyEngine
-        nonReentrant
-        returns (Coverage memory coverage)
-    {
+    function moveSlice(SliceMove calldata slice) external onlyEngine nonReentrant returns (Coverage memory coverage) {
         Account storage account = _existing(slice.accountId);
         Account storage vessel = _vessel(slice, account);
         uint64 scale = account.scale;
@@ -514,11 +509,7 @@ contract ClearingHouse is HouseLedger, Consents {
         );
     }
 
-    function _claim(int256 provenCash, uint64 round, uint8 capacity)
-        private
-        pure
-        returns (SolvencyClaim memory claim)
-    {
+    function _claim(int256 provenCash, uint64 round, uint8 capacity) private pure returns (SolvencyClaim memory claim) {
         claim.cash = provenCash;
         claim.round = round;
         claim.capacity = capacity;
@@ -539,12 +530,7 @@ contract ClearingHouse is HouseLedger, Consents {
         claim.scaleNewB = request.b.newScale;
         claim.underlyingId = accountA.underlyingId;
         claim.context = ProofContext.transfer(
-            address(this),
-            request.a.accountId,
-            accountA.nonce,
-            request.b.accountId,
-            accountB.nonce,
-            request.cashToA
+            address(this), request.a.accountId, accountA.nonce, request.b.accountId, accountB.nonce, request.cashToA
         );
         claim.capacity = TRANSFER_CAPACITY;
         gate.requireTransfer(claim, proof);

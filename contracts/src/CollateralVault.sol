@@ -276,7 +276,7 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
             if (onlyFresh && !fresh) continue;
             // Below 2^128 * 2^44 * 10^4.
             value += _balances[accountId][collateralId] * OracleWords.spot(word) * (BASIS - collateral.haircutBps)
-                / (BASIS * 10 ** collateral.decimals);
+            / (BASIS * 10 ** collateral.decimals);
         }
         return Math.min(value, VALUE_LIMIT);
     }

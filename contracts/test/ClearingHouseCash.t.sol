@@ -233,8 +233,7 @@ contract ClearingHouseCashTest is HouseTest {
 
     function _expectSolvency(uint256 accountId, int256 cash) private {
         Account memory account = house.getAccount(accountId);
-        uint256 context =
-            ProofContext.solvency(address(house), ProofContext.WITHDRAWAL, accountId, account.nonce, 1);
+        uint256 context = ProofContext.solvency(address(house), ProofContext.WITHDRAWAL, accountId, account.nonce, 1);
         SolvencyClaim memory claim =
             SolvencyClaim(account.commitment, account.scale, Fixtures.BTC, 1, 1, cash, 5_120, context, 8);
         solvency8.acceptSignals(abi.encode(gate.solvencySignals(claim)));
@@ -255,9 +254,7 @@ contract ClearingHouseCashTest is HouseTest {
         vm.expectRevert(abi.encodeWithSelector(ClearingHouse.ProvenCashTooHigh.selector, a, 40e6, 40e6 - 1));
         house.withdraw(request, _proof());
         request.provenCash = 40e6 - 1; // another number is another claim
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8));
         house.withdraw(request, _proof());
         vm.stopPrank();
         // A stranger's deposit does not void the proof.
@@ -274,9 +271,7 @@ contract ClearingHouseCashTest is HouseTest {
         WithdrawalRequest memory request = _withdrawal(a, 60e6);
         request.toAccountId = b;
         vm.prank(alice);
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8));
         house.withdraw(request, _badProof());
     }
 
@@ -286,19 +281,23 @@ contract ClearingHouseCashTest is HouseTest {
         _expectSolvency(a, 40e6);
         WithdrawalRequest memory request = _withdrawal(a, 1e6);
         request.provenCash = 40e6;
+        solvency8.acceptAll(true);
+        _trade(0); // the same positions at the next nonce
+        solvency8.acceptAll(false);
+        vm.startPrank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8));
+        house.withdraw(request, _proof());
+        vm.stopPrank();
+        _expectSolvency(a, 40e6);
         parameters.bump(Fixtures.BTC); // another commitment, another level
         vm.startPrank(alice);
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8));
         house.withdraw(request, _proof());
         vm.stopPrank();
         oracle.post(Fixtures.BTC, 96_000e6);
         request.round = 2;
         vm.startPrank(alice);
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, 8));
         house.withdraw(request, _proof());
         vm.stopPrank();
     }
@@ -344,9 +343,7 @@ contract ClearingHouseCashTest is HouseTest {
         CollateralWithdrawal memory request = _collateralWithdrawal(a, 4e18);
         request.provenCash = 9_600e6 + 1;
         vm.prank(alice);
-        vm.expectRevert(
-            abi.encodeWithSelector(ClearingHouse.ProvenCashTooHigh.selector, a, 9_600e6 + 1, 9_600e6)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.ProvenCashTooHigh.selector, a, 9_600e6 + 1, 9_600e6));
         house.withdrawCollateral(request, _proof());
         request.provenCash = 9_600e6;
         _expectSolvency(a, 9_600e6);

@@ -77,10 +77,7 @@ contract ClearingHouseSlicesTest is HouseTest {
         oracle.setStale(ETH, true);
         SliceMove memory slice = _slice(a, vessel, keeper, 1);
         slice.vesselFloor = 500e6 + 1;
-        _refuse(
-            slice,
-            abi.encodeWithSelector(ClearingHouse.VesselUnderfunded.selector, vessel, 500e6, 500e6 + 1)
-        );
+        _refuse(slice, abi.encodeWithSelector(ClearingHouse.VesselUnderfunded.selector, vessel, 500e6, 500e6 + 1));
         assertEq(house.collateralValueOf(vessel), 12_800e6, "last known");
     }
 
@@ -112,9 +109,7 @@ contract ClearingHouseSlicesTest is HouseTest {
             _slice(a, vessel, bob, ONE), abi.encodeWithSelector(ClearingHouse.NotAccountOwner.selector, vessel, bob)
         );
         _refuse(_slice(a, b, bob, ONE), abi.encodeWithSelector(ClearingHouse.VesselOccupied.selector, b));
-        _refuse(
-            _slice(a, vessel, keeper, 0), abi.encodeWithSelector(ClearingHouse.SliceOutOfRange.selector, 0, ONE)
-        );
+        _refuse(_slice(a, vessel, keeper, 0), abi.encodeWithSelector(ClearingHouse.SliceOutOfRange.selector, 0, ONE));
         _refuse(
             _slice(a, vessel, keeper, ONE + 1),
             abi.encodeWithSelector(ClearingHouse.SliceOutOfRange.selector, ONE + 1, ONE)
@@ -142,9 +137,7 @@ contract ClearingHouseSlicesTest is HouseTest {
         _refuse(slice, abi.encodeWithSelector(HouseLedger.CashOutOfRange.selector, vessel));
         vm.prank(auctionHouse);
         house.setInAuction(vessel, true);
-        _refuse(
-            _slice(a, vessel, keeper, 1), abi.encodeWithSelector(ClearingHouse.AccountInAuction.selector, vessel)
-        );
+        _refuse(_slice(a, vessel, keeper, 1), abi.encodeWithSelector(ClearingHouse.AccountInAuction.selector, vessel));
     }
 
     function test_vesselScaleStaysInRange() public {
@@ -182,9 +175,7 @@ contract ClearingHouseSlicesTest is HouseTest {
         assertEq(coverage.fromFund + coverage.fromReserve + coverage.socialised, slice.subsidy, "coverage");
         assertTrue(coverage.fromFund + coverage.fromReserve <= 60e6, "the fund's limit");
         _checkIdentity();
-        assertEq(
-            uint256(house.getAccount(a).scale) + house.getAccount(vessel).scale, ONE, "positions are conserved"
-        );
+        assertEq(uint256(house.getAccount(a).scale) + house.getAccount(vessel).scale, ONE, "positions are conserved");
     }
 
     /// @dev What a bid costs in the house. The bound has room for a transaction of its own, with its base fee.

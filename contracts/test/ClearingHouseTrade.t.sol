@@ -203,14 +203,10 @@ contract ClearingHouseTradeTest is HouseTest {
         TradeRequest memory request = _tradeRequest(100e6);
         request.a.provenCash = 1_099e6 + 1;
         _sign(request);
-        _refuse(
-            request, abi.encodeWithSelector(ClearingHouse.ProvenCashTooHigh.selector, a, 1_099e6 + 1, 1_099e6)
-        );
+        _refuse(request, abi.encodeWithSelector(ClearingHouse.ProvenCashTooHigh.selector, a, 1_099e6 + 1, 1_099e6));
         request.a.provenCash = 1_099e6;
         request.b.provenCash = 2_499e6 + 1;
-        _refuse(
-            request, abi.encodeWithSelector(ClearingHouse.ProvenCashTooHigh.selector, b, 2_499e6 + 1, 2_499e6)
-        );
+        _refuse(request, abi.encodeWithSelector(ClearingHouse.ProvenCashTooHigh.selector, b, 2_499e6 + 1, 2_499e6));
         request.b.provenCash = 2_499e6;
         _submit(request);
         _checkIdentity();
@@ -385,9 +381,7 @@ contract ClearingHouseTradeTest is HouseTest {
         TradeRequest memory request = _tradeRequest(0);
         _sign(request);
         vm.warp(block.timestamp + 1);
-        _refuse(
-            request, abi.encodeWithSelector(Consents.ConsentExpired.selector, a, request.a.consent.deadline)
-        );
+        _refuse(request, abi.encodeWithSelector(Consents.ConsentExpired.selector, a, request.a.consent.deadline));
     }
 
     function test_consentsAreCancelled() public {
@@ -419,8 +413,7 @@ contract ClearingHouseTradeTest is HouseTest {
 
     function test_domainSeparator() public view {
         bytes32 digest = _digest("");
-        bytes32 expected =
-            keccak256(abi.encodePacked("\x19\x01", house.domainSeparator(), keccak256(bytes(""))));
+        bytes32 expected = keccak256(abi.encodePacked("\x19\x01", house.domainSeparator(), keccak256(bytes(""))));
         assertTrue(digest == expected, "domain");
     }
 
@@ -527,9 +520,7 @@ contract ClearingHouseTradeTest is HouseTest {
         vm.expectRevert(abi.encodeWithSelector(ClearingHouse.NoPositions.selector, a));
         house.settle(request, _proof());
         _trade(0);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRiskOracle.NotSettled.selector, Fixtures.BTC, uint32(Fixtures.HOUR))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRiskOracle.NotSettled.selector, Fixtures.BTC, uint32(Fixtures.HOUR)));
         house.settle(request, _proof());
         _setPrices();
         request.expiryHours[1] = request.expiryHours[0];

@@ -94,9 +94,7 @@ contract CollateralVaultTest is HouseTest {
         vm.expectRevert(abi.encodeWithSelector(CollateralVault.HaircutNotLower.selector, 2_000, 2_000));
         vault.scheduleHaircut(1, 2_000);
         vault.scheduleHaircut(1, 1_000);
-        vm.expectRevert(
-            abi.encodeWithSelector(CollateralVault.HaircutNotDue.selector, 1, block.timestamp + 2 days)
-        );
+        vm.expectRevert(abi.encodeWithSelector(CollateralVault.HaircutNotDue.selector, 1, block.timestamp + 2 days));
         vault.applyHaircut(1);
         vm.warp(block.timestamp + 2 days - 1);
         vm.expectRevert(abi.encodeWithSelector(CollateralVault.HaircutNotDue.selector, 1, block.timestamp + 1));
@@ -143,9 +141,7 @@ contract CollateralVaultTest is HouseTest {
         assertEq(vault.balanceOf(a, 1), 5e18, "balance");
         assertEq(vault.heldKinds(a), 2, "bit 1");
         vm.startPrank(address(house));
-        vm.expectRevert(
-            abi.encodeWithSelector(CollateralVault.InsufficientCollateral.selector, a, 1, 5e18, 5e18 + 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(CollateralVault.InsufficientCollateral.selector, a, 1, 5e18, 5e18 + 1));
         vault.give(a, alice, 1, 5e18 + 1);
         vm.expectRevert(abi.encodeWithSelector(CollateralVault.InsufficientCollateral.selector, b, 1, 0, 1));
         vault.give(b, bob, 1, 1);

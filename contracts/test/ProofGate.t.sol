@@ -78,9 +78,7 @@ contract ProofGateTest is HouseTest {
         claim.capacity = 32;
         gate.requireInsolvency(claim, _proof());
         claim.capacity = 16;
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Insolvency, 16)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Insolvency, 16));
         gate.requireInsolvency(claim, _proof());
     }
 
@@ -127,9 +125,7 @@ contract ProofGateTest is HouseTest {
         claim.capacity = 32;
         gate.requireSettlement(claim, _proof());
         claim.capacity = 16;
-        vm.expectRevert(
-            abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Settlement, 16)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Settlement, 16));
         gate.requireSettlement(claim, _proof());
     }
 

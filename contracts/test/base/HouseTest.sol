@@ -213,9 +213,8 @@ abstract contract HouseTest is Test {
             uint256(house.getAccount(side.accountId).nonce),
             house.consentNonceOf(side.accountId)
         );
-        bytes memory tail = abi.encode(
-            side.newCommitment, uint256(side.newScale), cashIn, side.consent.maxFee, side.consent.deadline
-        );
+        bytes memory tail =
+            abi.encode(side.newCommitment, uint256(side.newScale), cashIn, side.consent.maxFee, side.consent.deadline);
         return _digest(bytes.concat(head, tail));
     }
 

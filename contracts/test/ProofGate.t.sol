@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {ProofGate, Verifiers} from "../src/ProofGate.sol";
+import {Groth16Proof, IVerifier15} from "../src/interfaces/Groth16.sol";
+import {
+    IProofGate,
+    InsolvencyClaim,
+    SettlementClaim,
+    SolvencyClaim,
+    TransferClaim
+} from "../src/interfaces/IProofGate.sol";
+import {IRiskOracle} from "../src/interfaces/IRiskOracle.sol";
+import {IRiskParameters} from "../src/interfaces/IRiskParameters.sol";
+import {ProofContext} from "../src/libraries/ProofContext.sol";
+import {Fixtures} from "./base/Fixtures.sol";
+import {HouseTest} from "./base/HouseTest.sol";
+
+/// @title A verifier that burns all gas
+contract HungryVerifier {
+    fallback() external {
+        assembly ("memory-safe") {
+            invalid()
+        }
+    }
+}
+
+contract ProofGateTest is HouseTest {
+    int256 private constant LIMIT = 2 ** 96;
+
+    function _insolvency() private pure returns (InsolvencyClaim memory) {
+        return InsolvencyClaim(11, 12, Fixtures.BTC, 1, 1, -13, 14, 15, 8);
+    }
+
+    function _solvency() private pure returns (SolvencyClaim memory) {
+        return SolvencyClaim(11, 12, Fixtures.BTC, 1, 1, -13, 5_120, 15, 8);
+    }
+
+    function _transfer() private pure returns (TransferClaim memory) {
+        return TransferClaim(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16);
+    }
+
+    function _settlement() private pure returns (SettlementClaim memory) {
+        return SettlementClaim(-1, 2, 3, 4, [uint256(5), 6, 7, 8], 9, 10, 8);
+    }
+
+    function _setMarket(uint256[15] memory signals) private view {
+        signals[4] = Fixtures.underlyingWord(96_000e6, block.timestamp, 30_000, Fixtures.BTC);
+        uint256[8] memory words = Fixtures.expiryWords();
+        for (uint256 index = 0; index < 8; index++) {
+            signals[5 + index] = words[index];
+        }
+        signals[13] = 7_001_001;
+        signals[14] = 15;
+    }
+
+    function _insolvencySignals() private view returns (uint256[15] memory signals) {
+        signals[0] = ProofContext.SCALAR_FIELD - 13;
+        signals[1] = 14;
+        signals[2] = 11;
+        signals[3] = 12;
+        _setMarket(signals);
+    }
+
+    function _invalid(IProofGate.Circuit circuit, uint8 capacity) private {
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProof.selector, circuit, capacity));
+    }
+
+    function test_insolvencySignals() public {
+        insolvency8.acceptSignals(abi.encode(_insolvencySignals()));
+        InsolvencyClaim memory claim = _insolvency();
+        gate.requireInsolvency(claim, _proof());
+        _invalid(IProofGate.Circuit.Insolvency, 8);
+        gate.requireInsolvency(claim, _badProof());
+        claim.mark++;
+        _invalid(IProofGate.Circuit.Insolvency, 8);
+        gate.requireInsolvency(claim, _proof());
+        claim.capacity = 32;
+        gate.requireInsolvency(claim, _proof());
+        claim.capacity = 16;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Insolvency, 16));
+        gate.requireInsolvency(claim, _proof());
+    }
+
+    function test_solvencySignals() public {
+        uint256[15] memory signals;
+        signals[0] = 11;
+        signals[1] = 12;
+        signals[2] = ProofContext.SCALAR_FIELD - 13;
+        signals[3] = 5_120;
+        _setMarket(signals);
+        solvency8.acceptSignals(abi.encode(signals));
+        SolvencyClaim memory claim = _solvency();
+        gate.requireSolvency(claim, _proof());
+        claim.level++;
+        _invalid(IProofGate.Circuit.Solvency, 8);
+        gate.requireSolvency(claim, _proof());
+        claim.capacity = 16;
+        gate.requireSolvency(claim, _proof());
+        claim.capacity = 32;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Solvency, 32));
+        gate.requireSolvency(claim, _proof());
+    }
+
+    function test_transferSignals() public {
+        transfer16.acceptSignals(abi.encode([uint256(1), 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]));
+        TransferClaim memory claim = _transfer();
+        gate.requireTransfer(claim, _proof());
+        claim.pointB++;
+        _invalid(IProofGate.Circuit.Transfer, 16);
+        gate.requireTransfer(claim, _proof());
+        claim.capacity = 8;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Transfer, 8));
+        gate.requireTransfer(claim, _proof());
+    }
+
+    function test_settlementSignals() public {
+        uint256[10] memory signals = [ProofContext.SCALAR_FIELD - 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+        settlement8.acceptSignals(abi.encode(signals));
+        SettlementClaim memory claim = _settlement();
+        gate.requireSettlement(claim, _proof());
+        claim.settlementWords[3]++;
+        _invalid(IProofGate.Circuit.Settlement, 8);
+        gate.requireSettlement(claim, _proof());
+        claim.capacity = 32;
+        gate.requireSettlement(claim, _proof());
+        claim.capacity = 16;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Settlement, 16));
+        gate.requireSettlement(claim, _proof());
+    }
+
+    function test_refusesNumbersOutOfRange() public {
+        InsolvencyClaim memory insolvency = _insolvency();
+        insolvency.mark = LIMIT - 1;
+        insolvency.requirement = uint256(LIMIT) - 1;
+        gate.requireInsolvency(insolvency, _proof());
+        insolvency.requirement++;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.RequirementOutOfRange.selector, uint256(LIMIT)));
+        gate.requireInsolvency(insolvency, _proof());
+        insolvency.mark = LIMIT;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MarkOutOfRange.selector, LIMIT));
+        gate.requireInsolvency(insolvency, _proof());
+        insolvency.mark = -LIMIT;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MarkOutOfRange.selector, -LIMIT));
+        gate.requireInsolvency(insolvency, _proof());
+
+        SolvencyClaim memory solvency = _solvency();
+        solvency.level = 4_095;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.LevelOutOfRange.selector, 4_095));
+        gate.requireSolvency(solvency, _proof());
+        solvency.cash = LIMIT;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.CashClaimOutOfRange.selector, LIMIT));
+        gate.requireSolvency(solvency, _proof());
+        solvency.cash = -LIMIT;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.CashClaimOutOfRange.selector, -LIMIT));
+        gate.requireSolvency(solvency, _proof());
+
+        SettlementClaim memory settlement = _settlement();
+        settlement.cash = LIMIT;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.CashClaimOutOfRange.selector, LIMIT));
+        gate.requireSettlement(settlement, _proof());
+        settlement.cash = -LIMIT;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.CashClaimOutOfRange.selector, -LIMIT));
+        gate.requireSettlement(settlement, _proof());
+    }
+
+    function test_refusesOldAndStaleRoundsAndUnknownVersions() public {
+        InsolvencyClaim memory claim = _insolvency();
+        claim.version = 2;
+        vm.expectRevert(abi.encodeWithSelector(IRiskParameters.UnknownVersion.selector, Fixtures.BTC, 2));
+        gate.requireInsolvency(claim, _proof());
+        oracle.post(Fixtures.BTC, 95_000e6);
+        claim.version = 1;
+        vm.expectRevert(abi.encodeWithSelector(IRiskOracle.NotLatestRound.selector, 1, 2));
+        gate.requireInsolvency(claim, _proof());
+        claim.round = 2;
+        oracle.setStale(Fixtures.BTC, true);
+        vm.expectRevert(abi.encodeWithSelector(IRiskOracle.StaleRound.selector, 2));
+        gate.requireInsolvency(claim, _proof());
+    }
+
+    function _batch(uint256 count)
+        private
+        pure
+        returns (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs)
+    {
+        claims = new InsolvencyClaim[](count);
+        proofs = new Groth16Proof[](count);
+        for (uint256 index = 0; index < count; index++) {
+            claims[index] = _insolvency();
+            claims[index].commitment += index;
+        }
+    }
+
+    function test_batchSignals() public {
+        (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(3);
+        uint256[15] memory signals = _insolvencySignals();
+        for (uint256 index = 0; index < 3; index++) {
+            batch8.acceptSignals(abi.encode(signals));
+            signals[2]++;
+        }
+        insolvency8.acceptAll(false);
+        gate.requireInsolvencyBatch(claims, proofs);
+        for (uint256 index = 0; index < 3; index++) {
+            claims[index].capacity = 32;
+        }
+        gate.requireInsolvencyBatch(claims, proofs);
+    }
+
+    function testFuzz_batchNamesTheFirstBadProof(uint256 bad) public {
+        bad = bound(bad, 0, 3);
+        (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(4);
+        for (uint256 index = bad; index < 4; index++) {
+            proofs[index] = _badProof();
+        }
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProofInBatch.selector, bad));
+        gate.requireInsolvencyBatch(claims, proofs);
+    }
+
+    /// @dev When the batch verifier fails alone, single verification decides.
+    function test_batchFallsBackToSingles() public {
+        (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(2);
+        batch8.acceptAll(false);
+        gate.requireInsolvencyBatch(claims, proofs);
+    }
+
+    function test_refusesBatches() public {
+        (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(0);
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.BatchLengthMismatch.selector, 0, 0));
+        gate.requireInsolvencyBatch(claims, proofs);
+        (claims,) = _batch(3);
+        (, proofs) = _batch(2);
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.BatchLengthMismatch.selector, 3, 2));
+        gate.requireInsolvencyBatch(claims, proofs);
+        (, proofs) = _batch(3);
+        claims[1].underlyingId = ETH;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MixedBatch.selector, 1));
+        gate.requireInsolvencyBatch(claims, proofs);
+        (claims,) = _batch(3);
+        claims[2].version = 2;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MixedBatch.selector, 2));
+        gate.requireInsolvencyBatch(claims, proofs);
+        (claims,) = _batch(3);
+        claims[2].round = 2;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MixedBatch.selector, 2));
+        gate.requireInsolvencyBatch(claims, proofs);
+        (claims,) = _batch(3);
+        claims[1].capacity = 32;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MixedBatch.selector, 1));
+        gate.requireInsolvencyBatch(claims, proofs);
+        (claims,) = _batch(3);
+        claims[2].mark = LIMIT;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MarkOutOfRange.selector, LIMIT));
+        gate.requireInsolvencyBatch(claims, proofs);
+    }
+
+    /// @dev A verifier without gas refuses; it can never make a claim pass.
+    function test_starvedVerifierRefuses() public {
+        Verifiers memory verifiers = _verifiers();
+        verifiers.insolvency8 = IVerifier15(address(new HungryVerifier()));
+        ProofGate hungry = new ProofGate(oracle, parameters, verifiers);
+        InsolvencyClaim memory claim = _insolvency();
+        vm.expectRevert();
+        hungry.requireInsolvency{gas: 1_000_000}(claim, _proof());
+    }
+
+    function test_refusesAddressesWithoutCode() public {
+        Verifiers memory verifiers = _verifiers();
+        verifiers.solvency16 = IVerifier15(address(0x1234));
+        vm.expectRevert(abi.encodeWithSelector(ProofGate.NoContract.selector, address(0x1234)));
+        new ProofGate(oracle, parameters, verifiers);
+        verifiers = _verifiers();
+        vm.expectRevert(abi.encodeWithSelector(ProofGate.NoContract.selector, address(0)));
+        new ProofGate(IRiskOracle(address(0)), parameters, verifiers);
+    }
+}

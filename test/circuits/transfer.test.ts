@@ -61,7 +61,7 @@ let witness: bigint[];
 beforeAll(async () => {
   circuit = await CircuitTester.fromText(
     'transfer-8',
-    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context] } = Transfer(8);\n',
+    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context, pointA, pointB] } = Transfer(8);\n',
   );
   input = await honestInput(before, after);
   witness = await circuit.witness(input);

@@ -98,7 +98,7 @@ let sixteen: CircuitTester;
 beforeAll(async () => {
   eight = await CircuitTester.fromText(
     'transfer-8',
-    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context] } = Transfer(8);\n',
+    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context, pointA, pointB] } = Transfer(8);\n',
   );
   sixteen = await CircuitTester.fromFile('circuits/main/transfer-16.circom');
 });

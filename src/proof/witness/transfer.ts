@@ -36,7 +36,9 @@ export interface TransferStatement {
  * @param packedLegs as `packLeg` gives them, negative ones too; zeros at the end change nothing
  */
 export function openingEvaluation(point: bigint, packedLegs: readonly bigint[], salt: bigint): bigint {
-  return modR([salt, ...packedLegs].reduceRight((tail, coefficient) => modR(point * (coefficient + tail)), 0n));
+  return modR(
+    [salt, ...packedLegs].reduceRight((tail, coefficient) => modR(point * (coefficient + tail)), 0n),
+  );
 }
 
 /**

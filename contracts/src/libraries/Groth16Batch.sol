@@ -33,6 +33,10 @@ library Groth16Batch {
     uint256 private constant G1_BYTES = 64;
     uint256 private constant PAIR_BYTES = 192;
 
+    /// @dev Where the pairs of gamma and delta lie, behind that of beta.
+    uint256 private constant GAMMA_PAIR = 192;
+    uint256 private constant DELTA_PAIR = 384;
+
     /// @dev Where points lie in a key, in bytes.
     uint256 private constant BETA = 64;
     uint256 private constant GAMMA = 192;
@@ -51,36 +55,55 @@ library Groth16Batch {
         uint256 count = proofs.length;
         if (count == 0 || count != publicSignals.length) return false;
 
-        // Of the key's IC points: the sum of the powers, and the sums of powers times signals.
-        uint256[16] memory scalars;
         bytes32 seed = _seed(proofs, publicSignals);
-        for (uint256 index = 0; index < count; index++) {
-            if (!_addSignals(scalars, publicSignals[index], _power(seed, index))) return false;
-        }
-
         // A pair for each proof, then the pairs of beta, gamma and delta. Zeros are points at infinity: where sums begin.
-        uint256[] memory allPairs = new uint256[]((count + 3) * 6);
-        uint256 keyPoints;
+        uint256[] memory buffer = new uint256[]((count + 3) * 6);
         uint256 pairs;
         assembly ("memory-safe") {
-            keyPoints := key
-            pairs := add(allPairs, 32)
+            pairs := add(buffer, 32)
         }
-        uint256 betaPair = pairs + count * PAIR_BYTES;
-        uint256 gammaPair = betaPair + PAIR_BYTES;
-        uint256 deltaPair = gammaPair + PAIR_BYTES;
-
-        for (uint256 index = 0; index < count; index++) {
-            if (!_addProof(pairs + index * PAIR_BYTES, deltaPair, proofs[index], _power(seed, index))) return false;
-        }
-        if (!_addMultiple(betaPair, keyPoints, scalars[0])) return false;
-        for (uint256 index = 0; index < 16; index++) {
-            if (!_addMultiple(gammaPair, keyPoints + INPUTS + index * G1_BYTES, scalars[index])) return false;
-        }
-        _finishPair(betaPair, keyPoints + BETA);
-        _finishPair(gammaPair, keyPoints + GAMMA);
-        _finishPair(deltaPair, keyPoints + DELTA);
+        uint256 keyPairs = pairs + count * PAIR_BYTES;
+        if (!_addProofs(pairs, keyPairs + DELTA_PAIR, proofs, seed)) return false;
+        if (!_addKey(keyPairs, key, publicSignals, seed)) return false;
         return _productIsOne(pairs, (count + 3) * PAIR_BYTES);
+    }
+
+    /// @dev Writes the pairs of all proofs, and adds up their C.
+    function _addProofs(uint256 pairs, uint256 sumOfC, Groth16Proof[] calldata proofs, bytes32 seed)
+        private
+        view
+        returns (bool)
+    {
+        for (uint256 index = 0; index < proofs.length; index++) {
+            if (!_addProof(pairs + index * PAIR_BYTES, sumOfC, proofs[index], _power(seed, index))) return false;
+        }
+        return true;
+    }
+
+    /// @dev Writes the pairs of beta, gamma and delta. The sum of all C lies in the last of them already.
+    function _addKey(uint256 keyPairs, uint256[46] memory key, uint256[15][] calldata publicSignals, bytes32 seed)
+        private
+        view
+        returns (bool)
+    {
+        // Of the key's IC points: the sum of the powers, and the sums of powers times signals.
+        uint256[16] memory scalars;
+        for (uint256 index = 0; index < publicSignals.length; index++) {
+            if (!_addSignals(scalars, publicSignals[index], _power(seed, index))) return false;
+        }
+        uint256 keyPoints;
+        assembly ("memory-safe") {
+            keyPoints := key
+        }
+        if (!_addMultiple(keyPairs, keyPoints, scalars[0])) return false;
+        for (uint256 index = 0; index < 16; index++) {
+            uint256 point = keyPoints + INPUTS + index * G1_BYTES;
+            if (!_addMultiple(keyPairs + GAMMA_PAIR, point, scalars[index])) return false;
+        }
+        _finishPair(keyPairs, keyPoints + BETA);
+        _finishPair(keyPairs + GAMMA_PAIR, keyPoints + GAMMA);
+        _finishPair(keyPairs + DELTA_PAIR, keyPoints + DELTA);
+        return true;
     }
 
     /// @dev Hash of all proofs and all signals. How many follows from the length of what is hashed, 736 bytes for each.

@@ -1,14 +1,19 @@
 pragma circom 2.2.0;
 
 include "commitment.circom";
+include "opening.circom";
 include "vector.circom";
 
 // Proves that two accounts of one underlying exchange positions without creating any: for every instrument
 //   0 <= (qA xA + qB xB) - (qA' xA' + qB' xB') < 2^40      (2^40 is a millionth of a contract)
-// and that all four vectors are well formed. docs/transfer-settlement.md. `legs` is a multiple of 8.
+// and that all four vectors are well formed. Tells the value of each new opening's polynomial at a point that it is given.
+// docs/transfer-settlement.md. `legs` is a multiple of 8.
 template Transfer(legs) {
     var rows = 2 * legs + 1;
     var switches = spreadMoves(legs, rows);
+    // PUBLIC: values of the new openings' polynomials.
+    signal output evaluationA;
+    signal output evaluationB;
     // PUBLIC: commitments; scales in 2^-40, forced below 2^64.
     signal input oldA;
     signal input oldB;
@@ -20,6 +25,9 @@ template Transfer(legs) {
     signal input scaleNewB;
     signal input underlyingId;
     signal input context;
+    // Points at which the new openings are evaluated; 0 for one that is withheld.
+    signal input pointA;
+    signal input pointB;
     // PRIVATE: of old A, old B, new A, new B in this order.
     signal input salts[4];
     signal input packed[4][legs];
@@ -59,4 +67,8 @@ template Transfer(legs) {
         }
         _ <== Num2Bits(40)(positions[0][r] + positions[1][r] - positions[2][r] - positions[3][r]);
     }
+
+    // 5. What a published opening is compared with.
+    evaluationA <== OpeningEvaluation(legs)(pointA, salts[2], packed[2]);
+    evaluationB <== OpeningEvaluation(legs)(pointB, salts[3], packed[3]);
 }

@@ -2,4 +2,4 @@ pragma circom 2.2.0;
 
 include "../lib/transfer.circom";
 
-component main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context] } = Transfer(16);
+component main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context, pointA, pointB] } = Transfer(16);

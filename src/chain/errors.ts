@@ -14,6 +14,8 @@ export type ChainErrorCode =
   | 'LIBRARY_MISSING'
   /** A verifier of a key that no public ceremony made was about to be deployed outside a local chain. */
   | 'DEVELOPMENT_KEY_REFUSED'
+  /** There is no contract where a verifier should be. */
+  | 'VERIFIER_MISSING'
   /** A transaction of the deployment was reverted. */
   | 'DEPLOYMENT_FAILED'
   /** An address book cannot be read as one. */

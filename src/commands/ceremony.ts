@@ -216,8 +216,9 @@ export function registerCeremony(program: Command): void {
           return;
         }
         writeSummary(report);
-        for (const path of [written.verificationKeyPath, written.zkeyPath, written.verifierPath]) {
-          writeLine(`wrote ${path}`);
+        const { verificationKeyPath, zkeyPath, verifierPath, batchVerifierPath } = written;
+        for (const path of [verificationKeyPath, zkeyPath, verifierPath, batchVerifierPath]) {
+          if (path !== undefined) writeLine(`wrote ${path}`);
         }
       },
     );

@@ -57,6 +57,12 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'NetShort(8)', file: 'account', constraints: 388, note: 'short options of 8 legs' },
   { template: 'PositionsCommitment(8)', file: 'commitment', constraints: 657, note: 'hash of 8 legs' },
   { template: 'PositionsCommitment(32)', file: 'commitment', constraints: 1938, note: 'hash of 32 legs' },
+  {
+    template: 'OpeningEvaluation(16)',
+    file: 'opening',
+    constraints: 17,
+    note: 'value of an opening of 16 legs',
+  },
   { template: 'ParametersCommitment()', file: 'insolvency', constraints: 321, note: 'once' },
   { template: 'Scenario()', file: 'insolvency', constraints: 298, note: 'once' },
 ];
@@ -67,7 +73,7 @@ export const INSTANCE_COUNTS: Readonly<Record<string, number>> = {
   'insolvency-32': 39_372,
   'solvency-8': 55_845,
   'solvency-16': 87_344,
-  'transfer-16': 13_957,
+  'transfer-16': 13_991,
   'settlement-8': 3_305,
   'settlement-32': 10_187,
 };

@@ -15,7 +15,7 @@ import { invR, modR } from '../../src/proof/field.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { publicSignalNames } from '../../src/proof/r1cs.ts';
 import { spreadMoves } from '../../src/proof/witness/spread.ts';
-import { fieldText, transferInput } from '../../src/proof/witness/transfer.ts';
+import { fieldText, openingEvaluation, transferInput } from '../../src/proof/witness/transfer.ts';
 import { commitElements, expectRefused, isFreeInverse, twinSource, unnoticed } from './tampering.ts';
 
 const LEGS = 8;
@@ -52,6 +52,8 @@ const before: TransferSides = {
 const trade = [option('call', 50, 1_000n, 500_000n), option('call', 90, 1_300n, 250_000n), linear(-7n)];
 const after = tradeBetween(before, trade);
 const salts = [11n, 12n, 13n, 14n] as const;
+// Of no meaning; a hash on chain.
+const points = { a: SCALAR_FIELD / 3n, b: SCALAR_FIELD - 7n };
 const vectors = [before.a, before.b, after.a, after.b];
 
 let circuit: CircuitTester;
@@ -61,7 +63,7 @@ let witness: bigint[];
 beforeAll(async () => {
   circuit = await CircuitTester.fromText(
     'transfer-8',
-    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context] } = Transfer(8);\n',
+    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context, pointA, pointB] } = Transfer(8);\n',
   );
   input = await honestInput(before, after);
   witness = await circuit.witness(input);
@@ -74,6 +76,7 @@ function honestInput(from: TransferSides, to: TransferSides): Promise<CircuitInp
     underlyingId,
     context: 987_654_321n,
     capacity: LEGS,
+    points,
   });
 }
 
@@ -191,8 +194,10 @@ function switchesOfLegs(): Set<string> {
 describe('the instance', () => {
   it('has these constraints and public signals', async () => {
     const sixteen = await CircuitTester.fromFile('circuits/main/transfer-16.circom');
-    expect([circuit.constraints, sixteen.constraints]).toEqual([7_369, 13_957]);
+    expect([circuit.constraints, sixteen.constraints]).toEqual([7_387, 13_991]);
     expect(publicSignalNames(sixteen.r1cs, sixteen.symbols)).toEqual([
+      'evaluationA',
+      'evaluationB',
       'oldA',
       'oldB',
       'newA',
@@ -203,6 +208,8 @@ describe('the instance', () => {
       'scaleNewB',
       'underlyingId',
       'context',
+      'pointA',
+      'pointB',
     ]);
   });
 });
@@ -529,6 +536,103 @@ describe('a lying prover', () => {
         await withVector(3, places, { holds: rows.filter((other) => other !== row) }),
       );
     }
+  });
+});
+
+describe('published openings', () => {
+  /** Packed legs of a vector of the honest input, padded. */
+  const packedOf = (vector: number): bigint[] => (input.packed as string[][])[vector]!.map(BigInt);
+  const evaluations = (values: readonly bigint[]): [bigint, bigint] => [
+    circuit.signal(values, 'evaluationA'),
+    circuit.signal(values, 'evaluationB'),
+  ];
+
+  it('have the values of their polynomials, with and without the zeros at the end', () => {
+    // Written out once, term by term.
+    let sum = 0n;
+    let power = 1n;
+    for (const coefficient of [salts[2], ...packedOf(2)]) {
+      power = modR(power * points.a);
+      sum = modR(sum + power * coefficient);
+    }
+    expect(openingEvaluation(points.a, packedOf(2), salts[2])).toBe(sum);
+    const short = packedOf(3).slice(0, vectors[3]!.legs.length);
+    expect(short.length).toBeLessThan(LEGS);
+    expect(evaluations(witness)).toEqual([sum, openingEvaluation(points.b, short, salts[3])]);
+  });
+
+  it('are told of the new vectors, each at its own point', async () => {
+    const exchanged = await circuit.witness({ ...input, pointA: input.pointB!, pointB: input.pointA! });
+    expect(evaluations(exchanged)).toEqual([
+      openingEvaluation(points.b, packedOf(2), salts[2]),
+      openingEvaluation(points.a, packedOf(3), salts[3]),
+    ]);
+  });
+
+  it('differ from the value of anything else: a leg, the salt, the order, one more leg, one fewer', () => {
+    const [legs, salt] = [packedOf(2), salts[2]];
+    const used = vectors[2]!.legs.length;
+    const told = evaluations(witness)[0];
+    const values = [
+      ...legs.map((_, index) => [legs.map((leg, i) => (i === index ? leg + 1n : leg)), salt] as const),
+      [legs, salt + 1n],
+      [[...legs, 1n], salt],
+      [legs.slice(0, used - 1), salt],
+      [[legs[1]!, legs[0]!, ...legs.slice(2)], salt],
+      [[0n, ...legs], salt],
+      // The salt as the first leg.
+      [[salt, ...legs], 0n],
+      // The other account's opening.
+      [packedOf(3), salts[3]],
+    ] as const;
+    for (const [other, otherSalt] of values) {
+      expect(openingEvaluation(points.a, other, otherSalt)).not.toBe(told);
+    }
+  });
+
+  it('cannot be given another value, also with every later step recomputed', () => {
+    // A lie about one step of Horner's rule, carried on to the output.
+    const { a: point } = points;
+    const coefficients = [salts[2], ...packedOf(2)];
+    const tailName = (index: number): string => {
+      const names = [...circuit.symbols.wires.keys()];
+      return names.find(
+        (name) => /OpeningEvaluation_\d+_\d+\.tails/.test(name) && name.endsWith(`tails[${index}]`),
+      )!;
+    };
+    for (let lie = 0; lie < LEGS; lie++) {
+      const changes: Record<string, bigint> = {};
+      let tail = modR(circuit.signal(witness, tailName(lie)) + 1n);
+      changes[tailName(lie)] = tail;
+      for (let index = lie - 1; index >= 0; index--) {
+        tail = modR(point * (coefficients[index + 1]! + tail));
+        changes[tailName(index)] = tail;
+      }
+      changes.evaluationA = modR(point * (coefficients[0]! + tail));
+      const broken = circuit.violated(circuit.mutate(witness, changes), 10);
+      expect(broken, `step ${lie}`).toHaveLength(1);
+    }
+    for (const value of [0n, modR(circuit.signal(witness, 'evaluationA') + 1n)]) {
+      expect(circuit.violated(circuit.mutate(witness, { evaluationA: value }), 10)).toHaveLength(1);
+    }
+  });
+
+  it('that are withheld say nothing: at 0 every opening has the value 0', async () => {
+    const withheld = { ...input, pointA: '0', pointB: '0' };
+    expect(evaluations(await circuit.witness(withheld))).toEqual([0n, 0n]);
+    const one = await circuit.witness({ ...input, pointA: '0' });
+    expect(evaluations(one)).toEqual([0n, evaluations(witness)[1]]);
+    // And no other value: a false one would pass for a published opening.
+    expect(circuit.violated(circuit.mutate(one, { evaluationA: 1n }), 10)).toHaveLength(1);
+    const other = await honestInput(before, before);
+    expect(evaluations(await circuit.witness({ ...other, pointA: '0', pointB: '0' }))).toEqual([0n, 0n]);
+  });
+
+  it('are those of the commitment: a point is no way to another vector', async () => {
+    const places = placesOf(2).map((place) => ({ ...place, quantity: place.quantity + 1n }));
+    const other = await withVector(2, places);
+    // The evaluation of legs that the commitment does not hold.
+    await expectRefused(circuit, { ...other, newA: input.newA! });
   });
 });
 

@@ -45,6 +45,8 @@ const transfer = (): Promise<CircuitInput> => {
     underlyingId,
     context,
     capacity: 16,
+    // The first opening is published, the second one withheld.
+    points: { a: 123_456_789n },
   });
 };
 

@@ -1,5 +1,10 @@
 /** Which key a verifier contract judges by, as the manifest records it. */
-import { type KeyProvenance, loadManifest, verifierContractName } from '../keys/artifacts.ts';
+import {
+  batchContractName,
+  type KeyProvenance,
+  loadManifest,
+  verifierContractName,
+} from '../keys/artifacts.ts';
 
 /** `insolvency-8` to `Insolvency8CeremonyVerifier`. The name tells the contract from that of the development key. */
 export function ceremonyContractName(circuit: string, provenance: KeyProvenance): string {
@@ -18,11 +23,12 @@ export async function keyOriginOf(
   keyDirectory?: string,
 ): Promise<KeyProvenance | undefined> {
   const { circuits } = await loadManifest(keyDirectory === undefined ? {} : { keys: keyDirectory });
+  const isOf = (single: string): boolean => contract === single || contract === batchContractName(single);
   for (const [name, entry] of Object.entries(circuits)) {
-    if (entry.contract === contract) return entry.provenance;
-    // The development key's contract stays beside that of a ceremony.
-    if (verifierContractName(name) === contract) return 'development';
-    if (ceremonyContractName(name, 'test ceremony') === contract) return 'test ceremony';
+    if (isOf(entry.contract)) return entry.provenance;
+    // The development key's contracts stay beside those of a ceremony.
+    if (isOf(verifierContractName(name))) return 'development';
+    if (isOf(ceremonyContractName(name, 'test ceremony'))) return 'test ceremony';
   }
   return undefined;
 }

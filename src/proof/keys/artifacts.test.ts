@@ -23,6 +23,7 @@ import { CircuitProver } from '../prover/circuit-prover.ts';
 import { prepareToyCircuit, toyCircuit, toyInput } from '../testing.ts';
 import {
   type ArtifactRoots,
+  batchContractName,
   buildKeyArtifacts,
   compareKeyArtifacts,
   type KeyArtifacts,
@@ -75,9 +76,25 @@ describe('committed key files', () => {
     ]);
   });
 
+  it('of a circuit with batches hold a second contract', async () => {
+    expect(artifacts.batchVerifier).toBeUndefined();
+    const batched = await buildKeyArtifacts('circuits/main/insolvency-8.circom', { roots });
+    expect(batched.batchVerifier).toMatchObject({
+      path: join(folder, 'verifiers', 'Insolvency8BatchVerifier.sol'),
+      text: expect.stringContaining('contract Insolvency8BatchVerifier is IBatchVerifier15'),
+    });
+    await writeKeyArtifacts([batched], roots);
+    expect(await compareKeyArtifacts([batched], roots)).toEqual([]);
+    await rm(batched.batchVerifier!.path);
+    expect(await compareKeyArtifacts([batched], roots)).toEqual([
+      expect.stringContaining('Insolvency8BatchVerifier.sol is missing'),
+    ]);
+  });
+
   it('name contracts after circuits', () => {
     expect(verifierContractName('insolvency-8')).toBe('Insolvency8Verifier');
     expect(verifierContractName('toy_multiplier')).toBe('ToyMultiplierVerifier');
+    expect(batchContractName('Insolvency8CeremonyVerifier')).toBe('Insolvency8CeremonyBatchVerifier');
   });
 });
 

@@ -66,6 +66,12 @@ export interface ArtifactRoots {
   verifiers?: string;
 }
 
+/** A generated contract. */
+export interface ContractFile {
+  path: string;
+  text: string;
+}
+
 /** Everything that is committed for one circuit's development key, as file contents. */
 export interface KeyArtifacts {
   name: string;
@@ -76,6 +82,8 @@ export interface KeyArtifacts {
   verificationKeyText: string;
   verifierPath: string;
   verifierText: string;
+  /** Verifier of several proofs at once, for circuits that have one. */
+  batchVerifier?: ContractFile;
   /** True when the key was there from before. */
   cached: boolean;
   compileMs: number;
@@ -86,6 +94,16 @@ export interface KeyArtifacts {
 export function verifierContractName(circuit: string): string {
   const words = circuit.split(/[^A-Za-z0-9]+/).filter((word) => word.length > 0);
   return `${words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')}Verifier`;
+}
+
+/**
+ * Circuits of which several proofs are verified at once on chain. They have 15 public signals, as `Groth16Batch.sol` takes them.
+ */
+const BATCHED_CIRCUIT = /^insolvency-\d+$/;
+
+/** `Insolvency8Verifier` to `Insolvency8BatchVerifier`. */
+export function batchContractName(contract: string): string {
+  return contract.replace(/Verifier$/, 'BatchVerifier');
 }
 
 /** Path of a circuit's committed verification key. */
@@ -170,6 +188,8 @@ export async function buildKeyArtifacts(
   const r1cs = parseR1cs(r1csBytes);
   const symbols = parseSymbols(await readFile(circuit.symPath, 'utf8'));
   const contract = verifierContractName(circuit.name);
+  const verifierFolder = resolve(projectRoot, options.roots?.verifiers ?? 'contracts/src/verifiers');
+  const batchText = batchVerifier(circuit.name, key.verificationKey, developmentHead(circuit.name));
   const verificationKeyText = `${JSON.stringify(key.verificationKey, null, 1)}\n`;
   return {
     name: circuit.name,
@@ -194,11 +214,11 @@ export async function buildKeyArtifacts(
     },
     verificationKeyPath: verificationKeyPath(circuit.name, 'development', options.roots),
     verificationKeyText,
-    verifierPath: join(
-      resolve(projectRoot, options.roots?.verifiers ?? 'contracts/src/verifiers'),
-      `${contract}.sol`,
-    ),
-    verifierText: await developmentVerifier(zkey, circuit.name),
+    verifierPath: join(verifierFolder, `${contract}.sol`),
+    verifierText: await solidityVerifier(zkey, developmentHead(circuit.name)),
+    ...(batchText !== undefined && {
+      batchVerifier: { path: join(verifierFolder, `${batchContractName(contract)}.sol`), text: batchText },
+    }),
     cached: key.cached,
     compileMs: circuit.compileMs,
     generateMs: key.generateMs,
@@ -233,10 +253,15 @@ export async function writeKeyArtifacts(
   }
   for (const artifacts of all) {
     await writeFileAtomic(artifacts.verificationKeyPath, artifacts.verificationKeyText);
-    await writeFileAtomic(artifacts.verifierPath, artifacts.verifierText);
+    for (const { path, text } of contractFiles(artifacts)) await writeFileAtomic(path, text);
     if (!kept.has(artifacts.name)) manifest.circuits[artifacts.name] = artifacts.entry;
   }
   await saveManifest(manifest, roots);
+}
+
+/** The contracts of a key: one, or two. */
+function contractFiles({ verifierPath, verifierText, batchVerifier }: KeyArtifacts): ContractFile[] {
+  return [{ path: verifierPath, text: verifierText }, ...(batchVerifier ? [batchVerifier] : [])];
 }
 
 /** Write the manifest: old or new, never a part. */
@@ -266,10 +291,8 @@ export async function compareKeyArtifacts(
   const differences: string[] = [];
   const manifest = await loadManifest(roots);
   for (const artifacts of all) {
-    for (const [path, text] of [
-      [artifacts.verificationKeyPath, artifacts.verificationKeyText],
-      [artifacts.verifierPath, artifacts.verifierText],
-    ] as const) {
+    const verificationKey = { path: artifacts.verificationKeyPath, text: artifacts.verificationKeyText };
+    for (const { path, text } of [verificationKey, ...contractFiles(artifacts)]) {
       const label = relative(projectRoot, path);
       const committed = await readFile(path, 'utf8').catch(() => undefined);
       if (committed === undefined) differences.push(`${label} is missing`);
@@ -297,9 +320,11 @@ export async function compareKeyArtifacts(
 /** What stands at the head of a verifier contract. */
 export interface VerifierHead {
   contract: string;
-  /** Lines of NatSpec, each with its `///`. */
-  documentation: string;
-  /** Members of the contract before those of snarkjs's template, indented. */
+  /** What is verified with which key, to follow "Verifier of ". */
+  subject: string;
+  /** Lines of NatSpec behind the title, without `///`. */
+  notice: string;
+  /** Members of the contract before those that verify, indented. */
   members: string;
 }
 
@@ -323,23 +348,98 @@ export function localChainsOnly(names: {
 `;
 }
 
-/**
- * The Solidity verifier of a development key, in a contract that cannot be deployed on a public chain. Ends the threads
- * that snarkjs starts.
- */
-export function developmentVerifier(zkey: Uint8Array, circuit: string): Promise<string> {
-  return solidityVerifier(zkey, {
+/** Head of a development key's verifiers: contracts that cannot be deployed on a public chain. */
+function developmentHead(circuit: string): VerifierHead {
+  return {
     contract: verifierContractName(circuit),
-    documentation: `/// @title Verifier of the circuit \`${basename(circuit)}\`, development key
-/// @notice Generated by \`npm run keys:dev\`; do not edit. The key's secrets are public: anyone can forge proofs for it.
-/// Deployment reverts on every chain but the local ones (31337, 1337).`,
+    subject: `the circuit \`${basename(circuit)}\`, development key`,
+    notice: `Generated by \`npm run keys:dev\`; do not edit. The key's secrets are public: anyone can forge proofs for it.
+Deployment reverts on every chain but the local ones (31337, 1337).`,
     members: localChainsOnly({
       error: 'DevelopmentKeyOnPublicChain',
       errorDocumentation: "A development key's verifier was deployed on a chain that is not local.",
       constant: 'DEVELOPMENT_KEY',
       constantDocumentation: 'True: the secrets behind this key are public.',
     }),
-  });
+  };
+}
+
+/** NatSpec of a verifier contract. */
+function documentation(title: string, notice: string): string {
+  return [`@title ${title}`, ...`@notice ${notice}`.split('\n')].map((line) => `/// ${line}`).join('\n');
+}
+
+/** Public signals of the circuits that `Groth16Batch.sol` verifies. */
+const BATCH_SIGNALS = 15;
+
+/**
+ * The Solidity verifier of several proofs of a key at once: the key's points, and a call of `Groth16Batch.sol`. It is to lie
+ * in `contracts/src/verifiers`.
+ *
+ * @param head that of the key's verifier of single proofs
+ * @returns undefined for a circuit whose proofs are not verified in batches
+ */
+export function batchVerifier(
+  circuit: string,
+  key: Groth16VerificationKey,
+  head: VerifierHead,
+): string | undefined {
+  return BATCHED_CIRCUIT.test(circuit) ? batchVerifierContract(key, head) : undefined;
+}
+
+/**
+ * As {@link batchVerifier}, for any circuit of 15 public signals.
+ *
+ * @throws {ProofError} `KEY_MISMATCH` for a key of another number of public signals
+ */
+export function batchVerifierContract(key: Groth16VerificationKey, head: VerifierHead): string {
+  if (key.nPublic !== BATCH_SIGNALS || key.IC.length !== BATCH_SIGNALS + 1) {
+    throw new ProofError('KEY_MISMATCH', `batches are of ${BATCH_SIGNALS} public signals`, {
+      publicSignals: key.nPublic,
+    });
+  }
+  // The EVM's precompiles take the imaginary part first.
+  const g2 = ([x, y]: readonly string[][]) => [x![1]!, x![0]!, y![1]!, y![0]!];
+  const points: [name: string, coordinates: readonly string[]][] = [
+    ['alpha', key.vk_alpha_1.slice(0, 2)],
+    ['beta', g2(key.vk_beta_2)],
+    ['gamma', g2(key.vk_gamma_2)],
+    ['delta', g2(key.vk_delta_2)],
+    ...key.IC.map((point, index): [string, string[]] => [`IC ${index}`, point.slice(0, 2)]),
+  ];
+  const lines = points.flatMap(([name, coordinates]) => [
+    `            // ${name}`,
+    ...coordinates.map((coordinate) => `            ${coordinate},`),
+  ]);
+  // The first element gives the array its type; the last has no comma.
+  lines[1] = lines[1]!.replace(/\d+/, 'uint256($&)');
+  lines[lines.length - 1] = lines.at(-1)!.slice(0, -1);
+  return `// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {Groth16Proof, IBatchVerifier15} from "../interfaces/Groth16.sol";
+import {Groth16Batch} from "../libraries/Groth16Batch.sol";
+
+${documentation(`Verifier of several proofs at once of ${head.subject}`, head.notice)}
+contract ${batchContractName(head.contract)} is IBatchVerifier15 {
+${head.members}
+    /// @inheritdoc IBatchVerifier15
+    function verifyBatch(Groth16Proof[] calldata proofs, uint256[15][] calldata publicSignals)
+        external
+        view
+        returns (bool)
+    {
+        return Groth16Batch.verify(_key(), proofs, publicSignals);
+    }
+
+    /// @dev The verification key: x and y, of points of G2 the imaginary part of each first.
+    function _key() private pure returns (uint256[46] memory) {
+        return [
+${lines.join('\n')}
+        ];
+    }
+}
+`;
 }
 
 /**
@@ -364,7 +464,7 @@ export async function solidityVerifier(zkey: Uint8Array, head: VerifierHead): Pr
   replaceOnce('pragma solidity >=0.7.0 <0.9.0;', 'pragma solidity ^0.8.24;');
   replaceOnce(
     'contract Groth16Verifier {\n',
-    `${head.documentation}\ncontract ${head.contract} {\n${head.members}\n`,
+    `${documentation(`Verifier of ${head.subject}`, head.notice)}\ncontract ${head.contract} {\n${head.members}\n`,
   );
   replaceOnce('public view returns (bool)', 'external view returns (bool)');
   return `${text

@@ -21,7 +21,7 @@ import { CircuitTester } from '../circuit-tester.ts';
 import { commitPositions } from '../commitment.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 import { spreadMoves } from './spread.ts';
-import { fieldText, type TransferStatement, transferInput } from './transfer.ts';
+import { fieldText, openingEvaluation, type TransferStatement, transferInput } from './transfer.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 23);
 const underlyingId = 0x455448n;
@@ -90,6 +90,11 @@ function statementOf({ before, after }: Drawn, capacity: number, salt = 1n): Tra
     underlyingId,
     context: salt * salt,
     capacity,
+    // Withheld at times.
+    points: {
+      a: salt % 3n === 0n ? 0n : SCALAR_FIELD - 1n - salt * salt,
+      b: (salt + 5n) ** 20n % SCALAR_FIELD,
+    },
   };
 }
 
@@ -98,7 +103,7 @@ let sixteen: CircuitTester;
 beforeAll(async () => {
   eight = await CircuitTester.fromText(
     'transfer-8',
-    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context] } = Transfer(8);\n',
+    'pragma circom 2.2.0;\ninclude "transfer.circom";\ncomponent main { public [oldA, oldB, newA, newB, scaleOldA, scaleOldB, scaleNewA, scaleNewB, underlyingId, context, pointA, pointB] } = Transfer(8);\n',
   );
   sixteen = await CircuitTester.fromFile('circuits/main/transfer-16.circom');
 });
@@ -117,9 +122,19 @@ describe('transfer circuit', () => {
       for (let index = 0; index < count; index++) {
         const drawn = randomTransfer(random, capacity);
         const at = `seed ${SEED}, transfer ${index}`;
-        const input = await transferInput(statementOf(drawn, capacity, BigInt(index)));
+        const statement = statementOf(drawn, capacity, BigInt(index));
+        const input = await transferInput(statement);
         const witness = await circuit.witness(input);
         if (index % 20 === 0) expect(circuit.violated(witness), at).toEqual([]);
+        for (const side of ['a', 'b'] as const) {
+          const { legs, salt } = statement.after[side];
+          const value = openingEvaluation(
+            statement.points![side]!,
+            legs.map((leg) => packLeg(leg)),
+            salt,
+          );
+          expect(circuit.signal(witness, side === 'a' ? 'evaluationA' : 'evaluationB'), at).toBe(value);
+        }
         // The same with one new quantity changed: same rows, another commitment.
         const side = random() < 0.5 ? 'a' : 'b';
         const { legs, scale } = drawn.after[side];
@@ -132,12 +147,7 @@ describe('transfer circuit', () => {
         );
         const quantity = changed[place]?.quantity ?? 0n;
         if (quantity === 0n || quantity > MAX_QUANTITY || quantity < -MAX_QUANTITY) continue;
-        const altered = await replaced(
-          input,
-          side === 'a' ? 2 : 3,
-          changed,
-          statementOf(drawn, capacity, BigInt(index)).after[side].salt,
-        );
+        const altered = await replaced(input, side === 'a' ? 2 : 3, changed, statement.after[side].salt);
         let valid = true;
         try {
           transferRemainders(drawn.before, { ...drawn.after, [side]: { legs: changed, scale } }, capacity);
@@ -280,6 +290,39 @@ describe('spreadMoves', () => {
   });
 });
 
+describe('openingEvaluation', () => {
+  const element = fc.bigInt({ min: 0n, max: SCALAR_FIELD - 1n });
+
+  it('is linear in the opening, ignores zeros at the end, and is 0 at 0 (properties)', () => {
+    fc.assert(
+      fc.property(
+        element,
+        element,
+        element,
+        fc.array(element, { maxLength: 17 }),
+        (point, salt, other, legs) => {
+          const value = openingEvaluation(point, legs, salt);
+          expect(openingEvaluation(point, [...legs, 0n, 0n], salt)).toBe(value);
+          expect(openingEvaluation(0n, legs, salt)).toBe(0n);
+          // The coefficient of a leg is a power of the point.
+          legs.forEach((leg, index) => {
+            const changed = openingEvaluation(point, legs.with(index, leg + other), salt);
+            const power = Array.from({ length: index + 2 }).reduce<bigint>(
+              (p) => (p * point) % SCALAR_FIELD,
+              1n,
+            );
+            expect(changed).toBe((value + power * other) % SCALAR_FIELD);
+          });
+        },
+      ),
+    );
+  });
+
+  it('takes a negative leg as the field element that it is packed as', () => {
+    expect(openingEvaluation(3n, [-5n], 1n)).toBe(openingEvaluation(3n, [SCALAR_FIELD - 5n], 1n));
+  });
+});
+
 describe('transferInput', () => {
   const empty = { legs: [], scale: POSITION_UNIT };
   const statement = statementOf({ before: { a: empty, b: empty }, after: { a: empty, b: empty } }, 8);
@@ -289,6 +332,8 @@ describe('transferInput', () => {
   it.each([
     ['capacity', { capacity: 4 }, 'OUT_OF_RANGE'],
     ['context', { context: -1n }, 'OUT_OF_RANGE'],
+    ['points.a', { points: { a: -1n } }, 'OUT_OF_RANGE'],
+    ['points.b', { points: { b: SCALAR_FIELD } }, 'OUT_OF_RANGE'],
     ['underlyingId', { underlyingId: 2n ** 32n }, 'OUT_OF_RANGE'],
     ['salt', with_({ salt: SCALAR_FIELD }), 'OUT_OF_RANGE'],
     ['after.a.scale', with_({ scale: 2n ** 64n }), 'OUT_OF_RANGE'],

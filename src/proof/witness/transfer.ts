@@ -4,6 +4,7 @@ import type { ExactAccount } from '../../margin/exact/margin.ts';
 import { transferRemainders } from '../../margin/exact/transfer.ts';
 import { type Instrument, type Leg, orderKey, packLeg, SCALAR_FIELD } from '../../market/instrument.ts';
 import { CHUNK_SIZE, commitPositions } from '../commitment.ts';
+import { modR } from '../field.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 import { spreadMoves } from './spread.ts';
 
@@ -22,6 +23,22 @@ export interface TransferStatement {
   readonly context: bigint;
   /** Legs of the circuit: a multiple of eight. */
   readonly capacity: number;
+  /**
+   * Where the polynomials of the new openings are evaluated, field elements; 0 unless given. Give a point other than 0 only for an
+   * opening that is published: the value would let anyone test guesses of the legs.
+   */
+  readonly points?: { readonly a?: bigint; readonly b?: bigint };
+}
+
+/**
+ * The value that a transfer proof tells of a new opening: `z (salt + z (leg_0 + z (leg_1 + ...)))` in the field, z being the point.
+ *
+ * @param packedLegs as `packLeg` gives them, negative ones too; zeros at the end change nothing
+ */
+export function openingEvaluation(point: bigint, packedLegs: readonly bigint[], salt: bigint): bigint {
+  return modR(
+    [salt, ...packedLegs].reduceRight((tail, coefficient) => modR(point * (coefficient + tail)), 0n),
+  );
 }
 
 /**
@@ -31,9 +48,12 @@ export interface TransferStatement {
  * for salts, underlying, context and capacity; `TOO_MANY_LEGS` for more instruments than the table has rows
  */
 export async function transferInput(statement: TransferStatement): Promise<CircuitInput> {
-  const { before, after, underlyingId, context, capacity } = statement;
+  const { before, after, underlyingId, context, capacity, points = {} } = statement;
   requireCapacity(capacity);
   requireBigint(context, 0n, SCALAR_FIELD - 1n, 'context');
+  const [pointA, pointB] = [points.a ?? 0n, points.b ?? 0n];
+  requireBigint(pointA, 0n, SCALAR_FIELD - 1n, 'points.a');
+  requireBigint(pointB, 0n, SCALAR_FIELD - 1n, 'points.b');
   transferRemainders(before, after, capacity);
   const accounts = [before.a, before.b, after.a, after.b];
   const commitments = await Promise.all(
@@ -61,6 +81,8 @@ export async function transferInput(statement: TransferStatement): Promise<Circu
     scaleNewB: String(after.b.scale),
     underlyingId: String(underlyingId),
     context: String(context),
+    pointA: String(pointA),
+    pointB: String(pointB),
     salts: accounts.map(({ salt }) => String(salt)),
     packed: accounts.map(({ legs }) => padded(legs, packLeg)),
     quantities: accounts.map(({ legs }) => padded(legs, ({ quantity }) => quantity)),

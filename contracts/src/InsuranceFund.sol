@@ -10,6 +10,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Groth16Proof} from "./interfaces/Groth16.sol";
 import {IFundHouse} from "./interfaces/IFundHouse.sol";
+import {WithdrawalRequest} from "./interfaces/Requests.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 
 /// @title Insurance fund
@@ -194,9 +195,10 @@ contract InsuranceFund is IInsuranceFund, Ownable2Step, ReentrancyGuardTransient
 
         IERC20 asset = IERC20(house.asset());
         uint256 before = asset.balanceOf(address(this));
-        IFundHouse.WithdrawalRequest memory request;
+        WithdrawalRequest memory request;
         request.accountId = FUND_ACCOUNT_ID;
         request.amount = amount;
+        request.minPaid = amount;
         Groth16Proof memory noProof;
         house.withdraw(request, noProof);
         uint256 received = asset.balanceOf(address(this)) - before;

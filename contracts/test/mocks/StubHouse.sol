@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Groth16Proof} from "../../src/interfaces/Groth16.sol";
 import {Account} from "../../src/interfaces/IClearingHouse.sol";
 import {IFundHouse} from "../../src/interfaces/IFundHouse.sol";
+import {WithdrawalRequest} from "../../src/interfaces/Requests.sol";
 import {IInsuranceFund} from "../../src/interfaces/IInsuranceFund.sol";
 
 /// @title As much of a clearing house as the insurance fund sees: account 1 and its cash

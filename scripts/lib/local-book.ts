@@ -5,8 +5,8 @@ import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import type { ExampleAccount } from '../../src/margin/example-book.ts';
-import type { Leg } from '../../src/market/instrument.ts';
 import { mulberry32 } from '../../src/margin/example-book.ts';
+import type { Leg } from '../../src/market/instrument.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 
 /** An account on chain with what opens its positions. */
@@ -75,7 +75,12 @@ export async function openPair(
   );
   return {
     trader: { ...trader, name: account.name, accountId: traderId, wallet: wallets.trader },
-    maker: { ...maker, name: `market maker against ${account.name}`, accountId: makerId, wallet: wallets.maker },
+    maker: {
+      ...maker,
+      name: `market maker against ${account.name}`,
+      accountId: makerId,
+      wallet: wallets.maker,
+    },
   };
 }
 

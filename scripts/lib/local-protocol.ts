@@ -7,6 +7,7 @@ import {
   decodeEventLog,
   type Hex,
   http,
+  type LocalAccount,
   type PublicClient,
   type TestClient,
   type TransactionReceipt,
@@ -17,8 +18,11 @@ import { loadProtocolAbis, type ProtocolAbis, type ProtocolRole } from '../../sr
 import { buildContracts } from '../../src/chain/build.ts';
 import { signTradeConsent } from '../../src/chain/consent.ts';
 import { type DeployerWallet, type Deployment, deployProtocol } from '../../src/chain/deploy.ts';
-import { DEFAULT_ORACLE_CONFIGURATION, type OracleConfiguration } from '../../src/chain/deployment-options.ts';
-import { signedRoundReports } from '../../src/chain/oracle-report.ts';
+import {
+  DEFAULT_ORACLE_CONFIGURATION,
+  type OracleConfiguration,
+} from '../../src/chain/deployment-options.ts';
+import { postRoundArguments, signReport } from '../../src/chain/oracle-report.ts';
 import type { MarketView, Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { type PreparedTrade, prepareTrade, type TradeParty } from '../../src/chain/requests/trade.ts';
@@ -274,15 +278,16 @@ export class LocalProtocol {
 
   /** Posts a round once; it may be left waiting for a second one. */
   async post(round: MarketRound): Promise<{ accepted: boolean; gasUsed: bigint }> {
-    const reports = await signedRoundReports(packRound(round), this.sources, {
-      chainId: this.anvil.chainId,
-      oracle: this.deployment.oracle,
-    });
+    const domain = { chainId: this.anvil.chainId, oracle: this.deployment.oracle };
+    const words = packRound(round);
+    const reports = await Promise.all(this.sources.map((source) => signReport(source, domain, words)));
     const before = await this.read<bigint>('oracle', 'latestRound', [Number(this.underlyingId)]);
-    const receipt = await this.write(this.operator, 'oracle', 'postRound', [
-      Number(this.underlyingId),
-      reports,
-    ]);
+    const receipt = await this.write(
+      this.operator,
+      'oracle',
+      'postRound',
+      postRoundArguments(Number(this.underlyingId), reports),
+    );
     const after = await this.read<bigint>('oracle', 'latestRound', [Number(this.underlyingId)]);
     return { accepted: after !== before, gasUsed: receipt.gasUsed };
   }
@@ -335,8 +340,8 @@ export class LocalProtocol {
       const { wallet, nonce } = side === 'a' ? a : b;
       const terms = { maxFee: PLENTY, deadline };
       const signature = await signTradeConsent(
-        wallet,
-        { chainId: this.anvil.chainId, clearingHouse: this.deployment.clearingHouse },
+        wallet.account as LocalAccount,
+        { chainId: this.anvil.chainId, house: this.deployment.clearingHouse },
         {
           ...terms,
           accountId: own.accountId,

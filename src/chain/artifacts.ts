@@ -144,7 +144,7 @@ export function loadProtocolAbis(directory?: string): ProtocolAbis {
   }
   return Object.fromEntries(
     own.map(([role, abi]) => [role, [...abi.filter(({ type }) => type !== 'error'), ...errors.values()]]),
-  ) as Record<ProtocolRole, Abi>;
+  ) as unknown as ProtocolAbis;
 }
 
 function signature(item: {

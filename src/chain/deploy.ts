@@ -1,12 +1,18 @@
 /** Deploys the protocol, wires its roles and hands it to its governors. May be run again: what is done is kept. */
 import type { Address } from 'viem';
 import { keyOriginOf } from '../proof/ceremony/origin.ts';
-import { verifierContractName } from '../proof/keys/artifacts.ts';
-import { type CollateralSetup, type OracleSetup, oracleConfiguration } from './deployment-options.ts';
+import { batchContractName, loadVerificationKey, verifierContractName } from '../proof/keys/artifacts.ts';
+import { PROTOCOL_CONTRACTS } from './artifacts.ts';
 import { Deployer, type DeployerOptions, type DeployerWallet } from './deployer.ts';
+import {
+  type CollateralSetup,
+  type OracleConfiguration,
+  type OracleSetup,
+  oracleConfiguration,
+} from './deployment-options.ts';
 import { ChainError, DevelopmentKeyError } from './errors.ts';
 import { type GovernanceSetup, handOver } from './hand-over.ts';
-import { assertVerifierRejectsForgery } from './verifier-check.ts';
+import { acceptedForgeries } from './verifier-check.ts';
 
 export type { DeployerWallet } from './deployer.ts';
 
@@ -27,6 +33,9 @@ export const GATE_CIRCUITS = [
 ] as const;
 /** Circuits with a verifier of batches. */
 export const BATCH_CIRCUITS = ['insolvency-8', 'insolvency-32'] as const;
+
+/** Contracts with an owner. */
+const OWNED = ['oracle', 'parameters', 'vault', 'fund', 'clearingHouse', 'registry', 'auctionHouse'] as const;
 
 /** What to deploy. */
 export interface DeployOptions extends DeployerOptions {
@@ -88,7 +97,8 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
     verifierNames[circuit] = options.verifiers?.[circuit] ?? verifierContractName(circuit);
   }
   for (const circuit of BATCH_CIRCUITS) {
-    verifierNames[`${circuit} batch`] = options.batchVerifiers?.[circuit] ?? batchVerifierName(circuit);
+    verifierNames[`${circuit} batch`] =
+      options.batchVerifiers?.[circuit] ?? batchContractName(verifierContractName(circuit));
   }
   if (!isLocal) await requirePublic(deployer.chainId, options, Object.values(verifierNames));
 
@@ -96,9 +106,7 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
   for (const [role, contract] of Object.entries(verifierNames)) {
     verifiers[role] = await deployer.deploy(`verifier ${role}`, contract);
   }
-  for (const circuit of GATE_CIRCUITS) {
-    await assertVerifierRejectsForgery(deployer.client, verifiers[circuit]!, circuit, options.keyDirectory);
-  }
+  await checkVerifiers(deployer, verifiers, isLocal, options.keyDirectory);
 
   const owner = deployer.sender;
   const poseidonT6 = await deployer.deploy('poseidonT6', 'PoseidonT6');
@@ -178,7 +186,13 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
   };
   await wire(deployer, deployment, options);
   const finalOwner =
-    options.governance === undefined ? owner : await handOver(deployer, deployment, options.governance);
+    options.governance === undefined
+      ? owner
+      : await handOver(
+          deployer,
+          OWNED.map((name) => ({ name, address: deployment[name] })),
+          options.governance,
+        );
   return { ...deployment, owner: finalOwner, gasUsed: deployer.gasUsed };
 }
 
@@ -208,9 +222,34 @@ async function requirePublic(
   }
 }
 
+/**
+ * Has each verifier judge the forgeries that need no secret.
+ *
+ * @throws ChainError `VERIFIER_FORGEABLE`
+ */
+async function checkVerifiers(
+  deployer: Deployer,
+  verifiers: Readonly<Record<string, Address>>,
+  isLocal: boolean,
+  keyDirectory: string | undefined,
+): Promise<void> {
+  const roots = keyDirectory === undefined ? {} : { keys: keyDirectory };
+  for (const [role, address] of Object.entries(verifiers)) {
+    const [circuit, batch] = role.split(' ') as [string, string | undefined];
+    const key = await loadVerificationKey(circuit, isLocal ? 'development' : 'ceremony', roots);
+    const forgeries = await acceptedForgeries(deployer.client, address, key, { batch: batch !== undefined });
+    if (forgeries.length > 0) {
+      throw new ChainError('VERIFIER_FORGEABLE', `The verifier of ${role} accepts a forged proof.`, {
+        address,
+        forgery: forgeries[0]!.name,
+      });
+    }
+  }
+}
+
 /** Tells the contracts of one another, and sets what they need to begin. */
 async function wire(deployer: Deployer, deployment: Deployment, options: DeployOptions): Promise<void> {
-  const { oracle, vault, fund, clearingHouse, registry, engine, auctionHouse, sealedBids } = deployment;
+  const { clearingHouse, engine, auctionHouse, sealedBids } = deployment;
   const step = async (
     role: keyof typeof PROTOCOL_CONTRACTS,
     name: string,
@@ -220,28 +259,43 @@ async function wire(deployer: Deployer, deployment: Deployment, options: DeployO
   ): Promise<void> => {
     const { abi } = deployer.artifact(PROTOCOL_CONTRACTS[role]);
     const address = deployment[role];
-    await deployer.ensure(name, () => isDone((view, given = []) => deployer.read(abi, address, view, given)), {
-      abi,
-      address,
-      functionName,
-      args,
-    });
+    await deployer.ensure(
+      name,
+      () => isDone((view, given = []) => deployer.read(abi, address, view, given)),
+      {
+        abi,
+        address,
+        functionName,
+        args,
+      },
+    );
   };
 
-  await step('vault', 'vault told of the house', async (read) => (await read('house')) === clearingHouse, 'initialize', [
-    clearingHouse,
-  ]);
-  await step('fund', 'fund told of the house', async (read) => (await read('clearingHouse')) === clearingHouse, 'initialize', [
-    clearingHouse,
-  ]);
+  await step(
+    'vault',
+    'vault told of the house',
+    async (read) => (await read('house')) === clearingHouse,
+    'initialize',
+    [clearingHouse],
+  );
+  await step(
+    'fund',
+    'fund told of the house',
+    async (read) => (await read('clearingHouse')) === clearingHouse,
+    'initialize',
+    [clearingHouse],
+  );
   for (const [name, address] of [
     ['engine', engine],
     ['auction house', auctionHouse],
   ] as const) {
-    await step('clearingHouse', `${name} enabled`, (read) => read<boolean>('isEngine', [address]), 'setEngine', [
-      address,
-      true,
-    ]);
+    await step(
+      'clearingHouse',
+      `${name} enabled`,
+      (read) => read<boolean>('isEngine', [address]),
+      'setEngine',
+      [address, true],
+    );
   }
   await step(
     'clearingHouse',
@@ -257,12 +311,14 @@ async function wire(deployer: Deployer, deployment: Deployment, options: DeployO
     'setSealedBids',
     [sealedBids],
   );
-  void [oracle, vault, fund, registry];
   for (const custodian of options.custodians ?? []) {
-    await step('clearingHouse', `custodian ${custodian}`, (read) => read<boolean>('isCustodian', [custodian]), 'setCustodian', [
-      custodian,
-      true,
-    ]);
+    await step(
+      'clearingHouse',
+      `custodian ${custodian}`,
+      (read) => read<boolean>('isCustodian', [custodian]),
+      'setCustodian',
+      [custodian, true],
+    );
   }
   if (options.fees !== undefined) {
     const { flat, cashBps } = options.fees;
@@ -279,12 +335,13 @@ async function wire(deployer: Deployer, deployment: Deployment, options: DeployO
   }
   for (const setup of options.underlyings) await setUpUnderlying(setup);
   for (const { token, priceUnderlyingId, haircutBps, cap } of options.collateral ?? []) {
-    await step('vault', `collateral ${token}`, (read) => read<boolean>('isListed', [token]), 'addCollateral', [
-      token,
-      priceUnderlyingId,
-      haircutBps,
-      cap,
-    ]);
+    await step(
+      'vault',
+      `collateral ${token}`,
+      (read) => read<boolean>('isListed', [token]),
+      'addCollateral',
+      [token, priceUnderlyingId, haircutBps, cap],
+    );
   }
 
   async function setUpUnderlying(setup: OracleSetup): Promise<void> {
@@ -316,7 +373,8 @@ async function wire(deployer: Deployer, deployment: Deployment, options: DeployO
       await step(
         'fund',
         `fund's cap of underlying ${underlyingId}`,
-        async (read) => (await read<bigint>('capOf', [underlyingId])) === fundCap,
+        async (read) =>
+          (await read<readonly [bigint, bigint, number]>('capOf', [underlyingId]))[0] === fundCap,
         'setCap',
         [underlyingId, fundCap],
       );

@@ -24,6 +24,8 @@ export type ChainErrorCode =
   | 'WRONG_CHAIN'
   /** On a public chain somebody other than the deployer must own the contracts. */
   | 'GOVERNANCE_MISSING'
+  /** On a public chain the settlement asset must be named. */
+  | 'ASSET_MISSING'
   /** A deployed verifier accepts a forgery. */
   | 'VERIFIER_FORGEABLE'
   /** The local chain did not start, or ended too early. */

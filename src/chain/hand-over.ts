@@ -85,8 +85,7 @@ export async function handOver(
   ];
   const batch = [calls.map(({ target }) => target), calls.map(() => 0n), calls.map(({ data }) => data)];
   const id = await deployer.read<Hex>(abi, timelock, 'hashOperationBatch', [...batch, zeroHash, zeroHash]);
-  const state = (functionName: string): Promise<boolean> =>
-    deployer.read(abi, timelock, functionName, [id]);
+  const state = (functionName: string): Promise<boolean> => deployer.read(abi, timelock, functionName, [id]);
   await deployer.ensure('hand-over scheduled', () => state('isOperation'), {
     abi,
     address: timelock,

@@ -1,7 +1,7 @@
 /** A crashed market with accounts that were opened by real trades: the state from which each end-to-end scene starts. */
 import { readFileSync } from 'node:fs';
-import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import { type OpenedPair, openPair } from '../../scripts/lib/local-book.ts';
+import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import { revertReason } from '../../src/chain/reverts.ts';
 import { DEFAULT_LIQUIDATION_TERMS, type LiquidationTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
@@ -107,7 +107,10 @@ export async function startWorld(
 }
 
 /** Margin of positions at the newest round. */
-export function marginNow(protocol: LocalProtocol, positions: Parameters<typeof exactMargin>[0]): ExactMargin {
+export function marginNow(
+  protocol: LocalProtocol,
+  positions: Parameters<typeof exactMargin>[0],
+): ExactMargin {
   const { round, parameters } = protocol.market;
   return exactMargin(positions, round, parameters);
 }

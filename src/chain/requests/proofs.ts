@@ -15,7 +15,14 @@ export interface ProofArgument {
 }
 
 /** A proof that no verifier is asked about: where no proof is needed, calldata still has a place for one. */
-export const NO_PROOF: ProofArgument = { a: [0n, 0n], b: [[0n, 0n], [0n, 0n]], c: [0n, 0n] };
+export const NO_PROOF: ProofArgument = {
+  a: [0n, 0n],
+  b: [
+    [0n, 0n],
+    [0n, 0n],
+  ],
+  c: [0n, 0n],
+};
 
 /** A proof in the form of calldata, as numbers. */
 export function proofArgument({ a, b, c }: ProofCalldata): ProofArgument {

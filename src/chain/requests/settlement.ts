@@ -1,9 +1,9 @@
 /** Settlements: from an account with expired legs to the arguments of `ClearingHouse.settle`. */
 import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
-import { settlementContext } from '../../proof/witness/contexts.ts';
 import type { SettlementPrice } from '../../margin/exact/settlement.ts';
 import type { Leg } from '../../market/instrument.ts';
+import { settlementContext } from '../../proof/witness/contexts.ts';
 import { committedSettlement, settlementInput } from '../../proof/witness/settlement.ts';
 import { CAPACITIES, type Positions } from './market.ts';
 import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';

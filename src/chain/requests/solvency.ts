@@ -1,7 +1,7 @@
 /** Solvency proofs for withdrawals, trades and the end of auctions. */
 import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
-import { SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
+import { type SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import { CAPACITIES, type MarketView, type Positions } from './market.ts';
 import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
@@ -41,9 +41,13 @@ export async function proveSolvency(
   const { consumer, purpose, accountId, nonce, positions, cash, level } = request;
   const capacity = capacityFor(positions.legs.length, CAPACITIES.solvency);
   if (capacity === undefined) {
-    throw new ZkMarginError('TOO_MANY_LEGS', 'Reduce the account to 16 legs: no larger solvency proof exists.', {
-      field: 'positions.legs',
-    });
+    throw new ZkMarginError(
+      'TOO_MANY_LEGS',
+      'Reduce the account to 16 legs: no larger solvency proof exists.',
+      {
+        field: 'positions.legs',
+      },
+    );
   }
   const { calldata } = await prover.prove({
     circuit: `solvency-${capacity}`,

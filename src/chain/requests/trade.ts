@@ -151,5 +151,5 @@ async function sideOf(party: TradeParty, underlyingId: bigint): Promise<Omit<Tra
 
 function pointOf(party: TradeParty, side: Omit<TradeSideArgument, 'capacity'>): bigint {
   if (party.after === undefined || party.custody !== undefined) return 0n;
-  return openingPoint(side.newCommitment, side.opening.legs, side.opening.salt);
+  return openingPoint(side.newCommitment, side.opening);
 }

@@ -26,6 +26,7 @@ struct LiquidationState {
 /// @param cashTaken the slice's share of cash that is not reserved, signed
 /// @param equityTaken the slice's share of equity that is not reserved
 /// @param proceeds what the account is paid for it
+/// @param reservedAfter what is reserved afterwards: what was not for sale, and the proceeds
 struct Sale {
     int256 equity;
     uint256 target;
@@ -34,9 +35,11 @@ struct Sale {
     int256 cashTaken;
     uint256 equityTaken;
     uint256 proceeds;
+    uint256 reservedAfter;
 }
 
-/// @notice A takeover of a part of an account without equity.
+/// @notice A takeover of a part of an account without equity. Reserved cash goes with it like all other cash; nothing is reserved
+/// afterwards.
 /// @param subsidy what the taker is paid
 struct Takeover {
     int256 equity;
@@ -48,7 +51,8 @@ struct Takeover {
 
 /// @title Arithmetic of liquidations and auctions
 /// @notice Section 6 of docs/margin-model.md, to the unit. Every rounding is against who takes the slice.
-/// @dev With amounts below 2^98, scales below 2^64 and rates of at most 20,000, no product reaches 2^180.
+/// @dev With amounts below 2^96, scales below 2^64 and rates of at most 20,000, equity and target stay below 2^98, and no product reaches
+/// 2^200. Callers keep the rates within that: a factor that a stranger chooses could make `sale` revert.
 library LiquidationMath {
     /// @notice Equity covers what is asked for.
     error AccountHealthy(int256 equity, uint256 target);
@@ -85,7 +89,9 @@ library LiquidationMath {
 
     /// @notice A sale at a price factor. Selling the fraction f of what is not reserved for `d f (E - reserved)` brings the account to its target T when
     /// `f = (T - E) / (T - E + reserved + d (E - reserved))`.
-    /// @param factorBps d: price per unit of equity
+    /// Buffer included, an account above its requirement may still be below its target: whether it may be liquidated at all is the caller's
+    /// question.
+    /// @param factorBps d: price per unit of equity, at most 20,000
     /// @param maxScale most that the buyer wants, in 2^-40
     function sale(LiquidationState memory state, uint256 bufferBps, uint256 factorBps, uint256 maxScale)
         internal
@@ -101,13 +107,14 @@ library LiquidationMath {
         uint256 reserved = equity > state.reserved ? state.reserved : 0;
         uint256 saleable = equity - reserved;
         uint256 deficit = s.target - equity;
-        uint256 kept = saleable * factorBps / BASIS;
-        s.maxScale = state.scale * deficit / (deficit + reserved + kept);
+        // Nothing is rounded before the division: for small accounts that would sell more than they need.
+        s.maxScale = state.scale * deficit * BASIS / ((deficit + reserved) * BASIS + saleable * factorBps);
         s.scaleTaken = Math.min(s.maxScale, maxScale);
         if (s.scaleTaken == 0) revert SliceTooSmall();
         s.cashTaken = floorDiv((state.cash - int256(reserved)) * int256(s.scaleTaken), state.scale);
         s.equityTaken = Math.ceilDiv(saleable * s.scaleTaken, state.scale);
         s.proceeds = Math.ceilDiv(s.equityTaken * factorBps, BASIS);
+        s.reservedAfter = reserved + s.proceeds;
     }
 
     /// @notice A takeover. The subsidy of the whole account rises in a straight line from 0 to all that it lacks to its target.
@@ -131,6 +138,12 @@ library LiquidationMath {
     }
 
     /// @notice What cash and collateral must at least be to hold `heldScale` of these legs with equity at the target, rounded up.
+    /// @dev Give the figures of the proof, at the scale of the proof. Those of `atScale` have been rounded by up to a unit, and a vessel that holds
+    /// many times their scale would multiply that.
+    /// @param target of the proven requirement
+    /// @param mark proven
+    /// @param scale of the proof, at least 1
+    /// @param heldScale of the vessel, with the slice
     function vesselFloor(uint256 target, int256 mark, uint256 scale, uint256 heldScale) internal pure returns (int256) {
         return -floorDiv((mark - int256(target)) * int256(heldScale), scale);
     }
@@ -158,7 +171,7 @@ library LiquidationMath {
         returns (uint256 penalty)
     {
         uint256 quarters = equity >= requirement ? 3 : 4 * equity / requirement;
-        penalty = terms.penaltyBps[3 - Math.min(quarters, 3)];
+        penalty = terms.penaltyBps[3 - quarters];
         if (volatility >= terms.volatilityThreshold) penalty += terms.volatilityPenaltyBps;
     }
 

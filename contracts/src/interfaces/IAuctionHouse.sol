@@ -8,15 +8,21 @@ interface IAuctionHouse {
     /// @param commitEnd end of the commitments of sealed bids; equal to the start when there is no sealed stage
     /// @param revealEnd end of reveals
     /// @param publicStart from when on anyone may bid
+    /// @param startFactorBps least price factor of a sealed bid, in basis points
     struct Stages {
         uint64 auctionNumber;
         uint40 start;
         uint40 commitEnd;
         uint40 revealEnd;
         uint40 publicStart;
+        uint16 startFactorBps;
     }
 
     function stagesOf(uint256 accountId) external view returns (Stages memory stages);
+
+    /// @notice Reverts unless sealed bids can be executed now: between reveals and public bidding, at a young proof, for an account with equity
+    /// whose positions nothing else has changed. What fails after that is the bidder's doing.
+    function requireFillable(uint256 accountId) external view;
 
     /// @notice Executes a revealed bid at its own price factor. The sealed-bid stage alone may call, between the end of reveals and
     /// the start of public bidding.

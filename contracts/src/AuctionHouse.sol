@@ -1,0 +1,963 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {AuctionClaim, BidOrder, CancelRequest, TakeOverOrder} from "./interfaces/AuctionRequests.sol";
+import {Groth16Proof} from "./interfaces/Groth16.sol";
+import {IAuctionHouse, ISealedBidStage} from "./interfaces/IAuctionHouse.sol";
+import {Account, Coverage, IClearingHouse, SliceMove} from "./interfaces/IClearingHouse.sol";
+import {ICollateralVault} from "./interfaces/ICollateralVault.sol";
+import {ILiquidatorRegistry} from "./interfaces/ILiquidatorRegistry.sol";
+import {InsolvencyClaim, IProofGate, SolvencyClaim} from "./interfaces/IProofGate.sol";
+import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
+import {IRiskParameters, LiquidationTerms} from "./interfaces/IRiskParameters.sol";
+import {IWindDown} from "./interfaces/IWindDown.sol";
+import {LiquidationMath, LiquidationState, Sale, Takeover} from "./libraries/LiquidationMath.sol";
+import {OracleWords} from "./libraries/OracleWords.sol";
+import {ProofContext} from "./libraries/ProofContext.sol";
+
+/// @notice Terms by which bids of an auction are priced, as they were at its start. Shares are in basis points, times in seconds.
+struct BidTerms {
+    uint16 bufferBps;
+    uint16 startFactorBps;
+    uint16 fastFactorBps;
+    uint16 cuspFactorBps;
+    uint32 fastSeconds;
+    uint32 tailSeconds;
+    uint32 insolventSeconds;
+    uint32 maxProofAge;
+    uint16 backstopBps;
+    uint16 minBidBps;
+}
+
+/// @notice A running auction; all zero when none runs. Times are in seconds since 1970-01-01 UTC, money in 1e-6 USD.
+/// @dev Five slots, of which a bid writes one.
+/// @param number grows with each auction of any account
+/// @param startNonce nonce of the account at the start
+/// @param baseScale scale of the account at the start, and of all proofs
+/// @param reserved cash that bids have paid and that is not for sale
+/// @param insolventSince when the account was found to have no equity; 0 while it has some
+/// @param moves slices moved so far; each raises the account's nonce by one
+/// @param recordedAt when the figures below were recorded
+/// @param mark proven at the base scale, signed
+/// @param requirement proven at the base scale
+/// @param provenAt timestamp of the round of the proof
+/// @param round of the proof
+/// @param version of margin parameters and terms at the start
+/// @param publicStart from when on anyone may bid; the price curve starts there
+struct Auction {
+    uint64 number;
+    uint64 startNonce;
+    uint64 baseScale;
+    // The next slot.
+    uint128 reserved;
+    uint40 insolventSince;
+    uint32 moves;
+    uint40 recordedAt;
+    // The next slot.
+    int104 mark;
+    uint96 requirement;
+    uint40 provenAt;
+    // The next slot.
+    uint64 round;
+    uint64 version;
+    uint40 start;
+    uint40 publicStart;
+    uint16 commitSeconds;
+    uint16 revealSeconds;
+    BidTerms terms;
+}
+
+/// @notice What is asked for in a bid, whoever brings it.
+/// @param leastScale smallest part that may be taken unless it is all that is for sale
+struct BidQuote {
+    uint256 factorBps;
+    uint256 leastScale;
+    Sale sale;
+    LiquidationState state;
+}
+
+/// @title Auctions of accounts below their maintenance requirement
+/// @notice One auction per account. Anyone starts it with an insolvency proof. First registered liquidators may bid under seal; then anyone buys
+/// slices at a price that falls with time, until the account covers its requirement and the buffer. Accounts without equity
+/// are taken over for a subsidy that rises with time. `refresh` replaces the proven figures by newer or worse ones, `cancel` ends the
+/// auction with a proof of solvency.
+///
+/// Parameters and terms are those of the start for the whole auction.
+///
+/// **No bid voids another's work.** Proofs are made at the nonce and scale of the start, so that they stay valid while slices are sold; figures
+/// are brought to the present scale by arithmetic. All payments are bookings between accounts of the clearing house.
+/// @dev An insolvency proof shows one scenario that its maker picks. At one round a proof is only replaced by a worse one, and figures
+/// must have stood for a while before they can end an auction: whoever records a mild scenario, to get away cheaply, is overruled
+/// by anyone with the true one.
+contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
+    /// @notice Why an auction ended.
+    enum EndReason {
+        Sold,
+        TakenOver,
+        Recovered,
+        Covered,
+        Superseded,
+        Released
+    }
+
+    /// @notice An address is zero.
+    error ZeroAddress();
+    /// @notice There is no such account.
+    error UnknownAccount(uint256 accountId);
+    /// @notice The account has no positions.
+    error NoPositions(uint256 accountId);
+    /// @notice No auction of the account runs.
+    error NoAuction(uint256 accountId);
+    /// @notice An auction of the account runs already.
+    error AuctionRunning(uint256 accountId, uint64 auctionNumber);
+    /// @notice The auction is not the one that the order is for, or goes by another round.
+    error AuctionChanged(uint64 auctionNumber, uint64 round);
+    /// @notice A settlement has changed the positions: start anew.
+    error AuctionSuperseded(uint256 accountId);
+    /// @notice The order is too late.
+    error DeadlinePassed(uint256 deadline);
+    /// @notice Public bidding has not begun.
+    error PublicBiddingNotOpen(uint256 publicStart);
+    /// @notice The price curve has ended: restart the auction.
+    error AuctionExpired(uint256 expiredAt);
+    /// @notice The price curve has not ended.
+    error AuctionNotExpired(uint256 expiresAt);
+    /// @notice The proven round is too old to trade by: refresh it.
+    error ProofTooOld(uint256 provenAt);
+    /// @notice The sender is not a registered backstop.
+    error NotBackstop(address sender);
+    /// @notice The sender is not the sealed-bid stage.
+    error NotSealedBidStage(address sender);
+    /// @notice Sealed bids are executed after their reveals and before public bidding only.
+    error NotFillTime(uint256 revealEnd, uint256 publicStart);
+    /// @notice A sealed bid is below the curve's start.
+    error FactorBelowStart(uint256 factorBps, uint256 startFactorBps);
+    /// @notice The bid takes too small a part of what is for sale.
+    error BidTooSmall(uint256 scaleTaken, uint256 leastScale);
+    /// @notice Less would be taken than the order's limit.
+    error ScaleBelowLimit(uint256 scaleTaken, uint256 minScale);
+    /// @notice More would be paid than the order's limit.
+    error PaymentAboveLimit(uint256 payment, uint256 maxPayment);
+    /// @notice Less would be received than the order's limit.
+    error SubsidyBelowLimit(uint256 subsidy, uint256 minSubsidy);
+    /// @notice The proof is neither of a newer round nor worse for the account.
+    error NotWorse(uint64 round, uint64 recordedRound);
+    /// @notice The figures do not show the account below its requirement. That it is healthy, `cancel` shows.
+    error NotLiquidatable(int256 equity, uint256 requirement);
+    /// @notice The version is neither the auction's nor the one in force.
+    error WrongVersion(uint64 version);
+    /// @notice The proof assumes more cash than the account has with its fresh collateral.
+    error ProvenCashTooHigh(int256 provenCash, int256 available);
+    /// @notice The account does not reach its target yet.
+    error NotCovered(int256 equity, uint256 target);
+    /// @notice The figures have not stood for long enough to end the auction.
+    error FiguresTooNew(uint256 standsAt);
+    /// @notice The account lacked equity when a settlement changed its positions: until its proof is old, it is left to a new start.
+    error AwaitingNewStart(uint256 until);
+
+    /// @notice An auction began.
+    /// @param keeper who started it
+    /// @param figures recorded, and terms
+    /// @param state of the account before the fee
+    /// @param fee charged to the account
+    /// @param reward part of the fee for the keeper's account
+    event AuctionStarted(
+        uint256 indexed accountId,
+        uint64 indexed auctionNumber,
+        address indexed keeper,
+        Auction figures,
+        LiquidationState state,
+        uint256 fee,
+        uint256 rewardAccountId,
+        uint256 reward
+    );
+    /// @notice Newer or worse figures count from now on. A restart has moved `publicStart`.
+    event AuctionRefreshed(
+        uint256 indexed accountId,
+        uint64 indexed auctionNumber,
+        address indexed keeper,
+        uint64 round,
+        uint256 provenAt,
+        int256 mark,
+        uint256 requirement,
+        uint256 publicStart
+    );
+    /// @notice A bid was executed.
+    /// @param factorBps price factor
+    /// @param nonce of the account before
+    /// @param state of the account before, at its present scale
+    /// @param sale every figure of the sale
+    event BidExecuted(
+        uint256 indexed accountId,
+        uint256 indexed vesselId,
+        address indexed bidder,
+        uint64 auctionNumber,
+        uint64 round,
+        uint64 nonce,
+        uint256 factorBps,
+        LiquidationState state,
+        Sale sale
+    );
+    /// @notice A part of an account without equity was taken over.
+    /// @param coverage where the subsidy came from
+    event TakenOver(
+        uint256 indexed accountId,
+        uint256 indexed vesselId,
+        address indexed taker,
+        uint64 auctionNumber,
+        uint64 round,
+        uint64 nonce,
+        LiquidationState state,
+        Takeover takeover,
+        Coverage coverage
+    );
+    /// @notice The account was found to have no equity, or to have some again.
+    /// @param since from when on the subsidy rises; 0 for equity
+    /// @param deficit what the account lacks to an equity of 0
+    event InsolvencyMarked(uint256 indexed accountId, uint64 indexed auctionNumber, uint256 since, uint256 deficit);
+    /// @notice An auction ended. Without an auction here, the number is 0.
+    event AuctionEnded(uint256 indexed accountId, uint64 indexed auctionNumber, EndReason reason);
+    /// @notice The sealed-bid stage was set; zero for none.
+    event SealedBidStageSet(address indexed stage);
+
+    /// @notice Time between the end of reveals and public bidding in which sealed bids are executed, in seconds.
+    uint40 public constant FILL_SECONDS = 60;
+    /// @notice Figures can end an auction after this part of the largest proof age.
+    uint256 public constant STANDING_DIVISOR = 4;
+    /// @notice An account has reached its target when it lacks no more than this, and what one unit of scale makes, in 1e-6 USD: the rest
+    /// is rounding of collateral and slices.
+    uint256 public constant ROUNDING_SLACK = 10;
+
+    /// @notice Source of rounds.
+    IRiskOracle public immutable oracle;
+    /// @notice Source of versions and terms.
+    IRiskParameters public immutable parameters;
+    /// @notice Holder of accounts.
+    IClearingHouse public immutable house;
+    /// @notice Values collateral at fresh prices.
+    ICollateralVault public immutable vault;
+    /// @notice Judge of proofs.
+    IProofGate public immutable gate;
+    /// @notice List of backstops.
+    ILiquidatorRegistry public immutable registry;
+    /// @notice Where registered liquidators bid under seal; zero for none.
+    ISealedBidStage public sealedBidStage;
+    /// @notice Number of the last auction.
+    uint64 public auctionCount;
+    /// @notice When an account was last charged a fee; 0 for never.
+    mapping(uint256 accountId => uint256) public feeChargedAt;
+    mapping(uint256 accountId => Auction) private _auctions;
+
+    constructor(
+        address owner_,
+        IRiskOracle oracle_,
+        IRiskParameters parameters_,
+        IClearingHouse house_,
+        ICollateralVault vault_,
+        IProofGate gate_,
+        ILiquidatorRegistry registry_
+    ) Ownable(owner_) {
+        if (
+            address(oracle_) == address(0) || address(parameters_) == address(0) || address(house_) == address(0)
+                || address(vault_) == address(0) || address(gate_) == address(0) || address(registry_) == address(0)
+        ) revert ZeroAddress();
+        oracle = oracle_;
+        parameters = parameters_;
+        house = house_;
+        vault = vault_;
+        gate = gate_;
+        registry = registry_;
+    }
+
+    /// @notice Sets the sealed-bid stage, for auctions that start from now on. Owner only.
+    /// @param stage zero for none
+    function setSealedBidStage(ISealedBidStage stage) external onlyOwner nonReentrant {
+        sealedBidStage = stage;
+        emit SealedBidStageSet(address(stage));
+    }
+
+    // Start, refresh, restart
+
+    /// @notice Starts an auction of an account below its requirement. An auction that a settlement has superseded is replaced.
+    /// @dev Proof context: `ProofContext.insolvency(this, accountId, nonce, round, sender)`. Within the cool-off after a fee no second one is
+    /// charged, and no reward paid.
+    /// @param rewardAccountId receives the reward; any account that exists
+    /// @return auctionNumber of the new auction
+    function start(AuctionClaim calldata claim, uint256 rewardAccountId, Groth16Proof calldata proof)
+        external
+        nonReentrant
+        returns (uint64 auctionNumber)
+    {
+        uint256 accountId = claim.accountId;
+        Account memory account = house.getAccount(accountId);
+        if (account.owner == address(0)) revert UnknownAccount(accountId);
+        if (account.scale == 0) revert NoPositions(accountId);
+        Auction memory previous = _auctions[accountId];
+        if (previous.number != 0) {
+            if (!_isSuperseded(previous, account)) revert AuctionRunning(accountId, previous.number);
+            emit AuctionEnded(accountId, previous.number, EndReason.Superseded);
+        }
+        uint64 version = parameters.versionOf(account.underlyingId);
+        _requireInsolvency(claim, account, account.scale, version, account.nonce, proof);
+        LiquidationState memory state = _stateOf(account, accountId, claim.mark, claim.requirement, 0);
+        int256 equity = _requireLiquidatable(state);
+
+        LiquidationTerms memory terms = parameters.termsAt(account.underlyingId, version);
+        Auction memory auction = _newAuction(claim, account, version, terms, equity > 0);
+        // The clock of subsidies goes on only within one auction; the mark of the previous one is needed to clear its deficit.
+        auction.insolventSince = previous.insolventSince == 0 ? 0 : auction.start;
+        _auctions[accountId] = auction;
+        auctionNumber = auction.number;
+        if (!account.inAuction) house.setInAuction(accountId, true);
+        (uint256 fee, uint256 reward) = _chargeFee(accountId, account.underlyingId, state, terms, rewardAccountId);
+        emit AuctionStarted(accountId, auctionNumber, msg.sender, auction, state, fee, rewardAccountId, reward);
+        _markInsolvency(accountId, equity);
+    }
+
+    /// @notice Replaces the proven figures by those of a newer round, or by worse ones of the same round; anyone may.
+    /// @dev Proof context: `ProofContext.insolvency(this, accountId, startNonce, round, sender)`; commitment and scale are those of the start.
+    /// Worse means that requirement less mark is larger: the account's cash is the same for both.
+    function refresh(AuctionClaim calldata claim, Groth16Proof calldata proof) external nonReentrant {
+        _refresh(claim, proof, false);
+    }
+
+    /// @notice A refresh after the price curve has ended, which starts it anew; figures that are as bad as those recorded suffice.
+    /// @dev No fee is charged and no reward paid.
+    function restart(AuctionClaim calldata claim, Groth16Proof calldata proof) external nonReentrant {
+        _refresh(claim, proof, true);
+    }
+
+    /// @notice Starts the clock of subsidies when deposits or collateral have left the account without equity by the recorded figures,
+    /// stops it when they have given it some, and reports what it lacks; anyone may.
+    function poke(uint256 accountId) external nonReentrant {
+        (Auction memory auction, Account memory account) = _running(accountId);
+        _requireYoung(auction, account.underlyingId);
+        _markInsolvency(accountId, LiquidationMath.equityOf(_present(accountId, auction, account)));
+    }
+
+    // Bids
+
+    /// @notice Buys a slice of an account with equity. The sender is the bidder, and owns the vessel.
+    /// @dev A bid leaves nothing of what is for sale, or at least the smallest part that the next bid may take: what it wants is cut for that.
+    /// @return quote every figure of the sale
+    function bid(BidOrder calldata order) external nonReentrant returns (BidQuote memory quote) {
+        if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
+        (Auction memory auction, Account memory account) =
+            _expected(order.accountId, order.auctionNumber, order.round);
+        if (order.asBackstop) _requireBackstop();
+        quote = _quoteBid(order.accountId, auction, account, order.maxScale, order.asBackstop);
+        uint256 scaleTaken = quote.sale.scaleTaken;
+        _requireSize(scaleTaken, quote.sale.maxScale, quote.leastScale, order.minScale);
+        if (quote.sale.proceeds > order.maxPayment) {
+            revert PaymentAboveLimit(quote.sale.proceeds, order.maxPayment);
+        }
+        _sell(order.accountId, auction, account, msg.sender, order.vesselId, quote);
+    }
+
+    /// @inheritdoc IAuctionHouse
+    function fillSealed(uint256 accountId, address bidder, uint256 vesselId, uint256 factorBps, uint256 maxScale)
+        external
+        nonReentrant
+        returns (uint256 scaleTaken)
+    {
+        if (msg.sender != address(sealedBidStage)) revert NotSealedBidStage(msg.sender);
+        // An earlier bid may have ended the auction.
+        if (_auctions[accountId].number == 0) return 0;
+        (Auction memory auction, Account memory account) = _fillable(accountId);
+        if (factorBps < auction.terms.startFactorBps) {
+            revert FactorBelowStart(factorBps, auction.terms.startFactorBps);
+        }
+        BidQuote memory quote;
+        quote.state = _present(accountId, auction, account);
+        if (_isCovered(quote.state, auction.terms.bufferBps)) return 0;
+        quote.factorBps = factorBps;
+        _price(quote, auction.terms, maxScale);
+        _sell(accountId, auction, account, bidder, vesselId, quote);
+        return quote.sale.scaleTaken;
+    }
+
+    /// @notice Takes over a slice of an account without equity, for a subsidy from the waterfall. The sender owns the vessel.
+    /// @dev When nobody has marked the account as insolvent yet, the subsidy is 0.
+    /// @return takeover every figure of it
+    function takeOver(TakeOverOrder calldata order) external nonReentrant returns (Takeover memory takeover) {
+        if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
+        (Auction memory auction, Account memory account) =
+            _expected(order.accountId, order.auctionNumber, order.round);
+        if (order.asBackstop) _requireBackstop();
+        LiquidationState memory state;
+        uint256 leastScale;
+        (takeover, leastScale, state) =
+            _quoteTakeOver(order.accountId, auction, account, order.maxScale, order.asBackstop);
+        _requireSize(takeover.scaleTaken, account.scale, leastScale, order.minScale);
+        if (takeover.subsidy < order.minSubsidy) revert SubsidyBelowLimit(takeover.subsidy, order.minSubsidy);
+        Coverage memory coverage = _takeOver(order, auction, account, takeover);
+        _emitTakenOver(order, auction, account.nonce, state, takeover, coverage);
+        if (takeover.scaleTaken == account.scale) {
+            _end(order.accountId, auction.number, EndReason.TakenOver);
+        } else {
+            // What remains lacks its share of what was lacking.
+            uint256 rest = account.scale - takeover.scaleTaken;
+            _markInsolvency(order.accountId, LiquidationMath.floorDiv(takeover.equity * int256(rest), account.scale));
+        }
+    }
+
+    // Ends
+
+    /// @notice Ends an auction with a proof that the account covers its maintenance requirement; anyone may bring it.
+    /// @dev Context: `ProofContext.solvency(this, RECOVERY, accountId, nonce, round)`, at the account's present nonce, commitment and scale. An
+    /// auction that a settlement has superseded is ended in the same way.
+    function cancel(CancelRequest calldata request, Groth16Proof calldata proof) external nonReentrant {
+        uint256 accountId = request.accountId;
+        Auction memory auction = _auctions[accountId];
+        if (auction.number == 0) revert NoAuction(accountId);
+        Account memory account = house.getAccount(accountId);
+        if (request.version != auction.version && request.version != parameters.versionOf(account.underlyingId)) {
+            revert WrongVersion(request.version);
+        }
+        // Collateral with a stale price counts for nothing here. The vault's values are below 2^96.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        int256 available = account.cash + int256(vault.valueOf(accountId, true));
+        if (request.provenCash > available) revert ProvenCashTooHigh(request.provenCash, available);
+        gate.requireSolvency(
+            SolvencyClaim({
+                commitment: account.commitment,
+                scale: account.scale,
+                underlyingId: account.underlyingId,
+                version: request.version,
+                round: request.round,
+                cash: request.provenCash,
+                level: MAINTENANCE_LEVEL,
+                context: ProofContext.solvency(
+                    address(this), ProofContext.RECOVERY, accountId, account.nonce, request.round
+                ),
+                capacity: request.capacity
+            }),
+            proof
+        );
+        _end(accountId, auction.number, EndReason.Recovered);
+    }
+
+    /// @notice Ends an auction without a proof; anyone may. The account reaches its target by figures that are young and have stood for a
+    /// while, or a settlement has superseded the auction, or an earlier auction house has left the account marked.
+    function close(uint256 accountId) external nonReentrant {
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
+        if (auction.number == 0) {
+            if (!account.inAuction) revert NoAuction(accountId);
+            house.setPendingDeficit(accountId, 0);
+            _end(accountId, 0, EndReason.Released);
+            return;
+        }
+        if (_isSuperseded(auction, account)) {
+            uint256 until = uint256(auction.provenAt) + auction.terms.maxProofAge;
+            if (auction.insolventSince != 0 && block.timestamp <= until) revert AwaitingNewStart(until);
+            _end(accountId, auction.number, EndReason.Superseded);
+            return;
+        }
+        _requireYoung(auction, account.underlyingId);
+        uint256 standsAt = _standsAt(auction);
+        if (block.timestamp < standsAt) revert FiguresTooNew(standsAt);
+        LiquidationState memory state = _present(accountId, auction, account);
+        if (!_isCovered(state, auction.terms.bufferBps)) {
+            revert NotCovered(
+                LiquidationMath.equityOf(state),
+                LiquidationMath.targetOf(state.requirement, auction.terms.bufferBps)
+            );
+        }
+        _end(accountId, auction.number, EndReason.Covered);
+    }
+
+    // Views
+
+    /// @notice An account's running auction; all zero when none runs.
+    function auctionOf(uint256 accountId) external view returns (Auction memory) {
+        return _auctions[accountId];
+    }
+
+    /// @inheritdoc IAuctionHouse
+    function stagesOf(uint256 accountId) external view returns (Stages memory stages) {
+        Auction storage auction = _auctions[accountId];
+        stages.auctionNumber = auction.number;
+        stages.start = auction.start;
+        stages.commitEnd = auction.start + auction.commitSeconds;
+        stages.revealEnd = stages.commitEnd + auction.revealSeconds;
+        stages.publicStart = auction.publicStart;
+        stages.startFactorBps = auction.terms.startFactorBps;
+    }
+
+    /// @inheritdoc IAuctionHouse
+    function requireFillable(uint256 accountId) external view {
+        (Auction memory auction, Account memory account) = _fillable(accountId);
+        int256 equity = LiquidationMath.equityOf(_present(accountId, auction, account));
+        if (equity <= 0) revert LiquidationMath.NoEquity(equity);
+    }
+
+    /// @notice What a bid would come to now; reverts as the bid would.
+    /// @param maxScale most that is wanted, in 2^-40
+    /// @param asBackstop whether at the backstops' discount
+    function quoteBid(uint256 accountId, uint256 maxScale, bool asBackstop)
+        external
+        view
+        returns (BidQuote memory quote)
+    {
+        (Auction memory auction, Account memory account) = _running(accountId);
+        return _quoteBid(accountId, auction, account, maxScale, asBackstop);
+    }
+
+    /// @notice What a takeover would come to now; reverts as the takeover would.
+    /// @param maxScale most that is wanted, in 2^-40
+    /// @param asBackstop whether as a backstop
+    /// @return takeover every figure of it
+    /// @return leastScale smallest part that may be taken unless it is all
+    function quoteTakeOver(uint256 accountId, uint256 maxScale, bool asBackstop)
+        external
+        view
+        returns (Takeover memory takeover, uint256 leastScale)
+    {
+        (Auction memory auction, Account memory account) = _running(accountId);
+        (takeover, leastScale,) = _quoteTakeOver(accountId, auction, account, maxScale, asBackstop);
+    }
+
+    /// @notice What cash and fresh collateral a vessel must at least have after a bid, by the recorded figures, in 1e-6 USD, signed.
+    /// @param heldScale of the vessel, with the slice, in 2^-40
+    function vesselFloorOf(uint256 accountId, uint256 heldScale) external view returns (int256) {
+        (Auction memory auction,) = _running(accountId);
+        return _vesselFloor(auction, heldScale);
+    }
+
+    // Internals: start and refresh
+
+    /// @dev Level of a solvency proof at the maintenance requirement, in 2^-12.
+    uint16 private constant MAINTENANCE_LEVEL = 4096;
+
+    function _newAuction(
+        AuctionClaim calldata claim,
+        Account memory account,
+        uint64 version,
+        LiquidationTerms memory terms,
+        bool hasEquity
+    ) private returns (Auction memory auction) {
+        auction.number = ++auctionCount;
+        auction.startNonce = account.nonce;
+        auction.baseScale = account.scale;
+        auction.version = version;
+        auction.start = uint40(block.timestamp);
+        auction.publicStart = auction.start;
+        _record(auction, claim, account.underlyingId);
+        // Without equity there is no price that sealed bids could name.
+        if (hasEquity && terms.commitSeconds != 0 && _hasLiquidators()) {
+            auction.commitSeconds = SafeCast.toUint16(terms.commitSeconds);
+            auction.revealSeconds = SafeCast.toUint16(terms.revealSeconds);
+            auction.publicStart += auction.commitSeconds + auction.revealSeconds + FILL_SECONDS;
+        }
+        auction.terms = BidTerms({
+            bufferBps: terms.bufferBps,
+            startFactorBps: terms.startFactorBps,
+            fastFactorBps: terms.fastFactorBps,
+            cuspFactorBps: terms.cuspFactorBps,
+            fastSeconds: terms.fastSeconds,
+            tailSeconds: terms.tailSeconds,
+            insolventSeconds: terms.insolventSeconds,
+            maxProofAge: terms.maxProofAge,
+            backstopBps: terms.backstopBps,
+            minBidBps: terms.minBidBps
+        });
+    }
+
+    function _hasLiquidators() private view returns (bool) {
+        return address(sealedBidStage) != address(0) && sealedBidStage.hasLiquidators();
+    }
+
+    function _chargeFee(
+        uint256 accountId,
+        uint32 underlyingId,
+        LiquidationState memory state,
+        LiquidationTerms memory terms,
+        uint256 rewardAccountId
+    ) private returns (uint256 fee, uint256 reward) {
+        uint256 chargedAt = feeChargedAt[accountId];
+        if (chargedAt != 0 && block.timestamp < chargedAt + terms.coolOffSeconds) return (0, 0);
+        (fee, reward) = LiquidationMath.startFee(state, terms, oracle.volatilityIndex(underlyingId));
+        if (fee == 0) return (0, 0);
+        feeChargedAt[accountId] = block.timestamp;
+        house.chargeFee(accountId, fee, rewardAccountId, reward);
+    }
+
+    function _refresh(AuctionClaim calldata claim, Groth16Proof calldata proof, bool isRestart) private {
+        uint256 accountId = claim.accountId;
+        (Auction memory auction, Account memory account) = _running(accountId);
+        if (isRestart) {
+            uint256 expiresAt = uint256(auction.publicStart) + auction.terms.tailSeconds;
+            if (block.timestamp <= expiresAt) revert AuctionNotExpired(expiresAt);
+            auction.publicStart = uint40(block.timestamp);
+        }
+        _requireNewerOrWorse(claim, auction, isRestart);
+        _requireInsolvency(claim, account, auction.baseScale, auction.version, auction.startNonce, proof);
+        // Equity that deposits brought meanwhile stops the clock, even if the new figures take it away again.
+        if (auction.insolventSince != 0 && LiquidationMath.equityOf(_present(accountId, auction, account)) > 0) {
+            auction.insolventSince = uint40(block.timestamp);
+        }
+        _record(auction, claim, account.underlyingId);
+        _auctions[accountId] = auction;
+        int256 equity = _requireLiquidatable(_present(accountId, auction, account));
+        emit AuctionRefreshed(
+            accountId,
+            auction.number,
+            msg.sender,
+            claim.round,
+            auction.provenAt,
+            claim.mark,
+            claim.requirement,
+            auction.publicStart
+        );
+        _markInsolvency(accountId, equity);
+    }
+
+    function _requireNewerOrWorse(AuctionClaim calldata claim, Auction memory auction, bool isRestart) private pure {
+        if (claim.round > auction.round) return;
+        // Absolute values below 2^96, which the gate makes sure of for the claim before anything is recorded.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        int256 severity = int256(claim.requirement) - claim.mark;
+        int256 recorded = int256(uint256(auction.requirement)) - auction.mark;
+        bool bad = severity > recorded || (isRestart && severity == recorded);
+        if (claim.round != auction.round || !bad) revert NotWorse(claim.round, auction.round);
+    }
+
+    function _requireInsolvency(
+        AuctionClaim calldata claim,
+        Account memory account,
+        uint64 scale,
+        uint64 version,
+        uint64 nonce,
+        Groth16Proof calldata proof
+    ) private view {
+        gate.requireInsolvency(
+            InsolvencyClaim({
+                commitment: account.commitment,
+                scale: scale,
+                underlyingId: account.underlyingId,
+                version: version,
+                round: claim.round,
+                mark: claim.mark,
+                requirement: claim.requirement,
+                context: ProofContext.insolvency(address(this), claim.accountId, nonce, claim.round, msg.sender),
+                capacity: claim.capacity
+            }),
+            proof
+        );
+    }
+
+    /// @dev The gate has accepted the claim: its round is the newest, its numbers are below 2^96.
+    function _record(Auction memory auction, AuctionClaim calldata claim, uint32 underlyingId) private view {
+        auction.round = claim.round;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        auction.mark = int104(claim.mark);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        auction.requirement = uint96(claim.requirement);
+        (uint256 word,) = oracle.latestUnderlyingWord(underlyingId);
+        // A field of 40 bits.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        auction.provenAt = uint40(OracleWords.timestamp(word));
+        auction.recordedAt = uint40(block.timestamp);
+    }
+
+    /// @dev Starts or stops the clock of subsidies, and tells the clearing house what the account lacks.
+    function _markInsolvency(uint256 accountId, int256 equity) private {
+        Auction storage auction = _auctions[accountId];
+        uint40 since = auction.insolventSince;
+        if (equity > 0) {
+            if (since == 0) return;
+            auction.insolventSince = 0;
+            emit InsolvencyMarked(accountId, auction.number, 0, 0);
+            house.setPendingDeficit(accountId, 0);
+            return;
+        }
+        if (since == 0) {
+            since = uint40(block.timestamp);
+            auction.insolventSince = since;
+        }
+        // Not positive.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint256 deficit = uint256(-equity);
+        emit InsolvencyMarked(accountId, auction.number, since, deficit);
+        house.setPendingDeficit(accountId, deficit);
+    }
+
+    function _end(uint256 accountId, uint64 auctionNumber, EndReason reason) private {
+        bool marked = _auctions[accountId].insolventSince != 0;
+        delete _auctions[accountId];
+        emit AuctionEnded(accountId, auctionNumber, reason);
+        if (marked) house.setPendingDeficit(accountId, 0);
+        house.setInAuction(accountId, false);
+    }
+
+    // Internals: bids
+
+    function _quoteBid(
+        uint256 accountId,
+        Auction memory auction,
+        Account memory account,
+        uint256 maxScale,
+        bool asBackstop
+    ) private view returns (BidQuote memory quote) {
+        _requireYoung(auction, account.underlyingId);
+        quote.factorBps = _factorOf(auction, asBackstop);
+        quote.state = _present(accountId, auction, account);
+        _price(quote, auction.terms, maxScale);
+    }
+
+    /// @dev Leaves no rest that is smaller than what the next bid may take.
+    function _price(BidQuote memory quote, BidTerms memory terms, uint256 maxScale) private pure {
+        Sale memory sale = LiquidationMath.sale(quote.state, terms.bufferBps, quote.factorBps, maxScale);
+        quote.leastScale = Math.ceilDiv(sale.maxScale * terms.minBidBps, LiquidationMath.BASIS);
+        uint256 rest = sale.maxScale - sale.scaleTaken;
+        if (rest != 0 && rest < quote.leastScale) {
+            sale = LiquidationMath.sale(
+                quote.state, terms.bufferBps, quote.factorBps, sale.maxScale - quote.leastScale
+            );
+        }
+        quote.sale = sale;
+    }
+
+    function _factorOf(Auction memory auction, bool asBackstop) private view returns (uint256) {
+        BidTerms memory terms = auction.terms;
+        if (asBackstop) return LiquidationMath.BASIS - terms.backstopBps;
+        _requirePublic(auction);
+        uint256 elapsed = block.timestamp - auction.publicStart;
+        if (elapsed > terms.tailSeconds) revert AuctionExpired(uint256(auction.publicStart) + terms.tailSeconds);
+        LiquidationTerms memory curve;
+        curve.startFactorBps = terms.startFactorBps;
+        curve.fastFactorBps = terms.fastFactorBps;
+        curve.cuspFactorBps = terms.cuspFactorBps;
+        curve.fastSeconds = terms.fastSeconds;
+        curve.tailSeconds = terms.tailSeconds;
+        return LiquidationMath.factorAt(curve, elapsed);
+    }
+
+    function _sell(
+        uint256 accountId,
+        Auction memory auction,
+        Account memory account,
+        address bidder,
+        uint256 vesselId,
+        BidQuote memory quote
+    ) private {
+        Sale memory sale = quote.sale;
+        // The clearing house keeps cash, of which this is a part, below 2^96.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _bookMove(accountId, uint128(sale.reservedAfter));
+        SliceMove memory slice = _sliceOf(accountId, auction, bidder, vesselId, sale.scaleTaken, sale.cashTaken);
+        slice.traderProceeds = sale.proceeds;
+        house.moveSlice(slice);
+        emit BidExecuted(
+            accountId,
+            vesselId,
+            bidder,
+            auction.number,
+            auction.round,
+            account.nonce,
+            quote.factorBps,
+            quote.state,
+            sale
+        );
+        if (sale.scaleTaken == sale.maxScale && block.timestamp >= _standsAt(auction)) {
+            _end(accountId, auction.number, EndReason.Sold);
+        } else if (auction.insolventSince != 0) {
+            _markInsolvency(accountId, sale.equity);
+        }
+    }
+
+    function _quoteTakeOver(
+        uint256 accountId,
+        Auction memory auction,
+        Account memory account,
+        uint256 maxScale,
+        bool asBackstop
+    ) private view returns (Takeover memory takeover, uint256 leastScale, LiquidationState memory state) {
+        _requireYoung(auction, account.underlyingId);
+        if (!asBackstop) _requirePublic(auction);
+        BidTerms memory terms = auction.terms;
+        state = _present(accountId, auction, account);
+        uint256 elapsed = auction.insolventSince == 0 ? 0 : block.timestamp - auction.insolventSince;
+        leastScale = Math.ceilDiv(state.scale * terms.minBidBps, LiquidationMath.BASIS);
+        uint256 wanted = Math.min(maxScale, state.scale);
+        if (wanted != state.scale && state.scale - wanted < leastScale) wanted = state.scale - leastScale;
+        takeover = LiquidationMath.takeover(state, terms.bufferBps, elapsed, terms.insolventSeconds, wanted);
+    }
+
+    function _takeOver(
+        TakeOverOrder calldata order,
+        Auction memory auction,
+        Account memory account,
+        Takeover memory takeover
+    ) private returns (Coverage memory) {
+        _bookMove(order.accountId, 0);
+        SliceMove memory slice = _sliceOf(
+            order.accountId, auction, msg.sender, order.vesselId, takeover.scaleTaken, takeover.cashTaken
+        );
+        slice.subsidy = takeover.subsidy;
+        return house.moveSlice(slice);
+    }
+
+    function _emitTakenOver(
+        TakeOverOrder calldata order,
+        Auction memory auction,
+        uint64 nonce,
+        LiquidationState memory state,
+        Takeover memory takeover,
+        Coverage memory coverage
+    ) private {
+        emit TakenOver(
+            order.accountId,
+            order.vesselId,
+            msg.sender,
+            auction.number,
+            auction.round,
+            nonce,
+            state,
+            takeover,
+            coverage
+        );
+    }
+
+    function _bookMove(uint256 accountId, uint128 reserved) private {
+        Auction storage auction = _auctions[accountId];
+        auction.moves += 1;
+        auction.reserved = reserved;
+    }
+
+    function _sliceOf(
+        uint256 accountId,
+        Auction memory auction,
+        address keeper,
+        uint256 vesselId,
+        uint256 scaleTaken,
+        int256 cashTaken
+    ) private view returns (SliceMove memory slice) {
+        slice.accountId = accountId;
+        slice.vesselId = vesselId;
+        slice.keeper = keeper;
+        // At most the account's scale.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        slice.scaleTaken = uint64(scaleTaken);
+        slice.cashTaken = cashTaken;
+        slice.vesselFloor = _vesselFloor(auction, house.getAccount(vesselId).scale + scaleTaken);
+    }
+
+    /// @dev From the figures of the proof, at its scale: those at the present scale are rounded.
+    function _vesselFloor(Auction memory auction, uint256 heldScale) private pure returns (int256) {
+        return LiquidationMath.vesselFloor(
+            LiquidationMath.targetOf(auction.requirement, auction.terms.bufferBps),
+            auction.mark,
+            auction.baseScale,
+            heldScale
+        );
+    }
+
+    // Internals: checks and state
+
+    function _expected(uint256 accountId, uint64 auctionNumber, uint64 round)
+        private
+        view
+        returns (Auction memory auction, Account memory account)
+    {
+        (auction, account) = _running(accountId);
+        if (auction.number != auctionNumber || auction.round != round) {
+            revert AuctionChanged(auction.number, auction.round);
+        }
+    }
+
+    function _running(uint256 accountId) private view returns (Auction memory auction, Account memory account) {
+        auction = _auctions[accountId];
+        if (auction.number == 0) revert NoAuction(accountId);
+        account = house.getAccount(accountId);
+        if (_isSuperseded(auction, account)) revert AuctionSuperseded(accountId);
+    }
+
+    function _fillable(uint256 accountId) private view returns (Auction memory auction, Account memory account) {
+        (auction, account) = _running(accountId);
+        uint256 revealEnd = uint256(auction.start) + auction.commitSeconds + auction.revealSeconds;
+        if (block.timestamp <= revealEnd || block.timestamp >= auction.publicStart) {
+            revert NotFillTime(revealEnd, auction.publicStart);
+        }
+        _requireYoung(auction, account.underlyingId);
+    }
+
+    function _isSuperseded(Auction memory auction, Account memory account) private pure returns (bool) {
+        return account.nonce != auction.startNonce + auction.moves;
+    }
+
+    function _requirePublic(Auction memory auction) private view {
+        if (block.timestamp < auction.publicStart) revert PublicBiddingNotOpen(auction.publicStart);
+    }
+
+    function _requireBackstop() private view {
+        if (!registry.isBackstop(msg.sender)) revert NotBackstop(msg.sender);
+    }
+
+    /// @dev The last round of an underlying that is wound down stays young: there will be no other.
+    function _requireYoung(Auction memory auction, uint32 underlyingId) private view {
+        if (block.timestamp <= uint256(auction.provenAt) + auction.terms.maxProofAge) return;
+        bool isLast = auction.round == oracle.latestRound(underlyingId)
+            && IWindDown(address(oracle)).isWoundDown(underlyingId);
+        if (!isLast) revert ProofTooOld(auction.provenAt);
+    }
+
+    function _standsAt(Auction memory auction) private pure returns (uint256) {
+        return uint256(auction.recordedAt) + auction.terms.maxProofAge / STANDING_DIVISOR;
+    }
+
+    function _requireSize(uint256 scaleTaken, uint256 whole, uint256 leastScale, uint256 minScale) private pure {
+        if (scaleTaken < leastScale && scaleTaken != whole) revert BidTooSmall(scaleTaken, leastScale);
+        if (scaleTaken < minScale) revert ScaleBelowLimit(scaleTaken, minScale);
+    }
+
+    function _requireLiquidatable(LiquidationState memory state) private pure returns (int256 equity) {
+        equity = LiquidationMath.equityOf(state);
+        // Below 2^96.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (equity >= int256(state.requirement)) revert NotLiquidatable(equity, state.requirement);
+    }
+
+    function _isCovered(LiquidationState memory state, uint256 bufferBps) private pure returns (bool) {
+        int256 equity = LiquidationMath.equityOf(state);
+        uint256 target = LiquidationMath.targetOf(state.requirement, bufferBps);
+        uint256 slack = ROUNDING_SLACK + target / state.scale;
+        // Positive, and below 2^99.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return equity > 0 && uint256(equity) + slack >= target;
+    }
+
+    /// @dev The account as it stands, with the recorded figures at its present scale.
+    function _present(uint256 accountId, Auction memory auction, Account memory account)
+        private
+        view
+        returns (LiquidationState memory)
+    {
+        (int256 mark, uint256 requirement) =
+            LiquidationMath.atScale(auction.mark, auction.requirement, auction.baseScale, account.scale);
+        return _stateOf(account, accountId, mark, requirement, auction.reserved);
+    }
+
+    function _stateOf(
+        Account memory account,
+        uint256 accountId,
+        int256 mark,
+        uint256 requirement,
+        uint256 reserved
+    ) private view returns (LiquidationState memory) {
+        return LiquidationState({
+            cash: account.cash,
+            collateral: house.collateralValueOf(accountId),
+            mark: mark,
+            requirement: requirement,
+            scale: account.scale,
+            reserved: reserved
+        });
+    }
+}

@@ -155,9 +155,11 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
     registry,
   ]);
   const auctionHouse = await deployer.deploy('auctionHouse', 'AuctionHouse', [
+    owner,
     oracle,
     parameters,
     clearingHouse,
+    vault,
     gate,
     registry,
   ]);
@@ -307,8 +309,8 @@ async function wire(deployer: Deployer, deployment: Deployment, options: DeployO
   await step(
     'auctionHouse',
     'sealed-bid stage set',
-    async (read) => (await read('sealedBids')) === sealedBids,
-    'setSealedBids',
+    async (read) => (await read('sealedBidStage')) === sealedBids,
+    'setSealedBidStage',
     [sealedBids],
   );
   for (const custodian of options.custodians ?? []) {

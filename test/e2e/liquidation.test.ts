@@ -117,7 +117,6 @@ describe('a liquidation backed by a proof', () => {
         mark: order.mark,
         requirement: order.requirement,
         scale: before.scale,
-        reserved: 0n,
       },
       integerTerms(protocol.terms),
       volatilityIndex,

@@ -12,7 +12,6 @@ import {
 } from './deployment-options.ts';
 import { ChainError, DevelopmentKeyError } from './errors.ts';
 import { type GovernanceSetup, handOver } from './hand-over.ts';
-import { acceptedForgeries } from './verifier-check.ts';
 
 export type { DeployerWallet } from './deployer.ts';
 
@@ -235,6 +234,8 @@ async function checkVerifiers(
   isLocal: boolean,
   keyDirectory: string | undefined,
 ): Promise<void> {
+  // Loads the curve's code, which takes a while.
+  const { acceptedForgeries } = await import('./verifier-check.ts');
   const roots = keyDirectory === undefined ? {} : { keys: keyDirectory };
   for (const [role, address] of Object.entries(verifiers)) {
     const [circuit, batch] = role.split(' ') as [string, string | undefined];

@@ -16,9 +16,10 @@ import {
 } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { invR, modR } from '../../src/proof/field.ts';
+import { openingEvaluation } from '../../src/proof/opening.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { settlementInput } from '../../src/proof/witness/settlement.ts';
-import { openingEvaluation, transferInput } from '../../src/proof/witness/transfer.ts';
+import { transferInput } from '../../src/proof/witness/transfer.ts';
 import { commitElements } from './tampering.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 41);
@@ -258,10 +259,10 @@ describe('lies to transfer', () => {
       try {
         judge(claim);
         expect(circuit.signal(witness, 'evaluationA')).toBe(
-          openingEvaluation(points.a, packed[2]!, salts[2]),
+          openingEvaluation(points.a, { legs: packed[2]!, salt: salts[2] }),
         );
         expect(circuit.signal(witness, 'evaluationB')).toBe(
-          openingEvaluation(points.b, packed[3]!, salts[3]),
+          openingEvaluation(points.b, { legs: packed[3]!, salt: salts[3] }),
         );
       } catch (error) {
         throw new Error(`seed ${SEED}, trial ${trial}: ${lies.join(', ')} went through`, { cause: error });

@@ -134,7 +134,15 @@ describe('deployProtocol', () => {
     const proposer = await timelock<`0x${string}`>('PROPOSER_ROLE');
     expect(await timelock('hasRole', [proposer, governance.governors[0]])).toBe(true);
     expect(await timelock('hasRole', [proposer, wallet.account.address])).toBe(false);
-    for (const role of ['oracle', 'parameters', 'vault', 'fund', 'clearingHouse', 'auctionHouse'] as const) {
+    for (const role of [
+      'oracle',
+      'parameters',
+      'vault',
+      'fund',
+      'clearingHouse',
+      'auctionHouse',
+      'sealedBids',
+    ] as const) {
       const owner = await client.readContract({
         address: governed[role],
         abi: abis[role],

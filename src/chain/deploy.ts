@@ -33,8 +33,31 @@ export const GATE_CIRCUITS = [
 /** Circuits with a verifier of batches. */
 export const BATCH_CIRCUITS = ['insolvency-8', 'insolvency-32'] as const;
 
+/** Money of the sealed-bid stage, 1e-6 units. */
+export interface SealedBidSettings {
+  /** Least stake of a registered liquidator. */
+  readonly minimumStake: bigint;
+  /** Part of the stake that each sealed bid locks. */
+  readonly bond: bigint;
+}
+
+/** A bid that is not honoured costs 1,000 USD; a liquidator may have ten at a time. */
+export const DEFAULT_SEALED_BIDS: SealedBidSettings = Object.freeze({
+  minimumStake: 10_000_000_000n,
+  bond: 1_000_000_000n,
+});
+
 /** Contracts with an owner. */
-const OWNED = ['oracle', 'parameters', 'vault', 'fund', 'clearingHouse', 'registry', 'auctionHouse'] as const;
+const OWNED = [
+  'oracle',
+  'parameters',
+  'vault',
+  'fund',
+  'clearingHouse',
+  'registry',
+  'auctionHouse',
+  'sealedBids',
+] as const;
 
 /** What to deploy. */
 export interface DeployOptions extends DeployerOptions {
@@ -44,6 +67,8 @@ export interface DeployOptions extends DeployerOptions {
   readonly collateral?: readonly CollateralSetup[];
   /** Largest draw from the insurance fund for each underlying and period, 1e-6 units. */
   readonly fundCap?: bigint;
+  /** {@link DEFAULT_SEALED_BIDS} unless given. */
+  readonly sealedBids?: Partial<SealedBidSettings>;
   /** May attest that they hold withheld openings. */
   readonly custodians?: readonly Address[];
   readonly fees?: { readonly flat: bigint; readonly cashBps: number };
@@ -162,10 +187,14 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
     gate,
     registry,
   ]);
+  const { minimumStake, bond } = { ...DEFAULT_SEALED_BIDS, ...options.sealedBids };
   const sealedBids = await deployer.deploy('sealedBids', 'SealedBidStage', [
-    auctionHouse,
+    owner,
+    asset,
     clearingHouse,
-    registry,
+    auctionHouse,
+    minimumStake,
+    bond,
   ]);
   const deployment: Deployment = {
     chainId: deployer.chainId,

@@ -10,6 +10,7 @@ import { prepareSettlement } from '../../src/chain/requests/settlement.ts';
 import { proveSolvency } from '../../src/chain/requests/solvency.ts';
 import { bidQuote } from '../../src/liquidation/auction.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../src/liquidation/terms.ts';
+import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { MAINTENANCE_LEVEL } from '../../src/margin/exact/solvency.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import type { MarketRound } from '../../src/market/words.ts';
@@ -109,6 +110,18 @@ async function bidOrder(accountId: bigint, vesselId: bigint, changed: Record<str
 /** The next round of an unmoved market. */
 function later(round: MarketRound, seconds: number, priceMove = 0): MarketRound {
   return shockRound(round, { priceMove, volMultiplierAt30d: 1, secondsLater: seconds });
+}
+
+/** A round in which an account is worse off than in the crash, but keeps some equity. */
+async function worseRound(account: OpenAccount, seconds: number): Promise<MarketRound> {
+  const { cash, scale } = await protocol.account(account.accountId);
+  const { parameters } = protocol.market;
+  for (const move of [-0.02, 0.02, -0.04, 0.04, -0.06, 0.06, -0.08, 0.08, -0.1, 0.1]) {
+    const round = later(crashed, seconds, move);
+    const { mark, requirement } = exactMargin({ legs: account.legs, scale }, round, parameters);
+    if (cash + mark < (requirement * 19n) / 20n && cash + mark > 0n) return round;
+  }
+  throw new Error(`No small move makes ${account.name} worse.`);
 }
 
 describe('withdrawals of an account with positions', () => {
@@ -225,13 +238,15 @@ describe('an auction', () => {
 
     // A little later prices have moved on: a newer round, a newer proof, at the scale with which the auction began.
     await protocol.advance(20);
-    await protocol.postRound(later(crashed, 62, -0.01));
+    await protocol.postRound(await worseRound(trader, 62));
     const stale = await bidOrder(trader.accountId, vessels[2]!);
     const proven = await provenFor(bidders[2]!, trader);
     await protocol.write(bidders[2]!, 'auctionHouse', 'refresh', [claimOf(trader, proven), proven.proof]);
     expect(await refusalOf(protocol.simulate(bidders[2]!, 'auctionHouse', 'bid', [stale]))).toBe(
       'AuctionChanged',
     );
+    // Figures end an auction only when they have stood for a while, and anyone could have brought worse ones.
+    await protocol.advance(TERMS.maxProofAge / 4);
 
     const quote = await quoteNow();
     if (quote?.kind !== 'sale') throw new Error('Nothing is for sale.');
@@ -395,6 +410,12 @@ describe('the sealed-bid stage', () => {
     expect((await protocol.account(vessels[0]!)).scale).toBe(scaleTaken);
     const { factorBps } = protocol.event<{ factorBps: bigint }>(filled, 'auctionHouse', 'BidExecuted');
     expect(factorBps).toBe(10_050n);
+    // The proof was the winner's to choose, so that its figures must stand for a while before they end the auction.
+    expect(
+      await refusalOf(protocol.simulate(protocol.keeper, 'auctionHouse', 'close', [trader.accountId])),
+    ).toBe('FiguresTooNew');
+    await protocol.advance(TERMS.maxProofAge / 4);
+    await protocol.write(protocol.keeper, 'auctionHouse', 'close', [trader.accountId]);
     expect((await protocol.account(trader.accountId)).inAuction).toBe(false);
 
     const fund = (await protocol.account(FUND)).cash;

@@ -41,8 +41,8 @@ struct Totals {
 /// moves neither T nor D, so nobody improves his share by trading with himself or by settling one side first.
 ///
 /// **Deficits that are still pending.** While accounts are auctioned that lack more than the fund could pay, withdrawals in tokens wait,
-/// for a day at most. After that the part that the fund could not pay counts as open. If the auctions end better, what was kept
-/// back is the fund's.
+/// for a day at most, and then for no second time within the day after it. At all other times the part that the fund could not pay counts
+/// as open, and so it does at once when it is dust. If the auctions end better, what was kept back is the fund's.
 abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using EnumerableSet for EnumerableSet.UintSet;
@@ -83,6 +83,8 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
     int256 public constant CASH_LIMIT = 2 ** 96;
     /// @notice Longest time for which withdrawals wait, in seconds.
     uint256 public constant MAX_GATE_SECONDS = 1 days;
+    /// @notice Deficits of at most this part of the tokens held gate nothing: an account that lacks dust costs nearly nothing to make.
+    uint256 public constant GATE_DIVISOR = 10_000;
 
     /// @notice The settlement asset.
     IERC20 public immutable asset;
@@ -94,7 +96,7 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
     int128 internal _openDeficit;
     int128 internal _settlementFloat;
     uint128 private _pendingDeficit;
-    /// @dev When `_pendingDeficit` rose from 0.
+    /// @dev When `_pendingDeficit` rose from 0, at least two gates after this time before.
     uint256 private _pendingSince;
     mapping(uint256 accountId => Account) internal _accounts;
     /// @notice What an account in auction lacks, in 1e-6 units.
@@ -215,7 +217,10 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
         if (ofUnderlying == 0) _pendingUnderlyings.remove(underlyingId);
         else _pendingUnderlyings.add(underlyingId);
         uint256 total = uint256(_pendingDeficit) + deficit - previous;
-        if (_pendingDeficit == 0) _pendingSince = block.timestamp;
+        // Accounts that are auctioned one after the other must not keep the gate closed: after a gate it stays open for as long.
+        if (_pendingDeficit == 0 && block.timestamp >= _pendingSince + 2 * MAX_GATE_SECONDS) {
+            _pendingSince = block.timestamp;
+        }
         // A sum of numbers below 2^96, fewer than 2^32.
         // forge-lint: disable-next-line(unsafe-typecast)
         _pendingDeficit = uint128(total);
@@ -297,7 +302,7 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
         }
         // Underlyings share the fund's cash.
         uncovered = pending - Math.min(covered, cash);
-        if (uncovered != 0 && block.timestamp < _pendingSince + MAX_GATE_SECONDS) {
+        if (uncovered > _tokensHeld / GATE_DIVISOR && block.timestamp < _pendingSince + MAX_GATE_SECONDS) {
             gatedUntil = _pendingSince + MAX_GATE_SECONDS;
         }
     }

@@ -27,7 +27,8 @@ interface IRiskOracle {
     /// @dev Never fresh once wound down: what has stopped is a price to leave by, not one at which to lend against the underlying's token.
     function latestUnderlyingWord(uint32 underlyingId) external view returns (uint256 underlyingWord, bool fresh);
 
-    /// @notice Volatility index of the newest round: at-the-money volatility at 30 days, in 2^-16; 0 without a round.
+    /// @notice Volatility index of the newest round: at-the-money volatility at 30 days, in 2^-16; 0 without a round,
+    /// without expiries, or once wound down.
     function volatilityIndex(uint32 underlyingId) external view returns (uint256 volatility);
 
     /// @notice The word that a settlement proof takes: `expiryHour + 2^20 price`, the price in 1e-6 USD.

@@ -26,6 +26,24 @@ contract GateAttackTest is HouseTest {
         _checkIdentity();
     }
 
+    /// @dev Dust that nobody troubles to take over keeps something pending for ever. The gate must be there when it is needed.
+    function test_dustDoesNotWearTheGateOut() public {
+        _pend(a, 2);
+        vm.warp(block.timestamp + 3 days);
+        _pend(b, 500e6);
+        assertEq(house.totals().gatedUntil, block.timestamp + 1 days, "gated");
+    }
+
+    /// @dev Neither do deficits that the fund covers.
+    function test_coveredDeficitsDoNotWearTheGateOut() public {
+        _deposit(bob, 1, 300e6);
+        fund.setLimit(1, 200e6);
+        _pend(a, 200e6);
+        vm.warp(block.timestamp + 3 days);
+        _pend(b, 500e6);
+        assertEq(house.totals().gatedUntil, block.timestamp + 1 days, "gated");
+    }
+
     /// @dev One account after the other, the next as soon as the one before is done with: the gate must open nevertheless.
     function test_deficitsInARowKeepTheGateForADay() public {
         uint256 until = block.timestamp + 1 days;

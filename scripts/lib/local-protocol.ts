@@ -353,6 +353,7 @@ export class LocalProtocol {
           consentNonce: await this.read<bigint>('clearingHouse', 'consentNonceOf', [own.accountId]),
           newCommitment: own.newCommitment,
           newScale: own.newScale,
+          custodian: own.opening.custodian,
           cashIn: side === 'a' ? prepared.cashToA : -prepared.cashToA,
         },
       );

@@ -163,11 +163,11 @@ contract AuctionHouseTest is AuctionTest {
         _later(100);
         BidOrder memory first = _order(vesselId);
         BidQuote memory offered = auctions.quoteBid(accountId, type(uint256).max, false);
-        assertEq(offered.factorBps, 9_900 - 400 * 100 / 300, "price");
+        assertEq(offered.factorBps, 9_767, "price");
         first.maxScale = offered.sale.maxScale / 2;
         BidQuote memory bought = _bid(keeper, first);
         assertEq(bought.sale.scaleTaken, first.maxScale, "a half");
-        assertEq(bought.sale.equity, _equity(MARK) + int256(bought.sale.equityTaken - bought.sale.proceeds), "equity");
+        assertEq(bought.sale.equity, 1_000e6 - 2_424_242, "equity after the fee");
         assertTrue(_running(), "goes on");
 
         _later(50);

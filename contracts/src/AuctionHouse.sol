@@ -297,26 +297,10 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         Account memory account = house.getAccount(accountId);
         if (account.owner == address(0)) revert UnknownAccount(accountId);
         if (account.scale == 0) revert NoPositions(accountId);
-        Auction memory previous = _auctions[accountId];
-        if (previous.number != 0) {
-            if (!_isSuperseded(previous, account)) revert AuctionRunning(accountId, previous.number);
-            emit AuctionEnded(accountId, previous.number, EndReason.Superseded);
-        }
+        bool wasInsolvent = _replacePrevious(accountId, account);
         uint64 version = parameters.versionOf(account.underlyingId);
         _requireInsolvency(claim, account, account.scale, version, account.nonce, proof);
-        LiquidationState memory state = _stateOf(account, accountId, claim.mark, claim.requirement, 0);
-        int256 equity = _requireLiquidatable(state);
-
-        LiquidationTerms memory terms = parameters.termsAt(account.underlyingId, version);
-        Auction memory auction = _newAuction(claim, account, version, terms, equity > 0);
-        // The clock of subsidies goes on only within one auction; the mark of the previous one is needed to clear its deficit.
-        auction.insolventSince = previous.insolventSince == 0 ? 0 : auction.start;
-        _auctions[accountId] = auction;
-        auctionNumber = auction.number;
-        if (!account.inAuction) house.setInAuction(accountId, true);
-        (uint256 fee, uint256 reward) = _chargeFee(accountId, account.underlyingId, state, terms, rewardAccountId);
-        emit AuctionStarted(accountId, auctionNumber, msg.sender, auction, state, fee, rewardAccountId, reward);
-        _markInsolvency(accountId, equity);
+        return _begin(claim, account, version, rewardAccountId, wasInsolvent);
     }
 
     /// @notice Replaces the proven figures by those of a newer round, or by worse ones of the same round; anyone may.
@@ -395,13 +379,15 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
             _quoteTakeOver(order.accountId, auction, account, order.maxScale, order.asBackstop);
         _requireSize(takeover.scaleTaken, account.scale, leastScale, order.minScale);
         if (takeover.subsidy < order.minSubsidy) revert SubsidyBelowLimit(takeover.subsidy, order.minSubsidy);
-        Coverage memory coverage = _takeOver(order, auction, account, takeover);
+        Coverage memory coverage = _takeOver(order, auction, takeover);
         _emitTakenOver(order, auction, account.nonce, state, takeover, coverage);
         if (takeover.scaleTaken == account.scale) {
             _end(order.accountId, auction.number, EndReason.TakenOver);
         } else {
             // What remains lacks its share of what was lacking.
             uint256 rest = account.scale - takeover.scaleTaken;
+            // Below 2^64.
+            // forge-lint: disable-next-line(unsafe-typecast)
             _markInsolvency(order.accountId, LiquidationMath.floorDiv(takeover.equity * int256(rest), account.scale));
         }
     }
@@ -535,6 +521,28 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     /// @dev Level of a solvency proof at the maintenance requirement, in 2^-12.
     uint16 private constant MAINTENANCE_LEVEL = 4096;
 
+    function _begin(
+        AuctionClaim calldata claim,
+        Account memory account,
+        uint64 version,
+        uint256 rewardAccountId,
+        bool wasInsolvent
+    ) private returns (uint64) {
+        uint256 accountId = claim.accountId;
+        LiquidationState memory state = _stateOf(account, accountId, claim.mark, claim.requirement, 0);
+        int256 equity = _requireLiquidatable(state);
+
+        LiquidationTerms memory terms = parameters.termsAt(account.underlyingId, version);
+        Auction memory auction = _newAuction(claim, account, version, terms, equity > 0);
+        // The clock of subsidies starts anew; that it ran is kept until `_markInsolvency` has cleared the deficit of the previous auction.
+        if (wasInsolvent) auction.insolventSince = auction.start;
+        _auctions[accountId] = auction;
+        if (!account.inAuction) house.setInAuction(accountId, true);
+        _chargeFee(auction, accountId, account.underlyingId, state, terms, rewardAccountId);
+        _markInsolvency(accountId, equity);
+        return auction.number;
+    }
+
     function _newAuction(
         AuctionClaim calldata claim,
         Account memory account,
@@ -573,19 +581,36 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         return address(sealedBidStage) != address(0) && sealedBidStage.hasLiquidators();
     }
 
+    /// @dev Ends an auction that a settlement has superseded, but for the account's mark.
+    /// @return wasInsolvent whether the account lacked equity in it
+    function _replacePrevious(uint256 accountId, Account memory account) private returns (bool wasInsolvent) {
+        Auction memory previous = _auctions[accountId];
+        if (previous.number == 0) return false;
+        if (!_isSuperseded(previous, account)) revert AuctionRunning(accountId, previous.number);
+        emit AuctionEnded(accountId, previous.number, EndReason.Superseded);
+        return previous.insolventSince != 0;
+    }
+
+    /// @dev Within the cool-off after a fee there is none. Reports the start.
     function _chargeFee(
+        Auction memory auction,
         uint256 accountId,
         uint32 underlyingId,
         LiquidationState memory state,
         LiquidationTerms memory terms,
         uint256 rewardAccountId
-    ) private returns (uint256 fee, uint256 reward) {
+    ) private {
+        uint256 fee;
+        uint256 reward;
         uint256 chargedAt = feeChargedAt[accountId];
-        if (chargedAt != 0 && block.timestamp < chargedAt + terms.coolOffSeconds) return (0, 0);
-        (fee, reward) = LiquidationMath.startFee(state, terms, oracle.volatilityIndex(underlyingId));
-        if (fee == 0) return (0, 0);
-        feeChargedAt[accountId] = block.timestamp;
-        house.chargeFee(accountId, fee, rewardAccountId, reward);
+        if (chargedAt == 0 || block.timestamp >= chargedAt + terms.coolOffSeconds) {
+            (fee, reward) = LiquidationMath.startFee(state, terms, oracle.volatilityIndex(underlyingId));
+        }
+        if (fee != 0) {
+            feeChargedAt[accountId] = block.timestamp;
+            house.chargeFee(accountId, fee, rewardAccountId, reward);
+        }
+        emit AuctionStarted(accountId, auction.number, msg.sender, auction, state, fee, rewardAccountId, reward);
     }
 
     function _refresh(AuctionClaim calldata claim, Groth16Proof calldata proof, bool isRestart) private {
@@ -605,17 +630,21 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         _record(auction, claim, account.underlyingId);
         _auctions[accountId] = auction;
         int256 equity = _requireLiquidatable(_present(accountId, auction, account));
+        _emitRefreshed(accountId, auction);
+        _markInsolvency(accountId, equity);
+    }
+
+    function _emitRefreshed(uint256 accountId, Auction memory auction) private {
         emit AuctionRefreshed(
             accountId,
             auction.number,
             msg.sender,
-            claim.round,
+            auction.round,
             auction.provenAt,
-            claim.mark,
-            claim.requirement,
+            auction.mark,
+            auction.requirement,
             auction.publicStart
         );
-        _markInsolvency(accountId, equity);
     }
 
     function _requireNewerOrWorse(AuctionClaim calldata claim, Auction memory auction, bool isRestart) private pure {
@@ -754,22 +783,26 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         SliceMove memory slice = _sliceOf(accountId, auction, bidder, vesselId, sale.scaleTaken, sale.cashTaken);
         slice.traderProceeds = sale.proceeds;
         house.moveSlice(slice);
-        emit BidExecuted(
-            accountId,
-            vesselId,
-            bidder,
-            auction.number,
-            auction.round,
-            account.nonce,
-            quote.factorBps,
-            quote.state,
-            sale
-        );
+        _emitBid(slice, auction, account.nonce, quote);
         if (sale.scaleTaken == sale.maxScale && block.timestamp >= _standsAt(auction)) {
             _end(accountId, auction.number, EndReason.Sold);
         } else if (auction.insolventSince != 0) {
             _markInsolvency(accountId, sale.equity);
         }
+    }
+
+    function _emitBid(SliceMove memory slice, Auction memory auction, uint64 nonce, BidQuote memory quote) private {
+        emit BidExecuted(
+            slice.accountId,
+            slice.vesselId,
+            slice.keeper,
+            auction.number,
+            auction.round,
+            nonce,
+            quote.factorBps,
+            quote.state,
+            quote.sale
+        );
     }
 
     function _quoteTakeOver(
@@ -793,7 +826,6 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     function _takeOver(
         TakeOverOrder calldata order,
         Auction memory auction,
-        Account memory account,
         Takeover memory takeover
     ) private returns (Coverage memory) {
         _bookMove(order.accountId, 0);

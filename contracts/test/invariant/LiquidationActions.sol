@@ -289,6 +289,7 @@ abstract contract LiquidationActions is HandlerBase {
     /// @dev Recorded figures at the account's present scale, and its equity by them.
     function _recorded(uint256 accountId) internal view returns (int256 equity, uint256 requirement, uint256 target) {
         Auction memory auction = auctions.auctionOf(accountId);
+        if (auction.number == 0) return (0, 0, 0);
         return _judged(accountId, auction.mark, auction.requirement, auction.baseScale, auction.terms.bufferBps);
     }
 

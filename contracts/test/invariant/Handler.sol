@@ -171,8 +171,8 @@ contract Handler is LiquidationActions {
         uint256 a = _any(seedA);
         uint256 b = _any(seedB);
         if (a == b) b = a == 2 ? 3 : 2;
-        _makeJudgeable(a);
-        _makeJudgeable(b);
+        _makeAble(a, mode);
+        _makeAble(b, mode);
         TradeRequest memory request;
         request.a.accountId = a;
         request.b.accountId = b;
@@ -190,6 +190,13 @@ contract Handler is LiquidationActions {
     /// @dev Prepares positions, so that other actions have something to act on.
     function tradeLinear(uint256 seedA, uint256 seedB, uint256 size) external {
         trade(seedA % TRADERS, seedB % TRADERS, size, 0, size % 3);
+    }
+
+    /// @dev Mostly, an account that trades has something to trade with.
+    function _makeAble(uint256 accountId, uint256 mode) private {
+        _makeJudgeable(accountId);
+        int256 free = _free(accountId);
+        if (mode % 8 != 7 && free < 5_000e6) _deposit(accountId, uint256(20_000e6 - free));
     }
 
     function _arrangeSwap(TradeRequest memory request) private {
@@ -240,9 +247,9 @@ contract Handler is LiquidationActions {
             ModelLeg memory leg = legsA[size % legsA.length];
             return (leg.instrument, -leg.quantity);
         }
-        int256 poorer = SignedMath.min(_equity(request.a.accountId), _equity(request.b.accountId));
+        int256 poorer = SignedMath.min(_free(request.a.accountId), _free(request.b.accountId));
         uint256 budget = poorer > 0 ? uint256(poorer) : 1;
-        // 18.75 % of spot is required: at most 5 times the equity, now and then more than can be had.
+        // 18.75 % of spot is required: at most 5 times what is free, now and then more than can be had.
         uint256 most = budget * 5 * 1e6 / _spot() * ONE / scale;
         quantity = int256(bound(size, 1, most + 1));
         if (size % 2 == 0) quantity = -quantity;
@@ -250,6 +257,11 @@ contract Handler is LiquidationActions {
         uint256 hour = block.timestamp / 3600 + 1 + size % 3;
         uint256 strike = _spot() / 1e8 * 1e6 + (size % 7) * 1e6;
         instrument = strike + ((kind % 4 - 1) << 36) + (hour << 38);
+    }
+
+    /// @dev Equity that the initial requirement leaves.
+    function _free(uint256 accountId) private view returns (int256) {
+        return _equity(accountId) - int256(_requirement(accountId) * 5 / 4);
     }
 
     function _take(TradeSide memory side, ModelLeg[] memory legs, uint64 scale) private {
@@ -465,6 +477,7 @@ contract Handler is LiquidationActions {
             fund.allocate();
             _count("fund allocation", true);
         } else if (mode == 2) {
+            if (seed % 3 != 0) _deposit(FUND, 4 * amount);
             Totals memory sums = house.totals();
             uint256 surplus = fund.surplus();
             bytes4 expected = 0;

@@ -418,7 +418,13 @@ abstract contract LiquidationActions is HandlerBase {
     function close(uint256 seed, uint256 mode) external {
         uint256 accountId = _auctioned(seed);
         if (accountId == 0) accountId = _any(seed);
-        if (mode % 4 == 0) vm.warp(block.timestamp + 80);
+        bool judged = auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId);
+        if (mode % 2 == 0 && judged) {
+            if (!_postNext(_spot())) _postNext(_spot());
+            if (_hasDue(accountId, _roundTime())) return _settle(accountId, 0, 0);
+            _refresh(accountId, seed, false, false);
+        }
+        if (mode % 4 != 1) vm.warp(block.timestamp + 80);
         (int256 equity,, uint256 target) = _recorded(accountId);
         Auction memory auction = auctions.auctionOf(accountId);
         if (mode % 2 == 0 && auction.number != 0 && equity < int256(target)) {

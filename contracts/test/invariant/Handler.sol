@@ -84,6 +84,11 @@ contract Handler is LiquidationActions {
     function withdraw(uint256 seed, uint256 amount, uint256 mode) external {
         uint256 accountId = _any(seed);
         mode %= 8;
+        if (mode < 3 && house.totals().openDeficit > 0) {
+            accountId = _bare(accountId);
+            uint256 gatedUntil = house.totals().gatedUntil;
+            if (gatedUntil != 0) vm.warp(gatedUntil);
+        }
         _makeJudgeable(accountId);
         WithdrawalRequest memory request = _withdrawalRequest(accountId, amount, mode == 6);
         Totals memory sums = house.totals();
@@ -112,6 +117,16 @@ contract Handler is LiquidationActions {
         assertEq(
             house.totals().openDeficit, sums.openDeficit - int256(request.amount - paid), "I-11: the rest repays"
         );
+    }
+
+    /// @dev An account that nothing but a lack of tokens keeps from withdrawing; the given one if there is none.
+    function _bare(uint256 accountId) private view returns (uint256) {
+        uint256 count = house.accountCount();
+        for (uint256 id = 2; id <= count; id++) {
+            Account memory account = _account(id);
+            if (keyOf[id] != 0 && account.scale == 0 && account.cash > 1e6 && !account.inAuction) return id;
+        }
+        return accountId;
     }
 
     function _withdrawalProof(uint256 accountId) private view returns (Groth16Proof memory) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
-import {Auction} from "../../src/AuctionHouse.sol";
+import {Auction} from "../../src/auction/AuctionTypes.sol";
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SettlementRequest} from "../../src/interfaces/Requests.sol";

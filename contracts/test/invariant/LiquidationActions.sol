@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
-import {Auction, AuctionHouse, BidQuote} from "../../src/AuctionHouse.sol";
+import {Auction, AuctionReports, BidQuote} from "../../src/auction/AuctionTypes.sol";
 import {ClearingHouse} from "../../src/ClearingHouse.sol";
 import {Liquidation, LiquidationEngine, LiquidationOrder} from "../../src/LiquidationEngine.sol";
 import {SealedBidStage} from "../../src/SealedBidStage.sol";
@@ -240,9 +240,9 @@ abstract contract LiquidationActions is HandlerBase {
         AuctionClaim memory claim = _claim(accountId, account.scale, mild);
         bytes4 expected = 0;
         if (auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId)) {
-            expected = AuctionHouse.AuctionRunning.selector;
+            expected = AuctionReports.AuctionRunning.selector;
         } else if (_equity(accountId) >= int256(claim.requirement)) {
-            expected = AuctionHouse.NotLiquidatable.selector;
+            expected = AuctionReports.NotLiquidatable.selector;
         }
         _sendStart(claim, rewardId, keeper, expected);
         return expected == 0;
@@ -338,18 +338,18 @@ abstract contract LiquidationActions is HandlerBase {
         view
         returns (bytes4)
     {
-        if (_isSuperseded(accountId)) return AuctionHouse.AuctionSuperseded.selector;
+        if (_isSuperseded(accountId)) return AuctionReports.AuctionSuperseded.selector;
         if (restarts && block.timestamp <= uint256(auction.publicStart) + auction.terms.tailSeconds) {
-            return AuctionHouse.AuctionNotExpired.selector;
+            return AuctionReports.AuctionNotExpired.selector;
         }
         if (claim.round <= auction.round) {
             int256 severity = int256(claim.requirement) - claim.mark;
             int256 recorded = int256(uint256(auction.requirement)) - auction.mark;
-            if (severity < recorded || (severity == recorded && !restarts)) return AuctionHouse.NotWorse.selector;
+            if (severity < recorded || (severity == recorded && !restarts)) return AuctionReports.NotWorse.selector;
         }
         (int256 equity, uint256 requirement,) =
             _judged(accountId, claim.mark, claim.requirement, auction.baseScale, auction.terms.bufferBps);
-        return equity >= int256(requirement) ? AuctionHouse.NotLiquidatable.selector : bytes4(0);
+        return equity >= int256(requirement) ? AuctionReports.NotLiquidatable.selector : bytes4(0);
     }
 
     function refresh(uint256 seed, uint256 mode) external {
@@ -436,28 +436,28 @@ abstract contract LiquidationActions is HandlerBase {
     }
 
     function _closeFault(uint256 accountId, Auction memory auction) private view returns (bytes4) {
-        if (auction.number == 0) return AuctionHouse.NoAuction.selector;
+        if (auction.number == 0) return AuctionReports.NoAuction.selector;
         if (_isSuperseded(accountId)) {
             return auction.insolventSince != 0 && _isYoung(accountId)
-                ? AuctionHouse.AwaitingNewStart.selector
+                ? AuctionReports.AwaitingNewStart.selector
                 : bytes4(0);
         }
-        if (!_isYoung(accountId)) return AuctionHouse.ProofTooOld.selector;
+        if (!_isYoung(accountId)) return AuctionReports.ProofTooOld.selector;
         if (block.timestamp < uint256(auction.recordedAt) + auction.terms.maxProofAge / 4) {
-            return AuctionHouse.FiguresTooNew.selector;
+            return AuctionReports.FiguresTooNew.selector;
         }
         (int256 equity,, uint256 target) = _recorded(accountId);
         uint256 slack = 10 + target / _account(accountId).scale;
-        return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionHouse.NotCovered.selector;
+        return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionReports.NotCovered.selector;
     }
 
     function poke(uint256 seed) external {
         uint256 accountId = _auctioned(seed);
         if (accountId == 0) accountId = _any(seed);
         bytes4 expected = 0;
-        if (auctions.auctionOf(accountId).number == 0) expected = AuctionHouse.NoAuction.selector;
-        else if (_isSuperseded(accountId)) expected = AuctionHouse.AuctionSuperseded.selector;
-        else if (!_isYoung(accountId)) expected = AuctionHouse.ProofTooOld.selector;
+        if (auctions.auctionOf(accountId).number == 0) expected = AuctionReports.NoAuction.selector;
+        else if (_isSuperseded(accountId)) expected = AuctionReports.AuctionSuperseded.selector;
+        else if (!_isYoung(accountId)) expected = AuctionReports.ProofTooOld.selector;
         _call("poke", _actor(seed), address(auctions), abi.encodeCall(auctions.poke, (accountId)), expected);
     }
 
@@ -532,7 +532,7 @@ abstract contract LiquidationActions is HandlerBase {
     function _prepareBid(BidOrder memory order, BidQuote memory quote, uint256 mode) private returns (bytes4) {
         uint256 scaleTaken = quote.sale.scaleTaken;
         if (scaleTaken < quote.leastScale && scaleTaken != quote.sale.maxScale) {
-            return AuctionHouse.BidTooSmall.selector;
+            return AuctionReports.BidTooSmall.selector;
         }
         int256 floor = auctions.vesselFloorOf(order.accountId, _account(order.vesselId).scale + scaleTaken);
         bool poor =

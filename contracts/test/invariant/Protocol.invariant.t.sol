@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
-import {Auction} from "../../src/AuctionHouse.sol";
+import {Auction} from "../../src/auction/AuctionTypes.sol";
 import {Account} from "../../src/interfaces/IClearingHouse.sol";
 import {Totals} from "../../src/house/HouseLedger.sol";
 import {Test} from "../base/Test.sol";
@@ -260,6 +260,8 @@ contract ProtocolInvariantTest is Test {
         bytes4[] memory list = _selectors();
         // More than one transaction could do.
         vm.pauseGasMetering();
+        // Later on, losses keep the fund's money in.
+        handler.fundActions(2, 1_000e6);
         for (uint256 step = 0; step < 700; step++) {
             uint256 random = uint256(keccak256(abi.encode(step)));
             bytes memory data = abi.encodePacked(

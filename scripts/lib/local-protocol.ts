@@ -221,8 +221,9 @@ export class LocalProtocol {
     role: ProtocolRole,
     functionName: string,
     args: readonly unknown[] = [],
+    gas?: bigint,
   ): Promise<TransactionReceipt> {
-    return this.receipt(await this.send(wallet, role, functionName, args));
+    return this.receipt(await this.send(wallet, role, functionName, args, gas));
   }
 
   /** Calls without sending: throws the contract's error when the transaction would be refused. */
@@ -251,14 +252,20 @@ export class LocalProtocol {
     }) as Promise<T>;
   }
 
+  /** Arguments of the events of this name that a contract emitted in a transaction. */
+  events<T>(receipt: TransactionReceipt, role: ProtocolRole, eventName: string): readonly T[] {
+    return receipt.logs.flatMap((log) => {
+      if (log.address.toLowerCase() !== this.deployment[role].toLowerCase()) return [];
+      const event = decodeEventLog({ abi: this.abis[role], data: log.data, topics: log.topics });
+      return event.eventName === eventName ? [event.args as unknown as T] : [];
+    });
+  }
+
   /** Arguments of the first event of this name that a contract emitted in a transaction. */
   event<T>(receipt: TransactionReceipt, role: ProtocolRole, eventName: string): T {
-    for (const log of receipt.logs) {
-      if (log.address.toLowerCase() !== this.deployment[role].toLowerCase()) continue;
-      const event = decodeEventLog({ abi: this.abis[role], data: log.data, topics: log.topics });
-      if (event.eventName === eventName) return event.args as unknown as T;
-    }
-    throw new Error(`${role} emitted no ${eventName} event.`);
+    const [first] = this.events<T>(receipt, role, eventName);
+    if (first === undefined) throw new Error(`${role} emitted no ${eventName} event.`);
+    return first;
   }
 
   /** Gives wallets test money, and lets the clearing house take it. */

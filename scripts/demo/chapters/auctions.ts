@@ -52,7 +52,11 @@ export async function open(setting: Setting, account: OpenAccount, rewardId: big
 }
 
 /** A public auction: three bidders, and a newer proof in between. */
-export async function publicAuction(setting: Setting, { auctioned }: Company, rewardId: bigint): Promise<void> {
+export async function publicAuction(
+  setting: Setting,
+  { auctioned }: Company,
+  rewardId: bigint,
+): Promise<void> {
   const { narrator, protocol, prover } = setting;
   const account = auctioned.trader;
   const { accountId } = account;
@@ -63,7 +67,14 @@ export async function publicAuction(setting: Setting, { auctioned }: Company, re
   );
   const started = await open(setting, account, rewardId);
   const rows = [
-    ['start', '', '', '', `fee ${dollars(started.fee)}, starter earns ${dollars(started.reward)}`, gas(started.receipt.gasUsed)],
+    [
+      'start',
+      '',
+      '',
+      '',
+      `fee ${dollars(started.fee)}, starter earns ${dollars(started.reward)}`,
+      gas(started.receipt.gasUsed),
+    ],
   ];
   for (const [index, bidderIndex] of BIDDERS.entries()) {
     if (index === 1) {
@@ -72,7 +83,14 @@ export async function publicAuction(setting: Setting, { auctioned }: Company, re
         proveForAuction(protocol, prover, account, protocol.wallet(5)),
       );
       const receipt = await refreshAuction(protocol, protocol.wallet(5), accountId, proven);
-      rows.push(['newer proof', '', '', '', `requirement ${dollars(proven.requirement)}`, gas(receipt.gasUsed)]);
+      rows.push([
+        'newer proof',
+        '',
+        '',
+        '',
+        `requirement ${dollars(proven.requirement)}`,
+        gas(receipt.gasUsed),
+      ]);
     }
     const bidder = protocol.wallet(bidderIndex);
     await protocol.advance(PATIENCE_SECONDS[index]!);
@@ -167,11 +185,11 @@ export async function sealedAuction(setting: Setting, { sealed }: Company, rewar
     started.auctionNumber,
     silent.wallet.account.address,
   ]);
-  const sales = protocol.events<{ readonly bidder: Hex; readonly sale: SaleRecord; readonly factorBps: bigint }>(
-    filled,
-    'auctionHouse',
-    'BidExecuted',
-  );
+  const sales = protocol.events<{
+    readonly bidder: Hex;
+    readonly sale: SaleRecord;
+    readonly factorBps: bigint;
+  }>(filled, 'auctionHouse', 'BidExecuted');
   narrator.table(
     ['sealed bid', 'price factor', 'equity bought', 'paid to the trader', 'what happened'],
     bids.map(({ wallet, factorBps }, index) => {

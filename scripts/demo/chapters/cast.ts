@@ -66,10 +66,14 @@ export function chooseCast(setting: Setting, second: MarketRound): Cast<ExampleA
   const model = rows.find(({ later }) => later.requirement <= PAYER_LIMIT);
   const holder = bookOf(LARGER_BOOK).find(({ legs, strategy }) => {
     const bounded = strategy === 'put vertical' || strategy === 'iron condor';
-    return bounded && legs.every(({ instrument }) => instrument.expiryHour === opening.expiries[0]!.expiryHour);
+    return (
+      bounded && legs.every(({ instrument }) => instrument.expiryHour === opening.expiries[0]!.expiryHour)
+    );
   });
   if (!auctioned || !sealed || !recovering || !neglected || !model || !holder || batch.length === 0) {
-    throw new Error('Too few accounts of this book fail in this crash for the full story; try another --move.');
+    throw new Error(
+      'Too few accounts of this book fail in this crash for the full story; try another --move.',
+    );
   }
   return {
     auctioned: auctioned.account,

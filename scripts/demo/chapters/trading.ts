@@ -1,7 +1,8 @@
 /** Deposits, trades, and withdrawals that are refused and allowed. */
-import { revertReason } from '../../../src/chain/reverts.ts';
+
 import { NO_PROOF } from '../../../src/chain/requests/proofs.ts';
 import { proveSolvency } from '../../../src/chain/requests/solvency.ts';
+import { revertReason } from '../../../src/chain/reverts.ts';
 import { ZkMarginError } from '../../../src/errors.ts';
 import { exactMargin } from '../../../src/margin/exact/margin.ts';
 import { MAINTENANCE_LEVEL } from '../../../src/margin/exact/solvency.ts';

@@ -16,6 +16,8 @@ export class Narrator {
   readonly #json: boolean;
   readonly #started = performance.now();
   #chapters = 0;
+  /** Whether a blank line is due. */
+  #gap = false;
 
   constructor(json: boolean) {
     this.#json = json;
@@ -26,9 +28,11 @@ export class Narrator {
     return (performance.now() - this.#started) / 1000;
   }
 
-  say(text = ''): void {
-    if (this.#json) process.stderr.write(`${text}\n`);
-    else console.log(text);
+  say(text: string): void {
+    const line = this.#gap ? `\n${text}` : text;
+    this.#gap = false;
+    if (this.#json) process.stderr.write(`${line}\n`);
+    else console.log(line);
   }
 
   /** A paragraph, in lines of a terminal's width. */
@@ -46,7 +50,8 @@ export class Narrator {
 
   chapter(title: string): void {
     this.#chapters++;
-    this.say(`\n${bold(`${this.#chapters}. ${title}`)}`);
+    this.#gap = true;
+    this.say(`${bold(`${this.#chapters}. ${title}`)}`);
   }
 
   async timed<T>(step: string, work: () => Promise<T> | T): Promise<T> {
@@ -60,7 +65,10 @@ export class Narrator {
 
   /** Figures for readers; a JSON document holds them in another form. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void {
-    if (!this.#json) this.say(`\n${table(head, rows)}\n`);
+    if (this.#json) return;
+    this.#gap = true;
+    this.say(table(head, rows));
+    this.#gap = true;
   }
 
   /** The document, when JSON was asked for. */

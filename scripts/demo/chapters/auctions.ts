@@ -1,9 +1,11 @@
 /** Auctions: in public, ended by a recovery, and of sealed bids. */
 import type { Hex, TransactionReceipt } from 'viem';
+import { revertReason } from '../../../src/chain/reverts.ts';
 import { exactMargin } from '../../../src/margin/exact/margin.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
 import {
   auctionOf,
+  type BidQuoteRecord,
   bid,
   cancelAuction,
   commitBid,
@@ -204,23 +206,39 @@ export async function sealedAuction(setting: Setting, { sealed }: Company, rewar
     }),
   );
   narrator.tell(
-    `Gas: all bids filled in one transaction ${gas(filled.gasUsed)}, slashing ${gas(slashed.gasUsed)}. What sealed bids left is sold in
-    public:`,
+    `Gas: all bids filled in one transaction ${gas(filled.gasUsed)}, slashing ${gas(slashed.gasUsed)}.`,
   );
   const { publicStart } = await auctionOf(protocol, accountId);
   await protocol.advanceTo(BigInt(publicStart) + 1n);
-  if ((await protocol.account(accountId)).inAuction) {
-    const quote = await quoteBid(protocol, accountId);
+  const quote = await offerOf(setting, accountId);
+  if (quote === undefined) {
+    // Figures must have stood for a while before they end an auction: by now they have.
+    const closed = await protocol.write(protocol.keeper, 'auctionHouse', 'close', [accountId]);
+    narrator.tell(
+      `Nothing is left for public bidding: anyone may close the auction, gas ${gas(closed.gasUsed)}.`,
+    );
+  } else {
     const vesselId = await protocol.createFunded(
       protocol.keeper,
       await vesselCashFor(protocol, accountId, quote.sale, quote.sale.proceeds),
     );
     const { sale, factorBps } = soldIn(setting, await bid(protocol, protocol.keeper, accountId, vesselId));
     narrator.tell(
-      `a keeper bought equity of ${dollars(sale.equityTaken)} at ${percent(Number(factorBps) / 10_000)}.`,
+      `What sealed bids left is sold in public: a keeper bought equity of ${dollars(sale.equityTaken)} at
+      ${percent(Number(factorBps) / 10_000)}.`,
     );
   }
   await tellEnd(setting, account);
+}
+
+/** What is for sale in public; undefined when the account needs no more. */
+async function offerOf({ protocol }: Setting, accountId: bigint): Promise<BidQuoteRecord | undefined> {
+  try {
+    return await quoteBid(protocol, accountId);
+  } catch (error) {
+    if (revertReason(error)?.name === 'AccountHealthy') return undefined;
+    throw error;
+  }
 }
 
 function soldIn({ protocol }: Setting, receipt: TransactionReceipt) {

@@ -7,6 +7,7 @@ import { ZkMarginError } from '../../../src/errors.ts';
 import { exactMargin } from '../../../src/margin/exact/margin.ts';
 import { MAINTENANCE_LEVEL } from '../../../src/margin/exact/solvency.ts';
 import type { ExampleAccount } from '../../../src/margin/example-book.ts';
+import { ProofError } from '../../../src/proof/errors.ts';
 import { dollars, gas } from '../../lib/format.ts';
 import { type OpenAccount, type OpenedPair, openPair } from '../../lib/local-book.ts';
 import { type Setting, standing } from '../setting.ts';
@@ -120,9 +121,8 @@ export async function withdrawals(setting: Setting, { holder }: Company): Promis
       await withdrawalOf(setting, account, tooMuch, cash - tooMuch);
       return 'proven';
     } catch (error) {
-      if (error instanceof ZkMarginError || error instanceof Error) {
-        return `no proof exists (${'code' in error ? String(error.code) : error.name})`;
-      }
+      if (error instanceof ZkMarginError || error instanceof ProofError)
+        return `no proof exists (${error.code})`;
       throw error;
     }
   });

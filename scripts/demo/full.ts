@@ -68,7 +68,7 @@ async function tell(setting: Setting): Promise<void> {
   for (let id = 1n; id <= BigInt(count); id++) cash += (await protocol.account(id)).cash;
   const backing = sums.tokensHeld + sums.settlementFloat + sums.openDeficit;
   narrator.table(
-    ['', ''],
+    ['books', ''],
     [
       [`cash of all ${count} accounts, debts subtracted`, dollars(cash)],
       ['tokens held', dollars(sums.tokensHeld)],

@@ -176,18 +176,18 @@ async function repay(setting: Setting, payer: Company['payer'], holder: Company[
   );
   const ratio = (paid: bigint): string => `${((100 * Number(paid)) / Number(WITHDRAWN)).toFixed(4)} %`;
   narrator.table(
-    ['', ''],
+    ['the loss', ''],
     [
-      ['loss open after the takeover', dollars(before.openDeficit)],
+      ['open after the takeover', dollars(before.openDeficit)],
       [`withdrawal of ${dollars(WITHDRAWN)} paid`, `${dollars(during.paid)} (${ratio(during.paid)})`],
-      ['loss open after it', dollars(lower.openDeficit)],
+      ['open after it', dollars(lower.openDeficit)],
       [
         `liquidation at ${percent(Number(liquidation.penaltyBps) / 10_000)} of ${dollars(liquidation.sale.equityTaken)}, fund's part`,
         dollars(liquidation.fundFee),
       ],
       ['  of which repaid the loss', dollars(repaid)],
       ['  of which the fund received', dollars(credited)],
-      ['loss open after it', dollars(after.openDeficit)],
+      ['open after it', dollars(after.openDeficit)],
       [`withdrawal of ${dollars(WITHDRAWN)} paid`, `${dollars(full.paid)} (${ratio(full.paid)})`],
     ],
   );

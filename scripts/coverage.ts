@@ -45,6 +45,9 @@ try {
     report,
     '--no-match-coverage',
     EXCLUDED,
+    // Their limits are for optimised code.
+    '--no-match-test',
+    '^test_gas',
   ]);
   if (values.verbose || exitCode !== 0) console.error(output.slice(-20_000));
   if (exitCode !== 0)

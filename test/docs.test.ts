@@ -1,5 +1,5 @@
-/** Names in documents of the contracts exist in the code: tests, contracts, errors, events, functions. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** Names in documents of the contracts exist in the code: tests, contracts, errors, events, functions, files. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -48,6 +48,17 @@ describe('docs/invariants.md', () => {
     const numbers = statements.map((line) => Number(/^\*\*I-(\d+)\./.exec(line)![1]));
     expect(numbers.toSorted((a, b) => a - b)).toEqual(numbers.map((_, index) => index + 1));
     expect(statements.filter((line) => !/`(?:test|invariant)\w*_/.test(line))).toEqual([]);
+  });
+});
+
+describe('docs/known-failures.md', () => {
+  const quoted = quotedIn(readFileSync('docs/known-failures.md', 'utf8'));
+
+  it('names tests that exist', () => {
+    const named = quoted.filter((name) => /^(?:test|invariant)(?:Fuzz)?_\w+$/.test(name));
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((name) => !tests.has(name))).toEqual([]);
+    expect(quoted.filter((name) => name.endsWith('.test.ts') && !existsSync(name))).toEqual([]);
   });
 });
 

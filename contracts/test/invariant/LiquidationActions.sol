@@ -201,9 +201,8 @@ abstract contract LiquidationActions is HandlerBase {
     }
 
     function _checkLiquidation(LiquidationOrder memory order, Liquidation memory l, int256 before) private {
-        // I-9: below the requirement only, by the true figures.
-        uint256 fullRequirement = l.sale.target;
-        assertTrue(before < int256(fullRequirement), "I-9: below the requirement");
+        // I-9: by the true mark at the newest round.
+        assertTrue(before < int256(order.requirement), "I-9: below the requirement");
         assertTrue(l.sale.scaleTaken <= l.sale.maxScale, "not more than is needed");
         uint256 penalty = l.sale.equityTaken - l.sale.proceeds;
         assertTrue(l.reward <= penalty && l.reward + l.fundFee == penalty, "penalty is split");

@@ -35,7 +35,7 @@ import {LiquidationMath, LiquidationState, Sale, Takeover} from "./libraries/Liq
 /// by anyone with the true one.
 contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, ReentrancyGuardTransient {
     /// @notice Time between the end of reveals and public bidding in which sealed bids are executed, in seconds.
-    uint40 public constant FILL_SECONDS = AuctionProceedings.FILL_SECONDS;
+    uint40 public constant FILL_SECONDS = AuctionState.FILL_SECONDS;
     /// @notice Figures can end an auction after this part of the largest proof age.
     uint256 public constant STANDING_DIVISOR = 4;
     /// @notice An account has reached its target when it lacks no more than this, and what one unit of scale makes, in 1e-6 USD: the rest
@@ -217,7 +217,8 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @notice Ends an auction without a proof; anyone may. The account reaches its target by figures that are young and have stood for a
-    /// while, or a settlement has superseded the auction, or an earlier auction house has left the account marked.
+    /// while, or a settlement has superseded the auction of an account that did not lack equity, or an earlier auction house has left
+    /// the account marked.
     function close(uint256 accountId) external nonReentrant {
         Auction memory auction = _load(accountId);
         Account memory account = _account(accountId);
@@ -228,8 +229,8 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
             return;
         }
         if (AuctionState.isSuperseded(auction, account)) {
-            uint256 until = uint256(auction.provenAt) + auction.terms.maxProofAge;
-            if (auction.insolventSince != 0 && block.timestamp <= until) revert AwaitingNewStart(until);
+            // Whoever knows of the deficit would settle, close, and take his money out, in one transaction.
+            if (auction.insolventSince != 0) revert AwaitingProof(accountId);
             _end(accountId, auction.number, EndReason.Superseded);
             return;
         }
@@ -431,7 +432,9 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         if (!asBackstop) _requirePublic(auction);
         BidTerms memory terms = auction.terms;
         state = AuctionState.present(house, accountId, auction, account);
-        uint256 elapsed = auction.insolventSince == 0 ? 0 : block.timestamp - auction.insolventSince;
+        uint256 elapsed = auction.insolventSince == 0
+            ? 0
+            : block.timestamp - AuctionState.subsidyRisesFrom(auction, block.timestamp);
         leastScale = Math.ceilDiv(state.scale * terms.minBidBps, LiquidationMath.BASIS);
         uint256 wanted = Math.min(maxScale, state.scale);
         if (wanted != state.scale && state.scale - wanted < leastScale) wanted = state.scale - leastScale;
@@ -555,7 +558,8 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         if (!registry.isBackstop(msg.sender)) revert NotBackstop(msg.sender);
     }
 
-    /// @dev The last round of an underlying that is wound down stays young: there will be no other.
+    /// @dev The round of an underlying that is wound down stays young: there will be no other. It has a number of its own, so that figures proven
+    /// before the wind-down do not.
     function _requireYoung(Auction memory auction, uint32 underlyingId) private view {
         if (block.timestamp <= uint256(auction.provenAt) + auction.terms.maxProofAge) return;
         bool isLast = auction.round == oracle.latestRound(underlyingId)

@@ -48,8 +48,9 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     /// @notice The round that waited is done with: a later one agreed with it, or with the accepted round instead.
     /// @param timestamp of the round that waited
     event PendingResolved(uint32 indexed underlyingId, uint256 timestamp, bool confirmed);
-    /// @notice No more rounds: spot of the last one counts as fresh for ever, its expiries are gone, and every hour that has no price settles at its
-    /// spot.
+    /// @notice No more rounds but one, with spot and timestamp of the last and without its expiries, which counts as fresh for ever. Every hour that
+    /// has no price settles at its spot.
+    /// @param round number of that round
     event WoundDown(uint32 indexed underlyingId, uint64 round, uint256 spot);
 
     /// @dev One slot.
@@ -132,13 +133,14 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     /// expiries no account with options can be proven anything of; they settle first, as anyone can make them.
     function windDown(uint32 underlyingId) external nonReentrant {
         Newest storage newest = _newest[underlyingId];
-        uint64 round = newest.round;
-        if (round == 0) revert NoRound(underlyingId);
+        if (newest.round == 0) revert NoRound(underlyingId);
         if (newest.woundDown) revert UnderlyingWoundDown(underlyingId);
         uint256 word = newest.underlyingWord;
         uint256 until = OracleWords.timestamp(word) + configurationOf(underlyingId).windDownDelay;
         if (block.timestamp <= until) revert NotSilent(underlyingId, until);
         newest.woundDown = true;
+        // A round of its own: an auction's figures from before, with time value, must not pass for figures of the round that stays for ever.
+        uint64 round = ++newest.round;
         newest.volatility = 0;
         delete _expiryWords[underlyingId];
         emit WoundDown(underlyingId, round, OracleWords.spot(word));

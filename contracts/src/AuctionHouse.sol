@@ -125,10 +125,11 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @notice Starts the clock of subsidies when deposits or collateral have left the account without equity by the recorded figures,
-    /// stops it when they have given it some, and reports what it lacks; anyone may.
+    /// stops it when they have given it some, and reports what it lacks; anyone may. The figures must be of the newest round.
     function poke(uint256 accountId) external nonReentrant {
         (Auction memory auction, Account memory account) = _running(accountId);
         _requireYoung(auction, account.underlyingId);
+        _requireNewest(auction, account.underlyingId);
         _markInsolvency(accountId, LiquidationMath.equityOf(AuctionState.present(house, accountId, auction, account)));
     }
 
@@ -174,7 +175,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @notice Takes over a slice of an account without equity, for a subsidy from the waterfall. The sender owns the vessel.
-    /// @dev When nobody has marked the account as insolvent yet, the subsidy is 0.
+    /// @dev When nobody has marked the account as insolvent yet, the subsidy is 0. The figures must be of the newest round.
     /// @return takeover every figure of it
     function takeOver(TakeOverOrder calldata order) external nonReentrant returns (Takeover memory takeover) {
         if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
@@ -238,6 +239,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         uint256 standsAt = _standsAt(auction);
         if (block.timestamp < standsAt) revert FiguresTooNew(standsAt);
         LiquidationState memory state = AuctionState.present(house, accountId, auction, account);
+        _requireConsistent(auction, state, account.underlyingId);
         if (!_isCovered(state, auction.terms.bufferBps)) {
             revert NotCovered(
                 LiquidationMath.equityOf(state),
@@ -268,7 +270,9 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     /// @inheritdoc IAuctionHouse
     function requireFillable(uint256 accountId) external view {
         (Auction memory auction, Account memory account) = _fillable(accountId);
-        int256 equity = LiquidationMath.equityOf(AuctionState.present(house, accountId, auction, account));
+        LiquidationState memory state = AuctionState.present(house, accountId, auction, account);
+        _requireConsistent(auction, state, account.underlyingId);
+        int256 equity = LiquidationMath.equityOf(state);
         if (equity <= 0) revert LiquidationMath.NoEquity(equity);
     }
 
@@ -353,6 +357,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         _requireYoung(auction, account.underlyingId);
         quote.factorBps = _factorOf(auction, asBackstop);
         quote.state = AuctionState.present(house, accountId, auction, account);
+        _requireConsistent(auction, quote.state, account.underlyingId);
         _price(quote, auction.terms, maxScale);
     }
 
@@ -429,6 +434,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         bool asBackstop
     ) private view returns (Takeover memory takeover, uint256 leastScale, LiquidationState memory state) {
         _requireYoung(auction, account.underlyingId);
+        _requireNewest(auction, account.underlyingId);
         if (!asBackstop) _requirePublic(auction);
         BidTerms memory terms = auction.terms;
         state = AuctionState.present(house, accountId, auction, account);
@@ -565,6 +571,18 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         bool isLast = auction.round == oracle.latestRound(underlyingId)
             && IWindDown(address(oracle)).isWoundDown(underlyingId);
         if (!isLast) revert ProofTooOld(auction.provenAt);
+    }
+
+    /// @dev Collateral counts at the newest price, positions at the proven one. Where the two offset each other, a small move between the rounds makes
+    /// equity, or a lack of it, that is not there; the fund would pay for it. What the fund pays for is of the newest round.
+    function _requireNewest(Auction memory auction, uint32 underlyingId) private view {
+        if (auction.round != oracle.latestRound(underlyingId)) revert ProofTooOld(auction.provenAt);
+    }
+
+    /// @dev Bids too go by the newest round where collateral outweighs the requirement, hence its moves what is for sale. With less collateral the
+    /// error is of the size of that of an old mark, and dust of it must not make each bid need a proof of its own.
+    function _requireConsistent(Auction memory auction, LiquidationState memory state, uint32 underlyingId) private view {
+        if (state.collateral > state.requirement) _requireNewest(auction, underlyingId);
     }
 
     function _standsAt(Auction memory auction) private pure returns (uint256) {

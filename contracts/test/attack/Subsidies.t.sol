@@ -142,13 +142,25 @@ contract SubsidiesAttackTest is AuctionTest {
         auctions.requireFillable(accountId);
     }
 
+    /// @dev The other way, a lack that was reported seemed to be gone: whoever posts the round clears it, and withdraws in full before anyone refreshes.
+    function test_anOldMarkWithANewPriceUnreportsNoDeficit() public {
+        _hedge(-LACK);
+        market.post(BTC);
+        house.setCollateral(accountId, 105_000e6);
+        vm.expectRevert(
+            abi.encodeWithSelector(AuctionReports.ProofTooOld.selector, auctions.auctionOf(accountId).provenAt)
+        );
+        auctions.poke(accountId);
+        assertEq(house.pendingDeficitOf(accountId), uint256(LACK), "still reported");
+    }
+
     /// @dev Little collateral makes little difference: its owner cannot make every bid need a proof of its own with dust.
     function test_aLittleCollateralVoidsNoFigures() public {
         house.setCollateral(accountId, REQUIREMENT / 2);
         house.addCash(accountId, -int128(int256(REQUIREMENT / 2)));
         _start();
         market.post(BTC);
-        assertEq(auctions.quoteBid(accountId, type(uint256).max, false).sale.equity, 1_000e6, "still for sale");
+        assertEq(auctions.quoteBid(accountId, type(uint256).max, false).sale.equity, 1_000e6 - 2_424_242, "still for sale");
     }
 
     /// @dev An auctioned account with 100,000 of collateral.

@@ -20,6 +20,8 @@ export interface OpenAccount extends Positions {
 export interface OpenedPair {
   readonly trader: OpenAccount;
   readonly maker: OpenAccount;
+  /** Gas of the trade. */
+  readonly gasUsed: bigint;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function openPair(
   const makerSalt = BigInt(Math.floor(mulberry32(Number(traderId))() * 2 ** 48)) + 1n;
   const trader = { legs, salt, scale };
   const maker = { legs: mirrored, salt: makerSalt, scale };
-  await protocol.trade(
+  const { gasUsed } = await protocol.trade(
     prover,
     {
       accountId: traderId,
@@ -81,6 +83,7 @@ export async function openPair(
       accountId: makerId,
       wallet: wallets.maker,
     },
+    gasUsed,
   };
 }
 

@@ -4,7 +4,7 @@ import type { ProtocolRole } from '../../src/chain/artifacts.ts';
 import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
-import { NO_PROOF } from '../../src/chain/requests/proofs.ts';
+import { NO_PROOF, type Prover } from '../../src/chain/requests/proofs.ts';
 import { prepareSettlement } from '../../src/chain/requests/settlement.ts';
 import { proveSolvency } from '../../src/chain/requests/solvency.ts';
 import { DEFAULT_LIQUIDATION_TERMS, liquidationTermsTuple } from '../../src/liquidation/terms.ts';
@@ -27,8 +27,6 @@ export interface GasFigure {
   readonly gas: number;
 }
 
-/** Legs of the accounts that are opened by trades: the largest circuits of trades have 16. */
-const SIZES = [1, 8, 16] as const;
 const BATCHES = [2, 4, 8] as const;
 const CIRCUITS = [
   'insolvency-8',
@@ -44,15 +42,21 @@ const GAS_LIMIT = 15_000_000n;
 const VESSEL_CASH = 50_000_000_000_000n;
 const NO_LIMIT = 10n ** 15n;
 const MAINTENANCE_LEVEL = 4_096n;
+const ROUND_SECONDS = 600n;
 /** Every account may be liquidated at the fixed penalty, and figures stay young while proofs are made. */
 const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n, maxProofAge: 3_600 };
 
-/**
- * Runs all scenes.
- *
- * @param onStep told of what is being done
- */
-export async function measureGas(onStep: (step: string) => void = () => {}): Promise<GasFigure[]> {
+/** How {@link measureGas} runs. */
+export interface MeasureOptions {
+  /** Told of what is being done. */
+  readonly onStep?: (step: string) => void;
+  /** Puts something before the prover, such as a memory of proofs. */
+  readonly decorate?: (prover: Prover) => Prover;
+}
+
+/** Runs all scenes. */
+export async function measureGas(options: MeasureOptions = {}): Promise<GasFigure[]> {
+  const { onStep = () => {}, decorate = (prover) => prover } = options;
   onStep('circuits and chain');
   const prover = new CircuitProver(
     await Promise.all(CIRCUITS.map((name) => prepareDevelopmentCircuit(name))),
@@ -66,7 +70,7 @@ export async function measureGas(onStep: (step: string) => void = () => {}): Pro
     oracle: { maxRoundAge: 1_800 },
   });
   try {
-    return await new Measurement(protocol, prover, onStep).run();
+    return await new Measurement(protocol, decorate(prover), onStep).run();
   } finally {
     await prover.close();
     await protocol.stop();
@@ -76,10 +80,10 @@ export async function measureGas(onStep: (step: string) => void = () => {}): Pro
 class Measurement {
   readonly #figures: GasFigure[] = [];
   readonly #protocol: LocalProtocol;
-  readonly #prover: CircuitProver;
+  readonly #prover: Prover;
   readonly #onStep: (step: string) => void;
 
-  constructor(protocol: LocalProtocol, prover: CircuitProver, onStep: (step: string) => void) {
+  constructor(protocol: LocalProtocol, prover: Prover, onStep: (step: string) => void) {
     this.#protocol = protocol;
     this.#prover = prover;
     this.#onStep = onStep;
@@ -143,9 +147,7 @@ class Measurement {
     functionName: string,
     args: readonly unknown[],
   ): Promise<TransactionReceipt> {
-    return this.#protocol.receipt(
-      await this.#protocol.send(wallet, role, functionName, args, GAS_LIMIT),
-    );
+    return this.#protocol.receipt(await this.#protocol.send(wallet, role, functionName, args, GAS_LIMIT));
   }
 
   /** Sends a transaction and records its gas. */
@@ -168,12 +170,13 @@ class Measurement {
     });
   }
 
-  /** A round of the present time. */
+  /** A round at the next full ten minutes: the same ones in every run, however long proofs take. */
   async #nextRound(priceMove: number): Promise<bigint> {
     const protocol = this.#protocol;
-    await protocol.advance(30);
     const { round } = protocol.market;
-    const secondsLater = Number((await protocol.now()) - round.underlying.timestamp);
+    const timestamp = ((await protocol.now()) / ROUND_SECONDS + 1n) * ROUND_SECONDS;
+    await protocol.advanceTo(timestamp + 1n);
+    const secondsLater = Number(timestamp - round.underlying.timestamp);
     const { gasUsed } = await protocol.postRound(
       shockRound(round, { priceMove, volMultiplierAt30d: 1, secondsLater }),
     );
@@ -194,8 +197,22 @@ class Measurement {
         liquidationTermsTuple(TERMS),
       ],
     };
-    await this.#measure('risk parameters proposed', undefined, protocol.operator, 'parameters', 'propose', args);
-    await this.#measure('risk parameters executed', undefined, protocol.operator, 'parameters', 'execute', args);
+    await this.#measure(
+      'risk parameters proposed',
+      undefined,
+      protocol.operator,
+      'parameters',
+      'propose',
+      args,
+    );
+    await this.#measure(
+      'risk parameters executed',
+      undefined,
+      protocol.operator,
+      'parameters',
+      'execute',
+      args,
+    );
   }
 
   async #accounts(): Promise<void> {
@@ -204,10 +221,14 @@ class Measurement {
     const id = Number(protocol.underlyingId);
     const amounts = Array.from({ length: 8 }, () => VESSEL_CASH);
     await this.#measure('account created', undefined, keeper, 'clearingHouse', 'createAccount', [id]);
-    await this.#measure('8 accounts created with cash', undefined, keeper, 'clearingHouse', 'createFundedAccounts', [
-      id,
-      amounts,
-    ]);
+    await this.#measure(
+      '8 accounts created with cash',
+      undefined,
+      keeper,
+      'clearingHouse',
+      'createFundedAccounts',
+      [id, amounts],
+    );
     const vesselId = await protocol.read<bigint>('clearingHouse', 'accountCount');
     const paid = [vesselId, 1_000_000n];
     await this.#measure('deposit', undefined, keeper, 'clearingHouse', 'deposit', paid);
@@ -251,7 +272,10 @@ class Measurement {
       round: protocol.market.number,
       capacity,
     };
-    await this.#measure('withdrawal with proof', legs, trader.wallet, 'clearingHouse', 'withdraw', [request, proof]);
+    await this.#measure('withdrawal with proof', legs, trader.wallet, 'clearingHouse', 'withdraw', [
+      request,
+      proof,
+    ]);
 
     // Both sides halve their positions against each other, at their mark.
     const cashToTrader = exactMargin(trader, protocol.market.round, protocol.market.parameters).mark / 2n;
@@ -350,13 +374,17 @@ class Measurement {
   async #order(account: Positions & { readonly accountId: bigint }, vesselId: bigint) {
     const protocol = this.#protocol;
     const { nonce } = await protocol.account(account.accountId);
-    const { proof, round, mark, requirement, capacity } = await proveInsolvency(this.#prover, protocol.market, {
-      consumer: protocol.deployment.engine,
-      accountId: account.accountId,
-      nonce,
-      positions: account,
-      keeper: protocol.keeper.account.address,
-    });
+    const { proof, round, mark, requirement, capacity } = await proveInsolvency(
+      this.#prover,
+      protocol.market,
+      {
+        consumer: protocol.deployment.engine,
+        accountId: account.accountId,
+        nonce,
+        positions: account,
+        keeper: protocol.keeper.account.address,
+      },
+    );
     const order = {
       accountId: account.accountId,
       vesselId,
@@ -381,15 +409,22 @@ class Measurement {
   async #liquidation(legs: number, { trader }: OpenedPair): Promise<void> {
     const [vesselId] = await this.#vessels(1);
     const { order, proof } = await this.#order(trader, vesselId!);
-    await this.#measure('atomic liquidation', legs, this.#protocol.keeper, 'engine', 'liquidate', [order, proof]);
+    await this.#measure('atomic liquidation', legs, this.#protocol.keeper, 'engine', 'liquidate', [
+      order,
+      proof,
+    ]);
   }
 
   /** Eight liquidations one by one, and the same in batches. */
   async #batches(pairs: readonly OpenedPair[]): Promise<void> {
     const { keeper } = this.#protocol;
     const vessels = await this.#vessels(pairs.length);
-    const orders: { readonly order: { readonly accountId: bigint }; readonly proof: ProvenMargin['proof'] }[] = [];
-    for (const [index, { trader }] of pairs.entries()) orders.push(await this.#order(trader, vessels[index]!));
+    const orders: {
+      readonly order: { readonly accountId: bigint };
+      readonly proof: ProvenMargin['proof'];
+    }[] = [];
+    for (const [index, { trader }] of pairs.entries())
+      orders.push(await this.#order(trader, vessels[index]!));
     await this.#scene('single liquidations', async () => {
       let sum = 0n;
       for (const [index, { order, proof }] of orders.entries()) {
@@ -483,7 +518,10 @@ class Measurement {
         provenCash: account.cash,
         capacity,
       };
-      await this.#measure('cancellation of an auction', legs, keeper, 'auctionHouse', 'cancel', [request, proof]);
+      await this.#measure('cancellation of an auction', legs, keeper, 'auctionHouse', 'cancel', [
+        request,
+        proof,
+      ]);
     });
 
     await this.#scene(`refresh, ${legs} legs`, async () => {
@@ -513,7 +551,15 @@ class Measurement {
       'auctionOf',
       [accountId],
     );
-    return { accountId, vesselId, auctionNumber: number, round, minScale: 1n, deadline: NO_LIMIT, asBackstop: false };
+    return {
+      accountId,
+      vesselId,
+      auctionNumber: number,
+      round,
+      minScale: 1n,
+      deadline: NO_LIMIT,
+      asBackstop: false,
+    };
   }
 
   /** Moves the market until the account has no equity. */
@@ -544,14 +590,21 @@ class Measurement {
       await this.#write(bidder, 'sealedBids', 'addStake', [20_000_000_000n]);
     }
     await this.#start(undefined, pair);
-    const { number } = await this.#auctionOrder(accountId, 0n).then(({ auctionNumber }) => ({ number: auctionNumber }));
+    const { number } = await this.#auctionOrder(accountId, 0n).then(({ auctionNumber }) => ({
+      number: auctionNumber,
+    }));
     const salt = keccak256(toHex('salt'));
     const { scale } = await protocol.account(accountId);
     const bids = [];
     for (const [index, bidder] of bidders.entries()) {
       const [vesselId] = await this.#vessels(1, bidder);
       const bid = [vesselId!, 9_900n + BigInt(index), scale / 50n] as const;
-      const hash = await protocol.read('sealedBids', 'hashOf', [number, bidder.account.address, ...bid, salt]);
+      const hash = await protocol.read('sealedBids', 'hashOf', [
+        number,
+        bidder.account.address,
+        ...bid,
+        salt,
+      ]);
       const what = index === 0 ? 'sealed bid, first of an auction' : 'sealed bid, further';
       await this.#measure(what, undefined, bidder, 'sealedBids', 'commit', [accountId, hash]);
       bids.push(bid);
@@ -559,7 +612,8 @@ class Measurement {
     await protocol.advance(TERMS.commitSeconds + 1);
     for (const [index, bidder] of bidders.entries()) {
       const args = [number, ...bids[index]!, salt];
-      if (index === 0) await this.#measure('sealed bid revealed', undefined, bidder, 'sealedBids', 'reveal', args);
+      if (index === 0)
+        await this.#measure('sealed bid revealed', undefined, bidder, 'sealedBids', 'reveal', args);
       else await this.#write(bidder, 'sealedBids', 'reveal', args);
     }
     await protocol.advance(TERMS.revealSeconds + 1);

@@ -25,7 +25,13 @@ export const crashed: MarketRound = shockRound(opening, {
   secondsLater: CRASH_SECONDS,
 });
 
-const pool = exampleBook({ opening, shocked: crashed, parameters: DEFAULT_PARAMETERS, seed: SEED, count: 320 });
+const pool = exampleBook({
+  opening,
+  shocked: crashed,
+  parameters: DEFAULT_PARAMETERS,
+  seed: SEED,
+  count: 320,
+});
 
 /** The first legs of example accounts, merged until there are so many. */
 function legsOf(count: number, start: number): readonly Leg[] | undefined {
@@ -71,7 +77,11 @@ export function failingAccount(legCount: number, initialLevel: bigint, skip = 0)
 }
 
 /** Positions of so many legs, for a check that needs no account. */
-export function positionsOf(legCount: number): { readonly legs: readonly Leg[]; readonly salt: bigint; readonly scale: bigint } {
+export function positionsOf(legCount: number): {
+  readonly legs: readonly Leg[];
+  readonly salt: bigint;
+  readonly scale: bigint;
+} {
   for (let start = 0; start < pool.length; start++) {
     const legs = legsOf(legCount, start);
     if (legs !== undefined) return { legs, salt: pool[start]!.salt, scale: SCALE_ONE };

@@ -4,82 +4,21 @@ pragma solidity 0.8.30;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {AuctionProceedings} from "./auction/AuctionProceedings.sol";
+import {AuctionState} from "./auction/AuctionState.sol";
+import {Auction, AuctionContracts, AuctionReports, BidQuote, BidTerms} from "./auction/AuctionTypes.sol";
 import {AuctionClaim, BidOrder, CancelRequest, TakeOverOrder} from "./interfaces/AuctionRequests.sol";
 import {Groth16Proof} from "./interfaces/Groth16.sol";
 import {IAuctionHouse, ISealedBidStage} from "./interfaces/IAuctionHouse.sol";
 import {Account, Coverage, IClearingHouse, SliceMove} from "./interfaces/IClearingHouse.sol";
 import {ICollateralVault} from "./interfaces/ICollateralVault.sol";
 import {ILiquidatorRegistry} from "./interfaces/ILiquidatorRegistry.sol";
-import {InsolvencyClaim, IProofGate, SolvencyClaim} from "./interfaces/IProofGate.sol";
+import {IProofGate} from "./interfaces/IProofGate.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {IRiskParameters, LiquidationTerms} from "./interfaces/IRiskParameters.sol";
 import {IWindDown} from "./interfaces/IWindDown.sol";
 import {LiquidationMath, LiquidationState, Sale, Takeover} from "./libraries/LiquidationMath.sol";
-import {OracleWords} from "./libraries/OracleWords.sol";
-import {ProofContext} from "./libraries/ProofContext.sol";
-
-/// @notice Terms by which bids of an auction are priced, as they were at its start. Shares are in basis points, times in seconds.
-struct BidTerms {
-    uint16 bufferBps;
-    uint16 startFactorBps;
-    uint16 fastFactorBps;
-    uint16 cuspFactorBps;
-    uint32 fastSeconds;
-    uint32 tailSeconds;
-    uint32 insolventSeconds;
-    uint32 maxProofAge;
-    uint16 backstopBps;
-    uint16 minBidBps;
-}
-
-/// @notice A running auction; all zero when none runs. Times are in seconds since 1970-01-01 UTC, money in 1e-6 USD.
-/// @dev Five slots, of which a bid writes one.
-/// @param number grows with each auction of any account
-/// @param startNonce nonce of the account at the start
-/// @param baseScale scale of the account at the start, and of all proofs
-/// @param reserved cash that bids have paid and that is not for sale
-/// @param insolventSince when the account was found to have no equity; 0 while it has some
-/// @param moves slices moved so far; each raises the account's nonce by one
-/// @param recordedAt when the figures below were recorded
-/// @param mark proven at the base scale, signed
-/// @param requirement proven at the base scale
-/// @param provenAt timestamp of the round of the proof
-/// @param round of the proof
-/// @param version of margin parameters and terms at the start
-/// @param publicStart from when on anyone may bid; the price curve starts there
-struct Auction {
-    uint64 number;
-    uint64 startNonce;
-    uint64 baseScale;
-    // The next slot.
-    uint128 reserved;
-    uint40 insolventSince;
-    uint32 moves;
-    uint40 recordedAt;
-    // The next slot.
-    int104 mark;
-    uint96 requirement;
-    uint40 provenAt;
-    // The next slot.
-    uint64 round;
-    uint64 version;
-    uint40 start;
-    uint40 publicStart;
-    uint16 commitSeconds;
-    uint16 revealSeconds;
-    BidTerms terms;
-}
-
-/// @notice What is asked for in a bid, whoever brings it.
-/// @param leastScale smallest part that may be taken unless it is all that is for sale
-struct BidQuote {
-    uint256 factorBps;
-    uint256 leastScale;
-    Sale sale;
-    LiquidationState state;
-}
 
 /// @title Auctions of accounts below their maintenance requirement
 /// @notice One auction per account. Anyone starts it with an insolvency proof. First registered liquidators may bid under seal; then anyone buys
@@ -94,139 +33,9 @@ struct BidQuote {
 /// @dev An insolvency proof shows one scenario that its maker picks. At one round a proof is only replaced by a worse one, and figures
 /// must have stood for a while before they can end an auction: whoever records a mild scenario, to get away cheaply, is overruled
 /// by anyone with the true one.
-contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
-    /// @notice Why an auction ended.
-    enum EndReason {
-        Sold,
-        TakenOver,
-        Recovered,
-        Covered,
-        Superseded,
-        Released
-    }
-
-    /// @notice An address is zero.
-    error ZeroAddress();
-    /// @notice There is no such account.
-    error UnknownAccount(uint256 accountId);
-    /// @notice The account has no positions.
-    error NoPositions(uint256 accountId);
-    /// @notice No auction of the account runs.
-    error NoAuction(uint256 accountId);
-    /// @notice An auction of the account runs already.
-    error AuctionRunning(uint256 accountId, uint64 auctionNumber);
-    /// @notice The auction is not the one that the order is for, or goes by another round.
-    error AuctionChanged(uint64 auctionNumber, uint64 round);
-    /// @notice A settlement has changed the positions: start anew.
-    error AuctionSuperseded(uint256 accountId);
-    /// @notice The order is too late.
-    error DeadlinePassed(uint256 deadline);
-    /// @notice Public bidding has not begun.
-    error PublicBiddingNotOpen(uint256 publicStart);
-    /// @notice The price curve has ended: restart the auction.
-    error AuctionExpired(uint256 expiredAt);
-    /// @notice The price curve has not ended.
-    error AuctionNotExpired(uint256 expiresAt);
-    /// @notice The proven round is too old to trade by: refresh it.
-    error ProofTooOld(uint256 provenAt);
-    /// @notice The sender is not a registered backstop.
-    error NotBackstop(address sender);
-    /// @notice The sender is not the sealed-bid stage.
-    error NotSealedBidStage(address sender);
-    /// @notice Sealed bids are executed after their reveals and before public bidding only.
-    error NotFillTime(uint256 revealEnd, uint256 publicStart);
-    /// @notice A sealed bid is below the curve's start.
-    error FactorBelowStart(uint256 factorBps, uint256 startFactorBps);
-    /// @notice The bid takes too small a part of what is for sale.
-    error BidTooSmall(uint256 scaleTaken, uint256 leastScale);
-    /// @notice Less would be taken than the order's limit.
-    error ScaleBelowLimit(uint256 scaleTaken, uint256 minScale);
-    /// @notice More would be paid than the order's limit.
-    error PaymentAboveLimit(uint256 payment, uint256 maxPayment);
-    /// @notice Less would be received than the order's limit.
-    error SubsidyBelowLimit(uint256 subsidy, uint256 minSubsidy);
-    /// @notice The proof is neither of a newer round nor worse for the account.
-    error NotWorse(uint64 round, uint64 recordedRound);
-    /// @notice The figures do not show the account below its requirement. That it is healthy, `cancel` shows.
-    error NotLiquidatable(int256 equity, uint256 requirement);
-    /// @notice The version is neither the auction's nor the one in force.
-    error WrongVersion(uint64 version);
-    /// @notice The proof assumes more cash than the account has with its fresh collateral.
-    error ProvenCashTooHigh(int256 provenCash, int256 available);
-    /// @notice The account does not reach its target yet.
-    error NotCovered(int256 equity, uint256 target);
-    /// @notice The figures have not stood for long enough to end the auction.
-    error FiguresTooNew(uint256 standsAt);
-    /// @notice The account lacked equity when a settlement changed its positions: until its proof is old, it is left to a new start.
-    error AwaitingNewStart(uint256 until);
-
-    /// @notice An auction began.
-    /// @param keeper who started it
-    /// @param figures recorded, and terms
-    /// @param state of the account before the fee
-    /// @param fee charged to the account
-    /// @param reward part of the fee for the keeper's account
-    event AuctionStarted(
-        uint256 indexed accountId,
-        uint64 indexed auctionNumber,
-        address indexed keeper,
-        Auction figures,
-        LiquidationState state,
-        uint256 fee,
-        uint256 rewardAccountId,
-        uint256 reward
-    );
-    /// @notice Newer or worse figures count from now on. A restart has moved `publicStart`.
-    event AuctionRefreshed(
-        uint256 indexed accountId,
-        uint64 indexed auctionNumber,
-        address indexed keeper,
-        uint64 round,
-        uint256 provenAt,
-        int256 mark,
-        uint256 requirement,
-        uint256 publicStart
-    );
-    /// @notice A bid was executed.
-    /// @param factorBps price factor
-    /// @param nonce of the account before
-    /// @param state of the account before, at its present scale
-    /// @param sale every figure of the sale
-    event BidExecuted(
-        uint256 indexed accountId,
-        uint256 indexed vesselId,
-        address indexed bidder,
-        uint64 auctionNumber,
-        uint64 round,
-        uint64 nonce,
-        uint256 factorBps,
-        LiquidationState state,
-        Sale sale
-    );
-    /// @notice A part of an account without equity was taken over.
-    /// @param coverage where the subsidy came from
-    event TakenOver(
-        uint256 indexed accountId,
-        uint256 indexed vesselId,
-        address indexed taker,
-        uint64 auctionNumber,
-        uint64 round,
-        uint64 nonce,
-        LiquidationState state,
-        Takeover takeover,
-        Coverage coverage
-    );
-    /// @notice The account was found to have no equity, or to have some again.
-    /// @param since from when on the subsidy rises; 0 for equity
-    /// @param deficit what the account lacks to an equity of 0
-    event InsolvencyMarked(uint256 indexed accountId, uint64 indexed auctionNumber, uint256 since, uint256 deficit);
-    /// @notice An auction ended. Without an auction here, the number is 0.
-    event AuctionEnded(uint256 indexed accountId, uint64 indexed auctionNumber, EndReason reason);
-    /// @notice The sealed-bid stage was set; zero for none.
-    event SealedBidStageSet(address indexed stage);
-
+contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, ReentrancyGuardTransient {
     /// @notice Time between the end of reveals and public bidding in which sealed bids are executed, in seconds.
-    uint40 public constant FILL_SECONDS = 60;
+    uint40 public constant FILL_SECONDS = AuctionProceedings.FILL_SECONDS;
     /// @notice Figures can end an auction after this part of the largest proof age.
     uint256 public constant STANDING_DIVISOR = 4;
     /// @notice An account has reached its target when it lacks no more than this, and what one unit of scale makes, in 1e-6 USD: the rest
@@ -293,27 +102,26 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         nonReentrant
         returns (uint64 auctionNumber)
     {
-        uint256 accountId = claim.accountId;
-        Account memory account = house.getAccount(accountId);
-        if (account.owner == address(0)) revert UnknownAccount(accountId);
-        if (account.scale == 0) revert NoPositions(accountId);
-        bool wasInsolvent = _replacePrevious(accountId, account);
-        uint64 version = parameters.versionOf(account.underlyingId);
-        _requireInsolvency(claim, account, account.scale, version, account.nonce, proof);
-        return _begin(claim, account, version, rewardAccountId, wasInsolvent);
+        auctionNumber = ++auctionCount;
+        int256 equity = AuctionProceedings.open(
+            _auctions, feeChargedAt, _contracts(), auctionNumber, claim, rewardAccountId, proof
+        );
+        _markInsolvency(claim.accountId, equity);
     }
 
     /// @notice Replaces the proven figures by those of a newer round, or by worse ones of the same round; anyone may.
     /// @dev Proof context: `ProofContext.insolvency(this, accountId, startNonce, round, sender)`; commitment and scale are those of the start.
     /// Worse means that requirement less mark is larger: the account's cash is the same for both.
     function refresh(AuctionClaim calldata claim, Groth16Proof calldata proof) external nonReentrant {
-        _refresh(claim, proof, false);
+        int256 equity = AuctionProceedings.refresh(_auctions, _contracts(), claim, proof, false);
+        _markInsolvency(claim.accountId, equity);
     }
 
     /// @notice A refresh after the price curve has ended, which starts it anew; figures that are as bad as those recorded suffice.
     /// @dev No fee is charged and no reward paid.
     function restart(AuctionClaim calldata claim, Groth16Proof calldata proof) external nonReentrant {
-        _refresh(claim, proof, true);
+        int256 equity = AuctionProceedings.refresh(_auctions, _contracts(), claim, proof, true);
+        _markInsolvency(claim.accountId, equity);
     }
 
     /// @notice Starts the clock of subsidies when deposits or collateral have left the account without equity by the recorded figures,
@@ -321,7 +129,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     function poke(uint256 accountId) external nonReentrant {
         (Auction memory auction, Account memory account) = _running(accountId);
         _requireYoung(auction, account.underlyingId);
-        _markInsolvency(accountId, LiquidationMath.equityOf(_present(accountId, auction, account)));
+        _markInsolvency(accountId, LiquidationMath.equityOf(AuctionState.present(house, accountId, auction, account)));
     }
 
     // Bids
@@ -357,7 +165,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
             revert FactorBelowStart(factorBps, auction.terms.startFactorBps);
         }
         BidQuote memory quote;
-        quote.state = _present(accountId, auction, account);
+        quote.state = AuctionState.present(house, accountId, auction, account);
         if (_isCovered(quote.state, auction.terms.bufferBps)) return 0;
         quote.factorBps = factorBps;
         _price(quote, auction.terms, maxScale);
@@ -399,31 +207,11 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     /// auction that a settlement has superseded is ended in the same way.
     function cancel(CancelRequest calldata request, Groth16Proof calldata proof) external nonReentrant {
         uint256 accountId = request.accountId;
-        Auction memory auction = _auctions[accountId];
+        Auction memory auction = _load(accountId);
         if (auction.number == 0) revert NoAuction(accountId);
-        Account memory account = house.getAccount(accountId);
-        if (request.version != auction.version && request.version != parameters.versionOf(account.underlyingId)) {
-            revert WrongVersion(request.version);
-        }
-        // Collateral with a stale price counts for nothing here. The vault's values are below 2^96.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        int256 available = account.cash + int256(vault.valueOf(accountId, true));
-        if (request.provenCash > available) revert ProvenCashTooHigh(request.provenCash, available);
-        gate.requireSolvency(
-            SolvencyClaim({
-                commitment: account.commitment,
-                scale: account.scale,
-                underlyingId: account.underlyingId,
-                version: request.version,
-                round: request.round,
-                cash: request.provenCash,
-                level: MAINTENANCE_LEVEL,
-                context: ProofContext.solvency(
-                    address(this), ProofContext.RECOVERY, accountId, account.nonce, request.round
-                ),
-                capacity: request.capacity
-            }),
-            proof
+        // Collateral with a stale price counts for nothing here.
+        AuctionProceedings.requireRecovery(
+            _contracts(), auction.version, vault.valueOf(accountId, true), request, proof
         );
         _end(accountId, auction.number, EndReason.Recovered);
     }
@@ -431,15 +219,15 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     /// @notice Ends an auction without a proof; anyone may. The account reaches its target by figures that are young and have stood for a
     /// while, or a settlement has superseded the auction, or an earlier auction house has left the account marked.
     function close(uint256 accountId) external nonReentrant {
-        Auction memory auction = _auctions[accountId];
-        Account memory account = house.getAccount(accountId);
+        Auction memory auction = _load(accountId);
+        Account memory account = _account(accountId);
         if (auction.number == 0) {
             if (!account.inAuction) revert NoAuction(accountId);
-            house.setPendingDeficit(accountId, 0);
+            _setPendingDeficit(accountId, 0);
             _end(accountId, 0, EndReason.Released);
             return;
         }
-        if (_isSuperseded(auction, account)) {
+        if (AuctionState.isSuperseded(auction, account)) {
             uint256 until = uint256(auction.provenAt) + auction.terms.maxProofAge;
             if (auction.insolventSince != 0 && block.timestamp <= until) revert AwaitingNewStart(until);
             _end(accountId, auction.number, EndReason.Superseded);
@@ -448,7 +236,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         _requireYoung(auction, account.underlyingId);
         uint256 standsAt = _standsAt(auction);
         if (block.timestamp < standsAt) revert FiguresTooNew(standsAt);
-        LiquidationState memory state = _present(accountId, auction, account);
+        LiquidationState memory state = AuctionState.present(house, accountId, auction, account);
         if (!_isCovered(state, auction.terms.bufferBps)) {
             revert NotCovered(
                 LiquidationMath.equityOf(state),
@@ -462,7 +250,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
 
     /// @notice An account's running auction; all zero when none runs.
     function auctionOf(uint256 accountId) external view returns (Auction memory) {
-        return _auctions[accountId];
+        return _load(accountId);
     }
 
     /// @inheritdoc IAuctionHouse
@@ -479,7 +267,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     /// @inheritdoc IAuctionHouse
     function requireFillable(uint256 accountId) external view {
         (Auction memory auction, Account memory account) = _fillable(accountId);
-        int256 equity = LiquidationMath.equityOf(_present(accountId, auction, account));
+        int256 equity = LiquidationMath.equityOf(AuctionState.present(house, accountId, auction, account));
         if (equity <= 0) revert LiquidationMath.NoEquity(equity);
     }
 
@@ -516,183 +304,10 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         return _vesselFloor(auction, heldScale);
     }
 
-    // Internals: start and refresh
+    // Internals: records
 
-    /// @dev Level of a solvency proof at the maintenance requirement, in 2^-12.
-    uint16 private constant MAINTENANCE_LEVEL = 4096;
-
-    function _begin(
-        AuctionClaim calldata claim,
-        Account memory account,
-        uint64 version,
-        uint256 rewardAccountId,
-        bool wasInsolvent
-    ) private returns (uint64) {
-        uint256 accountId = claim.accountId;
-        LiquidationState memory state = _stateOf(account, accountId, claim.mark, claim.requirement, 0);
-        int256 equity = _requireLiquidatable(state);
-
-        LiquidationTerms memory terms = parameters.termsAt(account.underlyingId, version);
-        Auction memory auction = _newAuction(claim, account, version, terms, equity > 0);
-        // The clock of subsidies starts anew; that it ran is kept until `_markInsolvency` has cleared the deficit of the previous auction.
-        if (wasInsolvent) auction.insolventSince = auction.start;
-        _auctions[accountId] = auction;
-        if (!account.inAuction) house.setInAuction(accountId, true);
-        _chargeFee(auction, accountId, account.underlyingId, state, terms, rewardAccountId);
-        _markInsolvency(accountId, equity);
-        return auction.number;
-    }
-
-    function _newAuction(
-        AuctionClaim calldata claim,
-        Account memory account,
-        uint64 version,
-        LiquidationTerms memory terms,
-        bool hasEquity
-    ) private returns (Auction memory auction) {
-        auction.number = ++auctionCount;
-        auction.startNonce = account.nonce;
-        auction.baseScale = account.scale;
-        auction.version = version;
-        auction.start = uint40(block.timestamp);
-        auction.publicStart = auction.start;
-        _record(auction, claim, account.underlyingId);
-        // Without equity there is no price that sealed bids could name.
-        if (hasEquity && terms.commitSeconds != 0 && _hasLiquidators()) {
-            auction.commitSeconds = SafeCast.toUint16(terms.commitSeconds);
-            auction.revealSeconds = SafeCast.toUint16(terms.revealSeconds);
-            auction.publicStart += auction.commitSeconds + auction.revealSeconds + FILL_SECONDS;
-        }
-        auction.terms = BidTerms({
-            bufferBps: terms.bufferBps,
-            startFactorBps: terms.startFactorBps,
-            fastFactorBps: terms.fastFactorBps,
-            cuspFactorBps: terms.cuspFactorBps,
-            fastSeconds: terms.fastSeconds,
-            tailSeconds: terms.tailSeconds,
-            insolventSeconds: terms.insolventSeconds,
-            maxProofAge: terms.maxProofAge,
-            backstopBps: terms.backstopBps,
-            minBidBps: terms.minBidBps
-        });
-    }
-
-    function _hasLiquidators() private view returns (bool) {
-        return address(sealedBidStage) != address(0) && sealedBidStage.hasLiquidators();
-    }
-
-    /// @dev Ends an auction that a settlement has superseded, but for the account's mark.
-    /// @return wasInsolvent whether the account lacked equity in it
-    function _replacePrevious(uint256 accountId, Account memory account) private returns (bool wasInsolvent) {
-        Auction memory previous = _auctions[accountId];
-        if (previous.number == 0) return false;
-        if (!_isSuperseded(previous, account)) revert AuctionRunning(accountId, previous.number);
-        emit AuctionEnded(accountId, previous.number, EndReason.Superseded);
-        return previous.insolventSince != 0;
-    }
-
-    /// @dev Within the cool-off after a fee there is none. Reports the start.
-    function _chargeFee(
-        Auction memory auction,
-        uint256 accountId,
-        uint32 underlyingId,
-        LiquidationState memory state,
-        LiquidationTerms memory terms,
-        uint256 rewardAccountId
-    ) private {
-        uint256 fee;
-        uint256 reward;
-        uint256 chargedAt = feeChargedAt[accountId];
-        if (chargedAt == 0 || block.timestamp >= chargedAt + terms.coolOffSeconds) {
-            (fee, reward) = LiquidationMath.startFee(state, terms, oracle.volatilityIndex(underlyingId));
-        }
-        if (fee != 0) {
-            feeChargedAt[accountId] = block.timestamp;
-            house.chargeFee(accountId, fee, rewardAccountId, reward);
-        }
-        emit AuctionStarted(accountId, auction.number, msg.sender, auction, state, fee, rewardAccountId, reward);
-    }
-
-    function _refresh(AuctionClaim calldata claim, Groth16Proof calldata proof, bool isRestart) private {
-        uint256 accountId = claim.accountId;
-        (Auction memory auction, Account memory account) = _running(accountId);
-        if (isRestart) {
-            uint256 expiresAt = uint256(auction.publicStart) + auction.terms.tailSeconds;
-            if (block.timestamp <= expiresAt) revert AuctionNotExpired(expiresAt);
-            auction.publicStart = uint40(block.timestamp);
-        }
-        _requireNewerOrWorse(claim, auction, isRestart);
-        _requireInsolvency(claim, account, auction.baseScale, auction.version, auction.startNonce, proof);
-        // Equity that deposits brought meanwhile stops the clock, even if the new figures take it away again.
-        if (auction.insolventSince != 0 && LiquidationMath.equityOf(_present(accountId, auction, account)) > 0) {
-            auction.insolventSince = uint40(block.timestamp);
-        }
-        _record(auction, claim, account.underlyingId);
-        _auctions[accountId] = auction;
-        int256 equity = _requireLiquidatable(_present(accountId, auction, account));
-        _emitRefreshed(accountId, auction);
-        _markInsolvency(accountId, equity);
-    }
-
-    function _emitRefreshed(uint256 accountId, Auction memory auction) private {
-        emit AuctionRefreshed(
-            accountId,
-            auction.number,
-            msg.sender,
-            auction.round,
-            auction.provenAt,
-            auction.mark,
-            auction.requirement,
-            auction.publicStart
-        );
-    }
-
-    function _requireNewerOrWorse(AuctionClaim calldata claim, Auction memory auction, bool isRestart) private pure {
-        if (claim.round > auction.round) return;
-        // Absolute values below 2^96, which the gate makes sure of for the claim before anything is recorded.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        int256 severity = int256(claim.requirement) - claim.mark;
-        int256 recorded = int256(uint256(auction.requirement)) - auction.mark;
-        bool bad = severity > recorded || (isRestart && severity == recorded);
-        if (claim.round != auction.round || !bad) revert NotWorse(claim.round, auction.round);
-    }
-
-    function _requireInsolvency(
-        AuctionClaim calldata claim,
-        Account memory account,
-        uint64 scale,
-        uint64 version,
-        uint64 nonce,
-        Groth16Proof calldata proof
-    ) private view {
-        gate.requireInsolvency(
-            InsolvencyClaim({
-                commitment: account.commitment,
-                scale: scale,
-                underlyingId: account.underlyingId,
-                version: version,
-                round: claim.round,
-                mark: claim.mark,
-                requirement: claim.requirement,
-                context: ProofContext.insolvency(address(this), claim.accountId, nonce, claim.round, msg.sender),
-                capacity: claim.capacity
-            }),
-            proof
-        );
-    }
-
-    /// @dev The gate has accepted the claim: its round is the newest, its numbers are below 2^96.
-    function _record(Auction memory auction, AuctionClaim calldata claim, uint32 underlyingId) private view {
-        auction.round = claim.round;
-        // forge-lint: disable-next-line(unsafe-typecast)
-        auction.mark = int104(claim.mark);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        auction.requirement = uint96(claim.requirement);
-        (uint256 word,) = oracle.latestUnderlyingWord(underlyingId);
-        // A field of 40 bits.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        auction.provenAt = uint40(OracleWords.timestamp(word));
-        auction.recordedAt = uint40(block.timestamp);
+    function _contracts() private view returns (AuctionContracts memory) {
+        return AuctionContracts(oracle, parameters, house, gate, sealedBidStage);
     }
 
     /// @dev Starts or stops the clock of subsidies, and tells the clearing house what the account lacks.
@@ -703,7 +318,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
             if (since == 0) return;
             auction.insolventSince = 0;
             emit InsolvencyMarked(accountId, auction.number, 0, 0);
-            house.setPendingDeficit(accountId, 0);
+            _setPendingDeficit(accountId, 0);
             return;
         }
         if (since == 0) {
@@ -714,14 +329,14 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         // forge-lint: disable-next-line(unsafe-typecast)
         uint256 deficit = uint256(-equity);
         emit InsolvencyMarked(accountId, auction.number, since, deficit);
-        house.setPendingDeficit(accountId, deficit);
+        _setPendingDeficit(accountId, deficit);
     }
 
     function _end(uint256 accountId, uint64 auctionNumber, EndReason reason) private {
         bool marked = _auctions[accountId].insolventSince != 0;
         delete _auctions[accountId];
         emit AuctionEnded(accountId, auctionNumber, reason);
-        if (marked) house.setPendingDeficit(accountId, 0);
+        if (marked) _setPendingDeficit(accountId, 0);
         house.setInAuction(accountId, false);
     }
 
@@ -736,7 +351,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     ) private view returns (BidQuote memory quote) {
         _requireYoung(auction, account.underlyingId);
         quote.factorBps = _factorOf(auction, asBackstop);
-        quote.state = _present(accountId, auction, account);
+        quote.state = AuctionState.present(house, accountId, auction, account);
         _price(quote, auction.terms, maxScale);
     }
 
@@ -815,7 +430,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         _requireYoung(auction, account.underlyingId);
         if (!asBackstop) _requirePublic(auction);
         BidTerms memory terms = auction.terms;
-        state = _present(accountId, auction, account);
+        state = AuctionState.present(house, accountId, auction, account);
         uint256 elapsed = auction.insolventSince == 0 ? 0 : block.timestamp - auction.insolventSince;
         leastScale = Math.ceilDiv(state.scale * terms.minBidBps, LiquidationMath.BASIS);
         uint256 wanted = Math.min(maxScale, state.scale);
@@ -878,7 +493,7 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         // forge-lint: disable-next-line(unsafe-typecast)
         slice.scaleTaken = uint64(scaleTaken);
         slice.cashTaken = cashTaken;
-        slice.vesselFloor = _vesselFloor(auction, house.getAccount(vesselId).scale + scaleTaken);
+        slice.vesselFloor = _vesselFloor(auction, _account(vesselId).scale + scaleTaken);
     }
 
     /// @dev From the figures of the proof, at its scale: those at the present scale are rounded.
@@ -905,10 +520,10 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
     }
 
     function _running(uint256 accountId) private view returns (Auction memory auction, Account memory account) {
-        auction = _auctions[accountId];
+        auction = _load(accountId);
         if (auction.number == 0) revert NoAuction(accountId);
-        account = house.getAccount(accountId);
-        if (_isSuperseded(auction, account)) revert AuctionSuperseded(accountId);
+        account = _account(accountId);
+        if (AuctionState.isSuperseded(auction, account)) revert AuctionSuperseded(accountId);
     }
 
     function _fillable(uint256 accountId) private view returns (Auction memory auction, Account memory account) {
@@ -920,8 +535,16 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         _requireYoung(auction, account.underlyingId);
     }
 
-    function _isSuperseded(Auction memory auction, Account memory account) private pure returns (bool) {
-        return account.nonce != auction.startNonce + auction.moves;
+    function _load(uint256 accountId) private view returns (Auction memory) {
+        return _auctions[accountId];
+    }
+
+    function _account(uint256 accountId) private view returns (Account memory) {
+        return house.getAccount(accountId);
+    }
+
+    function _setPendingDeficit(uint256 accountId, uint256 deficit) private {
+        house.setPendingDeficit(accountId, deficit);
     }
 
     function _requirePublic(Auction memory auction) private view {
@@ -949,13 +572,6 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         if (scaleTaken < minScale) revert ScaleBelowLimit(scaleTaken, minScale);
     }
 
-    function _requireLiquidatable(LiquidationState memory state) private pure returns (int256 equity) {
-        equity = LiquidationMath.equityOf(state);
-        // Below 2^96.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        if (equity >= int256(state.requirement)) revert NotLiquidatable(equity, state.requirement);
-    }
-
     function _isCovered(LiquidationState memory state, uint256 bufferBps) private pure returns (bool) {
         int256 equity = LiquidationMath.equityOf(state);
         uint256 target = LiquidationMath.targetOf(state.requirement, bufferBps);
@@ -965,31 +581,4 @@ contract AuctionHouse is IAuctionHouse, Ownable2Step, ReentrancyGuardTransient {
         return equity > 0 && uint256(equity) + slack >= target;
     }
 
-    /// @dev The account as it stands, with the recorded figures at its present scale.
-    function _present(uint256 accountId, Auction memory auction, Account memory account)
-        private
-        view
-        returns (LiquidationState memory)
-    {
-        (int256 mark, uint256 requirement) =
-            LiquidationMath.atScale(auction.mark, auction.requirement, auction.baseScale, account.scale);
-        return _stateOf(account, accountId, mark, requirement, auction.reserved);
-    }
-
-    function _stateOf(
-        Account memory account,
-        uint256 accountId,
-        int256 mark,
-        uint256 requirement,
-        uint256 reserved
-    ) private view returns (LiquidationState memory) {
-        return LiquidationState({
-            cash: account.cash,
-            collateral: house.collateralValueOf(accountId),
-            mark: mark,
-            requirement: requirement,
-            scale: account.scale,
-            reserved: reserved
-        });
-    }
 }

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {AuctionClaim, CancelRequest} from "../interfaces/AuctionRequests.sol";
+import {Groth16Proof} from "../interfaces/Groth16.sol";
+import {ISealedBidStage} from "../interfaces/IAuctionHouse.sol";
+import {Account} from "../interfaces/IClearingHouse.sol";
+import {InsolvencyClaim, SolvencyClaim} from "../interfaces/IProofGate.sol";
+import {IRiskOracle} from "../interfaces/IRiskOracle.sol";
+import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
+import {LiquidationMath, LiquidationState} from "../libraries/LiquidationMath.sol";
+import {OracleWords} from "../libraries/OracleWords.sol";
+import {ProofContext} from "../libraries/ProofContext.sol";
+import {AuctionState} from "./AuctionState.sol";
+import {Auction, AuctionContracts, AuctionReports, BidTerms} from "./AuctionTypes.sol";
+
+/// @title What needs a proof in an auction: start, refresh, recovery
+/// @notice Code of the auction house, kept apart because one contract would be too large. It runs in the auction house's context, so that
+/// proofs bind the auction house's address and events are its own.
+library AuctionProceedings {
+    /// @notice Time between the end of reveals and public bidding in which sealed bids are executed, in seconds.
+    uint40 internal constant FILL_SECONDS = 60;
+    /// @dev Level of a solvency proof at the maintenance requirement, in 2^-12.
+    uint16 private constant MAINTENANCE_LEVEL = 4096;
+
+    /// @notice `AuctionHouse.start`. Marking the insolvency is left to the caller.
+    /// @param auctions records of all accounts
+    /// @param feeChargedAt when accounts were last charged a fee
+    /// @param number of the new auction
+    /// @return equity of the account before the fee, signed
+    function open(
+        mapping(uint256 accountId => Auction) storage auctions,
+        mapping(uint256 accountId => uint256) storage feeChargedAt,
+        AuctionContracts memory contracts,
+        uint64 number,
+        AuctionClaim calldata claim,
+        uint256 rewardAccountId,
+        Groth16Proof calldata proof
+    ) external returns (int256 equity) {
+        Account memory account = contracts.house.getAccount(claim.accountId);
+        if (account.owner == address(0)) revert AuctionReports.UnknownAccount(claim.accountId);
+        if (account.scale == 0) revert AuctionReports.NoPositions(claim.accountId);
+        Auction memory next;
+        next.number = number;
+        next.startNonce = account.nonce;
+        next.baseScale = account.scale;
+        next.version = contracts.parameters.versionOf(account.underlyingId);
+        next.start = uint40(block.timestamp);
+        next.publicStart = next.start;
+        // The clock of subsidies starts anew; that it ran is kept until the deficit of the auction before has been cleared.
+        if (_replace(auctions[claim.accountId], claim.accountId, account)) next.insolventSince = next.start;
+        _requireInsolvency(contracts, claim, account, next, proof);
+        _record(next, contracts.oracle, claim, account.underlyingId);
+        LiquidationState memory state = AuctionState.present(contracts.house, claim.accountId, next, account);
+        equity = AuctionState.requireLiquidatable(state);
+
+        LiquidationTerms memory terms = contracts.parameters.termsAt(account.underlyingId, next.version);
+        // Without equity there is no price that sealed bids could name.
+        _setTerms(next, terms, equity > 0 && _hasLiquidators(contracts.sealedBidStage));
+        auctions[claim.accountId] = next;
+        if (!account.inAuction) contracts.house.setInAuction(claim.accountId, true);
+        (uint256 fee, uint256 reward) = _feeOf(
+            state, terms, feeChargedAt[claim.accountId], contracts.oracle.volatilityIndex(account.underlyingId)
+        );
+        if (fee != 0) {
+            feeChargedAt[claim.accountId] = block.timestamp;
+            contracts.house.chargeFee(claim.accountId, fee, rewardAccountId, reward);
+        }
+        _emitStarted(claim.accountId, next, state, fee, rewardAccountId, reward);
+    }
+
+    /// @notice `AuctionHouse.refresh` and `AuctionHouse.restart`. Marking the insolvency is left to the caller.
+    /// @param auctions records of all accounts
+    /// @return equity of the account by the new figures, signed
+    function refresh(
+        mapping(uint256 accountId => Auction) storage auctions,
+        AuctionContracts memory contracts,
+        AuctionClaim calldata claim,
+        Groth16Proof calldata proof,
+        bool isRestart
+    ) external returns (int256 equity) {
+        Auction memory next = auctions[claim.accountId];
+        Account memory account = contracts.house.getAccount(claim.accountId);
+        if (next.number == 0) revert AuctionReports.NoAuction(claim.accountId);
+        if (AuctionState.isSuperseded(next, account)) revert AuctionReports.AuctionSuperseded(claim.accountId);
+        if (isRestart) {
+            uint256 expiresAt = uint256(next.publicStart) + next.terms.tailSeconds;
+            if (block.timestamp <= expiresAt) revert AuctionReports.AuctionNotExpired(expiresAt);
+            next.publicStart = uint40(block.timestamp);
+        }
+        _requireNewerOrWorse(claim, next, isRestart);
+        _requireInsolvency(contracts, claim, account, next, proof);
+        // Equity that deposits brought meanwhile stops the clock, even if the new figures take it away again.
+        if (next.insolventSince != 0) {
+            LiquidationState memory before = AuctionState.present(contracts.house, claim.accountId, next, account);
+            if (LiquidationMath.equityOf(before) > 0) next.insolventSince = uint40(block.timestamp);
+        }
+        _record(next, contracts.oracle, claim, account.underlyingId);
+        auctions[claim.accountId] = next;
+        equity = AuctionState.requireLiquidatable(
+            AuctionState.present(contracts.house, claim.accountId, next, account)
+        );
+        emit AuctionReports.AuctionRefreshed(
+            claim.accountId,
+            next.number,
+            msg.sender,
+            claim.round,
+            next.provenAt,
+            claim.mark,
+            claim.requirement,
+            next.publicStart
+        );
+    }
+
+    /// @notice Reverts unless the account is proven to cover its maintenance requirement with the cash that it has.
+    /// @param auctionVersion version of the auction
+    /// @param freshCollateral value of the account's collateral at fresh prices, below 2^96
+    function requireRecovery(
+        AuctionContracts memory contracts,
+        uint64 auctionVersion,
+        uint256 freshCollateral,
+        CancelRequest calldata request,
+        Groth16Proof calldata proof
+    ) external view {
+        Account memory account = contracts.house.getAccount(request.accountId);
+        uint64 version = request.version;
+        if (version != auctionVersion && version != contracts.parameters.versionOf(account.underlyingId)) {
+            revert AuctionReports.WrongVersion(version);
+        }
+        // forge-lint: disable-next-line(unsafe-typecast)
+        int256 available = account.cash + int256(freshCollateral);
+        if (request.provenCash > available) revert AuctionReports.ProvenCashTooHigh(request.provenCash, available);
+        SolvencyClaim memory claim;
+        claim.commitment = account.commitment;
+        claim.scale = account.scale;
+        claim.underlyingId = account.underlyingId;
+        claim.version = version;
+        claim.round = request.round;
+        claim.cash = request.provenCash;
+        claim.level = MAINTENANCE_LEVEL;
+        claim.context = ProofContext.solvency(
+            address(this), ProofContext.RECOVERY, request.accountId, account.nonce, request.round
+        );
+        claim.capacity = request.capacity;
+        contracts.gate.requireSolvency(claim, proof);
+    }
+
+    /// @dev Ends an auction that a settlement has superseded, but for the account's mark.
+    /// @return wasInsolvent whether the account lacked equity in it
+    function _replace(Auction memory previous, uint256 accountId, Account memory account)
+        private
+        returns (bool wasInsolvent)
+    {
+        if (previous.number == 0) return false;
+        if (!AuctionState.isSuperseded(previous, account)) {
+            revert AuctionReports.AuctionRunning(accountId, previous.number);
+        }
+        emit AuctionReports.AuctionEnded(accountId, previous.number, AuctionReports.EndReason.Superseded);
+        return previous.insolventSince != 0;
+    }
+
+    function _setTerms(Auction memory auction, LiquidationTerms memory terms, bool sealedBids) private pure {
+        if (sealedBids && terms.commitSeconds != 0) {
+            auction.commitSeconds = SafeCast.toUint16(terms.commitSeconds);
+            auction.revealSeconds = SafeCast.toUint16(terms.revealSeconds);
+            auction.publicStart += auction.commitSeconds + auction.revealSeconds + FILL_SECONDS;
+        }
+        auction.terms = BidTerms({
+            bufferBps: terms.bufferBps,
+            startFactorBps: terms.startFactorBps,
+            fastFactorBps: terms.fastFactorBps,
+            cuspFactorBps: terms.cuspFactorBps,
+            fastSeconds: terms.fastSeconds,
+            tailSeconds: terms.tailSeconds,
+            insolventSeconds: terms.insolventSeconds,
+            maxProofAge: terms.maxProofAge,
+            backstopBps: terms.backstopBps,
+            minBidBps: terms.minBidBps
+        });
+    }
+
+    function _hasLiquidators(ISealedBidStage stage) private view returns (bool) {
+        return address(stage) != address(0) && stage.hasLiquidators();
+    }
+
+    /// @dev Within the cool-off after a fee there is none.
+    function _feeOf(LiquidationState memory state, LiquidationTerms memory terms, uint256 chargedAt, uint256 volatility)
+        private
+        view
+        returns (uint256 fee, uint256 reward)
+    {
+        if (chargedAt != 0 && block.timestamp < chargedAt + terms.coolOffSeconds) return (0, 0);
+        return LiquidationMath.startFee(state, terms, volatility);
+    }
+
+    function _emitStarted(
+        uint256 accountId,
+        Auction memory auction,
+        LiquidationState memory state,
+        uint256 fee,
+        uint256 rewardAccountId,
+        uint256 reward
+    ) private {
+        emit AuctionReports.AuctionStarted(
+            accountId, auction.number, msg.sender, auction, state, fee, rewardAccountId, reward
+        );
+    }
+
+    function _requireNewerOrWorse(AuctionClaim calldata claim, Auction memory auction, bool isRestart) private pure {
+        if (claim.round > auction.round) return;
+        // Absolute values below 2^96, which the gate makes sure of for the claim before anything is recorded.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        int256 severity = int256(claim.requirement) - claim.mark;
+        int256 recorded = int256(uint256(auction.requirement)) - auction.mark;
+        bool bad = severity > recorded || (isRestart && severity == recorded);
+        if (claim.round != auction.round || !bad) revert AuctionReports.NotWorse(claim.round, auction.round);
+    }
+
+    function _requireInsolvency(
+        AuctionContracts memory contracts,
+        AuctionClaim calldata claim,
+        Account memory account,
+        Auction memory auction,
+        Groth16Proof calldata proof
+    ) private view {
+        InsolvencyClaim memory full;
+        full.commitment = account.commitment;
+        full.scale = auction.baseScale;
+        full.underlyingId = account.underlyingId;
+        full.version = auction.version;
+        full.round = claim.round;
+        full.mark = claim.mark;
+        full.requirement = claim.requirement;
+        full.context = ProofContext.insolvency(
+            address(this), claim.accountId, auction.startNonce, claim.round, msg.sender
+        );
+        full.capacity = claim.capacity;
+        contracts.gate.requireInsolvency(full, proof);
+    }
+
+    /// @dev The gate has accepted the claim: its round is the newest, its numbers are below 2^96.
+    function _record(Auction memory auction, IRiskOracle oracle, AuctionClaim calldata claim, uint32 underlyingId)
+        private
+        view
+    {
+        auction.round = claim.round;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        auction.mark = int104(claim.mark);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        auction.requirement = uint96(claim.requirement);
+        (uint256 word,) = oracle.latestUnderlyingWord(underlyingId);
+        // A field of 40 bits.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        auction.provenAt = uint40(OracleWords.timestamp(word));
+        auction.recordedAt = uint40(block.timestamp);
+    }
+}

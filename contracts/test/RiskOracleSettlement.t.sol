@@ -196,7 +196,7 @@ contract RiskOracleSettlementTest is OracleTest {
         (uint256 word,) = oracle.freshRoundWords(BTC, 2);
         assertEq(word, Fixtures.underlyingWord(97_000e6, NOW + 3600, 30_000, BTC), "fresh for ever");
         (, bool fresh) = oracle.latestUnderlyingWord(BTC);
-        assertTrue(fresh, "fresh for ever");
+        assertTrue(!fresh, "not for collateral");
         assertEq(_price(HOUR + 1), price, "a settled hour keeps its price");
         assertEq(_price(HOUR + 2), 97_000e6, "an hour before the end");
         assertEq(_price(HOUR + 50_000), 97_000e6, "an hour far away");

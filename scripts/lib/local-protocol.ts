@@ -306,9 +306,12 @@ export class LocalProtocol {
 
   /** Creates accounts with cash, for a keeper's slices or for trading. */
   async createVessels(wallet: DeployerWallet, amounts: readonly bigint[]): Promise<bigint[]> {
-    await this.write(wallet, 'clearingHouse', 'createFundedAccounts', [Number(this.underlyingId), amounts]);
-    const count = await this.read<bigint>('clearingHouse', 'accountCount');
-    return amounts.map((_, index) => count - BigInt(amounts.length - 1 - index));
+    const receipt = await this.write(wallet, 'clearingHouse', 'createFundedAccounts', [
+      Number(this.underlyingId),
+      amounts,
+    ]);
+    const { accountId } = this.event<{ accountId: bigint }>(receipt, 'clearingHouse', 'AccountCreated');
+    return amounts.map((_, index) => accountId + BigInt(index));
   }
 
   /** Proves a trade, has both owners consent, and sends it. */
@@ -350,6 +353,7 @@ export class LocalProtocol {
           consentNonce: await this.read<bigint>('clearingHouse', 'consentNonceOf', [own.accountId]),
           newCommitment: own.newCommitment,
           newScale: own.newScale,
+          custodian: own.opening.custodian,
           cashIn: side === 'a' ? prepared.cashToA : -prepared.cashToA,
         },
       );

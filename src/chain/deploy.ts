@@ -178,15 +178,13 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
     gate,
     registry,
   ]);
-  const auctionHouse = await deployer.deploy('auctionHouse', 'AuctionHouse', [
-    owner,
-    oracle,
-    parameters,
-    clearingHouse,
-    vault,
-    gate,
-    registry,
-  ]);
+  const auctionProceedings = await deployer.deploy('auctionProceedings', 'AuctionProceedings');
+  const auctionHouse = await deployer.deploy(
+    'auctionHouse',
+    'AuctionHouse',
+    [owner, oracle, parameters, clearingHouse, vault, gate, registry],
+    { libraries: { AuctionProceedings: auctionProceedings } },
+  );
   const { minimumStake, bond } = { ...DEFAULT_SEALED_BIDS, ...options.sealedBids };
   const sealedBids = await deployer.deploy('sealedBids', 'SealedBidStage', [
     owner,

@@ -197,7 +197,13 @@ export class LocalProtocol {
   }
 
   async receipt(hash: Hex): Promise<TransactionReceipt> {
-    const receipt = await this.client.waitForTransactionReceipt({ hash, pollingInterval: 20 });
+    const wait = (timeout: number) =>
+      this.client.waitForTransactionReceipt({ hash, pollingInterval: 20, timeout });
+    const receipt = await wait(5_000).catch(async () => {
+      // Right after the chain was set back, anvil may leave a transaction lying until the next block.
+      await this.#test.mine({ blocks: 1 });
+      return wait(30_000);
+    });
     if (receipt.status !== 'success') throw new Error(`Transaction ${hash} was reverted.`);
     return receipt;
   }

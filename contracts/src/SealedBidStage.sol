@@ -242,6 +242,8 @@ contract SealedBidStage is ISealedBidStage, Ownable2Step, ReentrancyGuardTransie
     function requestWithdrawal() external nonReentrant {
         Liquidator storage liquidator = liquidatorOf[msg.sender];
         if (liquidator.stake == 0) revert AmountOutOfRange(0);
+        // Seconds stay below 2^40 for 34,000 years.
+        // forge-lint: disable-next-line(unsafe-typecast)
         liquidator.withdrawableAt = uint40(block.timestamp + WITHDRAWAL_DELAY);
         emit WithdrawalRequested(msg.sender, liquidator.withdrawableAt);
         _updateActive(msg.sender);

@@ -208,6 +208,24 @@ contract AuctionHouseTest is AuctionTest {
         assertTrue(held >= target && held <= target + 2, "vessel at its target");
     }
 
+    /// @dev Two slices in one vessel: the second must leave enough for both.
+    function test_bid_vesselsMustHoldTheTargetOfAllSlices() public {
+        _start();
+        BidOrder memory order = _order(vesselId);
+        order.maxScale = auctions.quoteBid(accountId, type(uint256).max, false).sale.maxScale / 2;
+        _bid(keeper, order);
+        order = _order(vesselId);
+        BidQuote memory rest = auctions.quoteBid(accountId, type(uint256).max, false);
+        int256 floor = auctions.vesselFloorOf(accountId, house.getAccount(vesselId).scale + rest.sale.scaleTaken);
+        int256 need = floor - rest.sale.cashTaken + int256(rest.sale.proceeds);
+        house.addCash(vesselId, int128(need - 1 - _cash(vesselId)));
+        _bidRefused(
+            order, abi.encodeWithSelector(AuctionLedger.VesselUnderfunded.selector, vesselId, floor - 1, floor)
+        );
+        house.addCash(vesselId, 1);
+        _bid(keeper, order);
+    }
+
     function test_bid_refusals() public {
         _start();
         BidOrder memory order = _order(vesselId);
@@ -393,6 +411,17 @@ contract AuctionHouseTest is AuctionTest {
         _refresh(MARK, REQUIREMENT + 1, rival);
         _refreshRefused(MARK, REQUIREMENT, notWorse);
         assertEq(auctions.auctionOf(accountId).requirement, REQUIREMENT + 1, "the worse one");
+    }
+
+    function test_refresh_olderRoundsAreRefusedHoweverBad() public {
+        _start();
+        AuctionClaim memory claim = _claim(accountId, MARK, REQUIREMENT + 100e6);
+        Groth16Proof memory proof = _refreshProof(MARK, REQUIREMENT + 100e6, rival);
+        market.post(BTC);
+        _refresh(MARK, REQUIREMENT, keeper);
+        vm.expectRevert(abi.encodeWithSelector(AuctionReports.NotWorse.selector, uint64(1), uint64(2)));
+        vm.prank(rival);
+        auctions.refresh(claim, proof);
     }
 
     function test_refresh_refusals() public {

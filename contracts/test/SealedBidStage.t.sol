@@ -286,16 +286,17 @@ contract SealedBidStageTest is AuctionTest {
     }
 
     function test_fill_aRestThatRoundsToNothingIsNobodysFault() public {
-        // One unit of scale is worth a lot here, and the account lacks next to nothing after a deposit.
+        // At a scale of 2, a bid above the worth of the equity needs more than a half of the target to be lacking.
         house.setPositions(accountId, LEGS, 2);
         _start();
-        _commit(keeper, vesselId, 9_950, UNIT);
+        _commit(keeper, vesselId, 12_000, UNIT);
         _toReveals();
-        _reveal(keeper, vesselId, 9_950, UNIT);
-        house.addCash(accountId, -600e6);
-        house.addCash(accountId, 800e6);
+        _reveal(keeper, vesselId, 12_000, UNIT);
+        house.addCash(accountId, int128(4_650e6 - _cash(accountId)));
         _toFill();
         stage.fill(accountId);
+        assertTrue(_account().inAuction, "not covered");
+        assertEq(house.getAccount(vesselId).scale, 0, "nothing for sale");
         _is(keeper, SealedBidStage.BidState.Released);
     }
 

@@ -102,12 +102,12 @@ class Measurement {
       batch.push(await this.#open(8, index));
     }
     pairs.set(8, batch[0]!);
-    this.#record('trade, both accounts without positions before', batch[0]!.gasUsed, 8);
+    this.#record('trade, both accounts without positions before', batch[0]!.receipt.gasUsed, 8);
     for (const legs of [1, 16]) {
       this.#onStep(`account with ${legs} legs`);
       const pair = await this.#open(legs, 0);
       pairs.set(legs, pair);
-      this.#record('trade, both accounts without positions before', pair.gasUsed, legs);
+      this.#record('trade, both accounts without positions before', pair.receipt.gasUsed, legs);
     }
     await this.#scene('parameters', () => this.#parameters());
     await this.#scene('accounts', () => this.#accounts());

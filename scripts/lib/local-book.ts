@@ -1,4 +1,5 @@
 /** Opens accounts of the example book on a local protocol, by real trades with a market maker. */
+import type { TransactionReceipt } from 'viem';
 import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
@@ -20,8 +21,8 @@ export interface OpenAccount extends Positions {
 export interface OpenedPair {
   readonly trader: OpenAccount;
   readonly maker: OpenAccount;
-  /** Gas of the trade. */
-  readonly gasUsed: bigint;
+  /** Of the trade. */
+  readonly receipt: TransactionReceipt;
 }
 
 /**
@@ -55,7 +56,7 @@ export async function openPair(
   const makerSalt = BigInt(Math.floor(mulberry32(Number(traderId))() * 2 ** 48)) + 1n;
   const trader = { legs, salt, scale };
   const maker = { legs: mirrored, salt: makerSalt, scale };
-  const { gasUsed } = await protocol.trade(
+  const receipt = await protocol.trade(
     prover,
     {
       accountId: traderId,
@@ -83,7 +84,7 @@ export async function openPair(
       accountId: makerId,
       wallet: wallets.maker,
     },
-    gasUsed,
+    receipt,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The whole protocol on a local chain, with real contracts and real verifiers; used by the demo and end-to-end tests. */
+import { setTimeout } from 'node:timers/promises';
 import {
   type Address,
   createPublicClient,
@@ -11,6 +12,7 @@ import {
   type PublicClient,
   type TestClient,
   type TransactionReceipt,
+  TransactionReceiptNotFoundError,
 } from 'viem';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
@@ -72,6 +74,10 @@ export interface AcceptedRound {
 /** Keys of the local price sources: for local chains alone. */
 const SOURCE_KEYS: readonly Hex[] = [1, 2, 3].map((index) => `0x${String(index).repeat(64)}` as Hex);
 const PLENTY = 10n ** 15n;
+/** A transaction that is not included by then is helped by a block. */
+const NUDGE_MS = 3_000;
+const RECEIPT_POLL_MS = 20;
+const RECEIPT_TIMEOUT_MS = 60_000;
 
 /** A local chain with the protocol deployed. Call {@link LocalProtocol.stop} when done. */
 export class LocalProtocol {
@@ -196,16 +202,25 @@ export class LocalProtocol {
     return hash;
   }
 
+  /** Asks until the receipt is there. On a chain without further blocks, waiting for the next one could wait for ever. */
   async receipt(hash: Hex): Promise<TransactionReceipt> {
-    const wait = (timeout: number) =>
-      this.client.waitForTransactionReceipt({ hash, pollingInterval: 20, timeout });
-    const receipt = await wait(5_000).catch(async () => {
+    const latest = performance.now() + RECEIPT_TIMEOUT_MS;
+    let nudge = performance.now() + NUDGE_MS;
+    for (;;) {
+      const receipt = await this.client.getTransactionReceipt({ hash }).catch((error: unknown) => {
+        if (error instanceof TransactionReceiptNotFoundError) return undefined;
+        throw error;
+      });
+      if (receipt?.status === 'success') return receipt;
+      if (receipt !== undefined) throw new Error(`Transaction ${hash} was reverted.`);
+      if (performance.now() > latest) throw new Error(`Transaction ${hash} was not included.`);
       // Right after the chain was set back, anvil may leave a transaction lying until the next block.
-      await this.#test.mine({ blocks: 1 });
-      return wait(30_000);
-    });
-    if (receipt.status !== 'success') throw new Error(`Transaction ${hash} was reverted.`);
-    return receipt;
+      if (performance.now() > nudge) {
+        nudge = Infinity;
+        await this.#test.mine({ blocks: 1 });
+      }
+      await setTimeout(RECEIPT_POLL_MS);
+    }
   }
 
   /** Sends a transaction and waits until it is included. */
@@ -214,8 +229,9 @@ export class LocalProtocol {
     role: ProtocolRole,
     functionName: string,
     args: readonly unknown[] = [],
+    gas?: bigint,
   ): Promise<TransactionReceipt> {
-    return this.receipt(await this.send(wallet, role, functionName, args));
+    return this.receipt(await this.send(wallet, role, functionName, args, gas));
   }
 
   /** Calls without sending: throws the contract's error when the transaction would be refused. */
@@ -244,14 +260,20 @@ export class LocalProtocol {
     }) as Promise<T>;
   }
 
+  /** Arguments of the events of this name that a contract emitted in a transaction. */
+  events<T>(receipt: TransactionReceipt, role: ProtocolRole, eventName: string): readonly T[] {
+    return receipt.logs.flatMap((log) => {
+      if (log.address.toLowerCase() !== this.deployment[role].toLowerCase()) return [];
+      const event = decodeEventLog({ abi: this.abis[role], data: log.data, topics: log.topics });
+      return event.eventName === eventName ? [event.args as unknown as T] : [];
+    });
+  }
+
   /** Arguments of the first event of this name that a contract emitted in a transaction. */
   event<T>(receipt: TransactionReceipt, role: ProtocolRole, eventName: string): T {
-    for (const log of receipt.logs) {
-      if (log.address.toLowerCase() !== this.deployment[role].toLowerCase()) continue;
-      const event = decodeEventLog({ abi: this.abis[role], data: log.data, topics: log.topics });
-      if (event.eventName === eventName) return event.args as unknown as T;
-    }
-    throw new Error(`${role} emitted no ${eventName} event.`);
+    const [first] = this.events<T>(receipt, role, eventName);
+    if (first === undefined) throw new Error(`${role} emitted no ${eventName} event.`);
+    return first;
   }
 
   /** Gives wallets test money, and lets the clearing house take it. */

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {Groth16Proof} from "../../src/interfaces/Groth16.sol";
+import {LiquidationMath} from "../../src/libraries/LiquidationMath.sol";
+import {Openings} from "../../src/libraries/Openings.sol";
+import {OracleWords} from "../../src/libraries/OracleWords.sol";
+import {ProofContext} from "../../src/libraries/ProofContext.sol";
+
+/// @notice A position of a portfolio at a scale of 1.
+/// @param instrument kind, hour and strike as a packed leg has them: `strike + 2^36 kind + 2^38 hour`
+/// @param quantity in 1e-6 contracts, signed, never 0
+struct ModelLeg {
+    uint256 instrument;
+    int256 quantity;
+}
+
+/// @title What is true of hidden portfolios, in a margin model simple enough to be checked by eye
+/// @notice A position is worth its quantity times the intrinsic value of its instrument, and requires a flat rate of spot. One milder scenario
+/// requires half of that, so that insolvency proofs have something to pick.
+contract TruthModel {
+    uint256 public constant FIELD = ProofContext.SCALAR_FIELD;
+    uint256 public constant LINEAR = 3 << 36;
+    /// @notice Requirement, in basis points of spot.
+    uint256 public constant RATE_BPS = 1_500;
+    uint256 private constant ONE = 2 ** 40;
+    uint256 private constant UNITS = 1e6;
+
+    mapping(uint256 commitment => ModelLeg[]) private _legs;
+    mapping(uint256 commitment => uint256) public saltOf;
+    mapping(uint256 commitment => bool) public isKnown;
+    /// @notice The one commitment to margin parameters that is in force in this model.
+    uint256 public parametersCommitment;
+
+    function setParametersCommitment(uint256 commitment) external {
+        parametersCommitment = commitment;
+    }
+
+    /// @notice Makes a portfolio known, as its owner knows it.
+    /// @return commitment binding in legs and salt
+    function commit(ModelLeg[] memory legs, uint256 salt) public returns (uint256 commitment) {
+        commitment = uint256(keccak256(abi.encode(legs, salt))) % FIELD;
+        if (isKnown[commitment]) return commitment;
+        isKnown[commitment] = true;
+        saltOf[commitment] = salt;
+        for (uint256 index = 0; index < legs.length; index++) {
+            _legs[commitment].push(legs[index]);
+        }
+    }
+
+    function legsOf(uint256 commitment) public view returns (ModelLeg[] memory) {
+        return _legs[commitment];
+    }
+
+    /// @notice The legs as they are published.
+    function packed(uint256 commitment) public view returns (uint256[] memory list) {
+        ModelLeg[] storage legs = _legs[commitment];
+        list = new uint256[](legs.length);
+        for (uint256 index = 0; index < list.length; index++) {
+            int256 value = int256(legs[index].instrument) + legs[index].quantity * 2 ** 60;
+            list[index] = value >= 0 ? uint256(value) : FIELD - uint256(-value);
+        }
+    }
+
+    /// @notice Legs with one quantity changed, ordered by instrument.
+    function added(ModelLeg[] memory legs, uint256 instrument, int256 change)
+        public
+        pure
+        returns (ModelLeg[] memory result)
+    {
+        uint256 count = legs.length;
+        result = new ModelLeg[](count + 1);
+        uint256 next = 0;
+        bool done = change == 0;
+        for (uint256 index = 0; index < count; index++) {
+            ModelLeg memory leg = ModelLeg(legs[index].instrument, legs[index].quantity);
+            if (!done && leg.instrument > instrument) {
+                result[next++] = ModelLeg(instrument, change);
+                done = true;
+            }
+            if (!done && leg.instrument == instrument) {
+                leg.quantity += change;
+                done = true;
+            }
+            if (leg.quantity != 0) result[next++] = leg;
+        }
+        if (!done) result[next++] = ModelLeg(instrument, change);
+        assembly ("memory-safe") {
+            mstore(result, next)
+        }
+    }
+
+    function hourOf(uint256 instrument) public pure returns (uint256) {
+        return instrument >> 38;
+    }
+
+    /// @notice Intrinsic value of a contract, in 1e-6 USD.
+    function worth(uint256 instrument, uint256 spot) public pure returns (uint256) {
+        uint256 kind = (instrument >> 36) & 3;
+        uint256 strike = (instrument & (2 ** 36 - 1)) * 100;
+        if (kind == 3) return spot;
+        if (kind == 1) return spot > strike ? spot - strike : 0;
+        return strike > spot ? strike - spot : 0;
+    }
+
+    /// @notice Value of positions, in 1e-6 USD, rounded down.
+    function markOf(uint256 commitment, uint256 scale, uint256 spot) public view returns (int256) {
+        ModelLeg[] storage legs = _legs[commitment];
+        int256 sum = 0;
+        for (uint256 index = 0; index < legs.length; index++) {
+            sum += legs[index].quantity * int256(worth(legs[index].instrument, spot));
+        }
+        return LiquidationMath.floorDiv(sum * int256(scale), ONE * UNITS);
+    }
+
+    /// @notice Maintenance, in 1e-6 USD, rounded up.
+    function requirementOf(uint256 commitment, uint256 scale, uint256 spot) public view returns (uint256) {
+        return (_gross(commitment) * spot * RATE_BPS / 10_000 * scale + ONE * UNITS - 1) / (ONE * UNITS);
+    }
+
+    /// @notice What a milder scenario requires.
+    function mildRequirementOf(uint256 commitment, uint256 scale, uint256 spot) public view returns (uint256) {
+        return requirementOf(commitment, scale, spot) / 2;
+    }
+
+    /// @notice What the legs of the given hours pay, rounded down, and what remains.
+    function settled(uint256 commitment, uint256 scale, uint256[4] memory settlementWords)
+        public
+        view
+        returns (int256 cash, ModelLeg[] memory rest, uint256 vanished)
+    {
+        ModelLeg[] memory legs = _legs[commitment];
+        rest = new ModelLeg[](legs.length);
+        uint256 kept = 0;
+        int256 sum = 0;
+        for (uint256 index = 0; index < legs.length; index++) {
+            uint256 price = _priceOf(hourOf(legs[index].instrument), settlementWords);
+            if (price == 0) {
+                rest[kept++] = legs[index];
+                continue;
+            }
+            sum += legs[index].quantity * int256(worth(legs[index].instrument, price));
+        }
+        vanished = legs.length - kept;
+        assembly ("memory-safe") {
+            mstore(rest, kept)
+        }
+        cash = LiquidationMath.floorDiv(sum * int256(scale), ONE * UNITS);
+    }
+
+    // Statements of the circuits
+
+    function insolvencyHolds(uint256[15] calldata s) external view returns (bool) {
+        uint256 commitment = s[2];
+        if (!_isPriceable(commitment, s[4]) || s[13] != parametersCommitment) return false;
+        uint256 spot = OracleWords.spot(s[4]);
+        if (s[0] != ProofContext.fromSigned(markOf(commitment, s[3], spot))) return false;
+        return s[1] == requirementOf(commitment, s[3], spot) || s[1] == mildRequirementOf(commitment, s[3], spot);
+    }
+
+    function solvencyHolds(uint256[15] calldata s) external view returns (bool) {
+        uint256 commitment = s[0];
+        if (!_isPriceable(commitment, s[4]) || s[13] != parametersCommitment) return false;
+        uint256 spot = OracleWords.spot(s[4]);
+        int256 cash = s[2] < 2 ** 96 ? int256(s[2]) : -int256(FIELD - s[2]);
+        int256 equity = cash + markOf(commitment, s[1], spot);
+        return equity * 4096 >= int256(requirementOf(commitment, s[1], spot) * s[3]);
+    }
+
+    /// @dev The sum of every instrument over old and new positions of both accounts.
+    function transferHolds(uint256[14] calldata s) external view returns (bool) {
+        for (uint256 place = 2; place < 6; place++) {
+            if (!isKnown[s[place]] || _legs[s[place]].length > 16) return false;
+        }
+        if (!_evaluationHolds(s[4], s[12], s[0]) || !_evaluationHolds(s[5], s[13], s[1])) return false;
+        for (uint256 place = 2; place < 6; place++) {
+            ModelLeg[] storage legs = _legs[s[place]];
+            for (uint256 index = 0; index < legs.length; index++) {
+                uint256 instrument = legs[index].instrument;
+                int256 before = _held(s[2], s[6], instrument) + _held(s[3], s[7], instrument);
+                if (before != _held(s[4], s[8], instrument) + _held(s[5], s[9], instrument)) return false;
+            }
+        }
+        return true;
+    }
+
+    function settlementHolds(uint256[10] calldata s) external view returns (bool) {
+        if (!isKnown[s[2]] || !isKnown[s[1]] || saltOf[s[1]] != saltOf[s[2]]) return false;
+        (int256 cash, ModelLeg[] memory rest, uint256 vanished) = settled(s[2], s[3], [s[4], s[5], s[6], s[7]]);
+        return vanished != 0 && s[0] == ProofContext.fromSigned(cash)
+            && keccak256(abi.encode(rest)) == keccak256(abi.encode(legsOf(s[1])));
+    }
+
+    /// @dev Expired legs have no value in a round: they are settled first.
+    function _isPriceable(uint256 commitment, uint256 underlyingWord) private view returns (bool) {
+        if (!isKnown[commitment]) return false;
+        ModelLeg[] storage legs = _legs[commitment];
+        for (uint256 index = 0; index < legs.length; index++) {
+            uint256 hour = hourOf(legs[index].instrument);
+            if (hour != 0 && hour * 3600 <= OracleWords.timestamp(underlyingWord)) return false;
+        }
+        return true;
+    }
+
+    function _gross(uint256 commitment) private view returns (uint256 sum) {
+        ModelLeg[] storage legs = _legs[commitment];
+        for (uint256 index = 0; index < legs.length; index++) {
+            int256 quantity = legs[index].quantity;
+            sum += uint256(quantity < 0 ? -quantity : quantity);
+        }
+    }
+
+    function _held(uint256 commitment, uint256 scale, uint256 instrument) private view returns (int256) {
+        ModelLeg[] storage legs = _legs[commitment];
+        for (uint256 index = 0; index < legs.length; index++) {
+            if (legs[index].instrument == instrument) return legs[index].quantity * int256(scale);
+        }
+        return 0;
+    }
+
+    function _evaluationHolds(uint256 commitment, uint256 point, uint256 evaluation) private view returns (bool) {
+        if (point == 0) return evaluation == 0;
+        return evaluation == Openings.evaluation(point, packed(commitment), saltOf[commitment]);
+    }
+
+    function _priceOf(uint256 hour, uint256[4] memory words) private pure returns (uint256) {
+        for (uint256 index = 0; index < 4; index++) {
+            if (hour != 0 && words[index] & (2 ** 20 - 1) == hour) return words[index] >> 20;
+        }
+        return 0;
+    }
+}
+
+/// @title Verifiers that say what the model says, of any circuit but the two of margin
+/// @dev A proof is made for one context, which stands where its first number would be.
+contract TruthVerifier {
+    TruthModel internal immutable model;
+
+    constructor(TruthModel model_) {
+        model = model_;
+    }
+
+    function verifyProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata,
+        uint256[2] calldata,
+        uint256[14] calldata signals
+    ) external view returns (bool) {
+        return a[0] == signals[11] && model.transferHolds(signals);
+    }
+
+    function verifyProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata,
+        uint256[2] calldata,
+        uint256[10] calldata signals
+    ) external view returns (bool) {
+        return a[0] == signals[9] && model.settlementHolds(signals);
+    }
+}
+
+contract TruthSolvency {
+    TruthModel internal immutable model;
+
+    constructor(TruthModel model_) {
+        model = model_;
+    }
+
+    function verifyProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata,
+        uint256[2] calldata,
+        uint256[15] calldata signals
+    ) external view returns (bool) {
+        return a[0] == signals[14] && model.solvencyHolds(signals);
+    }
+}
+
+contract TruthInsolvency {
+    TruthModel internal immutable model;
+
+    constructor(TruthModel model_) {
+        model = model_;
+    }
+
+    function verifyProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata,
+        uint256[2] calldata,
+        uint256[15] calldata signals
+    ) external view returns (bool) {
+        return a[0] == signals[14] && model.insolvencyHolds(signals);
+    }
+
+    function verifyBatch(Groth16Proof[] calldata proofs, uint256[15][] calldata signals) external view returns (bool) {
+        for (uint256 index = 0; index < proofs.length; index++) {
+            if (proofs[index].a[0] != signals[index][14] || !model.insolvencyHolds(signals[index])) return false;
+        }
+        return true;
+    }
+}

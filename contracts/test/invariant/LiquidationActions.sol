@@ -1,0 +1,745 @@
+// SPDX-License-Identifier: GPL-3.0-only
+pragma solidity 0.8.30;
+
+import {Auction, AuctionReports, BidQuote} from "../../src/auction/AuctionTypes.sol";
+import {ClearingHouse} from "../../src/ClearingHouse.sol";
+import {Liquidation, LiquidationEngine, LiquidationOrder} from "../../src/LiquidationEngine.sol";
+import {SealedBidStage} from "../../src/SealedBidStage.sol";
+import {Totals} from "../../src/house/HouseLedger.sol";
+import {AuctionClaim, BidOrder, CancelRequest, TakeOverOrder} from "../../src/interfaces/AuctionRequests.sol";
+import {Groth16Proof} from "../../src/interfaces/Groth16.sol";
+import {IAuctionHouse} from "../../src/interfaces/IAuctionHouse.sol";
+import {Account} from "../../src/interfaces/IClearingHouse.sol";
+import {IProofGate} from "../../src/interfaces/IProofGate.sol";
+import {LiquidationMath, Takeover} from "../../src/libraries/LiquidationMath.sol";
+import {ProofContext} from "../../src/libraries/ProofContext.sol";
+import {HandlerBase} from "./HandlerBase.sol";
+
+/// @title Liquidations, auctions and sealed bids, each with its outcome predicted
+abstract contract LiquidationActions is HandlerBase {
+    /// @dev What a keeper has committed to.
+    struct Secret {
+        uint256 vesselId;
+        uint256 factorBps;
+        uint256 maxScale;
+        bytes32 salt;
+    }
+
+    mapping(uint64 auctionNumber => mapping(address bidder => Secret)) private _secrets;
+
+    // Picking accounts
+
+    function _withPositions(uint256 seed) internal view returns (uint256) {
+        uint256 count = house.accountCount();
+        for (uint256 step = 0; step < count; step++) {
+            uint256 id = 1 + (seed % count + step) % count;
+            if (keyOf[id] != 0 && _account(id).scale != 0) return id;
+        }
+        return 0;
+    }
+
+    function _auctioned(uint256 seed) internal view returns (uint256) {
+        uint256 count = house.accountCount();
+        for (uint256 step = 0; step < count; step++) {
+            uint256 id = 1 + (seed % count + step) % count;
+            if (auctions.auctionOf(id).number != 0) return id;
+        }
+        return 0;
+    }
+
+    /// @dev An account with positions and no auction, under water or pushed there by the market; 0 when there is none.
+    function _inTrouble(uint256 seed, bool toInsolvency) internal returns (uint256 accountId) {
+        uint256 count = house.accountCount();
+        for (uint256 step = 0; step < count; step++) {
+            uint256 id = 1 + (seed % count + step) % count;
+            if (keyOf[id] == 0 || _account(id).scale == 0 || _account(id).inAuction) continue;
+            _makeJudgeable(id);
+            _shock(id, toInsolvency);
+            int256 equity = _equity(id);
+            if (toInsolvency ? equity <= 0 : equity < int256(_requirement(id))) return id;
+        }
+        return 0;
+    }
+
+    // Atomic liquidations
+
+    function liquidate(uint256 seed, uint256 mode) external {
+        uint256 accountId = mode % 4 == 0 ? _withPositions(seed) : _inTrouble(seed, false);
+        if (accountId == 0) return _count("liquidate: nobody", false);
+        _makeJudgeable(accountId);
+        LiquidationOrder memory order = _order(accountId, seed, mode % 5 == 0);
+        bytes4 expected = _liquidationFault(order, seed);
+        address keeper = _keeper(seed);
+        if (expected == 0) {
+            Liquidation memory preview = engine.previewLiquidation(order, keeper);
+            bool poor = mode % 7 == 0 && vault.valueOf(accountId, true) == 0 && vault.valueOf(order.vesselId, true) == 0;
+            if (_fundVessel(order.vesselId, preview.sale.cashTaken - int256(preview.payment), preview.vesselFloor, poor)) {
+                expected = ClearingHouse.VesselUnderfunded.selector;
+            }
+        }
+        _sendLiquidation(order, keeper, expected);
+    }
+
+    function _sendLiquidation(LiquidationOrder memory order, address keeper, bytes4 expected) private {
+        int256 before = _equity(order.accountId);
+        Groth16Proof memory proof = _keeperProof(address(engine), order.accountId, keeper);
+        bytes memory data = abi.encodeCall(engine.liquidate, (order, proof));
+        bytes memory result = _call("liquidate", keeper, address(engine), data, expected);
+        if (expected == 0) _checkLiquidation(order, abi.decode(result, (Liquidation)), before);
+    }
+
+    /// @dev Of the account as it is, for the keeper.
+    function _keeperProof(address consumer, uint256 accountId, address keeper)
+        private
+        view
+        returns (Groth16Proof memory)
+    {
+        return _insolvencyProof(consumer, accountId, _account(accountId).nonce, keeper);
+    }
+
+    function liquidateBatch(uint256 seed, uint256 mode) external {
+        uint256 first = _inTrouble(seed, false);
+        if (first == 0) return _count("batch: nobody", false);
+        uint256[] memory ids = _batchOf(first, seed);
+        if (ids.length == 0) return _count("batch: none of the engine's", false);
+        LiquidationOrder[] memory orders = _batchOrders(ids, seed);
+        bytes4 expected = 0;
+        if (mode % 6 == 0) {
+            orders[ids.length - 1].mark -= 1;
+            expected = IProofGate.InvalidProofInBatch.selector;
+        }
+        _sendBatch(orders, _keeper(seed), expected);
+    }
+
+    function _batchOrders(uint256[] memory ids, uint256 seed) private returns (LiquidationOrder[] memory orders) {
+        orders = new LiquidationOrder[](ids.length);
+        uint256[] memory amounts = new uint256[](ids.length);
+        for (uint256 index = 0; index < ids.length; index++) {
+            amounts[index] = 1;
+        }
+        uint256 vesselId = _newAccounts(_keeper(seed), actorKeys[TRADERS + seed % KEEPERS], amounts);
+        for (uint256 index = 0; index < ids.length; index++) {
+            LiquidationOrder memory order = _order(ids[index], seed, false);
+            order.vesselId = vesselId + index;
+            Liquidation memory preview = engine.previewLiquidation(order, _keeper(seed));
+            _fundVessel(
+                order.vesselId, preview.sale.cashTaken - int256(preview.payment), preview.vesselFloor, false
+            );
+            orders[index] = order;
+        }
+    }
+
+    function _sendBatch(LiquidationOrder[] memory orders, address keeper, bytes4 expected) private {
+        Groth16Proof[] memory proofs = new Groth16Proof[](orders.length);
+        int256[] memory before = new int256[](orders.length);
+        for (uint256 index = 0; index < orders.length; index++) {
+            proofs[index] = _keeperProof(address(engine), orders[index].accountId, keeper);
+            before[index] = _equity(orders[index].accountId);
+        }
+        bytes memory data = abi.encodeCall(engine.liquidateBatch, (orders, proofs));
+        bytes memory result = _call("liquidateBatch", keeper, address(engine), data, expected);
+        if (expected != 0) return;
+        Liquidation[] memory liquidations = abi.decode(result, (Liquidation[]));
+        for (uint256 index = 0; index < orders.length; index++) {
+            _checkLiquidation(orders[index], liquidations[index], before[index]);
+        }
+    }
+
+    /// @dev Up to three accounts that the keeper may liquidate now.
+    function _batchOf(uint256 first, uint256 seed) private view returns (uint256[] memory ids) {
+        ids = new uint256[](3);
+        uint256 next = 0;
+        uint256 count = house.accountCount();
+        for (uint256 step = 0; step < count && next < 3; step++) {
+            uint256 id = 1 + (first - 1 + step) % count;
+            if (keyOf[id] == 0 || _account(id).scale == 0 || _hasDue(id, block.timestamp)) continue;
+            LiquidationOrder memory order;
+            order.accountId = id;
+            order.requirement = _requirement(id);
+            if (_liquidationFault(order, seed) == 0) ids[next++] = id;
+        }
+        assembly ("memory-safe") {
+            mstore(ids, next)
+        }
+    }
+
+    function _order(uint256 accountId, uint256 seed, bool mild) private returns (LiquidationOrder memory order) {
+        Account memory account = _account(accountId);
+        order.accountId = accountId;
+        order.vesselId = _vesselFor(seed % KEEPERS, accountId);
+        order.round = _round();
+        order.mark = _mark(accountId);
+        order.requirement = mild
+            ? model.mildRequirementOf(account.commitment, account.scale, _spot())
+            : model.requirementOf(account.commitment, account.scale, _spot());
+        order.capacity = 32;
+        order.maxPayment = type(uint256).max;
+        order.deadline = block.timestamp;
+    }
+
+    function _liquidationFault(LiquidationOrder memory order, uint256 seed) private view returns (bytes4) {
+        uint256 accountId = order.accountId;
+        if (_account(accountId).inAuction) return LiquidationEngine.AccountInAuction.selector;
+        int256 equity = _equity(accountId);
+        if (equity >= int256(order.requirement)) return LiquidationMath.AccountHealthy.selector;
+        if (equity <= 0) return LiquidationEngine.BadDebt.selector;
+        bool isBackstop = seed % KEEPERS == 2;
+        if (!isBackstop && order.requirement > _terms().atomicLimit) return LiquidationEngine.AboveAtomicLimit.selector;
+        return 0;
+    }
+
+    /// @dev Gives the vessel what it needs, or a unit too little.
+    /// @return tooLittle whether the vessel cannot pay
+    function _fundVessel(uint256 vesselId, int256 change, int256 floor, bool poor) internal returns (bool tooLittle) {
+        int256 missing = floor - _account(vesselId).cash - change;
+        if (missing <= 0) return false;
+        if (poor) {
+            if (missing > 1) _deposit(vesselId, uint256(missing) - 1);
+            return true;
+        }
+        _deposit(vesselId, uint256(missing));
+    }
+
+    function _checkLiquidation(LiquidationOrder memory order, Liquidation memory l, int256 before) private {
+        // I-9: by the true mark at the newest round.
+        assertTrue(before < int256(order.requirement), "I-9: below the requirement");
+        assertTrue(l.sale.scaleTaken <= l.sale.maxScale, "not more than is needed");
+        uint256 penalty = l.sale.equityTaken - l.sale.proceeds;
+        assertTrue(l.reward <= penalty && l.reward + l.fundFee == penalty, "penalty is split");
+        chargedSum += penalty;
+        rewardedSum += l.reward;
+        int256 toVessel = l.sale.cashTaken - int256(l.payment);
+        _expectSlice(
+            order.accountId, order.vesselId, l.sale.scaleTaken, int256(l.sale.proceeds) - l.sale.cashTaken, toVessel
+        );
+        // I-8: at most 12 % of the equity taken is lost, and what rounding makes of it.
+        int256 bound_ = int256(l.sale.equityTaken * 1_200 / 10_000) + _rounding(order.accountId);
+        assertTrue(_equity(order.accountId) >= before - bound_, "I-8: loss of the trader");
+    }
+
+    /// @dev Units that mark, collateral and slices may round away.
+    function _rounding(uint256 accountId) private view returns (int256) {
+        uint256 scale = _account(accountId).scale;
+        return 10 + (scale == 0 ? int256(0) : int256(_requirement(accountId) * 10 / scale));
+    }
+
+    // Auctions
+
+    function startAuction(uint256 seed, uint256 mode) external {
+        uint256 accountId = mode % 5 == 0 ? _withPositions(seed) : _inTrouble(seed, mode % 3 == 0);
+        if (accountId == 0) return _count("start: nobody", false);
+        _start(accountId, seed, mode % 6 == 0);
+    }
+
+    function _start(uint256 accountId, uint256 seed, bool mild) internal returns (bool) {
+        _makeJudgeable(accountId);
+        Account memory account = _account(accountId);
+        address keeper = _keeper(seed);
+        uint256 rewardId = 2 + TRADERS + seed % KEEPERS;
+        AuctionClaim memory claim = _claim(accountId, account.scale, mild);
+        bytes4 expected = 0;
+        if (auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId)) {
+            expected = AuctionReports.AuctionRunning.selector;
+        } else if (_equity(accountId) >= int256(claim.requirement)) {
+            expected = AuctionReports.NotLiquidatable.selector;
+        }
+        _sendStart(claim, rewardId, keeper, expected);
+        return expected == 0;
+    }
+
+    function _sendStart(AuctionClaim memory claim, uint256 rewardId, address keeper, bytes4 expected) private {
+        int256 before = _account(claim.accountId).cash;
+        int256 rewardBefore = _account(rewardId).cash;
+        Groth16Proof memory proof = _keeperProof(address(auctions), claim.accountId, keeper);
+        bytes memory data = abi.encodeCall(auctions.start, (claim, rewardId, proof));
+        _call("start", keeper, address(auctions), data, expected);
+        if (expected != 0) return;
+        _expected[claim.accountId].inAuction = true;
+        _bookFee(claim.accountId, rewardId, before, rewardBefore);
+    }
+
+    function _bookFee(uint256 accountId, uint256 rewardId, int256 before, int256 rewardBefore) private {
+        int256 paid = before - _account(accountId).cash;
+        int256 reward = _account(rewardId).cash - rewardBefore;
+        if (rewardId == accountId) {
+            // Fee and reward cannot be told apart; the account pays what it does not get back.
+            assertTrue(paid >= 0, "the fee is at least the reward");
+            _expected[accountId].cash -= paid;
+            return;
+        }
+        assertTrue(paid >= 0 && reward >= 0 && reward <= paid, "I-7: reward within the fee");
+        chargedSum += uint256(paid);
+        rewardedSum += uint256(reward);
+        _expected[accountId].cash -= paid;
+        _expected[rewardId].cash += reward;
+    }
+
+    function _claim(uint256 accountId, uint64 scale, bool mild) private view returns (AuctionClaim memory claim) {
+        uint256 commitment = _account(accountId).commitment;
+        claim.accountId = accountId;
+        claim.round = _round();
+        claim.mark = model.markOf(commitment, scale, _spot());
+        claim.requirement = mild
+            ? model.mildRequirementOf(commitment, scale, _spot())
+            : model.requirementOf(commitment, scale, _spot());
+        claim.capacity = 8;
+    }
+
+    /// @dev Recorded figures at the account's present scale, and its equity by them.
+    function _recorded(uint256 accountId) internal view returns (int256 equity, uint256 requirement, uint256 target) {
+        Auction memory auction = auctions.auctionOf(accountId);
+        if (auction.number == 0) return (0, 0, 0);
+        return _judged(accountId, auction.mark, auction.requirement, auction.baseScale, auction.terms.bufferBps);
+    }
+
+    function _judged(uint256 accountId, int256 mark, uint256 required, uint256 baseScale, uint256 bufferBps)
+        private
+        view
+        returns (int256 equity, uint256 requirement, uint256 target)
+    {
+        Account memory account = _account(accountId);
+        int256 scaled;
+        (scaled, requirement) = LiquidationMath.atScale(mark, required, baseScale, account.scale);
+        equity = account.cash + int256(vault.valueOf(accountId, false)) + scaled;
+        target = LiquidationMath.targetOf(requirement, bufferBps);
+    }
+
+    function _isYoung(uint256 accountId) private view returns (bool) {
+        Auction memory auction = auctions.auctionOf(accountId);
+        return block.timestamp <= uint256(auction.provenAt) + auction.terms.maxProofAge;
+    }
+
+    /// @dev A refresh, or a restart, whose outcome follows from the figures.
+    function _refresh(uint256 accountId, uint256 seed, bool restarts, bool mild) internal returns (bool) {
+        Auction memory auction = auctions.auctionOf(accountId);
+        AuctionClaim memory claim = _claim(accountId, auction.baseScale, mild);
+        bytes4 expected = _refreshFault(accountId, auction, claim, restarts);
+        _sendRefresh(claim, auction.startNonce, _keeper(seed), restarts, expected);
+        return expected == 0;
+    }
+
+    function _sendRefresh(
+        AuctionClaim memory claim,
+        uint64 nonce,
+        address keeper,
+        bool restarts,
+        bytes4 expected
+    ) private {
+        Groth16Proof memory proof = _insolvencyProof(address(auctions), claim.accountId, nonce, keeper);
+        bytes memory data = restarts
+            ? abi.encodeCall(auctions.restart, (claim, proof))
+            : abi.encodeCall(auctions.refresh, (claim, proof));
+        _call(restarts ? "restart" : "refresh", keeper, address(auctions), data, expected);
+    }
+
+    function _refreshFault(uint256 accountId, Auction memory auction, AuctionClaim memory claim, bool restarts)
+        private
+        view
+        returns (bytes4)
+    {
+        if (_isSuperseded(accountId)) return AuctionReports.AuctionSuperseded.selector;
+        if (restarts && block.timestamp <= uint256(auction.publicStart) + auction.terms.tailSeconds) {
+            return AuctionReports.AuctionNotExpired.selector;
+        }
+        if (claim.round <= auction.round) {
+            int256 severity = int256(claim.requirement) - claim.mark;
+            int256 recorded = int256(uint256(auction.requirement)) - auction.mark;
+            if (severity < recorded || (severity == recorded && !restarts)) return AuctionReports.NotWorse.selector;
+        }
+        (int256 equity, uint256 requirement,) =
+            _judged(accountId, claim.mark, claim.requirement, auction.baseScale, auction.terms.bufferBps);
+        return equity >= int256(requirement) ? AuctionReports.NotLiquidatable.selector : bytes4(0);
+    }
+
+    function refresh(uint256 seed, uint256 mode) external {
+        uint256 accountId = _auctioned(seed);
+        if (accountId == 0) return _count("refresh: no auction", false);
+        _ensureFresh();
+        if (_isSuperseded(accountId)) return _renew(accountId, seed);
+        if (_hasDue(accountId, _roundTime())) return _settle(accountId, 0, 0);
+        if (mode % 3 != 0) _postNext(_spot() * (9_800 + mode % 300) / 10_000);
+        if (_hasDue(accountId, _roundTime())) return _settle(accountId, 0, 0);
+        _refresh(accountId, seed, false, mode % 4 == 1);
+    }
+
+    function restart(uint256 seed, uint256 mode) external {
+        uint256 accountId = _auctioned(seed);
+        if (accountId == 0) return _count("restart: no auction", false);
+        Auction memory auction = auctions.auctionOf(accountId);
+        if (mode % 3 != 0) {
+            uint256 end = uint256(auction.publicStart) + auction.terms.tailSeconds;
+            if (block.timestamp <= end) vm.warp(end + 1);
+        }
+        _ensureFresh();
+        if (_isSuperseded(accountId)) return _renew(accountId, seed);
+        if (_hasDue(accountId, _roundTime())) return _settle(accountId, 0, 0);
+        _refresh(accountId, seed, true, false);
+    }
+
+    /// @dev After a settlement has superseded an auction: it starts anew, or ends.
+    function _renew(uint256 accountId, uint256 seed) internal {
+        _makeJudgeable(accountId);
+        if (_equity(accountId) < int256(_requirement(accountId))) _start(accountId, seed, false);
+        else _cancel(accountId, seed);
+    }
+
+    function cancel(uint256 seed, uint256 mode) external {
+        uint256 accountId = _auctioned(seed);
+        if (accountId == 0) return _count("cancel: no auction", false);
+        _makeJudgeable(accountId);
+        int256 missing = int256(_requirement(accountId)) - _equity(accountId);
+        if (mode % 2 == 0 && missing > 0) _deposit(accountId, uint256(missing));
+        _cancel(accountId, seed);
+    }
+
+    function _cancel(uint256 accountId, uint256 seed) private {
+        Account memory account = _account(accountId);
+        CancelRequest memory request;
+        request.accountId = accountId;
+        request.round = _round();
+        request.version = parameters.versionOf(BTC);
+        request.provenCash = account.cash + int256(vault.valueOf(accountId, true));
+        request.capacity = 8;
+        bytes4 expected = _equity(accountId) < int256(_requirement(accountId)) ? IProofGate.InvalidProof.selector : bytes4(0);
+        _call(
+            "cancel",
+            _actor(seed),
+            address(auctions),
+            abi.encodeCall(
+                auctions.cancel,
+                (request, _solvencyProof(address(auctions), ProofContext.RECOVERY, accountId, account.nonce))
+            ),
+            expected
+        );
+        if (expected == 0) _expected[accountId].inAuction = false;
+    }
+
+    function close(uint256 seed, uint256 mode) external {
+        uint256 accountId = _auctioned(seed);
+        if (accountId == 0) accountId = _any(seed);
+        bool judged = auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId);
+        if (mode % 2 == 0 && judged) {
+            if (!_postNext(_spot())) _postNext(_spot());
+            if (_hasDue(accountId, _roundTime())) return _settle(accountId, 0, 0);
+            _refresh(accountId, seed, false, false);
+        }
+        if (mode % 4 != 1) vm.warp(block.timestamp + 80);
+        (int256 equity,, uint256 target) = _recorded(accountId);
+        Auction memory auction = auctions.auctionOf(accountId);
+        if (mode % 2 == 0 && auction.number != 0 && equity < int256(target)) {
+            _deposit(accountId, uint256(int256(target) - equity));
+        }
+        bytes4 expected = _closeFault(accountId, auction);
+        _call("close", _actor(seed), address(auctions), abi.encodeCall(auctions.close, (accountId)), expected);
+        if (expected == 0) _expected[accountId].inAuction = false;
+    }
+
+    function _closeFault(uint256 accountId, Auction memory auction) private view returns (bytes4) {
+        if (auction.number == 0) return AuctionReports.NoAuction.selector;
+        if (_isSuperseded(accountId)) {
+            return auction.insolventSince != 0 && _isYoung(accountId)
+                ? AuctionReports.AwaitingNewStart.selector
+                : bytes4(0);
+        }
+        if (!_isYoung(accountId)) return AuctionReports.ProofTooOld.selector;
+        if (block.timestamp < uint256(auction.recordedAt) + auction.terms.maxProofAge / 4) {
+            return AuctionReports.FiguresTooNew.selector;
+        }
+        (int256 equity,, uint256 target) = _recorded(accountId);
+        uint256 slack = 10 + target / _account(accountId).scale;
+        return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionReports.NotCovered.selector;
+    }
+
+    function poke(uint256 seed) external {
+        uint256 accountId = _auctioned(seed);
+        if (accountId == 0) accountId = _any(seed);
+        bytes4 expected = 0;
+        if (auctions.auctionOf(accountId).number == 0) expected = AuctionReports.NoAuction.selector;
+        else if (_isSuperseded(accountId)) expected = AuctionReports.AuctionSuperseded.selector;
+        else if (!_isYoung(accountId)) expected = AuctionReports.ProofTooOld.selector;
+        _call("poke", _actor(seed), address(auctions), abi.encodeCall(auctions.poke, (accountId)), expected);
+    }
+
+    /// @dev Brings an auction to where anyone may bid; false when it had to be ended or started anew for that.
+    function _open(uint256 accountId, uint256 seed) private returns (bool) {
+        Auction memory auction = auctions.auctionOf(accountId);
+        if (block.timestamp < auction.publicStart) vm.warp(auction.publicStart);
+        if (_isSuperseded(accountId)) {
+            _renew(accountId, seed);
+            return false;
+        }
+        bool expired = block.timestamp > uint256(auction.publicStart) + auction.terms.tailSeconds;
+        if (!expired && _isYoung(accountId)) return true;
+        if (!_postNext(_spot())) _postNext(_spot());
+        if (_hasDue(accountId, _roundTime())) {
+            _settle(accountId, 0, 0);
+            return false;
+        }
+        if (_refresh(accountId, seed, expired, false)) return true;
+        if (_equity(accountId) >= int256(_requirement(accountId))) _cancel(accountId, seed);
+        return false;
+    }
+
+    /// @dev An auction to act on: one that runs, or one that is started.
+    function _someAuction(uint256 seed, bool insolvent) private returns (uint256 accountId) {
+        accountId = _auctioned(seed);
+        if (accountId != 0 && (seed / 7) % 3 != 0) return accountId;
+        uint256 troubled = _inTrouble(seed, insolvent);
+        if (troubled != 0 && _start(troubled, seed, false)) return troubled;
+    }
+
+    function bid(uint256 seed, uint256 mode) external {
+        uint256 accountId = _someAuction(seed, false);
+        if (accountId == 0 || !_open(accountId, seed)) return _count("bid: no open auction", false);
+        bool asBackstop = seed % KEEPERS == 2 && mode % 2 == 0;
+        (int256 equity,, uint256 target) = _recorded(accountId);
+        BidOrder memory order = _bidOrder(accountId, seed, mode, asBackstop);
+        bytes4 expected = 0;
+        BidQuote memory quote;
+        if (equity <= 0) {
+            expected = LiquidationMath.NoEquity.selector;
+        } else if (uint256(equity) >= target) {
+            expected = LiquidationMath.AccountHealthy.selector;
+        } else {
+            try auctions.quoteBid(accountId, order.maxScale, asBackstop) returns (BidQuote memory quoted) {
+                quote = quoted;
+            } catch (bytes memory reason) {
+                expected = LiquidationMath.SliceTooSmall.selector;
+                assertTrue(bytes4(reason) == expected, "a quote fails for a slice of nothing alone");
+            }
+        }
+        if (expected == 0) expected = _prepareBid(order, quote, mode);
+        _executeBid(order, quote, seed, expected);
+    }
+
+    function _bidOrder(uint256 accountId, uint256 seed, uint256 mode, bool asBackstop)
+        private
+        returns (BidOrder memory order)
+    {
+        Auction memory auction = auctions.auctionOf(accountId);
+        order.accountId = accountId;
+        order.vesselId = _vesselFor(seed % KEEPERS, accountId);
+        order.auctionNumber = auction.number;
+        order.round = auction.round;
+        order.maxScale =
+            mode % 3 == 0 ? type(uint64).max : uint256(_account(accountId).scale) * (1 + mode % 97) / 200 + 1;
+        order.maxPayment = type(uint256).max;
+        order.deadline = block.timestamp;
+        order.asBackstop = asBackstop;
+    }
+
+    function _prepareBid(BidOrder memory order, BidQuote memory quote, uint256 mode) private returns (bytes4) {
+        uint256 scaleTaken = quote.sale.scaleTaken;
+        if (scaleTaken < quote.leastScale && scaleTaken != quote.sale.maxScale) {
+            return AuctionReports.BidTooSmall.selector;
+        }
+        int256 floor = auctions.vesselFloorOf(order.accountId, _account(order.vesselId).scale + scaleTaken);
+        bool poor =
+            mode % 11 == 0 && vault.valueOf(order.accountId, true) == 0 && vault.valueOf(order.vesselId, true) == 0;
+        bool tooLittle =
+            _fundVessel(order.vesselId, quote.sale.cashTaken - int256(quote.sale.proceeds), floor, poor);
+        return tooLittle ? ClearingHouse.VesselUnderfunded.selector : bytes4(0);
+    }
+
+    function _executeBid(BidOrder memory order, BidQuote memory quote, uint256 seed, bytes4 expected) private {
+        uint256 accountId = order.accountId;
+        (int256 before,,) = _recorded(accountId);
+        Auction memory auction = auctions.auctionOf(accountId);
+        bool repeated = _account(order.vesselId).scale != 0;
+        _call("bid", _keeper(seed), address(auctions), abi.encodeCall(auctions.bid, (order)), expected);
+        if (expected != 0) return;
+        if (repeated) _count("bid into a vessel that holds a slice", true);
+        int256 toAccount = int256(quote.sale.proceeds) - quote.sale.cashTaken;
+        _expectSlice(accountId, order.vesselId, quote.sale.scaleTaken, toAccount, -toAccount);
+        if (auctions.auctionOf(accountId).number == 0) {
+            _expected[accountId].inAuction = false;
+            _count("bid that ends the auction", true);
+        }
+        _checkBid(accountId, auction, quote, before);
+    }
+
+    /// @dev I-8, by the recorded figures.
+    function _checkBid(uint256 accountId, Auction memory auction, BidQuote memory quote, int256 before) private view {
+        (int256 afterwards,,) = _judged(
+            accountId, auction.mark, auction.requirement, auction.baseScale, auction.terms.bufferBps
+        );
+        uint256 lost = quote.sale.equityTaken * (10_000 - auction.terms.cuspFactorBps) / 10_000;
+        assertTrue(afterwards >= before - int256(lost) - _rounding(accountId), "I-8: bid within the bound");
+    }
+
+    function takeOver(uint256 seed, uint256 mode) external {
+        uint256 accountId = _someAuction(seed, true);
+        if (accountId == 0) return _count("takeOver: no auction", false);
+        vm.warp(block.timestamp + mode % 280);
+        if (!_open(accountId, seed)) return _count("takeOver: no open auction", false);
+        Auction memory auction = auctions.auctionOf(accountId);
+        TakeOverOrder memory order;
+        order.accountId = accountId;
+        order.vesselId = _vesselFor(seed % KEEPERS, accountId);
+        order.auctionNumber = auction.number;
+        order.round = auction.round;
+        order.maxScale = mode % 2 == 0 ? type(uint64).max : uint256(_account(accountId).scale) / 2 + 1;
+        order.deadline = block.timestamp;
+        order.asBackstop = seed % KEEPERS == 2;
+        (int256 equity,, uint256 target) = _recorded(accountId);
+        if (equity > 0) {
+            _call(
+                "takeOver",
+                _keeper(seed),
+                address(auctions),
+                abi.encodeCall(auctions.takeOver, (order)),
+                LiquidationMath.HasEquity.selector
+            );
+            return;
+        }
+        _executeTakeOver(order, seed, target + uint256(-equity));
+    }
+
+    /// @param lacking what the whole account lacks to its target
+    function _executeTakeOver(TakeOverOrder memory order, uint256 seed, uint256 lacking) private {
+        uint256 accountId = order.accountId;
+        uint256 scale = _account(accountId).scale;
+        (Takeover memory quoted,) = auctions.quoteTakeOver(accountId, order.maxScale, order.asBackstop);
+        int256 floor = auctions.vesselFloorOf(accountId, _account(order.vesselId).scale + quoted.scaleTaken);
+        _fundVessel(order.vesselId, quoted.cashTaken + int256(quoted.subsidy), floor, false);
+        Totals memory sums = house.totals();
+        _call("takeOver", _keeper(seed), address(auctions), abi.encodeCall(auctions.takeOver, (order)), 0);
+        _expectSlice(
+            accountId,
+            order.vesselId,
+            quoted.scaleTaken,
+            -quoted.cashTaken,
+            quoted.cashTaken + int256(quoted.subsidy)
+        );
+        if (auctions.auctionOf(accountId).number == 0) _expected[accountId].inAuction = false;
+        // I-12: not more than the slice lacks is socialised. A prepayment may be released meanwhile, which raises the deficit to 0.
+        assertTrue(quoted.subsidy <= lacking * quoted.scaleTaken / scale, "I-12: subsidy");
+        Totals memory afterwards = house.totals();
+        int256 socialised = afterwards.openDeficit - sums.openDeficit;
+        if (sums.openDeficit >= 0) {
+            assertTrue(socialised >= 0 && socialised <= int256(quoted.subsidy), "I-12: socialised loss");
+        }
+        if (socialised > 0) {
+            socialisedSum += uint256(socialised);
+            _count("takeOver with a socialised loss", true);
+        }
+    }
+
+    // Sealed bids
+
+    function sealedCommit(uint256 seed, uint256 mode) external {
+        uint256 accountId = _inTrouble(seed, false);
+        if (accountId == 0 || !_start(accountId, seed, false)) return _count("commit: no auction", false);
+        IAuctionHouse.Stages memory stages = auctions.stagesOf(accountId);
+        for (uint256 index = 0; index < 2; index++) {
+            if (index == 1 && mode % 3 == 0) break;
+            _commit(accountId, stages, index, mode);
+        }
+        if (mode % 5 == 0) return;
+        _sealedRest(accountId, stages, mode);
+    }
+
+    function _commit(uint256 accountId, IAuctionHouse.Stages memory stages, uint256 index, uint256 mode) private {
+        address bidder = _keeper(index);
+        Secret memory secret = Secret({
+            vesselId: _vesselFor(index, accountId),
+            factorBps: 9_800 + mode % 1_500,
+            maxScale: uint256(_account(accountId).scale) * (1 + mode % 50) / 100 + 1,
+            salt: bytes32(mode)
+        });
+        _secrets[stages.auctionNumber][bidder] = secret;
+        _call(
+            "commit",
+            bidder,
+            address(stage),
+            abi.encodeCall(stage.commit, (accountId, _hashOf(stages.auctionNumber, bidder, secret))),
+            _commitFault(bidder, stages)
+        );
+    }
+
+    function _hashOf(uint64 number, address bidder, Secret memory secret) private view returns (bytes32) {
+        return stage.hashOf(number, bidder, secret.vesselId, secret.factorBps, secret.maxScale, secret.salt);
+    }
+
+    function _commitFault(address bidder, IAuctionHouse.Stages memory stages) private view returns (bytes4) {
+        (uint96 staked, uint96 locked,, bool active) = stage.liquidatorOf(bidder);
+        if (!active) return SealedBidStage.NotActive.selector;
+        if (stages.commitEnd == stages.start) return SealedBidStage.NotCommitTime.selector;
+        return staked - locked < BOND ? SealedBidStage.StakeTooSmall.selector : bytes4(0);
+    }
+
+    function _sealedRest(uint256 accountId, IAuctionHouse.Stages memory stages, uint256 mode) private {
+        if (stage.bookOf(stages.auctionNumber).bidders.length == 0) return _count("reveal: no bids", false);
+        vm.warp(stages.commitEnd + 1);
+        for (uint256 index = 0; index < 2; index++) {
+            _reveal(accountId, stages.auctionNumber, _keeper(index), mode + index);
+        }
+        vm.warp(stages.revealEnd + 1);
+        _fill(accountId, stages);
+        vm.warp(stages.publicStart);
+        for (uint256 index = 0; index < 2; index++) {
+            _finishBond(stages.auctionNumber, _keeper(index));
+        }
+    }
+
+    function _reveal(uint256 accountId, uint64 number, address bidder, uint256 mode) private {
+        if (stage.bidOf(number, bidder).state != SealedBidStage.BidState.Committed || mode % 7 == 0) return;
+        Secret memory secret = _secrets[number][bidder];
+        if (mode % 4 != 0) {
+            // What he may have to pay for the whole account.
+            int256 floor = auctions.vesselFloorOf(accountId, 2 * uint256(_account(accountId).scale));
+            int256 equity = _equity(accountId);
+            _fundVessel(
+                secret.vesselId, 0, (floor > 0 ? floor : -floor) + (equity > 0 ? 3 * equity : int256(0)), false
+            );
+        }
+        bytes memory data = abi.encodeCall(
+            stage.reveal, (number, secret.vesselId, secret.factorBps, secret.maxScale, secret.salt)
+        );
+        _call("reveal", bidder, address(stage), data, 0);
+    }
+
+    function _fill(uint256 accountId, IAuctionHouse.Stages memory stages) private {
+        (int256 equity,,) = _recorded(accountId);
+        bytes4 expected = equity <= 0 ? LiquidationMath.NoEquity.selector : bytes4(0);
+        uint256 commitment = _account(accountId).commitment;
+        _call("fill", _actor(accountId), address(stage), abi.encodeCall(stage.fill, (accountId)), expected);
+        if (expected != 0) return;
+        // What the account lost, the vessels have: the next check compares the account with what is expected.
+        for (uint256 index = 0; index < 2; index++) {
+            _expectFilled(accountId, _secrets[stages.auctionNumber][_keeper(index)].vesselId, commitment);
+        }
+        if (auctions.auctionOf(accountId).number == 0) _expected[accountId].inAuction = false;
+    }
+
+    function _expectFilled(uint256 accountId, uint256 vesselId, uint256 commitment) private {
+        Account memory vessel = _account(vesselId);
+        Expected memory known = _expected[vesselId];
+        if (vessel.nonce == known.nonce) return;
+        assertEq(vessel.commitment, commitment, "a slice has the account's commitment");
+        assertEq(uint256(vessel.nonce), known.nonce + 1, "one slice for each bid");
+        int256 toVessel = vessel.cash - known.cash;
+        _expectSlice(accountId, vesselId, vessel.scale - known.scale, -toVessel, toVessel);
+        _count("sealed bid executed", true);
+    }
+
+    function _finishBond(uint64 number, address bidder) private {
+        SealedBidStage.BidState state = stage.bidOf(number, bidder).state;
+        if (state == SealedBidStage.BidState.Revealed) {
+            _call("release", bidder, address(stage), abi.encodeCall(stage.release, (number, bidder)), 0);
+        } else if (state == SealedBidStage.BidState.Committed || state == SealedBidStage.BidState.Failed) {
+            (uint96 staked,,,) = stage.liquidatorOf(bidder);
+            _call("slash", _actor(number), address(stage), abi.encodeCall(stage.slash, (number, bidder)), 0);
+            (uint96 afterwards,,,) = stage.liquidatorOf(bidder);
+            assertEq(uint256(staked - afterwards), BOND, "the bond alone is lost");
+        } else {
+            _call(
+                "slash of a free bond",
+                bidder,
+                address(stage),
+                abi.encodeCall(stage.slash, (number, bidder)),
+                SealedBidStage.WrongBidState.selector
+            );
+        }
+    }
+}

@@ -491,7 +491,7 @@ contract ClearingHouse is HouseLedger, Consents {
         claim.scale = account.scale;
         claim.underlyingId = underlyingId;
         claim.version = parameters.versionOf(underlyingId);
-        claim.level = parameters.termsAt(underlyingId, claim.version).initialLevel;
+        claim.level = parameters.initialLevelAt(underlyingId, claim.version);
         claim.context = ProofContext.solvency(address(this), purpose, accountId, nonce, claim.round);
         gate.requireSolvency(claim, proof);
     }

@@ -168,6 +168,11 @@ contract RiskParameters is IRiskParameters, Ownable2Step, ReentrancyGuardTransie
     }
 
     /// @inheritdoc IRiskParameters
+    function initialLevelAt(uint32 underlyingId, uint64 version) external view returns (uint16 level) {
+        return _known(underlyingId, version).terms.initialLevel;
+    }
+
+    /// @inheritdoc IRiskParameters
     function termsAt(uint32 underlyingId, uint64 version) external view returns (LiquidationTerms memory terms) {
         return _known(underlyingId, version).terms;
     }

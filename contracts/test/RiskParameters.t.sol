@@ -126,6 +126,8 @@ contract RiskParametersTest is Test {
             vm.expectRevert(reason);
             parameters.termsAt(BTC, unknown[index]);
             vm.expectRevert(reason);
+            parameters.initialLevelAt(BTC, unknown[index]);
+            vm.expectRevert(reason);
             parameters.wordsAt(BTC, unknown[index]);
         }
         vm.expectRevert(abi.encodeWithSelector(IRiskParameters.UnknownVersion.selector, 2, 1));
@@ -144,6 +146,7 @@ contract RiskParametersTest is Test {
         }
         _set(Fixtures.parameters(), t);
         assertTrue(keccak256(abi.encode(parameters.termsAt(BTC, 1))) == keccak256(abi.encode(t)), "terms");
+        assertEq(parameters.initialLevelAt(BTC, 1), t.initialLevel, "initial level");
     }
 
     // Timelock

@@ -74,6 +74,8 @@ export interface AcceptedRound {
 /** Keys of the local price sources: for local chains alone. */
 const SOURCE_KEYS: readonly Hex[] = [1, 2, 3].map((index) => `0x${String(index).repeat(64)}` as Hex);
 const PLENTY = 10n ** 15n;
+/** A transaction that is not included by then is helped by a block. */
+const NUDGE_MS = 3_000;
 const RECEIPT_POLL_MS = 20;
 const RECEIPT_TIMEOUT_MS = 60_000;
 
@@ -203,6 +205,7 @@ export class LocalProtocol {
   /** Asks until the receipt is there. On a chain without further blocks, waiting for the next one could wait for ever. */
   async receipt(hash: Hex): Promise<TransactionReceipt> {
     const latest = performance.now() + RECEIPT_TIMEOUT_MS;
+    let nudge = performance.now() + NUDGE_MS;
     for (;;) {
       const receipt = await this.client.getTransactionReceipt({ hash }).catch((error: unknown) => {
         if (error instanceof TransactionReceiptNotFoundError) return undefined;
@@ -211,6 +214,11 @@ export class LocalProtocol {
       if (receipt?.status === 'success') return receipt;
       if (receipt !== undefined) throw new Error(`Transaction ${hash} was reverted.`);
       if (performance.now() > latest) throw new Error(`Transaction ${hash} was not included.`);
+      // Right after the chain was set back, anvil may leave a transaction lying until the next block.
+      if (performance.now() > nudge) {
+        nudge = Infinity;
+        await this.#test.mine({ blocks: 1 });
+      }
       await setTimeout(RECEIPT_POLL_MS);
     }
   }

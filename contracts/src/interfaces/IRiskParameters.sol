@@ -64,6 +64,9 @@ interface IRiskParameters {
     /// @notice Poseidon commitment to the margin parameters of a version.
     function commitmentAt(uint32 underlyingId, uint64 version) external view returns (uint256 commitment);
 
+    /// @notice The initial level of a version's terms, in 2^-12: all that trades and withdrawals need of them.
+    function initialLevelAt(uint32 underlyingId, uint64 version) external view returns (uint16 level);
+
     /// @notice Liquidation terms of a version.
     function termsAt(uint32 underlyingId, uint64 version) external view returns (LiquidationTerms memory terms);
 }

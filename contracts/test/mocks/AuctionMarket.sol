@@ -62,6 +62,10 @@ contract AuctionMarket is IRiskOracle, IRiskParameters, IWindDown {
         return 1_000 + version;
     }
 
+    function initialLevelAt(uint32 underlyingId, uint64 version) external view returns (uint16) {
+        return _terms[underlyingId][version].initialLevel;
+    }
+
     function termsAt(uint32 underlyingId, uint64 version) external view returns (LiquidationTerms memory) {
         if (version == 0 || version > versionOf[underlyingId]) revert UnknownVersion(underlyingId, version);
         return _terms[underlyingId][version];

@@ -75,9 +75,13 @@ contract MockParameters is IRiskParameters {
         return 7_000_000 + 1_000 * uint256(underlyingId) + version;
     }
 
-    function termsAt(uint32 underlyingId, uint64 version) external view returns (LiquidationTerms memory terms) {
+    function initialLevelAt(uint32 underlyingId, uint64 version) public view returns (uint16) {
         _check(underlyingId, version);
-        terms.initialLevel = uint16(5_119 + version);
+        return uint16(5_119 + version);
+    }
+
+    function termsAt(uint32 underlyingId, uint64 version) external view returns (LiquidationTerms memory terms) {
+        terms.initialLevel = initialLevelAt(underlyingId, version);
     }
 
     function _check(uint32 underlyingId, uint64 version) private view {

@@ -58,7 +58,7 @@ export function runForge(parameters: readonly string[], passThrough = false): Pr
  * @throws ChainError `BUILD_FAILED` with forge's output, `BINARY_MISSING`
  */
 export async function buildContracts(options: { readonly tests?: boolean } = {}): Promise<void> {
-  const parameters = options.tests === true ? ['build'] : ['build', '--skip', 'test'];
+  const parameters = options.tests === true ? ['build'] : ['build', '--skip', 'contracts/test/**'];
   const { exitCode, output } = await runForge(parameters);
   if (exitCode !== 0) {
     throw new ChainError('BUILD_FAILED', `The contracts do not build:\n${output.slice(-4_000)}`, {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { registerCeremony } from './commands/ceremony.ts';
 import { registerCircuits } from './commands/circuits.ts';
+import { registerDeploy } from './commands/deploy.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
 import { registerSchema } from './commands/schema.ts';
@@ -26,6 +27,7 @@ registerSchema(program);
 registerServe(program);
 registerCircuits(program);
 registerCeremony(program);
+registerDeploy(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -784,24 +784,17 @@ describe('zkmargin ceremony', () => {
     const anvil = await startAnvil({ chainId: PUBLIC_CHAIN });
     try {
       const { wallet } = clients(anvil);
-      const deploy = (name: string, keyOrigin: 'test ceremony' | 'ceremony') =>
-        deployProtocol(wallet, {
-          verifier: { contract: name, keyOrigin },
-          settings: { bufferBps: 1_000, penaltyBps: 500, rewardShareBps: 2_000 },
-          treasury: wallet.account.address,
-          settler: wallet.account.address,
+      // That of a test ceremony, of a development key, and one that the manifest does not know.
+      for (const name of [contract, 'CeremonyProductVerifier', 'SomeOtherVerifier']) {
+        const deployment = deployProtocol(wallet, {
+          parameterDelaySeconds: 172_800n,
           underlyings: [],
+          verifiers: { 'insolvency-8': name },
           keyDirectory,
         });
-      // Told truly, told falsely, and the development key's contract under a false flag.
-      for (const [name, told] of [
-        [contract, 'test ceremony'],
-        [contract, 'ceremony'],
-        ['CeremonyProductVerifier', 'ceremony'],
-      ] as const) {
-        await expect(deploy(name, told), `${name} as ${told}`).rejects.toMatchObject({
+        await expect(deployment, name).rejects.toMatchObject({
           code: 'DEVELOPMENT_KEY_REFUSED',
-          details: { chainId: PUBLIC_CHAIN },
+          details: { chainId: PUBLIC_CHAIN, verifier: name },
         });
       }
       // Past the deployment script, the contract itself refuses.

@@ -35,7 +35,7 @@ import {LiquidationMath, LiquidationState, Sale, Takeover} from "./libraries/Liq
 /// by anyone with the true one.
 contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, ReentrancyGuardTransient {
     /// @notice Time between the end of reveals and public bidding in which sealed bids are executed, in seconds.
-    uint40 public constant FILL_SECONDS = AuctionProceedings.FILL_SECONDS;
+    uint40 public constant FILL_SECONDS = AuctionState.FILL_SECONDS;
     /// @notice Figures can end an auction after this part of the largest proof age.
     uint256 public constant STANDING_DIVISOR = 4;
     /// @notice An account has reached its target when it lacks no more than this, and what one unit of scale makes, in 1e-6 USD: the rest
@@ -125,10 +125,11 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @notice Starts the clock of subsidies when deposits or collateral have left the account without equity by the recorded figures,
-    /// stops it when they have given it some, and reports what it lacks; anyone may.
+    /// stops it when they have given it some, and reports what it lacks; anyone may. The figures must be of the newest round.
     function poke(uint256 accountId) external nonReentrant {
         (Auction memory auction, Account memory account) = _running(accountId);
         _requireYoung(auction, account.underlyingId);
+        _requireNewest(auction, account.underlyingId);
         _markInsolvency(accountId, LiquidationMath.equityOf(AuctionState.present(house, accountId, auction, account)));
     }
 
@@ -174,7 +175,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @notice Takes over a slice of an account without equity, for a subsidy from the waterfall. The sender owns the vessel.
-    /// @dev When nobody has marked the account as insolvent yet, the subsidy is 0.
+    /// @dev When nobody has marked the account as insolvent yet, the subsidy is 0. The figures must be of the newest round.
     /// @return takeover every figure of it
     function takeOver(TakeOverOrder calldata order) external nonReentrant returns (Takeover memory takeover) {
         if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
@@ -217,7 +218,8 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @notice Ends an auction without a proof; anyone may. The account reaches its target by figures that are young and have stood for a
-    /// while, or a settlement has superseded the auction, or an earlier auction house has left the account marked.
+    /// while, or a settlement has superseded the auction of an account that did not lack equity, or an earlier auction house has left
+    /// the account marked.
     function close(uint256 accountId) external nonReentrant {
         Auction memory auction = _load(accountId);
         Account memory account = _account(accountId);
@@ -228,8 +230,8 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
             return;
         }
         if (AuctionState.isSuperseded(auction, account)) {
-            uint256 until = uint256(auction.provenAt) + auction.terms.maxProofAge;
-            if (auction.insolventSince != 0 && block.timestamp <= until) revert AwaitingNewStart(until);
+            // Whoever knows of the deficit would settle, close, and take his money out, in one transaction.
+            if (auction.insolventSince != 0) revert AwaitingProof(accountId);
             _end(accountId, auction.number, EndReason.Superseded);
             return;
         }
@@ -237,6 +239,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         uint256 standsAt = _standsAt(auction);
         if (block.timestamp < standsAt) revert FiguresTooNew(standsAt);
         LiquidationState memory state = AuctionState.present(house, accountId, auction, account);
+        _requireConsistent(auction, state, account.underlyingId);
         if (!_isCovered(state, auction.terms.bufferBps)) {
             revert NotCovered(
                 LiquidationMath.equityOf(state),
@@ -267,7 +270,9 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     /// @inheritdoc IAuctionHouse
     function requireFillable(uint256 accountId) external view {
         (Auction memory auction, Account memory account) = _fillable(accountId);
-        int256 equity = LiquidationMath.equityOf(AuctionState.present(house, accountId, auction, account));
+        LiquidationState memory state = AuctionState.present(house, accountId, auction, account);
+        _requireConsistent(auction, state, account.underlyingId);
+        int256 equity = LiquidationMath.equityOf(state);
         if (equity <= 0) revert LiquidationMath.NoEquity(equity);
     }
 
@@ -352,6 +357,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         _requireYoung(auction, account.underlyingId);
         quote.factorBps = _factorOf(auction, asBackstop);
         quote.state = AuctionState.present(house, accountId, auction, account);
+        _requireConsistent(auction, quote.state, account.underlyingId);
         _price(quote, auction.terms, maxScale);
     }
 
@@ -428,10 +434,13 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         bool asBackstop
     ) private view returns (Takeover memory takeover, uint256 leastScale, LiquidationState memory state) {
         _requireYoung(auction, account.underlyingId);
+        _requireNewest(auction, account.underlyingId);
         if (!asBackstop) _requirePublic(auction);
         BidTerms memory terms = auction.terms;
         state = AuctionState.present(house, accountId, auction, account);
-        uint256 elapsed = auction.insolventSince == 0 ? 0 : block.timestamp - auction.insolventSince;
+        uint256 elapsed = auction.insolventSince == 0
+            ? 0
+            : block.timestamp - AuctionState.subsidyRisesFrom(auction, block.timestamp);
         leastScale = Math.ceilDiv(state.scale * terms.minBidBps, LiquidationMath.BASIS);
         uint256 wanted = Math.min(maxScale, state.scale);
         if (wanted != state.scale && state.scale - wanted < leastScale) wanted = state.scale - leastScale;
@@ -555,12 +564,25 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         if (!registry.isBackstop(msg.sender)) revert NotBackstop(msg.sender);
     }
 
-    /// @dev The last round of an underlying that is wound down stays young: there will be no other.
+    /// @dev The round of an underlying that is wound down stays young: there will be no other. It has a number of its own, so that figures proven
+    /// before the wind-down do not.
     function _requireYoung(Auction memory auction, uint32 underlyingId) private view {
         if (block.timestamp <= uint256(auction.provenAt) + auction.terms.maxProofAge) return;
         bool isLast = auction.round == oracle.latestRound(underlyingId)
             && IWindDown(address(oracle)).isWoundDown(underlyingId);
         if (!isLast) revert ProofTooOld(auction.provenAt);
+    }
+
+    /// @dev Collateral counts at the newest price, positions at the proven one. Where the two offset each other, a small move between the rounds makes
+    /// equity, or a lack of it, that is not there; the fund would pay for it. What the fund pays for is of the newest round.
+    function _requireNewest(Auction memory auction, uint32 underlyingId) private view {
+        if (auction.round != oracle.latestRound(underlyingId)) revert ProofTooOld(auction.provenAt);
+    }
+
+    /// @dev Bids too go by the newest round where collateral outweighs the requirement, hence its moves what is for sale. With less collateral the
+    /// error is of the size of that of an old mark, and dust of it must not make each bid need a proof of its own.
+    function _requireConsistent(Auction memory auction, LiquidationState memory state, uint32 underlyingId) private view {
+        if (state.collateral > state.requirement) _requireNewest(auction, underlyingId);
     }
 
     function _standsAt(Auction memory auction) private pure returns (uint256) {

@@ -81,6 +81,8 @@ contract ClearingHouse is HouseLedger, Consents {
     error SliceOutOfRange(uint256 scaleTaken, uint256 scale);
     /// @notice The vessel has other positions.
     error VesselOccupied(uint256 vesselId);
+    /// @notice The vessel holds the same positions, and so many of them that the slice is dust beside them: use another vessel.
+    error SliceTooSmallForVessel(uint256 scaleTaken, uint256 least);
     /// @notice The vessel's scale would not be below 2^64.
     error VesselScaleOutOfRange(uint256 vesselId);
     /// @notice The vessel would hold less than the slice needs.
@@ -145,6 +147,8 @@ contract ClearingHouse is HouseLedger, Consents {
     /// @dev Legs of the transfer circuit.
     uint8 private constant TRANSFER_CAPACITY = 16;
     uint256 private constant BASIS = 10_000;
+    /// @notice A slice is at least this part of what its vessel holds already.
+    uint256 public constant VESSEL_DIVISOR = 20;
 
     /// @notice Judges proofs.
     IProofGate public immutable gate;
@@ -604,6 +608,10 @@ contract ClearingHouse is HouseLedger, Consents {
         if (scaleTaken == 0 || scaleTaken > scale) revert SliceOutOfRange(scaleTaken, scale);
         uint64 vesselScale = vessel.scale;
         if (scaleTaken > type(uint64).max - vesselScale) revert VesselScaleOutOfRange(slice.vesselId);
+        // Each slice voids the proofs against its vessel as well. With dust from another own account, by a mild scenario, the owner of an account
+        // below its requirement could do that block by block.
+        uint256 least = Math.ceilDiv(vesselScale, VESSEL_DIVISOR);
+        if (scaleTaken < least) revert SliceTooSmallForVessel(scaleTaken, least);
         ++account.nonce;
         ++vessel.nonce;
         if (vesselScale == 0) vessel.commitment = account.commitment;

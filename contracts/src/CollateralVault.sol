@@ -63,6 +63,8 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     error ZeroAmount();
     /// @notice The deposit would exceed the kind's cap.
     error CapExceeded(uint256 collateralId, uint256 total, uint256 cap);
+    /// @notice The kind's price is old, in doubt, or has stopped: deposits would count in liquidations at a price that nobody vouches for.
+    error PriceNotFresh(uint256 collateralId);
     /// @notice The account has less.
     error InsufficientCollateral(uint256 accountId, uint256 collateralId, uint256 balance, uint256 amount);
     /// @notice Tokens received or sent differ from the amount: the token takes a fee or changes balances.
@@ -214,6 +216,9 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     {
         Collateral storage collateral = _existing(collateralId);
         if (amount == 0) revert ZeroAmount();
+        // Liquidations count what is here at the last price. A token that died in silence must not be brought to ward one off.
+        (, bool fresh) = oracle.latestUnderlyingWord(collateral.priceUnderlyingId);
+        if (!fresh) revert PriceNotFresh(collateralId);
         uint256 cap = collateral.cap;
         // The total is at most an earlier cap, hence below 2^128.
         if (amount > cap || collateral.total + amount > cap) revert CapExceeded(collateralId, collateral.total, cap);

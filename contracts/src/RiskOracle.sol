@@ -48,7 +48,9 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     /// @notice The round that waited is done with: a later one agreed with it, or with the accepted round instead.
     /// @param timestamp of the round that waited
     event PendingResolved(uint32 indexed underlyingId, uint256 timestamp, bool confirmed);
-    /// @notice No more rounds: the last one counts as fresh for ever, and every hour that has no price settles at its spot.
+    /// @notice No more rounds but one, with spot and timestamp of the last and without its expiries, which counts as fresh for ever. Every hour that
+    /// has no price settles at its spot.
+    /// @param round number of that round
     event WoundDown(uint32 indexed underlyingId, uint64 round, uint256 spot);
 
     /// @dev One slot.
@@ -126,15 +128,21 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     }
 
     /// @notice Winds an underlying down, when no round has been accepted for `windDownDelay`. Anyone may; nobody can undo it.
+    /// @dev The expiries of the last round go. From now on every hour settles at once, at the last spot: an option is worth its intrinsic value. Marked
+    /// with a time value, it could be bought, its time value be withdrawn, and the debt be left to the house when it settles for less. Without
+    /// expiries no account with options can be proven anything of; they settle first, as anyone can make them.
     function windDown(uint32 underlyingId) external nonReentrant {
         Newest storage newest = _newest[underlyingId];
-        uint64 round = newest.round;
-        if (round == 0) revert NoRound(underlyingId);
+        if (newest.round == 0) revert NoRound(underlyingId);
         if (newest.woundDown) revert UnderlyingWoundDown(underlyingId);
         uint256 word = newest.underlyingWord;
         uint256 until = OracleWords.timestamp(word) + configurationOf(underlyingId).windDownDelay;
         if (block.timestamp <= until) revert NotSilent(underlyingId, until);
         newest.woundDown = true;
+        // A round of its own: an auction's figures from before, with time value, must not pass for figures of the round that stays for ever.
+        uint64 round = ++newest.round;
+        newest.volatility = 0;
+        delete _expiryWords[underlyingId];
         emit WoundDown(underlyingId, round, OracleWords.spot(word));
     }
 
@@ -159,8 +167,7 @@ contract RiskOracle is IRiskOracle, OracleSources, SettlementPrices {
     /// @inheritdoc IRiskOracle
     function latestUnderlyingWord(uint32 underlyingId) external view returns (uint256 underlyingWord, bool fresh) {
         Newest memory newest = _newest[underlyingId];
-        fresh = newest.woundDown
-            || (_progress[underlyingId].pendingTimestamp == 0 && _isFresh(underlyingId, newest));
+        fresh = !newest.woundDown && _progress[underlyingId].pendingTimestamp == 0 && _isFresh(underlyingId, newest);
         return (newest.underlyingWord, fresh);
     }
 

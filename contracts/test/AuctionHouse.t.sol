@@ -661,14 +661,13 @@ contract AuctionHouseTest is AuctionTest {
     }
 
     /// @dev Without that, whoever knows of a deficit could settle, close, and take his money out.
-    function test_settlement_deficitsStayPendingUntilTheProofIsOld() public {
+    function test_settlement_deficitsStayPendingUntilAProof() public {
         house.addCash(accountId, -1_100e6);
         _start();
         assertEq(house.pendingDeficitOf(accountId), 100e6, "pending");
         house.settle(accountId, LEGS + 1, 0);
-        uint256 until = block.timestamp + 240;
-        vm.warp(until);
-        vm.expectRevert(abi.encodeWithSelector(AuctionReports.AwaitingNewStart.selector, until));
+        _later(240);
+        vm.expectRevert(abi.encodeWithSelector(AuctionReports.AwaitingProof.selector, accountId));
         auctions.close(accountId);
         _start();
         assertEq(house.pendingDeficitOf(accountId), 100e6, "still pending");
@@ -679,8 +678,8 @@ contract AuctionHouseTest is AuctionTest {
         house.addCash(accountId, -600e6);
         auctions.poke(accountId);
         house.settle(accountId, LEGS + 3, 0);
-        _later(241);
-        auctions.close(accountId);
+        CancelRequest memory request = _cancelRequest(_cash(accountId));
+        auctions.cancel(request, _recoveryProof(request));
         assertEq(house.pendingDeficitOf(accountId), 0, "cleared at the end");
     }
 
@@ -715,9 +714,13 @@ contract AuctionHouseTest is AuctionTest {
         assertEq(taken.subsidy, 1_420e6 / 8, "a quarter of a half");
         assertEq(house.pendingDeficitOf(accountId), 50e6, "a half is left");
         assertEq(_cash(vesselId), 1_000_000e6 + 1_950e6 + 1_420e6 / 8, "cash and subsidy");
-        _later(450);
+        _later(90);
         market.post(BTC);
         _refresh(MARK, REQUIREMENT, rival);
+        _later(240);
+        market.post(BTC);
+        _refresh(MARK, REQUIREMENT, rival);
+        _later(120);
         taken = _takeOver(rival, _takeOverOrder(rivalVesselId));
         assertEq(taken.subsidy, 710e6, "all that it lacks");
         assertTrue(!_running() && !_account().inAuction, "over");

@@ -254,7 +254,8 @@ contract ClearingHouseDeficitsTest is HouseTest {
         _withdraw(bob, b, 100e6);
         assertEq(usd.balanceOf(bob) - before, 100e6, "in full");
         _checkIdentity();
-        // The clock starts anew with the next deficit.
+        // The clock starts anew with a deficit of another day.
+        vm.warp(block.timestamp + 1 days);
         _pend(broke, 500e6);
         assertEq(house.totals().gatedUntil, block.timestamp + 1 days, "a new day");
     }
@@ -264,8 +265,11 @@ contract ClearingHouseDeficitsTest is HouseTest {
         fund.setLimit(Fixtures.BTC, 200e6);
         _pend(broke, 200e6);
         _withdraw(alice, a, 100e6);
-        _pend(broke, 200e6 + 1);
-        assertEq(house.totals().uncoveredDeficit, 1, "beyond the limit");
+        // Of 2,200 in tokens: dust.
+        _pend(broke, 200e6 + 220_000);
+        assertEq(house.totals().gatedUntil, 0, "a ten-thousandth gates nothing");
+        _pend(broke, 200e6 + 220_001);
+        assertEq(house.totals().uncoveredDeficit, 220_001, "beyond the limit");
         _refuseWithdrawal(
             alice, a, 1, abi.encodeWithSelector(HouseLedger.WithdrawalsGated.selector, block.timestamp + 1 days)
         );

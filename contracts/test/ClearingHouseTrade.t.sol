@@ -246,6 +246,7 @@ contract ClearingHouseTradeTest is HouseTest {
         request.a.opening.legs[32] = 1;
         _refuse(request, refusal);
         request.a.opening.custodian = bob;
+        _sign(request);
         _refuse(request, refusal);
         request.a.opening.legs = new uint256[](0);
         _refuse(request, refusal);

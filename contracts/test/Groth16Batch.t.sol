@@ -62,6 +62,10 @@ contract Groth16BatchTest is Test {
         assertTrue(!this.verify(more, signals), "a proof too many");
         (, uint256[15][] memory others) = _batch(3, 1);
         assertTrue(!this.verify(proofs, others), "signals too many");
+        // Points at infinity prove nothing, and add nothing to the product.
+        more[2] = Groth16Proof({a: [uint256(0), 0], b: [[uint256(0), 0], [uint256(0), 0]], c: [uint256(0), 0]});
+        assertTrue(!this.verify(more, signals), "an empty proof too many");
+        assertTrue(!this.verify(more, others), "an empty proof");
     }
 
     function testFuzz_refusesAChangedSignal(uint256 seed, uint256 which, uint256 place, uint256 change) public view {
@@ -144,14 +148,28 @@ contract Groth16BatchTest is Test {
         assertTrue(!this.verify(proofs, signals), "proofs exchanged");
     }
 
-    /// @dev The sum of the equations with powers known beforehand holds; those powers must not be the ones that are used.
-    function test_refusesErrorsThatCancelUnderThePowersOfOtherProofs() public view {
+    /// @dev Errors that cancel under powers that are known beforehand: those of the batch before the change, and those that would
+    /// follow from a part of what is to be hashed. The changed batch has other powers.
+    function test_refusesErrorsThatCancelUnderPowersKnownBeforehand() public view {
         (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(2, 4);
-        bytes32 seed = keccak256(abi.encodePacked(_flat(proofs[0]), _flat(proofs[1]), signals[0], signals[1]));
-        uint256 power = uint256(keccak256(abi.encode(seed, uint256(1)))) >> 128;
-        proofs[0].c = _sum(proofs[0].c, _multiple(FIELD - power));
-        proofs[1].c = _sum(proofs[1].c, _multiple(1));
-        assertTrue(!this.verify(proofs, signals), "the powers follow from the changed proofs");
+        bytes memory points = abi.encode(proofs[0], proofs[1]);
+        bytes memory claims = abi.encode(signals[0], signals[1]);
+        bytes32[3] memory seeds = [keccak256(abi.encodePacked(points, claims)), keccak256(points), keccak256(claims)];
+        for (uint256 index = 0; index < seeds.length; index++) {
+            uint256 power = uint256(keccak256(abi.encode(seeds[index], uint256(1)))) >> 128;
+            (uint256[2] memory c0, uint256[2] memory c1) = (proofs[0].c, proofs[1].c);
+            proofs[0].c = _sum(c0, _multiple(FIELD - power));
+            proofs[1].c = _sum(c1, _multiple(1));
+            assertTrue(!this.verify(proofs, signals), "errors of C");
+            (proofs[0].c, proofs[1].c) = (c0, c1);
+
+            (uint256 x0, uint256 x1) = (signals[0][6], signals[1][6]);
+            signals[0][6] = addmod(x0, FIELD - power, FIELD);
+            signals[1][6] = addmod(x1, 1, FIELD);
+            assertTrue(!this.verify(proofs, signals), "errors of a signal");
+            (signals[0][6], signals[1][6]) = (x0, x1);
+        }
+        assertTrue(this.verify(proofs, signals), "as it was");
     }
 
     function test_takesATrueStatementTwice() public view {
@@ -227,9 +245,5 @@ contract Groth16BatchTest is Test {
         (bool success, bytes memory answer) = address(6).staticcall(abi.encode(left, right));
         assertTrue(success, "added");
         return abi.decode(answer, (uint256[2]));
-    }
-
-    function _flat(Groth16Proof memory proof) private pure returns (bytes memory) {
-        return abi.encode(proof);
     }
 }

@@ -187,16 +187,16 @@ contract RiskOracleSettlementTest is OracleTest {
         oracle.windDown(BTC);
         vm.warp(until + 1);
         vm.expectEmit(true, true, true, true, address(oracle));
-        emit RiskOracle.WoundDown(BTC, 2, 97_000e6);
+        emit RiskOracle.WoundDown(BTC, 3, 97_000e6);
         vm.prank(address(0xbeef));
         oracle.windDown(BTC);
         assertTrue(oracle.isWoundDown(BTC), "wound down");
 
         vm.warp(until + 3650 days);
-        (uint256 word,) = oracle.freshRoundWords(BTC, 2);
+        (uint256 word,) = oracle.freshRoundWords(BTC, 3);
         assertEq(word, Fixtures.underlyingWord(97_000e6, NOW + 3600, 30_000, BTC), "fresh for ever");
         (, bool fresh) = oracle.latestUnderlyingWord(BTC);
-        assertTrue(fresh, "fresh for ever");
+        assertTrue(!fresh, "not for collateral");
         assertEq(_price(HOUR + 1), price, "a settled hour keeps its price");
         assertEq(_price(HOUR + 2), 97_000e6, "an hour before the end");
         assertEq(_price(HOUR + 50_000), 97_000e6, "an hour far away");

@@ -28,7 +28,7 @@ import { findInvalidProofs, verifyBatch } from '../../src/proof/prover/verify-ba
 import { WorkerPool } from '../../src/proof/prover/worker-pool.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
 import { table } from '../lib/format.ts';
-import { LocalProtocol } from '../lib/local-protocol.ts';
+import { verificationGas } from '../lib/verification-gas.ts';
 import { largeBook, listedChain } from './large-book.ts';
 import { type BenchResult, median } from './measure.ts';
 
@@ -96,7 +96,7 @@ export async function benchProofs(
   }
   if (main) {
     await measureVerification(main, proofs, runs, add);
-    if (gas) add('verification as a whole transaction', await measureGas(surfaces, proofs[0]!), 'gas');
+    if (gas) add('verification as a whole transaction', Number(await verificationGas(proofs[0]!)), 'gas');
   }
   return results;
 }
@@ -271,19 +271,6 @@ async function measureVerification(
     [{ index: 11, reason: 'equation' }],
   );
   add(`finding the bad one among ${BATCH} proofs`, found, 'ms');
-}
-
-async function measureGas(surfaces: SviSurfaces, { calldata, publicSignals }: ProvenJob): Promise<number> {
-  const { opening } = exampleMarket(surfaces);
-  const protocol = await LocalProtocol.start({
-    timestamp: opening.underlying.timestamp,
-    underlyingId: opening.underlying.underlyingId,
-  });
-  try {
-    return Number(await protocol.verificationGas(calldata, publicSignals));
-  } finally {
-    await protocol.stop();
-  }
 }
 
 /** Nearest-rank percentile. */

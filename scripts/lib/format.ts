@@ -14,6 +14,11 @@ export function dollars(amount: bigint): string {
   return `${negative ? '-' : ''}$${whole}.${String(cents % 100n).padStart(2, '0')}`;
 }
 
+/** Gas with separators. */
+export function gas(amount: bigint): string {
+  return amount.toLocaleString('en-US');
+}
+
 export function percent(value: number): string {
   return Number.isFinite(value) ? `${(100 * value).toFixed(1)} %` : 'none';
 }

@@ -1,4 +1,5 @@
 /** Opens accounts of the example book on a local protocol, by real trades with a market maker. */
+import type { TransactionReceipt } from 'viem';
 import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
@@ -20,6 +21,8 @@ export interface OpenAccount extends Positions {
 export interface OpenedPair {
   readonly trader: OpenAccount;
   readonly maker: OpenAccount;
+  /** Of the trade. */
+  readonly receipt: TransactionReceipt;
 }
 
 /**
@@ -53,7 +56,7 @@ export async function openPair(
   const makerSalt = BigInt(Math.floor(mulberry32(Number(traderId))() * 2 ** 48)) + 1n;
   const trader = { legs, salt, scale };
   const maker = { legs: mirrored, salt: makerSalt, scale };
-  await protocol.trade(
+  const receipt = await protocol.trade(
     prover,
     {
       accountId: traderId,
@@ -81,6 +84,7 @@ export async function openPair(
       accountId: makerId,
       wallet: wallets.maker,
     },
+    receipt,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The whole protocol on a local chain, with real contracts and real verifiers; used by the demo and end-to-end tests. */
+import { setTimeout } from 'node:timers/promises';
 import {
   type Address,
   createPublicClient,
@@ -11,6 +12,7 @@ import {
   type PublicClient,
   type TestClient,
   type TransactionReceipt,
+  TransactionReceiptNotFoundError,
 } from 'viem';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
@@ -72,6 +74,8 @@ export interface AcceptedRound {
 /** Keys of the local price sources: for local chains alone. */
 const SOURCE_KEYS: readonly Hex[] = [1, 2, 3].map((index) => `0x${String(index).repeat(64)}` as Hex);
 const PLENTY = 10n ** 15n;
+const RECEIPT_POLL_MS = 20;
+const RECEIPT_TIMEOUT_MS = 60_000;
 
 /** A local chain with the protocol deployed. Call {@link LocalProtocol.stop} when done. */
 export class LocalProtocol {
@@ -196,10 +200,19 @@ export class LocalProtocol {
     return hash;
   }
 
+  /** Asks until the receipt is there. On a chain without further blocks, waiting for the next one could wait for ever. */
   async receipt(hash: Hex): Promise<TransactionReceipt> {
-    const receipt = await this.client.waitForTransactionReceipt({ hash, pollingInterval: 20 });
-    if (receipt.status !== 'success') throw new Error(`Transaction ${hash} was reverted.`);
-    return receipt;
+    const latest = performance.now() + RECEIPT_TIMEOUT_MS;
+    for (;;) {
+      const receipt = await this.client.getTransactionReceipt({ hash }).catch((error: unknown) => {
+        if (error instanceof TransactionReceiptNotFoundError) return undefined;
+        throw error;
+      });
+      if (receipt?.status === 'success') return receipt;
+      if (receipt !== undefined) throw new Error(`Transaction ${hash} was reverted.`);
+      if (performance.now() > latest) throw new Error(`Transaction ${hash} was not included.`);
+      await setTimeout(RECEIPT_POLL_MS);
+    }
   }
 
   /** Sends a transaction and waits until it is included. */
@@ -208,8 +221,9 @@ export class LocalProtocol {
     role: ProtocolRole,
     functionName: string,
     args: readonly unknown[] = [],
+    gas?: bigint,
   ): Promise<TransactionReceipt> {
-    return this.receipt(await this.send(wallet, role, functionName, args));
+    return this.receipt(await this.send(wallet, role, functionName, args, gas));
   }
 
   /** Calls without sending: throws the contract's error when the transaction would be refused. */
@@ -238,14 +252,20 @@ export class LocalProtocol {
     }) as Promise<T>;
   }
 
+  /** Arguments of the events of this name that a contract emitted in a transaction. */
+  events<T>(receipt: TransactionReceipt, role: ProtocolRole, eventName: string): readonly T[] {
+    return receipt.logs.flatMap((log) => {
+      if (log.address.toLowerCase() !== this.deployment[role].toLowerCase()) return [];
+      const event = decodeEventLog({ abi: this.abis[role], data: log.data, topics: log.topics });
+      return event.eventName === eventName ? [event.args as unknown as T] : [];
+    });
+  }
+
   /** Arguments of the first event of this name that a contract emitted in a transaction. */
   event<T>(receipt: TransactionReceipt, role: ProtocolRole, eventName: string): T {
-    for (const log of receipt.logs) {
-      if (log.address.toLowerCase() !== this.deployment[role].toLowerCase()) continue;
-      const event = decodeEventLog({ abi: this.abis[role], data: log.data, topics: log.topics });
-      if (event.eventName === eventName) return event.args as unknown as T;
-    }
-    throw new Error(`${role} emitted no ${eventName} event.`);
+    const [first] = this.events<T>(receipt, role, eventName);
+    if (first === undefined) throw new Error(`${role} emitted no ${eventName} event.`);
+    return first;
   }
 
   /** Gives wallets test money, and lets the clearing house take it. */
@@ -306,9 +326,12 @@ export class LocalProtocol {
 
   /** Creates accounts with cash, for a keeper's slices or for trading. */
   async createVessels(wallet: DeployerWallet, amounts: readonly bigint[]): Promise<bigint[]> {
-    await this.write(wallet, 'clearingHouse', 'createFundedAccounts', [Number(this.underlyingId), amounts]);
-    const count = await this.read<bigint>('clearingHouse', 'accountCount');
-    return amounts.map((_, index) => count - BigInt(amounts.length - 1 - index));
+    const receipt = await this.write(wallet, 'clearingHouse', 'createFundedAccounts', [
+      Number(this.underlyingId),
+      amounts,
+    ]);
+    const { accountId } = this.event<{ accountId: bigint }>(receipt, 'clearingHouse', 'AccountCreated');
+    return amounts.map((_, index) => accountId + BigInt(index));
   }
 
   /** Proves a trade, has both owners consent, and sends it. */
@@ -350,6 +373,7 @@ export class LocalProtocol {
           consentNonce: await this.read<bigint>('clearingHouse', 'consentNonceOf', [own.accountId]),
           newCommitment: own.newCommitment,
           newScale: own.newScale,
+          custodian: own.opening.custodian,
           cashIn: side === 'a' ? prepared.cashToA : -prepared.cashToA,
         },
       );

@@ -42,7 +42,15 @@ export interface Anvil {
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { chainId = 31_337, accounts = 10, timestamp, timeoutMs = 20_000 } = options;
   const parameters = ['--host', '127.0.0.1', '--port', '0', '--chain-id', String(chainId)];
-  parameters.push('--accounts', String(accounts), '--mnemonic', LOCAL_MNEMONIC, '--hardfork', 'prague');
+  parameters.push(
+    '--accounts',
+    String(accounts),
+    '--mnemonic',
+    LOCAL_MNEMONIC,
+    '--hardfork',
+    'prague',
+    '--disable-code-size-limit',
+  );
   if (timestamp !== undefined) parameters.push('--timestamp', String(timestamp));
   const child = spawn(foundryBinary('anvil'), parameters, { stdio: ['ignore', 'pipe', 'pipe'] });
 

@@ -121,6 +121,9 @@ export const PROTOCOL_CONTRACTS = Object.freeze({
   sealedBids: 'SealedBidStage',
 });
 
+/** Linked libraries, whose errors pass through the contracts that use them. */
+const PROTOCOL_LIBRARIES = ['AuctionProceedings'];
+
 /** Role of a contract in a deployment. */
 export type ProtocolRole = keyof typeof PROTOCOL_CONTRACTS;
 
@@ -134,12 +137,10 @@ export type ProtocolAbis = Readonly<Record<ProtocolRole, Abi>>;
  */
 export function loadProtocolAbis(directory?: string): ProtocolAbis {
   const roles = Object.entries(PROTOCOL_CONTRACTS) as [ProtocolRole, string][];
-  const own = roles.map(([role, name]): [ProtocolRole, Abi] => [
-    role,
-    loadArtifact(name, directory === undefined ? {} : { directory }).abi,
-  ]);
+  const abiOf = (name: string): Abi => loadArtifact(name, directory === undefined ? {} : { directory }).abi;
+  const own = roles.map(([role, name]): [ProtocolRole, Abi] => [role, abiOf(name)]);
   const errors = new Map<string, AbiItem>();
-  for (const [, abi] of own) {
+  for (const abi of [...own.map(([, abi]) => abi), ...PROTOCOL_LIBRARIES.map(abiOf)]) {
     for (const item of abi) if (item.type === 'error') errors.set(signature(item), item);
   }
   return Object.fromEntries(

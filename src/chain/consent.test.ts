@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { concat, encodeAbiParameters, type Hex, keccak256, recoverAddress, toBytes } from 'viem';
+import { concat, encodeAbiParameters, type Hex, keccak256, pad, recoverAddress, toBytes, toHex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { describe, expect, it } from 'vitest';
 import {
@@ -22,6 +22,7 @@ const consents: fc.Arbitrary<TradeConsent> = fc.record({
   consentNonce: word,
   newCommitment: word,
   newScale: word,
+  custodian: fc.bigInt({ min: 0n, max: 2n ** 160n - 1n }).map((n) => pad(toHex(n), { size: 20 })),
   cashIn: fc.bigInt({ min: -(2n ** 255n), max: 2n ** 255n - 1n }),
   maxFee: word,
   deadline: word,
@@ -60,11 +61,11 @@ function digestOf(type: string, words: readonly bigint[]): Hex {
 describe('consents', () => {
   it('have the digest of the contract', () => {
     const type =
-      'TradeConsent(uint256 accountId,uint256 counterpartyId,uint256 accountNonce,uint256 consentNonce,uint256 newCommitment,uint256 newScale,int256 cashIn,uint256 maxFee,uint256 deadline)';
+      'TradeConsent(uint256 accountId,uint256 counterpartyId,uint256 accountNonce,uint256 consentNonce,uint256 newCommitment,uint256 newScale,address custodian,int256 cashIn,uint256 maxFee,uint256 deadline)';
     fc.assert(
       fc.property(consents, (c) => {
         const words = [c.accountId, c.counterpartyId, c.accountNonce, c.consentNonce, c.newCommitment];
-        words.push(c.newScale, c.cashIn, c.maxFee, c.deadline);
+        words.push(c.newScale, BigInt(c.custodian), c.cashIn, c.maxFee, c.deadline);
         expect(tradeConsentDigest(house, c)).toBe(digestOf(type, words));
       }),
     );

@@ -19,6 +19,8 @@ export interface TradeConsent {
   readonly newCommitment: bigint;
   /** In 2^-40; 0 closes the account's positions. */
   readonly newScale: bigint;
+  /** Who will hold the opening; the zero address to have it published. */
+  readonly custodian: Address;
   /** What the account receives before fees, signed. */
   readonly cashIn: bigint;
   /** Most that the account may be charged. */
@@ -44,6 +46,7 @@ const CONSENT_TYPES = {
     { name: 'consentNonce', type: 'uint256' },
     { name: 'newCommitment', type: 'uint256' },
     { name: 'newScale', type: 'uint256' },
+    { name: 'custodian', type: 'address' },
     { name: 'cashIn', type: 'int256' },
     { name: 'maxFee', type: 'uint256' },
     { name: 'deadline', type: 'uint256' },

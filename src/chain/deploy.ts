@@ -12,7 +12,6 @@ import {
 } from './deployment-options.ts';
 import { ChainError, DevelopmentKeyError } from './errors.ts';
 import { type GovernanceSetup, handOver } from './hand-over.ts';
-import { acceptedForgeries } from './verifier-check.ts';
 
 export type { DeployerWallet } from './deployer.ts';
 
@@ -34,8 +33,31 @@ export const GATE_CIRCUITS = [
 /** Circuits with a verifier of batches. */
 export const BATCH_CIRCUITS = ['insolvency-8', 'insolvency-32'] as const;
 
+/** Money of the sealed-bid stage, 1e-6 units. */
+export interface SealedBidSettings {
+  /** Least stake of a registered liquidator. */
+  readonly minimumStake: bigint;
+  /** Part of the stake that each sealed bid locks. */
+  readonly bond: bigint;
+}
+
+/** A bid that is not honoured costs 1,000 USD; a liquidator may have ten at a time. */
+export const DEFAULT_SEALED_BIDS: SealedBidSettings = Object.freeze({
+  minimumStake: 10_000_000_000n,
+  bond: 1_000_000_000n,
+});
+
 /** Contracts with an owner. */
-const OWNED = ['oracle', 'parameters', 'vault', 'fund', 'clearingHouse', 'registry', 'auctionHouse'] as const;
+const OWNED = [
+  'oracle',
+  'parameters',
+  'vault',
+  'fund',
+  'clearingHouse',
+  'registry',
+  'auctionHouse',
+  'sealedBids',
+] as const;
 
 /** What to deploy. */
 export interface DeployOptions extends DeployerOptions {
@@ -45,6 +67,8 @@ export interface DeployOptions extends DeployerOptions {
   readonly collateral?: readonly CollateralSetup[];
   /** Largest draw from the insurance fund for each underlying and period, 1e-6 units. */
   readonly fundCap?: bigint;
+  /** {@link DEFAULT_SEALED_BIDS} unless given. */
+  readonly sealedBids?: Partial<SealedBidSettings>;
   /** May attest that they hold withheld openings. */
   readonly custodians?: readonly Address[];
   readonly fees?: { readonly flat: bigint; readonly cashBps: number };
@@ -154,17 +178,21 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
     gate,
     registry,
   ]);
-  const auctionHouse = await deployer.deploy('auctionHouse', 'AuctionHouse', [
-    oracle,
-    parameters,
-    clearingHouse,
-    gate,
-    registry,
-  ]);
+  const auctionProceedings = await deployer.deploy('auctionProceedings', 'AuctionProceedings');
+  const auctionHouse = await deployer.deploy(
+    'auctionHouse',
+    'AuctionHouse',
+    [owner, oracle, parameters, clearingHouse, vault, gate, registry],
+    { libraries: { AuctionProceedings: auctionProceedings } },
+  );
+  const { minimumStake, bond } = { ...DEFAULT_SEALED_BIDS, ...options.sealedBids };
   const sealedBids = await deployer.deploy('sealedBids', 'SealedBidStage', [
-    auctionHouse,
+    owner,
+    asset,
     clearingHouse,
-    registry,
+    auctionHouse,
+    minimumStake,
+    bond,
   ]);
   const deployment: Deployment = {
     chainId: deployer.chainId,
@@ -233,6 +261,8 @@ async function checkVerifiers(
   isLocal: boolean,
   keyDirectory: string | undefined,
 ): Promise<void> {
+  // Loads the curve's code, which takes a while.
+  const { acceptedForgeries } = await import('./verifier-check.ts');
   const roots = keyDirectory === undefined ? {} : { keys: keyDirectory };
   for (const [role, address] of Object.entries(verifiers)) {
     const [circuit, batch] = role.split(' ') as [string, string | undefined];
@@ -307,8 +337,8 @@ async function wire(deployer: Deployer, deployment: Deployment, options: DeployO
   await step(
     'auctionHouse',
     'sealed-bid stage set',
-    async (read) => (await read('sealedBids')) === sealedBids,
-    'setSealedBids',
+    async (read) => (await read('sealedBidStage')) === sealedBids,
+    'setSealedBidStage',
     [sealedBids],
   );
   for (const custodian of options.custodians ?? []) {

@@ -1,6 +1,7 @@
 /** JSON Schemas of all documents that commands read, by the name under which `zkmargin schema` prints them. */
 import type { TSchema } from 'typebox';
 import { MarginModelSchema } from '../margin/engine/model.ts';
+import { DeploymentDocumentSchema } from './deployment.ts';
 import { MarginDocumentSchema } from './margin.ts';
 import { Pmrm2CaseSchema } from './pmrm2.ts';
 import { PriceRow } from './price.ts';
@@ -23,5 +24,6 @@ export const documentSchemas: Readonly<Record<string, DocumentSchema>> = {
   pmrm2: named(Pmrm2CaseSchema, 'pmrm2', "one case in the format of Derive's PMRM2 test portfolios"),
   price: named(PriceRow, 'price', 'one option, for `zkmargin price`; documents are rows or lists of rows'),
   surface: named(SurfaceDocument, 'surface', 'quotes of a surface, for `zkmargin surface`'),
+  deployment: named(DeploymentDocumentSchema, 'deployment', 'contracts to deploy, for `zkmargin deploy`'),
   returns: named(ReturnsDocument, 'returns', 'history of prices or returns, for tail risk'),
 };

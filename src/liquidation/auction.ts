@@ -75,7 +75,10 @@ export interface AuctionState {
   readonly proven: ProvenFigures;
   /** From when on anyone may bid, in seconds since 1970-01-01 UTC. */
   readonly publicStart: bigint;
-  /** When the account was found to have no equity; absent while it has some. */
+  /**
+   * When the account was found to have no equity; absent while it has some. For the public not before the end of the sealed
+   * stage: the later of the two.
+   */
   readonly insolventSince?: bigint;
 }
 

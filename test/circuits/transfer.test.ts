@@ -12,10 +12,11 @@ import {
 } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { invR, modR } from '../../src/proof/field.ts';
+import { openingEvaluation } from '../../src/proof/opening.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { publicSignalNames } from '../../src/proof/r1cs.ts';
 import { spreadMoves } from '../../src/proof/witness/spread.ts';
-import { fieldText, openingEvaluation, transferInput } from '../../src/proof/witness/transfer.ts';
+import { fieldText, transferInput } from '../../src/proof/witness/transfer.ts';
 import { commitElements, expectRefused, isFreeInverse, twinSource, unnoticed } from './tampering.ts';
 
 const LEGS = 8;
@@ -555,17 +556,17 @@ describe('published openings', () => {
       power = modR(power * points.a);
       sum = modR(sum + power * coefficient);
     }
-    expect(openingEvaluation(points.a, packedOf(2), salts[2])).toBe(sum);
+    expect(openingEvaluation(points.a, { legs: packedOf(2), salt: salts[2] })).toBe(sum);
     const short = packedOf(3).slice(0, vectors[3]!.legs.length);
     expect(short.length).toBeLessThan(LEGS);
-    expect(evaluations(witness)).toEqual([sum, openingEvaluation(points.b, short, salts[3])]);
+    expect(evaluations(witness)).toEqual([sum, openingEvaluation(points.b, { legs: short, salt: salts[3] })]);
   });
 
   it('are told of the new vectors, each at its own point', async () => {
     const exchanged = await circuit.witness({ ...input, pointA: input.pointB!, pointB: input.pointA! });
     expect(evaluations(exchanged)).toEqual([
-      openingEvaluation(points.b, packedOf(2), salts[2]),
-      openingEvaluation(points.a, packedOf(3), salts[3]),
+      openingEvaluation(points.b, { legs: packedOf(2), salt: salts[2] }),
+      openingEvaluation(points.a, { legs: packedOf(3), salt: salts[3] }),
     ]);
   });
 
@@ -586,7 +587,7 @@ describe('published openings', () => {
       [packedOf(3), salts[3]],
     ] as const;
     for (const [other, otherSalt] of values) {
-      expect(openingEvaluation(points.a, other, otherSalt)).not.toBe(told);
+      expect(openingEvaluation(points.a, { legs: other, salt: otherSalt })).not.toBe(told);
     }
   });
 

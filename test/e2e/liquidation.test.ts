@@ -4,7 +4,7 @@ import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import { proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import { NO_PROOF, type ProofArgument, proofArgument } from '../../src/chain/requests/proofs.ts';
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
-import { integerTerms } from '../../src/liquidation/terms.ts';
+import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../src/liquidation/terms.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import { contextOf, type ProofContext } from '../../src/proof/witness/contexts.ts';
@@ -34,7 +34,7 @@ let proof: ProofArgument;
 let context: ProofContext;
 
 beforeAll(async () => {
-  world = await startWorld(1);
+  world = await startWorld(1, { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n });
   ({ protocol } = world);
   const failing = world.failing[0]!.trader;
   const keeper = protocol.keeper.account.address;
@@ -117,7 +117,6 @@ describe('a liquidation backed by a proof', () => {
         mark: order.mark,
         requirement: order.requirement,
         scale: before.scale,
-        reserved: 0n,
       },
       integerTerms(protocol.terms),
       volatilityIndex,
@@ -218,6 +217,14 @@ describe('a liquidation backed by a proof', () => {
     expect(await refusal({}, NO_PROOF)).toBe('InvalidProof');
     expect(await refusal({ capacity: 32 })).toBe('InvalidProof');
     expect(await refusal({ capacity: 9 })).toBe('UnknownCapacity');
+  });
+
+  it('is refused for an account that is too large for a fixed price', async () => {
+    await protocol.setParameters(DEFAULT_PARAMETERS, {
+      ...protocol.terms,
+      atomicLimit: order.requirement - 1n,
+    });
+    expect(await refusal()).toBe('AboveAtomicLimit');
   });
 
   it("is refused with somebody else's vessel, one with other positions, and one with too little cash", async () => {

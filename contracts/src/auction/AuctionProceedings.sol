@@ -19,8 +19,6 @@ import {Auction, AuctionContracts, AuctionReports, BidTerms} from "./AuctionType
 /// @notice Code of the auction house, kept apart because one contract would be too large. It runs in the auction house's context, so that
 /// proofs bind the auction house's address and events are its own.
 library AuctionProceedings {
-    /// @notice Time between the end of reveals and public bidding in which sealed bids are executed, in seconds.
-    uint40 internal constant FILL_SECONDS = 60;
     /// @dev Level of a solvency proof at the maintenance requirement, in 2^-12.
     uint16 private constant MAINTENANCE_LEVEL = 4096;
 
@@ -94,7 +92,9 @@ library AuctionProceedings {
         // Equity that deposits brought meanwhile stops the clock, even if the new figures take it away again.
         if (next.insolventSince != 0) {
             LiquidationState memory before = AuctionState.present(contracts.house, claim.accountId, next, account);
-            if (LiquidationMath.equityOf(before) > 0) next.insolventSince = uint40(block.timestamp);
+            next.insolventSince = LiquidationMath.equityOf(before) > 0
+                ? uint40(block.timestamp)
+                : AuctionState.resumedClock(next, block.timestamp);
         }
         _record(next, contracts.oracle, claim, account.underlyingId);
         auctions[claim.accountId] = next;
@@ -164,7 +164,7 @@ library AuctionProceedings {
         if (sealedBids && terms.commitSeconds != 0) {
             auction.commitSeconds = SafeCast.toUint16(terms.commitSeconds);
             auction.revealSeconds = SafeCast.toUint16(terms.revealSeconds);
-            auction.publicStart += auction.commitSeconds + auction.revealSeconds + FILL_SECONDS;
+            auction.publicStart += auction.commitSeconds + auction.revealSeconds + AuctionState.FILL_SECONDS;
         }
         auction.terms = BidTerms({
             bufferBps: terms.bufferBps,

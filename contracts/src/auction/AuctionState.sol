@@ -7,6 +7,9 @@ import {Auction, AuctionReports} from "./AuctionTypes.sol";
 
 /// @title An auctioned account as it stands
 library AuctionState {
+    /// @notice Time between the end of reveals and public bidding in which sealed bids are executed, in seconds.
+    uint40 internal constant FILL_SECONDS = 60;
+
     /// @notice A settlement has changed the account's positions: slices alone would have moved its nonce so far.
     function isSuperseded(Auction memory auction, Account memory account) internal pure returns (bool) {
         return account.nonce != auction.startNonce + auction.moves;
@@ -24,6 +27,29 @@ library AuctionState {
         state.collateral = house.collateralValueOf(accountId);
         state.scale = account.scale;
         state.reserved = auction.reserved;
+    }
+
+    /// @notice From when on the subsidy of an account without equity rises. For the public that is not before the end of the sealed stage: a subsidy
+    /// that has risen while the public could not take over would be offered whole at once, to whoever is first.
+    /// @param time in seconds; backstops, who may take over during the sealed stage, have a subsidy that rises from the beginning until it ends
+    function subsidyRisesFrom(Auction memory auction, uint256 time) internal pure returns (uint256 from) {
+        from = auction.insolventSince;
+        if (auction.commitSeconds == 0) return from;
+        uint256 stageEnd = uint256(auction.start) + auction.commitSeconds + auction.revealSeconds + FILL_SECONDS;
+        if (time >= stageEnd && from < stageEnd) from = stageEnd;
+    }
+
+    /// @notice The clock of subsidies once figures are replaced: the time in which they were too old to trade by does not count, since
+    /// nobody could take over. Who leaves an auction alone until the next dip must not find the full subsidy there.
+    /// @param time in seconds, of the replacement
+    function resumedClock(Auction memory auction, uint256 time) internal pure returns (uint40) {
+        uint256 until = uint256(auction.provenAt) + auction.terms.maxProofAge;
+        if (time <= until) return auction.insolventSince;
+        uint256 from = subsidyRisesFrom(auction, time);
+        uint256 risen = until > from ? until - from : 0;
+        // Earlier than the present, whose seconds fit.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint40(time - risen);
     }
 
     /// @notice Reverts unless equity is below the requirement.

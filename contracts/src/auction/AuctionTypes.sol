@@ -28,7 +28,8 @@ struct BidTerms {
 /// @param startNonce nonce of the account at the start
 /// @param baseScale scale of the account at the start, and of all proofs
 /// @param reserved cash that bids have paid and that is not for sale
-/// @param insolventSince when the account was found to have no equity; 0 while it has some
+/// @param insolventSince when the account was found to have no equity, later by the time in which figures were too old to trade by; 0 while
+/// it has some
 /// @param moves slices moved so far; each raises the account's nonce by one
 /// @param recordedAt when the figures below were recorded
 /// @param mark proven at the base scale, signed
@@ -143,8 +144,8 @@ interface AuctionReports {
     error NotCovered(int256 equity, uint256 target);
     /// @notice The figures have not stood for long enough to end the auction.
     error FiguresTooNew(uint256 standsAt);
-    /// @notice The account lacked equity when a settlement changed its positions: until its proof is old, it is left to a new start.
-    error AwaitingNewStart(uint256 until);
+    /// @notice The account lacked equity when a settlement changed its positions: start anew, or prove its recovery.
+    error AwaitingProof(uint256 accountId);
 
     /// @notice An auction began.
     /// @param keeper who started it

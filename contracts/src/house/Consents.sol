@@ -22,6 +22,8 @@ abstract contract Consents is EIP712 {
     /// @notice What an owner signs.
     /// @param accountNonce before the trade
     /// @param consentNonce `consentNonceOf` the account
+    /// @param custodian who will hold the opening; zero to have it published. Bound, because whoever sends the transaction could otherwise
+    /// publish what the owner wants to keep hidden, or give it into other hands
     /// @param cashIn what the account receives before fees, in 1e-6 units, signed
     /// @param maxFee most that the account may be charged
     /// @param deadline last second at which the consent holds
@@ -32,6 +34,7 @@ abstract contract Consents is EIP712 {
         uint256 consentNonce;
         uint256 newCommitment;
         uint256 newScale;
+        address custodian;
         int256 cashIn;
         uint256 maxFee;
         uint256 deadline;
@@ -39,7 +42,7 @@ abstract contract Consents is EIP712 {
 
     /// @notice EIP-712 type of an owner's consent.
     bytes32 public constant TRADE_CONSENT_TYPEHASH = keccak256(
-        "TradeConsent(uint256 accountId,uint256 counterpartyId,uint256 accountNonce,uint256 consentNonce,uint256 newCommitment,uint256 newScale,int256 cashIn,uint256 maxFee,uint256 deadline)"
+        "TradeConsent(uint256 accountId,uint256 counterpartyId,uint256 accountNonce,uint256 consentNonce,uint256 newCommitment,uint256 newScale,address custodian,int256 cashIn,uint256 maxFee,uint256 deadline)"
     );
     /// @notice EIP-712 type of a custodian's receipt; `accountNonce` is the account's nonce after the trade.
     bytes32 public constant CUSTODY_RECEIPT_TYPEHASH =
@@ -75,6 +78,7 @@ abstract contract Consents is EIP712 {
         consent.consentNonce = consentNonceOf[accountId];
         consent.newCommitment = side.newCommitment;
         consent.newScale = side.newScale;
+        consent.custodian = side.opening.custodian;
         consent.cashIn = cashIn;
         consent.maxFee = side.consent.maxFee;
         consent.deadline = side.consent.deadline;

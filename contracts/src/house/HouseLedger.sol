@@ -41,8 +41,8 @@ struct Totals {
 /// moves neither T nor D, so nobody improves his share by trading with himself or by settling one side first.
 ///
 /// **Deficits that are still pending.** While accounts are auctioned that lack more than the fund could pay, withdrawals in tokens wait,
-/// for a day at most. After that the part that the fund could not pay counts as open. If the auctions end better, what was kept
-/// back is the fund's.
+/// for a day at most, and not again within two days of when they began to wait. At all other times the part that the fund could not pay counts
+/// as open, and so it does at once when it is dust. If the auctions end better, what was kept back is the fund's.
 abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using EnumerableSet for EnumerableSet.UintSet;
@@ -83,6 +83,8 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
     int256 public constant CASH_LIMIT = 2 ** 96;
     /// @notice Longest time for which withdrawals wait, in seconds.
     uint256 public constant MAX_GATE_SECONDS = 1 days;
+    /// @notice Deficits of at most this part of the tokens held gate nothing: an account that lacks dust costs nearly nothing to make.
+    uint256 public constant GATE_DIVISOR = 10_000;
 
     /// @notice The settlement asset.
     IERC20 public immutable asset;
@@ -94,8 +96,8 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
     int128 internal _openDeficit;
     int128 internal _settlementFloat;
     uint128 private _pendingDeficit;
-    /// @dev When `_pendingDeficit` rose from 0.
-    uint256 private _pendingSince;
+    /// @dev When the gate last closed.
+    uint256 private _gatedSince;
     mapping(uint256 accountId => Account) internal _accounts;
     /// @notice What an account in auction lacks, in 1e-6 units.
     mapping(uint256 accountId => uint256) public pendingDeficitOf;
@@ -215,12 +217,17 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
         if (ofUnderlying == 0) _pendingUnderlyings.remove(underlyingId);
         else _pendingUnderlyings.add(underlyingId);
         uint256 total = uint256(_pendingDeficit) + deficit - previous;
-        if (_pendingDeficit == 0) _pendingSince = block.timestamp;
         // A sum of numbers below 2^96, fewer than 2^32.
         // forge-lint: disable-next-line(unsafe-typecast)
         _pendingDeficit = uint128(total);
         emit PendingDeficitSet(accountId, deficit, total);
         if (total == 0) _releasePrepayment();
+        // Accounts that are auctioned one after the other must not keep the gate closed: after a day it stays open for as long. And what closes
+        // nothing, dust or what the fund covers, must not use it up.
+        else if (deficit > previous && block.timestamp >= _gatedSince + 2 * MAX_GATE_SECONDS) {
+            (uint256 uncovered,) = _uncoveredDeficit();
+            if (_gates(uncovered)) _gatedSince = block.timestamp;
+        }
     }
 
     function _receiveTokens(address payer, uint256 amount) internal {
@@ -297,9 +304,13 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
         }
         // Underlyings share the fund's cash.
         uncovered = pending - Math.min(covered, cash);
-        if (uncovered != 0 && block.timestamp < _pendingSince + MAX_GATE_SECONDS) {
-            gatedUntil = _pendingSince + MAX_GATE_SECONDS;
+        if (_gates(uncovered) && block.timestamp < _gatedSince + MAX_GATE_SECONDS) {
+            gatedUntil = _gatedSince + MAX_GATE_SECONDS;
         }
+    }
+
+    function _gates(uint256 uncovered) private view returns (bool) {
+        return uncovered > _tokensHeld / GATE_DIVISOR;
     }
 
     function _paymentFor(uint256 amount, uint256 uncovered) private view returns (uint256) {

@@ -54,6 +54,9 @@ struct Takeover {
 /// @dev With amounts below 2^96, scales below 2^64 and rates of at most 20,000, equity and target stay below 2^98, and no product reaches
 /// 2^200. Callers keep the rates within that: a factor that a stranger chooses could make `sale` revert.
 library LiquidationMath {
+    // Numbers that change between signed and unsigned are below 2^200, and not negative when they become unsigned.
+    // forge-lint: disable-start(unsafe-typecast)
+
     /// @notice Equity covers what is asked for.
     error AccountHealthy(int256 equity, uint256 target);
     /// @notice The account has no equity to sell.
@@ -206,4 +209,6 @@ library LiquidationMath {
     function _line(uint256 from, uint256 to, uint256 elapsed, uint256 length) private pure returns (uint256) {
         return from - (from - to) * elapsed / length;
     }
+
+    // forge-lint: disable-end(unsafe-typecast)
 }

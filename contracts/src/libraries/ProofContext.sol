@@ -65,6 +65,8 @@ library ProofContext {
     /// @notice A signed number as a field element.
     /// @param value absolute value below 2^96
     function fromSigned(int256 value) internal pure returns (uint256) {
+        // Each branch casts what is not negative.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return value >= 0 ? uint256(value) : SCALAR_FIELD - uint256(-value);
     }
 

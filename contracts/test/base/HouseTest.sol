@@ -206,15 +206,21 @@ abstract contract HouseTest is Test {
     {
         bytes memory head = abi.encode(
             keccak256(
-                "TradeConsent(uint256 accountId,uint256 counterpartyId,uint256 accountNonce,uint256 consentNonce,uint256 newCommitment,uint256 newScale,int256 cashIn,uint256 maxFee,uint256 deadline)"
+                "TradeConsent(uint256 accountId,uint256 counterpartyId,uint256 accountNonce,uint256 consentNonce,uint256 newCommitment,uint256 newScale,address custodian,int256 cashIn,uint256 maxFee,uint256 deadline)"
             ),
             side.accountId,
             counterpartyId,
             uint256(house.getAccount(side.accountId).nonce),
             house.consentNonceOf(side.accountId)
         );
-        bytes memory tail =
-            abi.encode(side.newCommitment, uint256(side.newScale), cashIn, side.consent.maxFee, side.consent.deadline);
+        bytes memory tail = abi.encode(
+            side.newCommitment,
+            uint256(side.newScale),
+            side.opening.custodian,
+            cashIn,
+            side.consent.maxFee,
+            side.consent.deadline
+        );
         return _digest(bytes.concat(head, tail));
     }
 

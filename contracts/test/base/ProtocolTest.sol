@@ -247,8 +247,14 @@ abstract contract ProtocolTest is Test {
             uint256(_account(side.accountId).nonce),
             house.consentNonceOf(side.accountId)
         );
-        bytes memory tail =
-            abi.encode(side.newCommitment, uint256(side.newScale), cashIn, side.consent.maxFee, side.consent.deadline);
+        bytes memory tail = abi.encode(
+            side.newCommitment,
+            uint256(side.newScale),
+            side.opening.custodian,
+            cashIn,
+            side.consent.maxFee,
+            side.consent.deadline
+        );
         side.consent.signature = _signature(key, _digest(bytes.concat(head, tail)));
     }
 

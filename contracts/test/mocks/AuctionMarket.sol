@@ -27,6 +27,7 @@ contract AuctionMarket is IRiskOracle, IRiskParameters, IWindDown {
 
     function windDown(uint32 underlyingId) external {
         isWoundDown[underlyingId] = true;
+        latestRound[underlyingId]++;
     }
 
     function setTerms(uint32 underlyingId, LiquidationTerms calldata terms) external {

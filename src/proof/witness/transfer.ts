@@ -4,7 +4,6 @@ import type { ExactAccount } from '../../margin/exact/margin.ts';
 import { transferRemainders } from '../../margin/exact/transfer.ts';
 import { type Instrument, type Leg, orderKey, packLeg, SCALAR_FIELD } from '../../market/instrument.ts';
 import { CHUNK_SIZE, commitPositions } from '../commitment.ts';
-import { modR } from '../field.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 import { spreadMoves } from './spread.ts';
 
@@ -28,17 +27,6 @@ export interface TransferStatement {
    * opening that is published: the value would let anyone test guesses of the legs.
    */
   readonly points?: { readonly a?: bigint; readonly b?: bigint };
-}
-
-/**
- * The value that a transfer proof tells of a new opening: `z (salt + z (leg_0 + z (leg_1 + ...)))` in the field, z being the point.
- *
- * @param packedLegs as `packLeg` gives them, negative ones too; zeros at the end change nothing
- */
-export function openingEvaluation(point: bigint, packedLegs: readonly bigint[], salt: bigint): bigint {
-  return modR(
-    [salt, ...packedLegs].reduceRight((tail, coefficient) => modR(point * (coefficient + tail)), 0n),
-  );
 }
 
 /**

@@ -1,0 +1,317 @@
+/** What keepers and bidders do on a local protocol: prove, start auctions, bid, take over, refresh, recover. */
+import { type Hex, pad, type TransactionReceipt, toHex } from 'viem';
+import type { DeployerWallet } from '../../src/chain/deploy.ts';
+import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/insolvency.ts';
+import type { Positions } from '../../src/chain/requests/market.ts';
+import type { Prover } from '../../src/chain/requests/proofs.ts';
+import { proveSolvency } from '../../src/chain/requests/solvency.ts';
+import { MAX_SCALE } from '../../src/liquidation/amounts.ts';
+import { MAINTENANCE_LEVEL } from '../../src/margin/exact/solvency.ts';
+import type { LocalProtocol } from './local-protocol.ts';
+
+/** No limit of a payment. */
+const NO_LIMIT = 2n ** 95n;
+/** Seconds for which orders hold. */
+const ORDER_SECONDS = 3_600n;
+
+/** An account with what opens its positions, at the scale of its opening. */
+export interface KnownAccount extends Positions {
+  readonly accountId: bigint;
+}
+
+/** A running auction, as the contract gives it; all zero when none runs. Times are in seconds. */
+export interface AuctionRecord {
+  readonly number: bigint;
+  readonly startNonce: bigint;
+  readonly baseScale: bigint;
+  readonly reserved: bigint;
+  readonly insolventSince: number;
+  readonly moves: number;
+  readonly recordedAt: number;
+  readonly mark: bigint;
+  readonly requirement: bigint;
+  readonly provenAt: number;
+  readonly round: bigint;
+  readonly version: bigint;
+  readonly start: number;
+  readonly publicStart: number;
+  readonly commitSeconds: number;
+  readonly revealSeconds: number;
+}
+
+/** Every figure of a sale, as the contract gives it. */
+export interface SaleRecord {
+  readonly equity: bigint;
+  readonly target: bigint;
+  readonly maxScale: bigint;
+  readonly scaleTaken: bigint;
+  readonly cashTaken: bigint;
+  readonly equityTaken: bigint;
+  readonly proceeds: bigint;
+  readonly reservedAfter: bigint;
+}
+
+/** What a bid would come to. */
+export interface BidQuoteRecord {
+  readonly factorBps: bigint;
+  readonly leastScale: bigint;
+  readonly sale: SaleRecord;
+}
+
+/** Every figure of a takeover, as the contract gives it. */
+export interface TakeoverRecord {
+  readonly equity: bigint;
+  readonly target: bigint;
+  readonly scaleTaken: bigint;
+  readonly cashTaken: bigint;
+  readonly subsidy: bigint;
+}
+
+/** What a bidder wants. */
+export interface BidWish {
+  /** Most that is wanted; all that is for sale unless given. */
+  readonly maxScale?: bigint;
+  readonly asBackstop?: boolean;
+}
+
+export function auctionOf(protocol: LocalProtocol, accountId: bigint): Promise<AuctionRecord> {
+  return protocol.read<AuctionRecord>('auctionHouse', 'auctionOf', [accountId]);
+}
+
+/** Proves mark and requirement for the liquidation engine, at the account's present scale and nonce. */
+export async function proveForEngine(
+  protocol: LocalProtocol,
+  prover: Prover,
+  account: KnownAccount,
+  keeper: DeployerWallet,
+): Promise<ProvenMargin> {
+  const { nonce, scale } = await protocol.account(account.accountId);
+  return proveInsolvency(prover, protocol.market, {
+    consumer: protocol.deployment.engine,
+    accountId: account.accountId,
+    nonce,
+    positions: { ...account, scale },
+    keeper: keeper.account.address,
+  });
+}
+
+/** Proves mark and requirement for the auction house: as they stand, or as they stood when the running auction began. */
+export async function proveForAuction(
+  protocol: LocalProtocol,
+  prover: Prover,
+  account: KnownAccount,
+  keeper: DeployerWallet,
+): Promise<ProvenMargin> {
+  const auction = await auctionOf(protocol, account.accountId);
+  const present = await protocol.account(account.accountId);
+  const running = auction.number !== 0n;
+  return proveInsolvency(prover, protocol.market, {
+    consumer: protocol.deployment.auctionHouse,
+    accountId: account.accountId,
+    nonce: running ? auction.startNonce : present.nonce,
+    positions: { ...account, scale: running ? auction.baseScale : present.scale },
+    keeper: keeper.account.address,
+  });
+}
+
+function claimOf(accountId: bigint, { round, mark, requirement, capacity }: ProvenMargin) {
+  return { accountId, round, mark, requirement, capacity };
+}
+
+/** Arguments of an atomic liquidation without limits of payment and scale. */
+export async function liquidationOrder(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  vesselId: bigint,
+  proven: ProvenMargin,
+) {
+  return {
+    ...claimOf(accountId, proven),
+    vesselId,
+    maxPayment: NO_LIMIT,
+    minScaleTaken: 1n,
+    deadline: (await protocol.now()) + ORDER_SECONDS,
+  };
+}
+
+/** Starts an auction with a proof. */
+export async function startAuction(
+  protocol: LocalProtocol,
+  keeper: DeployerWallet,
+  accountId: bigint,
+  proven: ProvenMargin,
+  rewardAccountId: bigint,
+): Promise<TransactionReceipt> {
+  return protocol.write(keeper, 'auctionHouse', 'start', [
+    claimOf(accountId, proven),
+    rewardAccountId,
+    proven.proof,
+  ]);
+}
+
+/** Replaces the figures of a running auction by those of a proof at a newer round. */
+export async function refreshAuction(
+  protocol: LocalProtocol,
+  keeper: DeployerWallet,
+  accountId: bigint,
+  proven: ProvenMargin,
+): Promise<TransactionReceipt> {
+  return protocol.write(keeper, 'auctionHouse', 'refresh', [claimOf(accountId, proven), proven.proof]);
+}
+
+export function quoteBid(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  { maxScale = MAX_SCALE, asBackstop = false }: BidWish = {},
+): Promise<BidQuoteRecord> {
+  return protocol.read<BidQuoteRecord>('auctionHouse', 'quoteBid', [accountId, maxScale, asBackstop]);
+}
+
+export async function quoteTakeOver(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  maxScale = MAX_SCALE,
+): Promise<TakeoverRecord> {
+  const [takeover] = await protocol.read<[TakeoverRecord, bigint]>('auctionHouse', 'quoteTakeOver', [
+    accountId,
+    maxScale,
+    false,
+  ]);
+  return takeover;
+}
+
+/** Cash that an empty vessel needs for a slice: what it pays, and the margin of what it takes. At least a dollar. */
+export async function vesselCashFor(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  slice: { readonly scaleTaken: bigint; readonly cashTaken: bigint },
+  payment: bigint,
+): Promise<bigint> {
+  const floor = await protocol.read<bigint>('auctionHouse', 'vesselFloorOf', [accountId, slice.scaleTaken]);
+  const needed = floor + payment - slice.cashTaken;
+  return needed < 1_000_000n ? 1_000_000n : needed;
+}
+
+/** Bids at the present price of the curve. */
+export async function bid(
+  protocol: LocalProtocol,
+  bidder: DeployerWallet,
+  accountId: bigint,
+  vesselId: bigint,
+  { maxScale = MAX_SCALE, asBackstop = false }: BidWish = {},
+): Promise<TransactionReceipt> {
+  const { number, round } = await auctionOf(protocol, accountId);
+  return protocol.write(bidder, 'auctionHouse', 'bid', [
+    {
+      accountId,
+      vesselId,
+      auctionNumber: number,
+      round,
+      maxScale,
+      minScale: 1n,
+      maxPayment: NO_LIMIT,
+      deadline: (await protocol.now()) + ORDER_SECONDS,
+      asBackstop,
+    },
+  ]);
+}
+
+/** Takes an insolvent account over for the present subsidy. */
+export async function takeOver(
+  protocol: LocalProtocol,
+  taker: DeployerWallet,
+  accountId: bigint,
+  vesselId: bigint,
+): Promise<TransactionReceipt> {
+  const { number, round } = await auctionOf(protocol, accountId);
+  return protocol.write(taker, 'auctionHouse', 'takeOver', [
+    {
+      accountId,
+      vesselId,
+      auctionNumber: number,
+      round,
+      maxScale: MAX_SCALE,
+      minScale: 1n,
+      minSubsidy: 0n,
+      deadline: (await protocol.now()) + ORDER_SECONDS,
+      asBackstop: false,
+    },
+  ]);
+}
+
+/** Ends an auction with a proof that the account covers its maintenance requirement again. */
+export async function cancelAuction(
+  protocol: LocalProtocol,
+  prover: Prover,
+  sender: DeployerWallet,
+  account: KnownAccount,
+): Promise<TransactionReceipt> {
+  const { accountId } = account;
+  const { nonce, scale, cash } = await protocol.account(accountId);
+  const { version } = await auctionOf(protocol, accountId);
+  const { capacity, proof } = await proveSolvency(prover, protocol.market, {
+    consumer: protocol.deployment.auctionHouse,
+    purpose: 'recovery',
+    accountId,
+    nonce,
+    positions: { ...account, scale },
+    cash,
+    level: MAINTENANCE_LEVEL,
+  });
+  return protocol.write(sender, 'auctionHouse', 'cancel', [
+    { accountId, round: protocol.market.number, version, provenCash: cash, capacity },
+    proof,
+  ]);
+}
+
+/** Registers a liquidator, whose wallet stakes what bids need. */
+export async function registerLiquidator(protocol: LocalProtocol, wallet: DeployerWallet): Promise<bigint> {
+  const stake = await protocol.read<bigint>('sealedBids', 'minimumStake');
+  await protocol.fund(wallet);
+  await protocol.write(wallet, 'asset', 'approve', [protocol.deployment.sealedBids, stake]);
+  await protocol.write(wallet, 'sealedBids', 'addStake', [stake]);
+  await protocol.write(protocol.operator, 'sealedBids', 'setLiquidator', [wallet.account.address, true]);
+  return stake;
+}
+
+/** A bid that its bidder keeps secret until it is revealed. */
+export interface SecretBid {
+  readonly wallet: DeployerWallet;
+  readonly vesselId: bigint;
+  readonly factorBps: bigint;
+  readonly maxScale: bigint;
+  readonly salt: Hex;
+}
+
+/** A secret bid with a salt from a seed: good enough for a local chain alone. */
+export function secretBid(bid: Omit<SecretBid, 'salt'>, seed: number): SecretBid {
+  return { ...bid, salt: pad(toHex(seed), { size: 32 }) };
+}
+
+/** Commits to a sealed bid. */
+export async function commitBid(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  secret: SecretBid,
+): Promise<TransactionReceipt> {
+  const { wallet, vesselId, factorBps, maxScale, salt } = secret;
+  const { number } = await auctionOf(protocol, accountId);
+  const hash = await protocol.read<Hex>('sealedBids', 'hashOf', [
+    number,
+    wallet.account.address,
+    vesselId,
+    factorBps,
+    maxScale,
+    salt,
+  ]);
+  return protocol.write(wallet, 'sealedBids', 'commit', [accountId, hash]);
+}
+
+/** Reveals a sealed bid. */
+export async function revealBid(
+  protocol: LocalProtocol,
+  auctionNumber: bigint,
+  { wallet, vesselId, factorBps, maxScale, salt }: SecretBid,
+): Promise<TransactionReceipt> {
+  return protocol.write(wallet, 'sealedBids', 'reveal', [auctionNumber, vesselId, factorBps, maxScale, salt]);
+}

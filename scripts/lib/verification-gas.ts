@@ -1,0 +1,50 @@
+/** What it costs to check a proof on chain. */
+import { createPublicClient, createWalletClient, encodeFunctionData, http, parseGwei } from 'viem';
+import { startAnvil } from '../../src/chain/anvil.ts';
+import { linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
+import { buildContracts } from '../../src/chain/build.ts';
+import { proofArgument } from '../../src/chain/requests/proofs.ts';
+import { verifierContractName } from '../../src/proof/keys/artifacts.ts';
+import type { ProvenJob } from '../../src/proof/prover/protocol.ts';
+
+/** Enough for any verifier. */
+const GAS_LIMIT = 1_000_000n;
+
+/**
+ * Gas of a transaction that does nothing but call the verifier, on a local chain. Sent with a fixed limit: a verifier answers false when
+ * its precompiles run out of gas, so that an estimate would find the least gas for a wrong answer.
+ */
+export async function verificationGas({ circuit, calldata, publicSignals }: ProvenJob): Promise<bigint> {
+  await buildContracts();
+  const anvil = await startAnvil();
+  try {
+    const client = createPublicClient({ transport: http(anvil.url), pollingInterval: 25 });
+    const wallet = createWalletClient({ account: anvil.accounts[0]!, transport: http(anvil.url) });
+    const artifact = loadArtifact(verifierContractName(circuit));
+    const fees = { chain: null, maxFeePerGas: parseGwei('100') } as const;
+    const deployed = await wallet.sendTransaction({
+      ...fees,
+      data: linkedBytecode(artifact),
+      gas: 5_000_000n,
+    });
+    const { contractAddress } = await client.waitForTransactionReceipt({ hash: deployed });
+    const { a, b, c } = proofArgument(calldata);
+    const call = {
+      abi: artifact.abi,
+      functionName: 'verifyProof',
+      args: [a, b, c, publicSignals.map(BigInt)],
+    };
+    if ((await client.readContract({ ...call, address: contractAddress! })) !== true) {
+      throw new Error('The verifier refuses the proof.');
+    }
+    const hash = await wallet.sendTransaction({
+      ...fees,
+      to: contractAddress!,
+      data: encodeFunctionData(call),
+      gas: GAS_LIMIT,
+    });
+    return (await client.waitForTransactionReceipt({ hash })).gasUsed;
+  } finally {
+    await anvil.stop();
+  }
+}

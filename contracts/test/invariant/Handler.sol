@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ClearingHouse} from "../../src/ClearingHouse.sol";
+import {CollateralVault} from "../../src/CollateralVault.sol";
 import {InsuranceFund} from "../../src/InsuranceFund.sol";
 import {Consents} from "../../src/house/Consents.sol";
 import {HouseLedger, Totals} from "../../src/house/HouseLedger.sol";
@@ -34,12 +35,15 @@ contract Handler is LiquidationActions {
     function depositCollateral(uint256 seed, uint256 amount) external {
         uint256 accountId = _any(seed);
         bool stranger = amount % 8 == 0;
+        if (amount % 5 != 0) _ensureFresh();
+        (, bool fresh) = oracle.latestUnderlyingWord(BTC);
+        bytes4 fault = fresh ? bytes4(0) : CollateralVault.PriceNotFresh.selector;
         _call(
             "depositCollateral",
             stranger ? address(this) : _ownerOf(accountId),
             address(house),
             abi.encodeCall(house.depositCollateral, (accountId, COLLATERAL, bound(amount, 1, 1e5))),
-            stranger ? ClearingHouse.NotAccountOwner.selector : bytes4(0)
+            stranger ? ClearingHouse.NotAccountOwner.selector : fault
         );
     }
 
@@ -48,6 +52,7 @@ contract Handler is LiquidationActions {
         uint256 balance = vault.balanceOf(accountId, COLLATERAL);
         if (balance == 0) {
             // None: taken in first.
+            _ensureFresh();
             vm.prank(_ownerOf(accountId));
             house.depositCollateral(accountId, COLLATERAL, 5e4);
             balance = 5e4;
@@ -80,7 +85,7 @@ contract Handler is LiquidationActions {
         );
     }
 
-    /// @param mode 0 to 5: in tokens; 6: to another account; 7: by a stranger
+    /// @param mode 0 to 4: in tokens; 5 and 6: to another account; 7: by a stranger
     function withdraw(uint256 seed, uint256 amount, uint256 mode) external {
         uint256 accountId = _any(seed);
         mode %= 8;
@@ -89,8 +94,10 @@ contract Handler is LiquidationActions {
             uint256 gatedUntil = house.totals().gatedUntil;
             if (gatedUntil != 0) vm.warp(gatedUntil);
         }
+        bool toAccount = mode == 5 || mode == 6;
+        if (mode == 5) accountId = _bare(accountId);
         _makeJudgeable(accountId);
-        WithdrawalRequest memory request = _withdrawalRequest(accountId, amount, mode == 6);
+        WithdrawalRequest memory request = _withdrawalRequest(accountId, amount, toAccount);
         Totals memory sums = house.totals();
         uint256 paid = _share(request.amount, sums);
         bytes4 expected = mode == 7
@@ -98,7 +105,7 @@ contract Handler is LiquidationActions {
             : _withdrawalFault(_account(accountId), request, sums, paid);
         uint256 before = usd.balanceOf(_ownerOf(accountId));
         _call(
-            mode == 6 ? "withdraw to account" : "withdraw",
+            toAccount ? "withdraw to account" : "withdraw",
             mode == 7 ? address(this) : _ownerOf(accountId),
             address(house),
             abi.encodeCall(house.withdraw, (request, _withdrawalProof(accountId))),
@@ -106,7 +113,7 @@ contract Handler is LiquidationActions {
         );
         if (expected != 0) return;
         _expected[accountId].cash -= int256(request.amount);
-        if (mode == 6) {
+        if (toAccount) {
             _expected[request.toAccountId].cash += int256(request.amount);
             return;
         }
@@ -522,6 +529,7 @@ contract Handler is LiquidationActions {
         uint256 accountId = _any(seed);
         address owner = _ownerOf(accountId);
         bytes memory attack = abi.encodeCall(reentrant.attack, ());
+        _ensureFresh();
         uint256 before = reentrant.refusals();
         usd.setCallback(address(reentrant), attack);
         coin.setCallback(address(reentrant), attack);

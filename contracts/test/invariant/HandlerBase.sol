@@ -217,10 +217,14 @@ abstract contract HandlerBase is ProtocolTest {
             if (account.scale != 0 && account.commitment == commitment) return id;
             if (account.scale == 0) vesselId = id;
         }
-        if (vesselId != 0) return vesselId;
+        return vesselId != 0 ? vesselId : _emptyVessel(keeperIndex);
+    }
+
+    /// @dev A new account of the keeper.
+    function _emptyVessel(uint256 keeperIndex) internal returns (uint256) {
         uint256[] memory amounts = new uint256[](1);
         amounts[0] = 1_000e6;
-        return _newAccounts(keeper, actorKeys[TRADERS + keeperIndex % KEEPERS], amounts);
+        return _newAccounts(_keeper(keeperIndex), actorKeys[TRADERS + keeperIndex % KEEPERS], amounts);
     }
 
     /// @dev Books a slice in what is expected.

@@ -72,6 +72,13 @@ abstract contract LiquidationActions is HandlerBase {
         address keeper = _keeper(seed);
         if (expected == 0) {
             Liquidation memory preview = engine.previewLiquidation(order, keeper);
+            if (_isTooSmallFor(order.vesselId, preview.sale.scaleTaken)) {
+                if (mode % 3 == 0) {
+                    return _sendLiquidation(order, keeper, ClearingHouse.SliceTooSmallForVessel.selector);
+                }
+                order.vesselId = _emptyVessel(seed % KEEPERS);
+                preview = engine.previewLiquidation(order, keeper);
+            }
             bool poor = mode % 7 == 0 && vault.valueOf(accountId, true) == 0 && vault.valueOf(order.vesselId, true) == 0;
             if (_fundVessel(order.vesselId, preview.sale.cashTaken - int256(preview.payment), preview.vesselFloor, poor)) {
                 expected = ClearingHouse.VesselUnderfunded.selector;
@@ -309,6 +316,22 @@ abstract contract LiquidationActions is HandlerBase {
         return block.timestamp <= uint256(auction.provenAt) + auction.terms.maxProofAge;
     }
 
+    function _isNewest(uint256 accountId) private view returns (bool) {
+        return auctions.auctionOf(accountId).round == _round();
+    }
+
+    /// @dev Whether collateral outweighs the requirement, while a newer round than that of the figures is there.
+    function _lacksNewest(uint256 accountId) private view returns (bool) {
+        if (_isNewest(accountId)) return false;
+        (, uint256 requirement,) = _recorded(accountId);
+        return vault.valueOf(accountId, false) > requirement;
+    }
+
+    /// @dev A slice is at least a 20th of what its vessel holds.
+    function _isTooSmallFor(uint256 vesselId, uint256 scaleTaken) private view returns (bool) {
+        return scaleTaken * 20 < _account(vesselId).scale;
+    }
+
     /// @dev A refresh, or a restart, whose outcome follows from the figures.
     function _refresh(uint256 accountId, uint256 seed, bool restarts, bool mild) internal returns (bool) {
         Auction memory auction = auctions.auctionOf(accountId);
@@ -437,14 +460,13 @@ abstract contract LiquidationActions is HandlerBase {
     function _closeFault(uint256 accountId, Auction memory auction) private view returns (bytes4) {
         if (auction.number == 0) return AuctionReports.NoAuction.selector;
         if (_isSuperseded(accountId)) {
-            return auction.insolventSince != 0 && _isYoung(accountId)
-                ? AuctionReports.AwaitingNewStart.selector
-                : bytes4(0);
+            return auction.insolventSince != 0 ? AuctionReports.AwaitingProof.selector : bytes4(0);
         }
         if (!_isYoung(accountId)) return AuctionReports.ProofTooOld.selector;
         if (block.timestamp < uint256(auction.recordedAt) + auction.terms.maxProofAge / 4) {
             return AuctionReports.FiguresTooNew.selector;
         }
+        if (_lacksNewest(accountId)) return AuctionReports.ProofTooOld.selector;
         (int256 equity,, uint256 target) = _recorded(accountId);
         uint256 slack = 10 + target / _account(accountId).scale;
         return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionReports.NotCovered.selector;
@@ -453,15 +475,22 @@ abstract contract LiquidationActions is HandlerBase {
     function poke(uint256 seed) external {
         uint256 accountId = _auctioned(seed);
         if (accountId == 0) accountId = _any(seed);
+        bool judged = auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId);
+        if (seed % 4 != 0 && judged) {
+            _ensureFresh();
+            bool stands = _isYoung(accountId) && _isNewest(accountId);
+            if (!stands && !_hasDue(accountId, _roundTime())) _refresh(accountId, seed, false, false);
+        }
         bytes4 expected = 0;
         if (auctions.auctionOf(accountId).number == 0) expected = AuctionReports.NoAuction.selector;
         else if (_isSuperseded(accountId)) expected = AuctionReports.AuctionSuperseded.selector;
-        else if (!_isYoung(accountId)) expected = AuctionReports.ProofTooOld.selector;
+        else if (!_isYoung(accountId) || !_isNewest(accountId)) expected = AuctionReports.ProofTooOld.selector;
         _call("poke", _actor(seed), address(auctions), abi.encodeCall(auctions.poke, (accountId)), expected);
     }
 
     /// @dev Brings an auction to where anyone may bid; false when it had to be ended or started anew for that.
-    function _open(uint256 accountId, uint256 seed) private returns (bool) {
+    /// @param newest whether the figures have to be of the newest round
+    function _open(uint256 accountId, uint256 seed, bool newest) private returns (bool) {
         Auction memory auction = auctions.auctionOf(accountId);
         if (block.timestamp < auction.publicStart) vm.warp(auction.publicStart);
         if (_isSuperseded(accountId)) {
@@ -469,7 +498,7 @@ abstract contract LiquidationActions is HandlerBase {
             return false;
         }
         bool expired = block.timestamp > uint256(auction.publicStart) + auction.terms.tailSeconds;
-        if (!expired && _isYoung(accountId)) return true;
+        if (!expired && _isYoung(accountId) && (!newest || _isNewest(accountId))) return true;
         if (!_postNext(_spot())) _postNext(_spot());
         if (_hasDue(accountId, _roundTime())) {
             _settle(accountId, 0, 0);
@@ -490,13 +519,18 @@ abstract contract LiquidationActions is HandlerBase {
 
     function bid(uint256 seed, uint256 mode) external {
         uint256 accountId = _someAuction(seed, false);
-        if (accountId == 0 || !_open(accountId, seed)) return _count("bid: no open auction", false);
+        if (accountId == 0) return _count("bid: no open auction", false);
+        if (!_open(accountId, seed, mode % 4 != 0 && _lacksNewest(accountId))) {
+            return _count("bid: no open auction", false);
+        }
         bool asBackstop = seed % KEEPERS == 2 && mode % 2 == 0;
         (int256 equity,, uint256 target) = _recorded(accountId);
         BidOrder memory order = _bidOrder(accountId, seed, mode, asBackstop);
         bytes4 expected = 0;
         BidQuote memory quote;
-        if (equity <= 0) {
+        if (_lacksNewest(accountId)) {
+            expected = AuctionReports.ProofTooOld.selector;
+        } else if (equity <= 0) {
             expected = LiquidationMath.NoEquity.selector;
         } else if (uint256(equity) >= target) {
             expected = LiquidationMath.AccountHealthy.selector;
@@ -508,7 +542,7 @@ abstract contract LiquidationActions is HandlerBase {
                 assertTrue(bytes4(reason) == expected, "a quote fails for a slice of nothing alone");
             }
         }
-        if (expected == 0) expected = _prepareBid(order, quote, mode);
+        if (expected == 0) expected = _prepareBid(order, quote, seed, mode);
         _executeBid(order, quote, seed, expected);
     }
 
@@ -528,10 +562,17 @@ abstract contract LiquidationActions is HandlerBase {
         order.asBackstop = asBackstop;
     }
 
-    function _prepareBid(BidOrder memory order, BidQuote memory quote, uint256 mode) private returns (bytes4) {
+    function _prepareBid(BidOrder memory order, BidQuote memory quote, uint256 seed, uint256 mode)
+        private
+        returns (bytes4)
+    {
         uint256 scaleTaken = quote.sale.scaleTaken;
         if (scaleTaken < quote.leastScale && scaleTaken != quote.sale.maxScale) {
             return AuctionReports.BidTooSmall.selector;
+        }
+        if (_isTooSmallFor(order.vesselId, scaleTaken)) {
+            if (mode % 5 == 0) return ClearingHouse.SliceTooSmallForVessel.selector;
+            order.vesselId = _emptyVessel(seed % KEEPERS);
         }
         int256 floor = auctions.vesselFloorOf(order.accountId, _account(order.vesselId).scale + scaleTaken);
         bool poor =
@@ -571,7 +612,7 @@ abstract contract LiquidationActions is HandlerBase {
         uint256 accountId = _someAuction(seed, true);
         if (accountId == 0) return _count("takeOver: no auction", false);
         vm.warp(block.timestamp + mode % 280);
-        if (!_open(accountId, seed)) return _count("takeOver: no open auction", false);
+        if (!_open(accountId, seed, mode % 5 != 0)) return _count("takeOver: no open auction", false);
         Auction memory auction = auctions.auctionOf(accountId);
         TakeOverOrder memory order;
         order.accountId = accountId;
@@ -582,17 +623,20 @@ abstract contract LiquidationActions is HandlerBase {
         order.deadline = block.timestamp;
         order.asBackstop = seed % KEEPERS == 2;
         (int256 equity,, uint256 target) = _recorded(accountId);
-        if (equity > 0) {
-            _call(
-                "takeOver",
-                _keeper(seed),
-                address(auctions),
-                abi.encodeCall(auctions.takeOver, (order)),
-                LiquidationMath.HasEquity.selector
-            );
-            return;
+        if (!_isNewest(accountId)) return _refuseTakeOver(order, seed, AuctionReports.ProofTooOld.selector);
+        if (equity > 0) return _refuseTakeOver(order, seed, LiquidationMath.HasEquity.selector);
+        (Takeover memory quoted,) = auctions.quoteTakeOver(accountId, order.maxScale, order.asBackstop);
+        if (_isTooSmallFor(order.vesselId, quoted.scaleTaken)) {
+            if (mode % 3 == 0) {
+                return _refuseTakeOver(order, seed, ClearingHouse.SliceTooSmallForVessel.selector);
+            }
+            order.vesselId = _emptyVessel(seed % KEEPERS);
         }
         _executeTakeOver(order, seed, target + uint256(-equity));
+    }
+
+    function _refuseTakeOver(TakeOverOrder memory order, uint256 seed, bytes4 expected) private {
+        _call("takeOver", _keeper(seed), address(auctions), abi.encodeCall(auctions.takeOver, (order)), expected);
     }
 
     /// @param lacking what the whole account lacks to its target

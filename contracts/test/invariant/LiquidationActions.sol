@@ -745,7 +745,10 @@ abstract contract LiquidationActions is HandlerBase {
 
     function _fill(uint256 accountId, IAuctionHouse.Stages memory stages) private {
         (int256 equity,,) = _recorded(accountId);
-        bytes4 expected = equity <= 0 ? LiquidationMath.NoEquity.selector : bytes4(0);
+        bytes4 expected = 0;
+        // A round that was fresh at the start may be old at the end of the sealed stage.
+        if (!_isYoung(accountId) || _lacksNewest(accountId)) expected = AuctionReports.ProofTooOld.selector;
+        else if (equity <= 0) expected = LiquidationMath.NoEquity.selector;
         uint256 commitment = _account(accountId).commitment;
         _call("fill", _actor(accountId), address(stage), abi.encodeCall(stage.fill, (accountId)), expected);
         if (expected != 0) return;

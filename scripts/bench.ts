@@ -3,13 +3,13 @@
  *
  * Usage: npm run bench [-- --runs 5 --only margin|proofs --json]
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { SviSurfaces } from '../src/market/example-market.ts';
 import { benchMargin } from './bench/margin.ts';
 import type { BenchResult } from './bench/measure.ts';
 import { benchProofs } from './bench/proofs.ts';
+import { exampleSurfaces } from './lib/example-crash.ts';
 import { table } from './lib/format.ts';
 
 const { values } = parseArgs({
@@ -29,13 +29,10 @@ if (values.only !== undefined && values.only !== 'margin' && values.only !== 'pr
   process.exit(2);
 }
 
-const surfaces = JSON.parse(
-  readFileSync(new URL('../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
 const results: BenchResult[] = [];
 // Margins come first: their peak of memory is the process's until then.
-if (values.only !== 'proofs') results.push(...benchMargin(surfaces, runs));
-if (values.only !== 'margin') results.push(...(await benchProofs(surfaces, runs)));
+if (values.only !== 'proofs') results.push(...benchMargin(exampleSurfaces(), runs));
+if (values.only !== 'margin') results.push(...(await benchProofs(runs)));
 
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
 const document = { machine, runs, time: new Date().toISOString(), results };

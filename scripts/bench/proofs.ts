@@ -15,7 +15,6 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
 import { compileCircuit } from '../../src/proof/compile.ts';
 import { exists, projectRoot, sha256 } from '../../src/proof/files.ts';
 import { DEVELOPMENT_SEED, ensureDevelopmentKey } from '../../src/proof/keys/development.ts';
@@ -27,6 +26,7 @@ import { verifyProof } from '../../src/proof/prover/verify.ts';
 import { findInvalidProofs, verifyBatch } from '../../src/proof/prover/verify-batch.ts';
 import { WorkerPool } from '../../src/proof/prover/worker-pool.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { exampleCrash } from '../lib/example-crash.ts';
 import { table } from '../lib/format.ts';
 import { verificationGas } from '../lib/verification-gas.ts';
 import { largeBook, listedChain } from './large-book.ts';
@@ -58,10 +58,7 @@ export interface ProofBenchOptions {
 }
 
 /** @returns lines of the report */
-export async function benchProofs(
-  surfaces: SviSurfaces,
-  options: number | ProofBenchOptions,
-): Promise<BenchResult[]> {
+export async function benchProofs(options: number | ProofBenchOptions): Promise<BenchResult[]> {
   const {
     runs,
     instances,
@@ -70,7 +67,7 @@ export async function benchProofs(
     gas = true,
     seconds = watchSeconds(),
   } = typeof options === 'number' ? { runs: options } : options;
-  const makeInput = inputMaker(surfaces);
+  const makeInput = inputMaker();
   const results: BenchResult[] = [];
   const add = (what: string, value: number, unit: string) => results.push({ what, value, unit });
   const proofs: ProvenJob[] = [];
@@ -133,8 +130,8 @@ async function prepareInstance(
 }
 
 /** Inputs of an account with as many legs as the instance has room for; proofs differ from run to run by their context. */
-function inputMaker(surfaces: SviSurfaces): MakeInput {
-  const { opening, shocked } = exampleMarket(surfaces);
+function inputMaker(): MakeInput {
+  const { opening, crashed: shocked } = exampleCrash();
   const chain = listedChain(opening);
   return (name, run) => {
     const [kind, capacity] = [name.replace(/-\d+$/, ''), Number(name.split('-').at(-1))];
@@ -153,12 +150,6 @@ function inputMaker(surfaces: SviSurfaces): MakeInput {
       capacity,
     });
   };
-}
-
-function exampleMarket(surfaces: SviSurfaces) {
-  const opening = exampleRound(surfaces, 'BTC');
-  const shocked = shockRound(opening, { priceMove: -0.12, volMultiplierAt30d: 1.35, secondsLater: 3_600 });
-  return { opening, shocked };
 }
 
 /** One proving process from its start, as the service has it. */
@@ -291,10 +282,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
       json: { type: 'boolean', default: false },
     },
   });
-  const surfaces = JSON.parse(
-    readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-  ) as SviSurfaces;
-  const results = await benchProofs(surfaces, {
+  const results = await benchProofs({
     runs: Math.max(1, Number(values.runs)),
     workers: Math.max(1, Number(values.workers)),
     gas: !values['no-gas'],

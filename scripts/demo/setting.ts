@@ -1,34 +1,24 @@
 /** Where a demonstration takes place: circuits with keys, a local chain with the protocol, and a market that moves. */
-import { readFileSync } from 'node:fs';
 import { buildContracts } from '../../src/chain/build.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { ExampleAccount } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/example-market.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { type BackendConfiguration, backendFromEnvironment } from '../../src/proof/prover/backends.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import type { ProverCircuit } from '../../src/proof/prover/protocol.ts';
+import { type ExampleCrash, exampleCrash } from '../lib/example-crash.ts';
 import { type AcceptedRound, LocalProtocol } from '../lib/local-protocol.ts';
 import type { Narrator } from './narrator.ts';
 import type { DemoOptions } from './options.ts';
 
-/** Seconds from the opening round to the crash. */
-export const CRASH_SECONDS = 3_600;
 /** Accounts have at least this ratio of equity to requirement at first: trades ask for 1.25. */
 export const OPENING_RATIO = 1.3;
 
-/** The rounds of the story. */
-export interface DemoMarket {
-  /** The real surface of 19 February 2025. */
-  readonly opening: MarketRound;
-  /** An hour later. */
-  readonly crashed: MarketRound;
-}
-
 /** Everything that a story needs. */
-export interface Setting extends DemoMarket {
+export interface Setting extends ExampleCrash {
   readonly narrator: Narrator;
   readonly options: DemoOptions;
   readonly protocol: LocalProtocol;
@@ -44,20 +34,6 @@ export function demoBackend(): BackendConfiguration {
     : { name: 'native' };
 }
 
-/** The rounds of a story. */
-export function demoMarket({ symbol, move, vols }: DemoOptions): DemoMarket {
-  const surfaces = JSON.parse(
-    readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-  ) as SviSurfaces;
-  const opening = exampleRound(surfaces, symbol);
-  const crashed = shockRound(opening, {
-    priceMove: move,
-    volMultiplierAt30d: vols,
-    secondsLater: CRASH_SECONDS,
-  });
-  return { opening, crashed };
-}
-
 /** Makes what is missing, starts the chain, and hands all of it to a story; ends it afterwards. */
 export async function withSetting(
   narrator: Narrator,
@@ -65,7 +41,7 @@ export async function withSetting(
   circuitNames: readonly string[],
   story: (setting: Setting) => Promise<void>,
 ): Promise<void> {
-  const market = demoMarket(options);
+  const market = exampleCrash(options);
   narrator.chapter('Setting up');
   // Solc has one thread, as the circuit compiler: side by side they use two cores.
   const contracts = buildContracts();

@@ -1,29 +1,16 @@
 /** The market and the accounts whose transactions are measured. */
-import { readFileSync } from 'node:fs';
+
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { type ExampleAccount, exampleBook, SCALE_ONE } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
 import { canonicalLegs, type Leg } from '../../src/market/instrument.ts';
-import type { MarketRound } from '../../src/market/words.ts';
+import { exampleCrash } from '../lib/example-crash.ts';
 
 const SEED = 7;
-/** Seconds from the opening round to the crash. */
-const CRASH_SECONDS = 3_600;
 
-const surfaces = JSON.parse(
-  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
-
-/** The BTC surface of 19 February 2025. */
-export const opening: MarketRound = exampleRound(surfaces, 'BTC');
-/** An hour later: -12 %, vols up. */
-export const crashed: MarketRound = shockRound(opening, {
-  priceMove: -0.12,
-  volMultiplierAt30d: 1.35,
-  secondsLater: CRASH_SECONDS,
-});
+/** The BTC surface of 19 February 2025, and an hour later: -12 %, vols up. */
+export const { opening, crashed } = exampleCrash();
 
 const pool = exampleBook({
   opening,

@@ -1,11 +1,11 @@
 /** What keepers and bidders do on a local protocol: prove, start auctions, bid, take over, refresh, recover. */
-import { type Hex, pad, type TransactionReceipt, toHex } from 'viem';
+import { type Address, type Hex, pad, type TransactionReceipt, toHex } from 'viem';
 import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { proveSolvency } from '../../src/chain/requests/solvency.ts';
-import { MAX_SCALE } from '../../src/liquidation/amounts.ts';
+import { MAX_SCALE } from '../../src/margin/exact/margin.ts';
 import { MAINTENANCE_LEVEL } from '../../src/margin/exact/solvency.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 
@@ -86,35 +86,57 @@ export async function proveForEngine(
   keeper: DeployerWallet,
 ): Promise<ProvenMargin> {
   const { nonce, scale } = await protocol.account(account.accountId);
-  return proveInsolvency(prover, protocol.market, {
-    consumer: protocol.deployment.engine,
-    accountId: account.accountId,
-    nonce,
-    positions: { ...account, scale },
-    keeper: keeper.account.address,
-  });
+  return proveAt(protocol, prover, account, keeper, { consumer: protocol.deployment.engine, nonce, scale });
 }
 
-/** Proves mark and requirement for the auction house: as they stand, or as they stood when the running auction began. */
+/**
+ * Proves mark and requirement for the auction house: as they stand, or as they stood when the running auction began.
+ *
+ * @param scenario shows the requirement; the worst unless given
+ */
 export async function proveForAuction(
   protocol: LocalProtocol,
   prover: Prover,
   account: KnownAccount,
   keeper: DeployerWallet,
+  scenario?: number,
 ): Promise<ProvenMargin> {
   const auction = await auctionOf(protocol, account.accountId);
   const present = await protocol.account(account.accountId);
   const running = auction.number !== 0n;
-  return proveInsolvency(prover, protocol.market, {
+  return proveAt(protocol, prover, account, keeper, {
     consumer: protocol.deployment.auctionHouse,
-    accountId: account.accountId,
     nonce: running ? auction.startNonce : present.nonce,
-    positions: { ...account, scale: running ? auction.baseScale : present.scale },
+    scale: running ? auction.baseScale : present.scale,
+    ...(scenario === undefined ? {} : { scenario }),
+  });
+}
+
+function proveAt(
+  protocol: LocalProtocol,
+  prover: Prover,
+  account: KnownAccount,
+  keeper: DeployerWallet,
+  {
+    scale,
+    ...binding
+  }: {
+    readonly consumer: Address;
+    readonly nonce: bigint;
+    readonly scale: bigint;
+    readonly scenario?: number;
+  },
+): Promise<ProvenMargin> {
+  return proveInsolvency(prover, protocol.market, {
+    ...binding,
+    accountId: account.accountId,
+    positions: { ...account, scale },
     keeper: keeper.account.address,
   });
 }
 
-function claimOf(accountId: bigint, { round, mark, requirement, capacity }: ProvenMargin) {
+/** What a proof says of an account, as engine and auction house take it. */
+export function claimOf(accountId: bigint, { round, mark, requirement, capacity }: ProvenMargin) {
   return { accountId, round, mark, requirement, capacity };
 }
 
@@ -192,28 +214,55 @@ export async function vesselCashFor(
   return needed < 1_000_000n ? 1_000_000n : needed;
 }
 
+/** What every order of a running auction names, for the figures that are recorded now. */
+async function orderOf(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  vesselId: bigint,
+  { maxScale = MAX_SCALE, asBackstop = false }: BidWish,
+) {
+  const { number, round } = await auctionOf(protocol, accountId);
+  return {
+    accountId,
+    vesselId,
+    auctionNumber: number,
+    round,
+    maxScale,
+    minScale: 1n,
+    deadline: (await protocol.now()) + ORDER_SECONDS,
+    asBackstop,
+  };
+}
+
+/** A bid without a limit of payment. */
+export async function bidOrder(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  vesselId: bigint,
+  wish: BidWish = {},
+) {
+  return { ...(await orderOf(protocol, accountId, vesselId, wish)), maxPayment: NO_LIMIT };
+}
+
+/** A takeover for any subsidy. */
+export async function takeOverOrder(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  vesselId: bigint,
+  wish: BidWish = {},
+) {
+  return { ...(await orderOf(protocol, accountId, vesselId, wish)), minSubsidy: 0n };
+}
+
 /** Bids at the present price of the curve. */
 export async function bid(
   protocol: LocalProtocol,
   bidder: DeployerWallet,
   accountId: bigint,
   vesselId: bigint,
-  { maxScale = MAX_SCALE, asBackstop = false }: BidWish = {},
+  wish: BidWish = {},
 ): Promise<TransactionReceipt> {
-  const { number, round } = await auctionOf(protocol, accountId);
-  return protocol.write(bidder, 'auctionHouse', 'bid', [
-    {
-      accountId,
-      vesselId,
-      auctionNumber: number,
-      round,
-      maxScale,
-      minScale: 1n,
-      maxPayment: NO_LIMIT,
-      deadline: (await protocol.now()) + ORDER_SECONDS,
-      asBackstop,
-    },
-  ]);
+  return protocol.write(bidder, 'auctionHouse', 'bid', [await bidOrder(protocol, accountId, vesselId, wish)]);
 }
 
 /** Takes an insolvent account over for the present subsidy. */
@@ -223,29 +272,13 @@ export async function takeOver(
   accountId: bigint,
   vesselId: bigint,
 ): Promise<TransactionReceipt> {
-  const { number, round } = await auctionOf(protocol, accountId);
   return protocol.write(taker, 'auctionHouse', 'takeOver', [
-    {
-      accountId,
-      vesselId,
-      auctionNumber: number,
-      round,
-      maxScale: MAX_SCALE,
-      minScale: 1n,
-      minSubsidy: 0n,
-      deadline: (await protocol.now()) + ORDER_SECONDS,
-      asBackstop: false,
-    },
+    await takeOverOrder(protocol, accountId, vesselId),
   ]);
 }
 
-/** Ends an auction with a proof that the account covers its maintenance requirement again. */
-export async function cancelAuction(
-  protocol: LocalProtocol,
-  prover: Prover,
-  sender: DeployerWallet,
-  account: KnownAccount,
-): Promise<TransactionReceipt> {
+/** Arguments of `cancel`: the account covers its maintenance requirement with the cash that it has. */
+export async function recoveryOf(protocol: LocalProtocol, prover: Prover, account: KnownAccount) {
   const { accountId } = account;
   const { nonce, scale, cash } = await protocol.account(accountId);
   const { version } = await auctionOf(protocol, accountId);
@@ -258,10 +291,17 @@ export async function cancelAuction(
     cash,
     level: MAINTENANCE_LEVEL,
   });
-  return protocol.write(sender, 'auctionHouse', 'cancel', [
-    { accountId, round: protocol.market.number, version, provenCash: cash, capacity },
-    proof,
-  ]);
+  return [{ accountId, round: protocol.market.number, version, provenCash: cash, capacity }, proof] as const;
+}
+
+/** Ends an auction with a proof that the account covers its maintenance requirement again. */
+export async function cancelAuction(
+  protocol: LocalProtocol,
+  prover: Prover,
+  sender: DeployerWallet,
+  account: KnownAccount,
+): Promise<TransactionReceipt> {
+  return protocol.write(sender, 'auctionHouse', 'cancel', await recoveryOf(protocol, prover, account));
 }
 
 /** Registers a liquidator, whose wallet stakes what bids need. */

@@ -3,6 +3,7 @@ import type { TransactionReceipt } from 'viem';
 import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
+import { type PreparedSettlement, prepareSettlement } from '../../src/chain/requests/settlement.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import type { ExampleAccount } from '../../src/margin/example-book.ts';
@@ -92,4 +93,29 @@ export async function openPair(
 export function coversInitialMargin(account: ExampleAccount, protocol: LocalProtocol): boolean {
   const { round, parameters, initialLevel } = protocol.market;
   return exactSolvency(account, round, parameters, initialLevel).solvent;
+}
+
+/** A settlement of the options of an hour that has a price, with that price. */
+export async function settlementOf(
+  protocol: LocalProtocol,
+  prover: Prover,
+  account: Positions & { readonly accountId: bigint },
+  expiryHour: number,
+): Promise<PreparedSettlement & { readonly price: bigint }> {
+  const word = await protocol.read<bigint>('oracle', 'settlementWord', [
+    Number(protocol.underlyingId),
+    expiryHour,
+  ]);
+  const price = word >> 20n;
+  const { nonce, scale } = await protocol.account(account.accountId);
+  const prepared = await prepareSettlement(prover, {
+    chainId: BigInt(protocol.anvil.chainId),
+    clearingHouse: protocol.deployment.clearingHouse,
+    underlyingId: protocol.underlyingId,
+    accountId: account.accountId,
+    nonce,
+    positions: { ...account, scale },
+    prices: [{ expiryHour, price }],
+  });
+  return { ...prepared, price };
 }

@@ -25,7 +25,7 @@ import {
   type OracleConfiguration,
 } from '../../src/chain/deployment-options.ts';
 import { postRoundArguments, signReport } from '../../src/chain/oracle-report.ts';
-import type { MarketView, Positions } from '../../src/chain/requests/market.ts';
+import type { MarketView } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { type PreparedTrade, prepareTrade, type TradeParty } from '../../src/chain/requests/trade.ts';
 import {
@@ -426,5 +426,3 @@ export class LocalProtocol {
     await this.anvil.stop();
   }
 }
-
-export type { Positions };

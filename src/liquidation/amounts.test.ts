@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isZkMarginError } from '../errors.ts';
+import { MAX_SCALE } from '../margin/exact/margin.ts';
 import {
   type AtomicLiquidation,
   type AtomicTerms,
@@ -8,7 +9,6 @@ import {
   EMPTY_VESSEL,
   equityOf,
   type LiquidationState,
-  MAX_SCALE,
   sale,
   takeover,
   targetOf,

@@ -4,6 +4,7 @@
  * Money is in 1e-6 USD, scales are in 2^-40, rates and shares in basis points, the volatility index in 2^-16.
  */
 import { requireBigint, ZkMarginError } from '../errors.ts';
+import { MAX_SCALE } from '../margin/exact/margin.ts';
 import { ceilDivide, floorDivide } from '../math/fixed/primitives.ts';
 
 /** 100 %. */
@@ -11,8 +12,6 @@ export const BASIS = 10_000n;
 /** Largest price factor: 200 %. */
 export const MAX_FACTOR_BPS = 20_000n;
 const MAX_MONEY = 2n ** 96n - 1n;
-/** Largest scale of an account. */
-export const MAX_SCALE = 2n ** 64n - 1n;
 /** Longest time that the contracts hold, in seconds. */
 export const MAX_SECONDS = 2n ** 40n - 1n;
 

@@ -3,7 +3,9 @@
  *
  * Money is in 1e-6 USD, scales are in 2^-40, rates in basis points, times in seconds, the volatility index in 2^-16.
  */
+
 import { requireBigint, ZkMarginError } from '../errors.ts';
+import { MAX_SCALE } from '../margin/exact/margin.ts';
 import { ceilDivide } from '../math/fixed/primitives.ts';
 import {
   atScale,
@@ -12,7 +14,6 @@ import {
   equityOf,
   type LiquidationState,
   MAX_FACTOR_BPS,
-  MAX_SCALE,
   MAX_SECONDS,
   type ProvenFigures,
   requireState,

@@ -1,5 +1,6 @@
 /** A crashed market with accounts that were opened by real trades: the state from which each end-to-end scene starts. */
-import { readFileSync } from 'node:fs';
+
+import { exampleCrash } from '../../scripts/lib/example-crash.ts';
 import { type OpenedPair, openPair } from '../../scripts/lib/local-book.ts';
 import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import { revertReason } from '../../src/chain/reverts.ts';
@@ -8,27 +9,13 @@ import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts'
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
-import type { MarketRound } from '../../src/market/words.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 
 const SEED = 7;
-/** Seconds from the opening round to the crash. */
-export const CRASH_SECONDS = 3_600;
 
-const surfaces = JSON.parse(
-  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
-
-/** The BTC surface of 19 February 2025. */
-export const opening: MarketRound = exampleRound(surfaces, 'BTC');
-/** An hour later: -12 %, vols up. */
-export const crashed: MarketRound = shockRound(opening, {
-  priceMove: -0.12,
-  volMultiplierAt30d: 1.35,
-  secondsLater: CRASH_SECONDS,
-});
+/** The BTC surface of 19 February 2025, and an hour later: -12 %, vols up. */
+export const { opening, crashed } = exampleCrash();
 
 /** What scenes share. */
 export interface World {

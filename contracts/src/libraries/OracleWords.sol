@@ -87,11 +87,6 @@ library OracleWords {
         return expiryWord >> 204;
     }
 
-    /// @notice Realised volatility, in 2^-16.
-    function realisedVolatility(uint256 underlyingWord) internal pure returns (uint256) {
-        return (underlyingWord >> 84) & (2 ** 20 - 1);
-    }
-
     /// @notice The pillar spacing is `2^(spacingExponent - 2)`.
     function spacingExponent(uint256 expiryWord) internal pure returns (uint256) {
         return (expiryWord >> 160) & 3;

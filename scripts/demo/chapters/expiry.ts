@@ -1,7 +1,6 @@
 /** Expiry: a settlement price, settlement of both sides of a trade, and the last withdrawals. */
-import { prepareSettlement } from '../../../src/chain/requests/settlement.ts';
 import { dollars, gas } from '../../lib/format.ts';
-import type { OpenAccount } from '../../lib/local-book.ts';
+import { type OpenAccount, settlementOf } from '../../lib/local-book.ts';
 import { type Setting, tick } from '../setting.ts';
 import type { Company } from './cast.ts';
 import { totals } from './losses.ts';
@@ -33,32 +32,18 @@ export async function expiry(setting: Setting, { holder }: Company): Promise<voi
     await protocol.advanceTo(expiresAt + 1n);
     await tick(protocol);
   });
-  const word = await protocol.read<bigint>('oracle', 'settlementWord', [
-    Number(protocol.underlyingId),
-    expiryHour,
-  ]);
-  const price = word >> 20n;
   const sides: readonly OpenAccount[] = [holder.trader, holder.maker];
   const settlements = [];
   for (const account of sides) {
-    const { nonce, scale } = await protocol.account(account.accountId);
     const prepared = await narrator.timed(`settlement of account ${account.accountId} proven`, () =>
-      prepareSettlement(prover, {
-        chainId: BigInt(protocol.anvil.chainId),
-        clearingHouse: protocol.deployment.clearingHouse,
-        underlyingId: protocol.underlyingId,
-        accountId: account.accountId,
-        nonce,
-        positions: { ...account, scale },
-        prices: [{ expiryHour, price }],
-      }),
+      settlementOf(protocol, prover, account, expiryHour),
     );
     settlements.push({ account, prepared });
   }
   // The winner first: until the loser has settled, the house has given cash that it has not taken.
   settlements.sort((a, b) => Number(b.prepared.request.cash - a.prepared.request.cash));
   narrator.tell(
-    `The settlement price of ${new Date(Number(expiresAt) * 1000).toUTCString()} is ${dollars(price)}, the average of the half hour before. The
+    `The settlement price of ${new Date(Number(expiresAt) * 1000).toUTCString()} is ${dollars(settlements[0]!.prepared.price)}, the average of the half hour before. The
     winner settles first: the clearing house credits what the other side has not paid yet, and says so in its books. The two sum to at
     most nothing, by roundings.`,
   );

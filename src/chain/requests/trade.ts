@@ -5,7 +5,7 @@ import { commitPositions } from '../../proof/commitment.ts';
 import { openingPoint } from '../../proof/opening.ts';
 import { transferContext } from '../../proof/witness/contexts.ts';
 import { transferInput } from '../../proof/witness/transfer.ts';
-import type { MarketView, Positions } from './market.ts';
+import { CAPACITIES, type MarketView, type Positions } from './market.ts';
 import { NO_PROOF, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
 import { proveSolvency } from './solvency.ts';
 
@@ -84,8 +84,9 @@ export async function prepareTrade(
 ): Promise<PreparedTrade> {
   const { clearingHouse, underlyingId, a, b, cashToA } = terms;
   const [sideA, sideB] = await Promise.all([sideOf(a, underlyingId), sideOf(b, underlyingId)]);
+  const [capacity] = CAPACITIES.transfer;
   const transfer = await prover.prove({
-    circuit: 'transfer-16',
+    circuit: `transfer-${capacity}`,
     input: await transferInput({
       before: { a: a.before ?? NOTHING, b: b.before ?? NOTHING },
       after: { a: a.after ?? NOTHING, b: b.after ?? NOTHING },
@@ -100,7 +101,7 @@ export async function prepareTrade(
         cashToA,
       }),
       points: { a: pointOf(a, sideA), b: pointOf(b, sideB) },
-      capacity: 16,
+      capacity,
     }),
   });
   const solvency = async (party: TradeParty) =>

@@ -123,6 +123,14 @@ const fits: Fit[] = [
     scales: [77, 64, 51, 38],
   },
   {
+    name: 'DENSITY',
+    comment: 'Density of the normal distribution, x = segment + 1/2 + tau; 0 from 6 on',
+    degree: 5,
+    segments: 8,
+    evaluate: (segment, tau) => (segment >= 6 ? 0 : density(segment + 0.5 + tau)),
+    scales: [79, 66, 53, 40, 27, 14],
+  },
+  {
     name: 'LOG2',
     comment: 'log2(1 + x), x = (segment + 1/2 + tau) / 8',
     degree: 3,

@@ -17,6 +17,8 @@ export const DAMPING_ONE = 2 ** 16;
 export const MAX_PRICE_MOVE = 15;
 /** Longest horizon, in seconds: 7 days. */
 export const MAX_HORIZON_SECONDS = 604_800;
+/** Step in which tenors enter {@link RiskParameters.basisPerTenor} and {@link RiskParameters.interestPerTenor}, in seconds. */
+export const TENOR_UNIT_SECONDS = 16;
 /** 30 days, the tenor at which vol shocks are quoted, in seconds. */
 export const SHOCK_TENOR_SECONDS = 2_592_000;
 
@@ -53,6 +55,16 @@ export interface RiskParameters {
   readonly shortOptionRate: number;
   /** Expected length of a liquidation, in seconds. It enters the header as {@link horizonFactorOf}. */
   readonly horizonSeconds: number;
+  /** Least move of an expiry's forward against spot, relative, in 2^-16. */
+  readonly basisMinimum: number;
+  /** By how much that move grows with every {@link TENOR_UNIT_SECONDS} to expiry, in 2^-36. */
+  readonly basisPerTenor: number;
+  /** Move of an expiry's discount factor for every {@link TENOR_UNIT_SECONDS} to expiry, relative, in 2^-36. */
+  readonly interestPerTenor: number;
+  /** Multiplies the loss from short gamma in a two-deviation move over the horizon, in 2^-12. */
+  readonly gammaRate: number;
+  /** Part of the first-order loss from one more vol shock, in 2^-16. */
+  readonly vegaRate: number;
   /** Up to 32; the first is `(0, 0)` at damping 1. */
   readonly scenarios: readonly Scenario[];
 }
@@ -75,7 +87,14 @@ const HEADER_FIELDS = [
   ['maintenanceFactor', 16n],
   ['shortOptionRate', 16n],
   ['horizonFactor', 24n],
+  ['basisMinimum', 16n],
+  ['basisPerTenor', 13n],
+  ['interestPerTenor', 13n],
+  ['gammaRate', 16n],
+  ['vegaRate', 17n],
 ] as const;
+/** Bits of all header fields. */
+export const HEADER_BITS = HEADER_FIELDS.reduce((sum, [, bits]) => sum + bits, 0n);
 
 /** `floor(sqrt(horizonSeconds 2^40 / 31,536,000))`: the root of the horizon in years, in 2^-20. */
 export function horizonFactorOf(horizonSeconds: number): number {
@@ -103,7 +122,7 @@ export function validateParameters(parameters: RiskParameters, field = 'paramete
   if (typeof parameters !== 'object' || parameters === null) {
     throw new ZkMarginError('MALFORMED', `Give ${field} as an object.`, { field });
   }
-  requireInteger(parameters.priceStep, 0, 2 ** 20 - 1, `${field}.priceStep`);
+  requireInteger(parameters.priceStep, 1, 2 ** 20 - 1, `${field}.priceStep`);
   requireInteger(parameters.volShockUp, 0, 2 ** 13, `${field}.volShockUp`);
   requireInteger(parameters.volShockDown, 0, 2 ** 13, `${field}.volShockDown`);
   requireInteger(parameters.tenorPowerShort, 0, 2 ** 7, `${field}.tenorPowerShort`);
@@ -112,6 +131,11 @@ export function validateParameters(parameters: RiskParameters, field = 'paramete
   requireInteger(parameters.maintenanceFactor, 2 ** 12, 2 ** 14, `${field}.maintenanceFactor`);
   requireInteger(parameters.shortOptionRate, 0, 2 ** 14, `${field}.shortOptionRate`);
   requireInteger(parameters.horizonSeconds, 0, MAX_HORIZON_SECONDS, `${field}.horizonSeconds`);
+  requireInteger(parameters.basisMinimum, 0, 2 ** 12, `${field}.basisMinimum`);
+  requireInteger(parameters.basisPerTenor, 0, 2 ** 12, `${field}.basisPerTenor`);
+  requireInteger(parameters.interestPerTenor, 0, 2 ** 12, `${field}.interestPerTenor`);
+  requireInteger(parameters.gammaRate, 0, 2 ** 14, `${field}.gammaRate`);
+  requireInteger(parameters.vegaRate, 0, 2 ** 16, `${field}.vegaRate`);
   const { scenarios } = parameters;
   if (!Array.isArray(scenarios)) {
     throw new ZkMarginError('MALFORMED', 'Give the scenarios as a list.', { field: `${field}.scenarios` });
@@ -184,7 +208,7 @@ export function packScenario(scenario: Scenario): bigint {
  * @throws ZkMarginError `MALFORMED` for words that {@link packParameters} does not give; as {@link validateParameters}
  */
 export function unpackParameters(packed: PackedParameters, field = 'parameters'): RiskParameters {
-  requireBigint(packed.header, 0n, 2n ** 148n - 1n, `${field}.header`);
+  requireBigint(packed.header, 0n, 2n ** HEADER_BITS - 1n, `${field}.header`);
   const values: Record<string, number> = {};
   let shift = 0n;
   for (const [name, bits] of HEADER_FIELDS) {
@@ -259,6 +283,11 @@ function defaultScenarios(): Scenario[] {
  * - `shortOptionRate` 1 % of spot for each net short option of a strike: the cost of buying back far out-of-the-money
  *   options, for which a scan shows next to nothing.
  * - `horizonSeconds` 30 minutes: an auction's length.
+ * - `basisMinimum` half a percent: about what the average of the last half hour can differ from spot by at a vol of 70 %.
+ *   `basisPerTenor` 7.5 % a year, Deribit's rate of roll risk.
+ * - `interestPerTenor` 5 % a year: what funding rates of the settlement asset move by when they do.
+ * - `gammaRate` 2: two deviations over the horizon, twice, because hedges are late at both ends of it.
+ * - `vegaRate` a quarter: vols that have moved by a shock may move by another, but spikes decay in hours.
  * - Tails of ±8 steps at one half, ±12 at 0.35: -33 %, +49 %, -45 %, +82 %, for shorts of far options and ratio
  *   spreads.
  */
@@ -272,5 +301,10 @@ export const DEFAULT_PARAMETERS: RiskParameters = Object.freeze({
   maintenanceFactor: 4_301,
   shortOptionRate: 655,
   horizonSeconds: 1_800,
+  basisMinimum: 328,
+  basisPerTenor: 2_615,
+  interestPerTenor: 1_743,
+  gammaRate: 8_192,
+  vegaRate: 16_384,
   scenarios: Object.freeze(defaultScenarios()),
 });

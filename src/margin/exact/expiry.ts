@@ -4,8 +4,13 @@
  */
 import { ZkMarginError } from '../../errors.ts';
 import { type ExpiryState, MIN_TENOR_SECONDS } from '../../market/words.ts';
-import { exp2Fixed, floorDivide, integerSquareRoot, log2Fixed } from '../../math/fixed/primitives.ts';
-import { type RiskParameters, type Scenario, SHOCK_TENOR_SECONDS } from '../parameters.ts';
+import { exp2Fixed, integerSquareRoot, log2Fixed } from '../../math/fixed/primitives.ts';
+import {
+  type RiskParameters,
+  type Scenario,
+  SHOCK_TENOR_SECONDS,
+  TENOR_UNIT_SECONDS,
+} from '../parameters.ts';
 
 /** `round(2^50 / (16 * 31,536,000))`: turns seconds times `4^spacingExponent` into `(h^2 T)` in 2^-50. */
 export const SPACED_YEAR = 2_231_378n;
@@ -31,14 +36,24 @@ export interface ExactExpiry {
   readonly forwardPosition: bigint;
 }
 
-/** Figures of an expiry under a scenario. */
+/** Figures of an expiry that depend on parameters, but on no scenario. */
+export interface ExactExpiryRisk {
+  /** One price step in pillar spacings, 2^-30. */
+  readonly step: bigint;
+  /** What vol shocks are multiplied by at this tenor, 2^-20. */
+  readonly tenorFactor: bigint;
+  /** Move of the forward against spot, 2^-36. */
+  readonly basisRate: bigint;
+  /** Move of the discount factor, 2^-36. */
+  readonly interestRate: bigint;
+}
+
+/** Figures of an expiry under a vol shock. */
 export interface ExactExpiryShock {
   /** Vol multiplier, 2^-20, in `[1/2, 4)`. */
   readonly volMultiplier: bigint;
   /** Its reciprocal, 2^-13. */
   readonly inverseMultiplier: bigint;
-  /** One price step in pillar spacings, divided by the vol multiplier, 2^-28. */
-  readonly stepPosition: bigint;
 }
 
 /** @throws ZkMarginError `EXPIRED_OPTION` at or after expiry, `OUT_OF_RANGE` beyond {@link MAX_TENOR_SECONDS} */
@@ -75,33 +90,30 @@ export function exactExpiry(state: ExpiryState, timestamp: bigint, field = 'expi
 /** `log2` of the tenor at which vol shocks are quoted, 2^-45. */
 export const LOG2_SHOCK_TENOR = log2Fixed(BigInt(SHOCK_TENOR_SECONDS), 28);
 
-/** The scenario's vol multiplier and what follows from it. */
-export function exactExpiryShock(
-  expiry: ExactExpiry,
-  parameters: RiskParameters,
-  scenario: Scenario,
-): ExactExpiryShock {
+/** What parameters make of an expiry; section 7.3. */
+export function exactExpiryRisk(expiry: ExactExpiry, parameters: RiskParameters): ExactExpiryRisk {
   const floor = BigInt(parameters.tenorFloor);
   const tenor = expiry.tenor > floor ? expiry.tenor : floor;
-  const power = BigInt(
-    tenor <= BigInt(SHOCK_TENOR_SECONDS) ? parameters.tenorPowerShort : parameters.tenorPowerLong,
-  );
-  const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 35n;
-  const shock =
-    scenario.volShock > 0
-      ? BigInt(parameters.volShockUp)
-      : scenario.volShock < 0
-        ? -BigInt(parameters.volShockDown)
-        : 0n;
-  const shocked = (1n << 20n) + ((shock * exp2Fixed(exponent)) >> 88n);
-  const volMultiplier = shocked > 1n << 19n ? shocked : 1n << 19n;
-  const inverseMultiplier = (1n << 27n) / (volMultiplier >> 6n);
+  const logRatio = LOG2_SHOCK_TENOR - log2Fixed(tenor, 28);
+  const power = BigInt(logRatio >= 0n ? parameters.tenorPowerShort : parameters.tenorPowerLong);
+  const tenorUnits = (expiry.tenor - 1n) / BigInt(TENOR_UNIT_SECONDS);
   return {
-    volMultiplier,
-    inverseMultiplier,
-    stepPosition: floorDivide(
-      BigInt(parameters.priceStep) * expiry.inverseSpacing * inverseMultiplier,
-      1n << 23n,
-    ),
+    step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 8n,
+    tenorFactor: exp2Fixed((logRatio * power) >> 35n) >> 74n,
+    basisRate: (BigInt(parameters.basisMinimum) << 20n) + BigInt(parameters.basisPerTenor) * tenorUnits,
+    interestRate: BigInt(parameters.interestPerTenor) * tenorUnits,
   };
+}
+
+/** An expiry's vol multiplier under a shock, and its reciprocal; section 7.3. */
+export function exactExpiryShock(
+  { tenorFactor }: ExactExpiryRisk,
+  parameters: RiskParameters,
+  { volShock }: Pick<Scenario, 'volShock'>,
+): ExactExpiryShock {
+  const shock =
+    volShock > 0 ? BigInt(parameters.volShockUp) : volShock < 0 ? -BigInt(parameters.volShockDown) : 0n;
+  const shocked = (1n << 20n) + ((shock * tenorFactor) >> 14n);
+  const volMultiplier = shocked > 1n << 19n ? shocked : 1n << 19n;
+  return { volMultiplier, inverseMultiplier: (1n << 27n) / (volMultiplier >> 6n) };
 }

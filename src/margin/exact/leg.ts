@@ -4,9 +4,10 @@ import {
   log2Fixed,
   normalCdfCoarse,
   normalCdfFine,
+  normalDensityCoarse,
   PROBABILITY_ONE,
 } from '../../math/fixed/primitives.ts';
-import type { ExactExpiry, ExactExpiryShock } from './expiry.ts';
+import type { ExactExpiry, ExactExpiryRisk, ExactExpiryShock } from './expiry.ts';
 
 /** Pillar positions have 18 bits after the point. */
 const POSITION_ONE = 1n << 18n;
@@ -84,14 +85,40 @@ export function markProbabilities(surface: ExactLegSurface): ExactProbabilities 
   return probabilities(surface.moneyness, surface.deviation >> 25n);
 }
 
-/** Probabilities after `priceMove` steps, under the expiry's shock. */
+/** What first- and second-order charges need of a leg besides its mark. */
+export interface ExactLegGreeks {
+  /** Density of the normal distribution at d1, 2^-79. */
+  readonly density: bigint;
+  /** Total deviation, 2^-20. */
+  readonly deviation: bigint;
+  /** One price step in total deviations, 2^-14. */
+  readonly stepSlope: bigint;
+}
+
+/** One price step in total deviations at unmoved vols, 2^-14. */
+export function stepSlopeOf(surface: ExactLegSurface, risk: ExactExpiryRisk): bigint {
+  return risk.step / (surface.volatility >> 4n);
+}
+
+/** Density, deviation and step of a leg at the mark. */
+export function legGreeks(surface: ExactLegSurface, risk: ExactExpiryRisk): ExactLegGreeks {
+  const deviation = surface.deviation >> 25n;
+  return {
+    density: normalDensityCoarse(surface.moneyness + (deviation >> 9n)),
+    deviation,
+    stepSlope: stepSlopeOf(surface, risk),
+  };
+}
+
+/** Probabilities after `priceMove` steps of the price, under the expiry's vol shock. */
 export function scenarioProbabilities(
   surface: ExactLegSurface,
+  stepSlope: bigint,
   shock: ExactExpiryShock,
   priceMove: bigint,
 ): ExactProbabilities {
   const intercept = floorDivide((2n * surface.moneyness + 1n) * shock.inverseMultiplier, 1n << 14n);
-  const slope = shock.stepPosition / (surface.volatility >> 4n);
+  const slope = (stepSlope * shock.inverseMultiplier) >> 15n;
   const deviation = ((surface.deviation >> 21n) * shock.volMultiplier) >> 24n;
   return probabilities(intercept + priceMove * slope + (priceMove >> 1n), deviation);
 }

@@ -7,13 +7,22 @@ import { ZkMarginError } from '../../errors.ts';
 import { type Leg, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { ceilDivide, exp2Precise, floorDivide, PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
-import { horizonFactorOf, type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
-import { type ExactExpiry, exactExpiry, exactExpiryShock } from './expiry.ts';
+import { type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
+import { chargesDown, type ExactChargeSums } from './charges.ts';
 import {
+  type ExactExpiry,
+  type ExactExpiryRisk,
+  exactExpiry,
+  exactExpiryRisk,
+  exactExpiryShock,
+} from './expiry.ts';
+import {
+  type ExactLegGreeks,
   type ExactLegSurface,
   type ExactProbabilities,
   exactLegSurface,
   forKind,
+  legGreeks,
   markProbabilities,
   scenarioProbabilities,
 } from './leg.ts';
@@ -41,7 +50,14 @@ export interface ExactScenarioMargin {
   /** Maintenance factor times loss. */
   readonly scanRequirement: bigint;
   readonly shortOptionMinimum: bigint;
+  /** Of the delta, one deviation over the horizon. */
   readonly horizonBuffer: bigint;
+  /** Of the forwards of all expiries against spot. */
+  readonly basisCharge: bigint;
+  /** Of the discount factors of all expiries. */
+  readonly interestCharge: bigint;
+  readonly gammaCharge: bigint;
+  readonly vegaCharge: bigint;
 }
 
 /** The margin over all scenarios. */
@@ -55,6 +71,7 @@ interface PreparedLeg {
   readonly leg: Leg;
   readonly expiryIndex: number;
   readonly surface: ExactLegSurface;
+  readonly greeks: ExactLegGreeks;
   readonly isPut: boolean;
   /** `quantity * forward * discount`: 1e-12 USD, 2^-21. */
   readonly forwardAmount: bigint;
@@ -67,20 +84,20 @@ export interface AccountTotals {
   readonly scale: bigint;
   readonly round: MarketRound;
   readonly parameters: RiskParameters;
-  /** Value of linear legs, 1e-12 USD at 2^-119. */
-  readonly linearValue: bigint;
-  /** Forward part of the options' mark, 1e-12 USD at 2^-119; with `linearValue` it is the cash delta. */
-  readonly forwardValue: bigint;
   /** Mark, 1e-12 USD at 2^-119. */
   readonly markValue: bigint;
   /** Net short contracts over strikes, 1e-6. */
   readonly shortContracts: bigint;
+  readonly charges: ExactChargeSums;
 }
 
 /** An account at a round, ready for any scenario. */
 export interface PreparedAccount extends AccountTotals {
   readonly expiries: readonly ExactExpiry[];
+  readonly risks: readonly ExactExpiryRisk[];
   readonly options: readonly PreparedLeg[];
+  /** Value of linear legs, 1e-12 USD at 2^-119. */
+  readonly linearValue: bigint;
 }
 
 /**
@@ -103,6 +120,7 @@ export function prepareAccount(
   const expiries = round.expiries.map((state, index) =>
     exactExpiry(state, round.underlying.timestamp, `round.expiries[${index}]`),
   );
+  const risks = expiries.map((expiry) => exactExpiryRisk(expiry, parameters));
   const options: PreparedLeg[] = [];
   let linearValue = 0n;
   const nets = new Map<string, bigint>();
@@ -121,28 +139,46 @@ export function prepareAccount(
     }
     const key = `${instrument.expiryHour}/${instrument.strike}`;
     nets.set(key, (nets.get(key) ?? 0n) + quantity);
+    const surface = exactLegSurface(instrument.strike, expiry);
     options.push({
       leg,
       expiryIndex,
-      surface: exactLegSurface(instrument.strike, expiry),
+      surface,
+      greeks: legGreeks(surface, risks[expiryIndex]!),
       isPut: instrument.kind === 'put',
       forwardAmount: quantity * expiry.forward * expiry.discount,
       strikeAmount: quantity * instrument.strike * 100n * expiry.discount,
     });
   });
-  const { forward, strike } = weigh(options, ({ surface }) => markProbabilities(surface));
   let shortContracts = 0n;
   for (const net of nets.values()) if (net < 0n) shortContracts -= net;
+  const sums = risks.map((risk) => ({ risk, forwardValue: 0n, markValue: 0n }));
+  let markValue = linearValue;
+  let deltaValue = linearValue;
+  let gammaValue = 0n;
+  let vegaValue = 0n;
+  for (const option of options) {
+    const { forward, strike } = weigh([option], ({ surface }) => markProbabilities(surface));
+    const { density, stepSlope, deviation } = option.greeks;
+    const expiry = sums[option.expiryIndex]!;
+    expiry.forwardValue += forward;
+    expiry.markValue += forward - strike;
+    markValue += forward - strike;
+    deltaValue += forward;
+    gammaValue += option.forwardAmount * density * stepSlope;
+    vegaValue += option.forwardAmount * density * deviation * expiry.risk.tenorFactor;
+  }
   return {
     scale: account.scale,
     round,
     parameters,
     expiries,
+    risks,
     options,
     linearValue,
-    forwardValue: forward,
-    markValue: forward - strike + linearValue,
+    markValue,
     shortContracts,
+    charges: { expiries: sums, deltaValue, gammaValue, vegaValue },
   };
 }
 
@@ -169,9 +205,9 @@ export function priceFactor(priceStep: number, priceMove: number): bigint {
 /** Undamped loss of a prepared account in a scenario (negative for a gain), 1e-12 USD at 2^-145, unrounded. */
 export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario): bigint {
   const { parameters } = prepared;
-  const shocks = prepared.expiries.map((expiry) => exactExpiryShock(expiry, parameters, scenario));
-  const { forward, strike } = weigh(prepared.options, ({ surface, expiryIndex }) =>
-    scenarioProbabilities(surface, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
+  const shocks = prepared.risks.map((risk) => exactExpiryShock(risk, parameters, scenario));
+  const { forward, strike } = weigh(prepared.options, ({ surface, greeks, expiryIndex }) =>
+    scenarioProbabilities(surface, greeks.stepSlope, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
   );
   const factor = priceFactor(parameters.priceStep, scenario.priceMove);
   return (prepared.markValue << 26n) - factor * (forward + prepared.linearValue) + (strike << 26n);
@@ -195,19 +231,20 @@ export function scenarioMargin(
   const loss = (rawLoss > 0n ? rawLoss : 0n) * BigInt(scenario.damping);
   const scan = (loss * BigInt(parameters.maintenanceFactor)) << 8n;
   const short = (totals.shortContracts * round.underlying.spot * BigInt(parameters.shortOptionRate)) << 20n;
-  const delta = floorDivide(totals.forwardValue + totals.linearValue, 1n << 119n);
-  const deltaSize = delta < 0n ? -delta - 1n : delta;
-  const horizon =
-    deltaSize * round.underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
+  const charges = chargesDown(totals.charges, round.underlying, parameters);
   const floorScaled = (value: bigint, places: bigint): bigint =>
     (scale * value) / (1_000_000n << (40n + places));
   return {
     mark: ceilDivide(scale * ceilDivide(totals.markValue, 1n << 119n), 1_000_000n << 40n),
-    requirement: floorScaled(scan + short + horizon, 36n),
+    requirement: floorScaled(scan + short + charges.linear + charges.gamma + charges.vega, 36n),
     loss: floorScaled(loss, 16n),
     scanRequirement: floorScaled(scan, 36n),
     shortOptionMinimum: floorScaled(short, 36n),
-    horizonBuffer: floorScaled(horizon, 36n),
+    horizonBuffer: floorScaled(charges.horizon, 36n),
+    basisCharge: floorScaled(charges.basis, 36n),
+    interestCharge: floorScaled(charges.interest, 36n),
+    gammaCharge: floorScaled(charges.gamma, 36n),
+    vegaCharge: floorScaled(charges.vega, 36n),
   };
 }
 

@@ -7,8 +7,15 @@ import { type Instrument, orderKey, validateLegs } from '../../market/instrument
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
 import { type RiskParameters, type VolShock, validateParameters } from '../parameters.ts';
-import { type ExactExpiry, type ExactExpiryShock, exactExpiry, exactExpiryShock } from './expiry.ts';
-import { exactLegSurface, forKind, markProbabilities, scenarioProbabilities } from './leg.ts';
+import {
+  type ExactExpiry,
+  type ExactExpiryRisk,
+  type ExactExpiryShock,
+  exactExpiry,
+  exactExpiryRisk,
+  exactExpiryShock,
+} from './expiry.ts';
+import { exactLegSurface, forKind, legGreeks, markProbabilities, scenarioProbabilities } from './leg.ts';
 import {
   type ExactAccount,
   type ExactMargin,
@@ -25,12 +32,20 @@ export interface ExactUnit {
   readonly forwardValue: bigint;
   /** Mark, likewise. */
   readonly markValue: bigint;
+  /** Place of the option's expiry in the round, undefined for a linear leg. */
+  readonly expiryIndex: number | undefined;
+  /** As in `ExactChargeSums`. */
+  readonly gammaValue: bigint;
+  /** As in `ExactChargeSums`. */
+  readonly vegaValue: bigint;
   /** Undamped loss by scenario, 1e-12 USD at 2^-145. */
   readonly lossValues: readonly bigint[];
 }
 
 interface SharedExpiry {
+  readonly index: number;
   readonly expiry: ExactExpiry;
+  readonly risk: ExactExpiryRisk;
   /** By vol shock plus 1. */
   readonly shocks: readonly ExactExpiryShock[];
 }
@@ -52,10 +67,11 @@ export class ExactValuer {
     this.factors = parameters.scenarios.map(({ priceMove }) => priceFactor(parameters.priceStep, priceMove));
     round.expiries.forEach((state, index) => {
       const expiry = exactExpiry(state, round.underlying.timestamp, `round.expiries[${index}]`);
+      const risk = exactExpiryRisk(expiry, parameters);
       const shocks = ([-1, 0, 1] as readonly VolShock[]).map((volShock) =>
-        exactExpiryShock(expiry, parameters, { priceMove: 0, volShock, damping: 1 }),
+        exactExpiryShock(risk, parameters, { volShock }),
       );
-      this.expiries.set(state.expiryHour, { expiry, shocks });
+      this.expiries.set(state.expiryHour, { index, expiry, risk, shocks });
     });
   }
 
@@ -84,14 +100,24 @@ export class ExactValuer {
     validateLegs(account.legs, MAX_LEGS);
     requireBigint(account.scale, 1n, MAX_SCALE, 'scale');
     const lossValues = new Array<bigint>(parameters.scenarios.length).fill(0n);
-    let forwardValue = 0n;
+    const sums = [...this.expiries.values()].map(({ risk }) => ({ risk, forwardValue: 0n, markValue: 0n }));
+    let deltaValue = 0n;
     let markValue = 0n;
+    let gammaValue = 0n;
+    let vegaValue = 0n;
     let shortContracts = 0n;
     let strikeSum = 0n;
     account.legs.forEach(({ instrument, quantity }, index) => {
       const unit = this.unit(instrument, `legs[${index}].instrument`);
-      forwardValue += quantity * unit.forwardValue;
+      deltaValue += quantity * unit.forwardValue;
       markValue += quantity * unit.markValue;
+      gammaValue += quantity * unit.gammaValue;
+      vegaValue += quantity * unit.vegaValue;
+      if (unit.expiryIndex !== undefined) {
+        const expiry = sums[unit.expiryIndex]!;
+        expiry.forwardValue += quantity * unit.forwardValue;
+        expiry.markValue += quantity * unit.markValue;
+      }
       for (let scenario = 0; scenario < lossValues.length; scenario++) {
         lossValues[scenario]! += quantity * unit.lossValues[scenario]!;
       }
@@ -107,10 +133,9 @@ export class ExactValuer {
       scale: account.scale,
       round,
       parameters,
-      linearValue: 0n,
-      forwardValue,
       markValue,
       shortContracts,
+      charges: { expiries: sums, deltaValue, gammaValue, vegaValue },
     };
     return worstOf(
       parameters.scenarios.map((scenario, index) => scenarioMargin(totals, scenario, lossValues[index]!)),
@@ -124,6 +149,9 @@ export class ExactValuer {
       return {
         forwardValue: value,
         markValue: value,
+        expiryIndex: undefined,
+        gammaValue: 0n,
+        vegaValue: 0n,
         lossValues: this.factors.map((factor) => (value << 26n) - factor * value),
       };
     }
@@ -133,9 +161,10 @@ export class ExactValuer {
         field: `${field}.expiryHour`,
       });
     }
-    const { expiry, shocks } = shared;
+    const { index: expiryIndex, expiry, risk, shocks } = shared;
     const isPut = instrument.kind === 'put';
     const surface = exactLegSurface(instrument.strike, expiry);
+    const { density, deviation, stepSlope } = legGreeks(surface, risk);
     const forwardUnit = expiry.forward * expiry.discount;
     const strikeUnit = instrument.strike * 100n * expiry.discount;
     const mark = forKind(markProbabilities(surface), isPut);
@@ -143,7 +172,7 @@ export class ExactValuer {
     const markValue = forwardValue - strikeUnit * mark.strikeWeight;
     const lossValues = scenarios.map(({ priceMove, volShock }, index) => {
       const weights = forKind(
-        scenarioProbabilities(surface, shocks[volShock + 1]!, BigInt(priceMove)),
+        scenarioProbabilities(surface, stepSlope, shocks[volShock + 1]!, BigInt(priceMove)),
         isPut,
       );
       return (
@@ -152,6 +181,13 @@ export class ExactValuer {
         ((strikeUnit * weights.strikeWeight) << 26n)
       );
     });
-    return { forwardValue, markValue, lossValues };
+    return {
+      forwardValue,
+      markValue,
+      expiryIndex,
+      gammaValue: forwardUnit * density * stepSlope,
+      vegaValue: forwardUnit * density * deviation * risk.tenorFactor,
+      lossValues,
+    };
   }
 }

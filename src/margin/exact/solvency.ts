@@ -8,7 +8,8 @@
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { floorDivide } from '../../math/fixed/primitives.ts';
-import { DEFAULT_PARAMETERS, horizonFactorOf, type RiskParameters } from '../parameters.ts';
+import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
+import { chargesUp } from './charges.ts';
 import { type ExactAccount, prepareAccount, scenarioLossValue } from './margin.ts';
 
 /** The maintenance level: a factor of 1. */
@@ -66,14 +67,12 @@ export function exactSolvency(
   const { underlying } = round;
   const scan = (worstLoss * BigInt(parameters.maintenanceFactor)) << 28n;
   const short = (prepared.shortContracts * underlying.spot * BigInt(parameters.shortOptionRate)) << 20n;
-  const delta = floorDivide(prepared.forwardValue + prepared.linearValue, 1n << 119n);
-  const deltaSize = delta < 0n ? -delta : delta + 1n;
-  const horizon =
-    deltaSize * underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
+  const charges = chargesUp(prepared.charges, underlying, parameters);
   const markUnits = -floorDivide(-prepared.markValue, 1n << 119n) - 1n;
   const slack =
     ((account.cash * 1_000_000n) << 88n) +
-    account.scale * ((markUnits << 48n) - level * (scan + short + horizon));
+    account.scale *
+      ((markUnits << 48n) - level * (scan + short + charges.linear + charges.gamma + charges.vega));
   return { solvent: slack >= 0n, slack, worstLoss, worstScenario, markUnits };
 }
 

@@ -2,7 +2,7 @@
  * Integer functions of the exact model. Each has a circuit template of the same name in `circuits/lib`, and both give
  * the same integers for every input of the stated domain. Formulas: `docs/margin-model.md`, section 7.
  */
-import { EXP2, LOG2, LOG2_SLOPE, type PiecewisePolynomial, TAIL, TAIL_SLOPE } from './polynomials.ts';
+import { DENSITY, EXP2, LOG2, LOG2_SLOPE, type PiecewisePolynomial, TAIL, TAIL_SLOPE } from './polynomials.ts';
 
 /** Quotient rounded towards minus infinity. The divisor is positive. */
 export function floorDivide(dividend: bigint, divisor: bigint): bigint {
@@ -133,4 +133,18 @@ export function normalCdfFine(k: bigint): bigint {
     tail = evaluate(TAIL, Number(segment), tau) + evaluate(TAIL_SLOPE, Number(segment), tau) * offset;
   }
   return negative ? tail : PROBABILITY_ONE - tail;
+}
+
+/** Scale exponent of {@link normalDensityCoarse}. */
+export const DENSITY_SCALE = 79n;
+
+/**
+ * Density of the normal distribution at a number in 2^-12, taken at the middle of its last place, `(k + 1/2) 2^-12`.
+ *
+ * @returns in 2^-79; 0 from 6 on
+ */
+export function normalDensityCoarse(k: bigint): bigint {
+  const magnitude = k < 0n ? -k - 1n : k;
+  const segment = magnitude >> 12n;
+  return segment >= 8n ? 0n : evaluate(DENSITY, Number(segment), 2n * (magnitude & 4095n) - 4095n);
 }

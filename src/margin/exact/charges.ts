@@ -1,0 +1,107 @@
+/**
+ * The charges beside scan risk and short options: horizon, basis, interest, gamma and vega. `docs/margin-model.md`, section 7.6
+ * (rounded down, for insolvency) and 7.7 (rounded up, for solvency).
+ */
+
+import type { UnderlyingState } from '../../market/words.ts';
+import { horizonFactorOf, type RiskParameters } from '../parameters.ts';
+import type { ExactExpiryRisk } from './expiry.ts';
+
+/** Sums over an account's options of one expiry, 1e-12 USD at 2^-119. */
+export interface ExactExpirySums {
+  readonly risk: ExactExpiryRisk;
+  /** Forward part of the mark: the delta in USD. */
+  readonly forwardValue: bigint;
+  /** The mark. */
+  readonly markValue: bigint;
+}
+
+/** The sums that charges are made of. */
+export interface ExactChargeSums {
+  readonly expiries: readonly ExactExpirySums[];
+  /** Delta in USD of everything, linear legs too, 1e-12 USD at 2^-119. */
+  readonly deltaValue: bigint;
+  /** Gamma in USD times one price step: `sum of q D F n(d1) step / s`, 1e-12 USD at 2^-114. */
+  readonly gammaValue: bigint;
+  /** Vega times vol and tenor factor: `sum of q D F n(d1) s factor`, 1e-12 USD at 2^-140. */
+  readonly vegaValue: bigint;
+}
+
+/** Charges for a scale of 2^-40, 1e-12 USD at 2^-36. */
+export interface ExactCharges {
+  /** Horizon, basis and interest, rounded once. */
+  readonly linear: bigint;
+  readonly gamma: bigint;
+  readonly vega: bigint;
+}
+
+/** `round(ln 2 * 2^27)`. */
+const LN2_27 = 93_032_640n;
+
+/** What a unit of {@link ExactChargeSums.gammaValue} costs, 2^-36: `rate 2 sigma^2 horizon / ln(step)`, rounded down. */
+export function gammaCost(underlying: UnderlyingState, parameters: RiskParameters): bigint {
+  const root = BigInt(horizonFactorOf(parameters.horizonSeconds));
+  const variance = underlying.realisedVolatility * underlying.realisedVolatility * root * root;
+  return (BigInt(parameters.gammaRate) * variance) / (LN2_27 * BigInt(parameters.priceStep));
+}
+
+/** One deviation of the price over the horizon, 2^-36. */
+export function horizonRate(underlying: UnderlyingState, parameters: RiskParameters): bigint {
+  return underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
+}
+
+/** What a unit of vega value costs, 2^-36: on the short side vols rise, on the long side they fall. */
+function vegaCost(short: boolean, parameters: RiskParameters): bigint {
+  const shock = short ? parameters.volShockUp : parameters.volShockDown;
+  return BigInt(parameters.vegaRate * shock) << 6n;
+}
+
+const size = (value: bigint): bigint => (value < 0n ? -value : value);
+
+/** Rounded down: what an insolvency proof shows at most. */
+export function chargesDown(
+  sums: ExactChargeSums,
+  underlying: UnderlyingState,
+  parameters: RiskParameters,
+): ExactCharges & { readonly horizon: bigint; readonly basis: bigint; readonly interest: bigint } {
+  let basis = 0n;
+  let interest = 0n;
+  for (const { risk, forwardValue, markValue } of sums.expiries) {
+    basis += risk.basisRate * size(forwardValue);
+    interest += risk.interestRate * size(markValue);
+  }
+  const horizon = horizonRate(underlying, parameters) * size(sums.deltaValue);
+  const { gammaValue, vegaValue } = sums;
+  return {
+    linear: (horizon + basis + interest) >> 119n,
+    horizon: horizon >> 119n,
+    basis: basis >> 119n,
+    interest: interest >> 119n,
+    gamma: gammaValue < 0n ? (-gammaValue >> 114n) * gammaCost(underlying, parameters) : 0n,
+    vega: (size(vegaValue) >> 140n) * vegaCost(vegaValue < 0n, parameters),
+  };
+}
+
+/** `floor(|value| / 2^places)` or one less, by one's complement of a negative floor, and one unit more: never below `|value|`. */
+function sizeUp(value: bigint, places: bigint): bigint {
+  const units = value >> places;
+  return (units < 0n ? -units - 1n : units) + 1n;
+}
+
+/** Rounded up: what a solvency proof covers at least. */
+export function chargesUp(
+  sums: ExactChargeSums,
+  underlying: UnderlyingState,
+  parameters: RiskParameters,
+): ExactCharges {
+  let linear = sizeUp(sums.deltaValue, 119n) * horizonRate(underlying, parameters);
+  for (const { risk, forwardValue, markValue } of sums.expiries) {
+    linear += sizeUp(forwardValue, 119n) * risk.basisRate + sizeUp(markValue, 119n) * risk.interestRate;
+  }
+  const { gammaValue, vegaValue } = sums;
+  return {
+    linear,
+    gamma: gammaValue < 0n ? sizeUp(gammaValue, 114n) * (gammaCost(underlying, parameters) + 1n) : 0n,
+    vega: sizeUp(vegaValue, 140n) * vegaCost(vegaValue < 0n, parameters),
+  };
+}

@@ -94,12 +94,14 @@ export const LOG2_SHOCK_TENOR = log2Fixed(BigInt(SHOCK_TENOR_SECONDS), 28);
 export function exactExpiryRisk(expiry: ExactExpiry, parameters: RiskParameters): ExactExpiryRisk {
   const floor = BigInt(parameters.tenorFloor);
   const tenor = expiry.tenor > floor ? expiry.tenor : floor;
-  const logRatio = LOG2_SHOCK_TENOR - log2Fixed(tenor, 28);
-  const power = BigInt(logRatio >= 0n ? parameters.tenorPowerShort : parameters.tenorPowerLong);
+  const power = BigInt(
+    tenor <= BigInt(SHOCK_TENOR_SECONDS) ? parameters.tenorPowerShort : parameters.tenorPowerLong,
+  );
+  const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 35n;
   const tenorUnits = (expiry.tenor - 1n) / BigInt(TENOR_UNIT_SECONDS);
   return {
     step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 8n,
-    tenorFactor: exp2Fixed((logRatio * power) >> 35n) >> 74n,
+    tenorFactor: exp2Fixed(exponent) >> 74n,
     basisRate: (BigInt(parameters.basisMinimum) << 20n) + BigInt(parameters.basisPerTenor) * tenorUnits,
     interestRate: BigInt(parameters.interestPerTenor) * tenorUnits,
   };

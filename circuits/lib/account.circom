@@ -2,6 +2,9 @@ pragma circom 2.2.0;
 
 include "arithmetic.circom";
 
+// round(ln 2 * 2^27)
+function LN2_27() { return 93032640; }
+
 // Fields of an underlying's word; docs/margin-model.md section 3.
 // @output spot 1e-6 USD 44 bits, timestamp seconds 40 bits, realisedVolatility 2^-16 20 bits, underlyingId 32 bits
 template UnderlyingWord() {
@@ -52,23 +55,27 @@ template NetShort(legs) {
     out <== total;
 }
 
-// Mark and cash delta in whole units of 1e-12 USD, from sums in 2^-119 of at most 212 bits.
-// @output markUp, markDown  mark rounded up and down, signed, 94 bits
-// @output deltaSize         absolute cash delta rounded towards 0, by one's complement of a negative floor
-template MarkAndDelta() {
+// Mark in whole units of 1e-12 USD, rounded up, from a sum in 2^-119 of at most 212 bits.
+// @output out   signed, 94 bits; one less is at most the mark
+template MarkUp() {
     signal input markValue;
-    signal input forwardValue;
-    signal output markUp;
-    signal output markDown;
-    signal output deltaSize;
-    // Mark rounded up: minus the floor of minus the value.
+    signal output out;
+    // Minus the floor of minus the value.
     signal negatedBits[213] <== SignedBits(212)(-markValue);
     signal negatedUnits <== Slice(213, 119, 213)(negatedBits);
-    markUp <== (1 << 93) - negatedUnits;
-    // The floor is one unit less unless the value is whole: -floor(-x) - 1 <= floor(x). One unit is 1e-12 USD.
-    markDown <== markUp - 1;
-    signal deltaBits[213] <== SignedBits(212)(forwardValue);
-    signal deltaUnits <== Slice(213, 119, 213)(deltaBits);
-    signal delta <== deltaUnits - (1 << 93);
-    deltaSize <== delta * (2 * deltaBits[212] - 1) - 1 + deltaBits[212];
+    out <== (1 << 93) - negatedUnits;
+}
+
+// Cost of a unit of gamma, rate 2 sigma^2 horizon / ln(price step), 2^-36, rounded down; docs/margin-model.md 7.6.
+// @input  horizonRate      one deviation over the horizon, 2^-36, below 2^38
+// @input  gammaRate        2^-12, at most 2^14
+// @input  priceStep        2^-20 of log2, at least 1
+template GammaCost() {
+    signal input horizonRate;
+    signal input gammaRate;
+    signal input priceStep;
+    signal output out;
+    signal variance <== horizonRate * horizonRate;
+    out <== FloorDivide(47)(gammaRate * variance, LN2_27() * priceStep);
+    _ <== Num2Bits(62)(out);
 }

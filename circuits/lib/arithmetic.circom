@@ -110,8 +110,7 @@ template IntegerSquareRoot(rootBits) {
     }
     root <-- guess;
     gap <== in - root * root;
-    _ <== Num2Bits(rootBits)(root);
-    // root^2 <= in <= root^2 + 2 root
+    // root^2 <= in <= root^2 + 2 root. Their sum bounds 2 root, and an odd one has a square that leaves no whole gap.
     _ <== Num2Bits(rootBits + 1)(gap);
     _ <== Num2Bits(rootBits + 1)(2 * root - gap);
 }
@@ -124,4 +123,18 @@ template FloorAt(bits) {
     component above = Num2Bits(bits + 1);
     above.in <== in - floor + (1 << bits);
     out <== floor + above.out[bits] * (in - floor);
+}
+
+// Size of a signed number in units of 2^places, rounded up or one more: never below |in| 2^-places. By one's complement, so that
+// the sign of 0 is unique. |in| < 2^bits.
+// @output out          bits + 1 - places bits
+// @output nonNegative  1 when in >= 0
+template SizeUp(bits, places) {
+    signal input in;
+    signal output out;
+    signal output nonNegative;
+    signal split[bits + 1] <== SignedBits(bits)(in);
+    signal units <== Slice(bits + 1, places, bits + 1)(split);
+    nonNegative <== split[bits];
+    out <== (units - (1 << (bits - places))) * (2 * nonNegative - 1) + nonNegative;
 }

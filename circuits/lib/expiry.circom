@@ -43,7 +43,9 @@ template ExpiryWord() {
 
 // What the model derives from an expiry whatever the scenario; docs/margin-model.md 7.2.
 // @input  timestamp        seconds, 40 bits
+// @output discountedForward  forward * discount, 1e-6 USD in 2^-21
 // @output tenor            seconds, 1 <= tenor <= 2^27
+// @output tenorUnits       whole 16 seconds of tenor - 1, 23 bits
 // @output spacing          h sqrt(T), 2^-25
 // @output inverseSpacing   ln 2 / spacing, 2^-18
 // @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-63
@@ -52,9 +54,10 @@ template ExpiryBase() {
     signal input timestamp;
     signal output expiryHour;
     signal output discount;
-    signal output forward;
+    signal output discountedForward;
     signal output vols[8];
     signal output tenor;
+    signal output tenorUnits;
     signal output spacing;
     signal output inverseSpacing;
     signal output forwardPosition;
@@ -63,23 +66,24 @@ template ExpiryBase() {
     fields.word <== word;
     expiryHour <== fields.expiryHour;
     discount <== fields.discount;
-    forward <== fields.forward;
+    discountedForward <== fields.forward * fields.discount;
     vols <== fields.vols;
 
     // Time to expiry, 1 <= tenor <= 2^27; an unused word counts as one hour.
     signal seconds <== expiryHour * 3600 - timestamp - 3600;
     tenor <== 3600 + (1 - fields.unused) * seconds;
-    _ <== Num2Bits(27)(tenor - 1);
+    signal tenorBits[27] <== Num2Bits(27)(tenor - 1);
+    tenorUnits <== Slice(27, 4, 27)(tenorBits);
     signal floored <== FloorAt(27)(tenor, 3600);
 
     spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
     inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
     _ <== Num2Bits(28)(inverseSpacing);
-    signal logForward <== Log2(44, 6)(forward);
+    signal logForward <== Log2(44, 6)(fields.forward);
     forwardPosition <== (logForward - LOG2_STRIKE_TO_PRICE()) * inverseSpacing;
 }
 
-// Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))), 2^-90 with 4 in its exponent; 7.3.
+// Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))), 2^-20 in 24 bits; 7.3.
 // @input  tenorFloor, tenorPowerShort, tenorPowerLong   of the parameters
 template TenorFactor() {
     signal input tenor;
@@ -98,94 +102,62 @@ template TenorFactor() {
     exponentBits.in <== exponent + (1 << 55);
     component factor = Exp2();
     for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[35 + i];
-    out <== factor.out;
+    component split = Num2Bits(98);
+    split.in <== factor.out;
+    out <== Slice(98, 74, 98)(split.out);
 }
 
-// Vol multiplier of an expiry under a shock, and what follows from it; 7.3.
-// @input  shock            relative vol shock at 30 days, signed, 2^-14
-// @input  factor           of TenorFactor
-// @output volMultiplier    2^-20, [1/2, 4)
-// @output inverseMultiplier 2^-13
-// @output stepPosition     2^-28
-template ExpiryShock() {
-    signal input shock;
-    signal input factor;
-    signal input priceStep;
+// What parameters make of an expiry, whatever the scenario; docs/margin-model.md 7.3.
+// @input  tenor, tenorUnits, inverseSpacing    of ExpiryBase
+// @output tenorFactor      of vol shocks, 2^-20, 24 bits
+// @output step             one price step in pillar spacings, 2^-30
+// @output basisRate        move of the forward against spot, 2^-36, below 2^36
+// @output interestRate     move of the discount factor, 2^-36, below 2^36
+template ExpiryRisk() {
+    signal input tenor;
+    signal input tenorUnits;
     signal input inverseSpacing;
-    signal output volMultiplier;
-    signal output inverseMultiplier;
-    signal output stepPosition;
-
-    // 1 + shock * factor, floored at 1/2. factor has 2^-94 with the 4 in its exponent, shock 2^-14.
-    signal shocked <== shock * factor;
-    component multiplier = Num2Bits(94 + 17);
-    multiplier.in <== shocked + (((1 << 14) - (1 << 13) + (1 << 16)) * (1 << 94));
-    var aboveFloor = 0;
-    for (var i = 0; i < 23; i++) aboveFloor += multiplier.out[88 + i] * (1 << i);
-    volMultiplier <== (1 << 19) + multiplier.out[110] * (aboveFloor - (1 << 22));
-    // The reciprocal is of the multiplier in 2^-14: d1, which it goes into, is not sensitive.
-    var coarseAboveFloor = 0;
-    for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier.out[94 + i] * (1 << i);
-    signal coarse <== (1 << 13) + multiplier.out[110] * (coarseAboveFloor - (1 << 16));
-    inverseMultiplier <== FloorDivide(16)(1 << 27, coarse);
-    _ <== Num2Bits(15)(inverseMultiplier);
-
-    signal step <== priceStep * inverseSpacing;
-    component position = Num2Bits(64);
-    position.in <== step * inverseMultiplier;
-    stepPosition <== Slice(64, 23, 64)(position.out);
-}
-
-// One price step where vols are unmoved: the multiplier is 1, its reciprocal 2^13.
-// @output stepPosition     2^-28
-template UnshockedStep() {
-    signal input priceStep;
-    signal input inverseSpacing;
-    signal output stepPosition;
-    component position = Num2Bits(48);
-    position.in <== priceStep * inverseSpacing;
-    stepPosition <== Slice(48, 10, 48)(position.out);
-}
-
-// What the model derives from an expiry for the mark and one scenario.
-// @input  shock            relative vol shock at 30 days, signed, 2^-14
-// Other signals as in ExpiryBase, TenorFactor and ExpiryShock.
-template ExpiryState() {
-    signal input word;
-    signal input timestamp;
-    signal input shock;
     signal input tenorFloor;
     signal input tenorPowerShort;
     signal input tenorPowerLong;
     signal input priceStep;
-    signal output expiryHour;
-    signal output discount;
-    signal output forward;
-    signal output vols[8];
-    signal output spacing;
-    signal output inverseSpacing;
-    signal output forwardPosition;
+    signal input basisMinimum;
+    signal input basisPerTenor;
+    signal input interestPerTenor;
+    signal output tenorFactor;
+    signal output step;
+    signal output basisRate;
+    signal output interestRate;
+    tenorFactor <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
+    component position = Num2Bits(48);
+    position.in <== priceStep * inverseSpacing;
+    step <== Slice(48, 8, 48)(position.out);
+    basisRate <== basisPerTenor * tenorUnits + basisMinimum * (1 << 20);
+    interestRate <== interestPerTenor * tenorUnits;
+}
+
+// Vol multiplier of an expiry under a shock, and its reciprocal; 7.3.
+// @input  shock            relative vol shock at 30 days, signed, 2^-14
+// @input  tenorFactor      2^-20
+// @output volMultiplier    2^-20, [1/2, 4)
+// @output inverseMultiplier 2^-13
+template ExpiryShock() {
+    signal input shock;
+    signal input tenorFactor;
     signal output volMultiplier;
     signal output inverseMultiplier;
-    signal output stepPosition;
 
-    component base = ExpiryBase();
-    base.word <== word;
-    base.timestamp <== timestamp;
-    expiryHour <== base.expiryHour;
-    discount <== base.discount;
-    forward <== base.forward;
-    vols <== base.vols;
-    spacing <== base.spacing;
-    inverseSpacing <== base.inverseSpacing;
-    forwardPosition <== base.forwardPosition;
-
-    component shocked = ExpiryShock();
-    shocked.shock <== shock;
-    shocked.factor <== TenorFactor()(base.tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
-    shocked.priceStep <== priceStep;
-    shocked.inverseSpacing <== base.inverseSpacing;
-    volMultiplier <== shocked.volMultiplier;
-    inverseMultiplier <== shocked.inverseMultiplier;
-    stepPosition <== shocked.stepPosition;
+    // 1 + shock * factor, floored at 1/2, in 2^-34; 4 is added, so that bit 36 says whether the floor holds.
+    signal shocked <== shock * tenorFactor;
+    component multiplier = Num2Bits(37);
+    multiplier.in <== shocked + (((1 << 19) + (1 << 22)) * (1 << 14));
+    var aboveFloor = 0;
+    for (var i = 0; i < 23; i++) aboveFloor += multiplier.out[14 + i] * (1 << i);
+    volMultiplier <== (1 << 19) + multiplier.out[36] * (aboveFloor - (1 << 22));
+    // The reciprocal is of the multiplier in 2^-14: d1, which it goes into, is not sensitive.
+    var coarseAboveFloor = 0;
+    for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier.out[20 + i] * (1 << i);
+    signal coarse <== (1 << 13) + multiplier.out[36] * (coarseAboveFloor - (1 << 16));
+    inverseMultiplier <== FloorDivide(16)(1 << 27, coarse);
+    _ <== Num2Bits(15)(inverseMultiplier);
 }

@@ -26,6 +26,12 @@ template Insolvency(legs, expiries) {
     signal input header;
     signal input scenarioWords[4];
     signal input scenarioIndex[5];
+    // Signs that the prover claims; a wrong one lowers the requirement. 1 where the sum is not negative.
+    signal input forwardSigns[expiries];
+    signal input valueSigns[expiries];
+    signal input deltaSign;
+    signal input shortGamma;                 // 1: gamma is charged
+    signal input shortVega;                  // 1: vega is charged for vols that rise, 0: for vols that fall
 
     // 1. Context: bound by a constraint of its own.
     signal contextSquare <== context * context;
@@ -45,19 +51,36 @@ template Insolvency(legs, expiries) {
     signal unmoved <== IsZero()(scenario.priceMove);
     signal priceFactor <== movedFactor + unmoved * ((1 << 26) - movedFactor);
 
-    // 3. Oracle words.
+    // 3. Oracle words, and what an expiry's delta and value cost, with the signs that are claimed.
     component underlying = UnderlyingWord();
     underlying.word <== underlyingWord;
     component states[expiries];
+    component risks[expiries];
+    component shocks[expiries];
+    signal basisRates[expiries];
+    signal interestRates[expiries];
     for (var e = 0; e < expiries; e++) {
-        states[e] = ExpiryState();
+        states[e] = ExpiryBase();
         states[e].word <== expiryWords[e];
         states[e].timestamp <== underlying.timestamp;
-        states[e].shock <== shock;
-        states[e].tenorFloor <== fields.tenorFloor;
-        states[e].tenorPowerShort <== fields.tenorPowerShort;
-        states[e].tenorPowerLong <== fields.tenorPowerLong;
-        states[e].priceStep <== fields.priceStep;
+        risks[e] = ExpiryRisk();
+        risks[e].tenor <== states[e].tenor;
+        risks[e].tenorUnits <== states[e].tenorUnits;
+        risks[e].inverseSpacing <== states[e].inverseSpacing;
+        risks[e].tenorFloor <== fields.tenorFloor;
+        risks[e].tenorPowerShort <== fields.tenorPowerShort;
+        risks[e].tenorPowerLong <== fields.tenorPowerLong;
+        risks[e].priceStep <== fields.priceStep;
+        risks[e].basisMinimum <== fields.basisMinimum;
+        risks[e].basisPerTenor <== fields.basisPerTenor;
+        risks[e].interestPerTenor <== fields.interestPerTenor;
+        shocks[e] = ExpiryShock();
+        shocks[e].shock <== shock;
+        shocks[e].tenorFactor <== risks[e].tenorFactor;
+        forwardSigns[e] * (forwardSigns[e] - 1) === 0;
+        valueSigns[e] * (valueSigns[e] - 1) === 0;
+        basisRates[e] <== (2 * forwardSigns[e] - 1) * risks[e].basisRate;
+        interestRates[e] <== (2 * valueSigns[e] - 1) * risks[e].interestRate;
     }
 
     // 4. Positions.
@@ -69,6 +92,9 @@ template Insolvency(legs, expiries) {
     var scenarioForward = 0;
     var scenarioStrike = 0;
     var linearQuantity = 0;
+    var gammaValue = 0;
+    var vegaValue = 0;
+    var expiryCharge = 0;
     for (var i = 0; i < legs; i++) {
         leg[i] = Leg(expiries);
         leg[i].packed <== packed[i];
@@ -78,15 +104,18 @@ template Insolvency(legs, expiries) {
         leg[i].select <== select[i];
         for (var e = 0; e < expiries; e++) {
             leg[i].expiryHours[e] <== states[e].expiryHour;
-            leg[i].forwards[e] <== states[e].forward;
+            leg[i].discountedForwards[e] <== states[e].discountedForward;
             leg[i].discounts[e] <== states[e].discount;
             leg[i].vols[e] <== states[e].vols;
             leg[i].spacings[e] <== states[e].spacing;
             leg[i].inverseSpacings[e] <== states[e].inverseSpacing;
             leg[i].forwardPositions[e] <== states[e].forwardPosition;
-            leg[i].volMultipliers[e] <== states[e].volMultiplier;
-            leg[i].inverseMultipliers[e] <== states[e].inverseMultiplier;
-            leg[i].stepPositions[e] <== states[e].stepPosition;
+            leg[i].steps[e] <== risks[e].step;
+            leg[i].tenorFactors[e] <== risks[e].tenorFactor;
+            leg[i].volMultipliers[e] <== shocks[e].volMultiplier;
+            leg[i].inverseMultipliers[e] <== shocks[e].inverseMultiplier;
+            leg[i].basisRates[e] <== basisRates[e];
+            leg[i].interestRates[e] <== interestRates[e];
         }
         leg[i].priceMove <== scenario.priceMove;
         leg[i].halfPriceMove <== scenario.halfPriceMove;
@@ -95,6 +124,9 @@ template Insolvency(legs, expiries) {
         scenarioForward += leg[i].scenarioForward;
         scenarioStrike += leg[i].scenarioStrike;
         linearQuantity += leg[i].linearQuantity;
+        gammaValue += leg[i].gammaValue;
+        vegaValue += leg[i].vegaValue;
+        expiryCharge += leg[i].linearCharge;
     }
 
     // 5. Net short contracts by strike; proves the range of every quantity.
@@ -109,30 +141,48 @@ template Insolvency(legs, expiries) {
     signal linearValue <== linearQuantity * underlying.spot * (1 << 119);
     signal forwardValue <== markForward + linearValue;
     signal markValue <== forwardValue - markStrike;
-    component totals = MarkAndDelta();
-    totals.markValue <== markValue;
-    totals.forwardValue <== forwardValue;
+    signal markUp <== MarkUp()(markValue);
     // Loss of the scenario, 2^-145.
     signal shockedForward <== priceFactor * (scenarioForward + linearValue);
     signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike) * (1 << 26) - shockedForward);
     signal lossUnits <== Slice(240, 145, 240)(lossBits);
     signal loss <== lossBits[239] * (lossUnits - (1 << 94));
 
-    // 7. Requirement, 1e-12 USD in 2^-36.
+    // 7. Requirement, 1e-12 USD in 2^-36. Charges with claimed signs may be negative; only their sum must not be.
     signal damped <== loss * scenario.damping;
     signal scan <== damped * fields.maintenanceFactor * (1 << 8);
     signal shortValue <== net.out * underlying.spot;
     signal short <== shortValue * fields.shortOptionRate * (1 << 20);
+    // Horizon, basis and interest, 2^-155.
     signal horizonRate <== underlying.realisedVolatility * fields.horizonFactor;
-    signal horizon <== totals.deltaSize * horizonRate;
+    deltaSign * (deltaSign - 1) === 0;
+    signal signedHorizonRate <== (2 * deltaSign - 1) * horizonRate;
+    signal horizon <== forwardValue * signedHorizonRate;
+    signal linearBits[252] <== SignedBits(251)(horizon + expiryCharge);
+    signal linear <== Slice(252, 119, 252)(linearBits);
+    // Gamma, 2^-114, and vega, 2^-140.
+    shortGamma * (shortGamma - 1) === 0;
+    signal gammaBits[221] <== SignedBits(220)(-gammaValue);
+    signal gammaUnits <== Slice(221, 114, 221)(gammaBits);
+    signal gammaCost <== GammaCost()(horizonRate, fields.gammaRate, fields.priceStep);
+    signal chargedGamma <== shortGamma * (gammaUnits - (1 << 106));
+    signal gamma <== chargedGamma * gammaCost;
+    shortVega * (shortVega - 1) === 0;
+    signal vegaSized <== (1 - 2 * shortVega) * vegaValue;
+    signal vegaBits[247] <== SignedBits(246)(vegaSized);
+    signal vegaUnits <== Slice(247, 140, 247)(vegaBits);
+    signal vegaShock <== fields.volShockDown + shortVega * (fields.volShockUp - fields.volShockDown);
+    signal vegaCost <== vegaShock * fields.vegaRate * (1 << 6);
+    signal vega <== (vegaUnits - (1 << 106)) * vegaCost;
+    signal required <== scan + short + linear - (1 << 132) + gamma + vega;
 
     // 8. Scale, and 1e-6 USD: divisor 10^6 2^k as a division by 10^6 above k dropped bits.
-    signal scaledRequirement <== scale * (scan + short + horizon);
+    signal scaledRequirement <== scale * required;
     component requirementShift = ShiftRight(76);
     requirementShift.in <== scaledRequirement;
     requirement <== FloorDivide(20)(requirementShift.out, 1000000);
     _ <== Num2Bits(140)(requirement);
-    signal scaledMark <== scale * totals.markUp;
+    signal scaledMark <== scale * markUp;
     component markShift = ShiftRightSigned(40, 170);
     markShift.in <== -scaledMark;
     signal negatedMark <== FloorDivide(20)(markShift.out, 1000000);

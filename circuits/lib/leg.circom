@@ -112,23 +112,17 @@ template Cell() {
     strikeWeight <== NormalCdf(20)(256 * coarse + 127 - deviation);
 }
 
-// Deviation and Cell of one revaluation.
-// @input  product     total deviation in 2^-(20 + places)
-template Probabilities(places) {
+// The same with the density at d1, 2^-79.
+template CellWithDensity() {
     signal input moneyness;
-    signal input product;
+    signal input half;
+    signal input deviation;
     signal output forwardWeight;
     signal output strikeWeight;
-    signal output finer;
-    component deviation = Deviation(places);
-    deviation.product <== product;
-    finer <== deviation.finer;
-    component cell = Cell();
-    cell.moneyness <== moneyness;
-    cell.half <== deviation.half;
-    cell.deviation <== deviation.deviation;
-    forwardWeight <== cell.forwardWeight;
-    strikeWeight <== cell.strikeWeight;
+    signal output density;
+    signal coarse <== moneyness + half;
+    (forwardWeight, density) <== NormalCdfAndDensity()(coarse);
+    strikeWeight <== NormalCdf(20)(256 * coarse + 127 - deviation);
 }
 
 // A leg, unpacked from its committed element and placed on its expiry's surface; docs/margin-model.md 7.4.
@@ -139,10 +133,13 @@ template Probabilities(places) {
 // @input  select[7]        one-hot choice of expiry 0..6; none means expiry 7
 // @input  columns          further numbers of each expiry, picked along
 // @output picked           those of the leg's expiry
-// @output volatility       2^-20; coarse in 2^-16
 // @output moneyness        of d1 at the mark, 2^-12
-// @output product          total deviation at the mark, 2^-45
+// @output deviation        total deviation at the mark, 2^-20; half of it in 2^-12; finer in 2^-24
+// @output stepSlope        one price step over the total deviation, 2^-14, 26 bits
 // @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
+// @output markForward      forwardAmount * probability, 1e-12 USD in 2^-119, and likewise markStrike
+// @output gammaValue       forwardAmount * density * stepSlope, 1e-12 USD in 2^-114
+// @output vegaValue        forwardAmount * density * deviation * tenorFactor, 1e-12 USD in 2^-140
 template OpenLeg(expiries, columns) {
     signal input packed;
     signal input strike;
@@ -150,23 +147,31 @@ template OpenLeg(expiries, columns) {
     signal input kindBits[2];
     signal input select[expiries - 1];
     signal input expiryHours[expiries];
-    signal input forwards[expiries];
+    signal input discountedForwards[expiries];
     signal input discounts[expiries];
     signal input vols[expiries][8];
     signal input spacings[expiries];
     signal input inverseSpacings[expiries];
     signal input forwardPositions[expiries];
+    signal input steps[expiries];
+    signal input tenorFactors[expiries];
     signal input columnsIn[expiries][columns];
     signal output picked[columns];
     signal output isOption;
     signal output isPut;
     signal output linearQuantity;
     signal output strikeKey;
-    signal output coarseVolatility;
     signal output moneyness;
-    signal output product;
+    signal output deviation;
+    signal output half;
+    signal output finer;
+    signal output stepSlope;
     signal output forwardAmount;
     signal output strikeAmount;
+    signal output markForward;
+    signal output markStrike;
+    signal output gammaValue;
+    signal output vegaValue;
 
     // 1. Kind.
     for (var i = 0; i < 2; i++) kindBits[i] * (kindBits[i] - 1) === 0;
@@ -182,19 +187,21 @@ template OpenLeg(expiries, columns) {
     }
     chosen * (chosen - 1) === 0;
     (1 - isOption) * chosen === 0;
-    component pick = Pick(expiries, 14 + columns);
+    component pick = Pick(expiries, 16 + columns);
     pick.select <== select;
     for (var e = 0; e < expiries; e++) {
         pick.in[e][0] <== expiryHours[e];
-        pick.in[e][1] <== forwards[e];
+        pick.in[e][1] <== discountedForwards[e];
         pick.in[e][2] <== discounts[e];
         pick.in[e][3] <== spacings[e];
         pick.in[e][4] <== inverseSpacings[e];
         pick.in[e][5] <== forwardPositions[e];
         for (var j = 0; j < 8; j++) pick.in[e][6 + j] <== vols[e][j];
-        for (var j = 0; j < columns; j++) pick.in[e][14 + j] <== columnsIn[e][j];
+        pick.in[e][14] <== steps[e];
+        pick.in[e][15] <== tenorFactors[e];
+        for (var j = 0; j < columns; j++) pick.in[e][16 + j] <== columnsIn[e][j];
     }
-    for (var j = 0; j < columns; j++) picked[j] <== pick.out[14 + j];
+    for (var j = 0; j < columns; j++) picked[j] <== pick.out[16 + j];
 
     // 3. Packing.
     signal expiryHour <== isOption * pick.out[0];
@@ -213,7 +220,6 @@ template OpenLeg(expiries, columns) {
     component volatility = InterpolateVolatility();
     volatility.bits <== upperBits;
     for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[6 + j];
-    coarseVolatility <== volatility.coarse;
 
     // 6. Moneyness part of d1 at the mark: the position in 2^-16 clamped to [-516, 508), over the volatility.
     var centred = 0;
@@ -228,15 +234,32 @@ template OpenLeg(expiries, columns) {
     moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
     // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
     _ <== SignedBits(26)(moneyness);
-    product <== volatility.out * pick.out[3];
+    component total = Deviation(25);
+    total.product <== volatility.out * pick.out[3];
+    deviation <== total.deviation;
+    half <== total.half;
+    finer <== total.finer;
+    stepSlope <== FloorDivide(20)(pick.out[14], volatility.coarse);
+    _ <== Num2Bits(26)(stepSlope);
 
     // 7. Amounts.
     signal optionQuantity <== quantity * isOption;
     linearQuantity <== quantity * isLinear;
-    signal forwardDiscounted <== pick.out[1] * pick.out[2];
     signal strikeDiscounted <== strike * pick.out[2];
-    forwardAmount <== optionQuantity * forwardDiscounted;
+    forwardAmount <== optionQuantity * pick.out[1];
     strikeAmount <== optionQuantity * strikeDiscounted * 100;
+
+    // 8. Mark, gamma and vega.
+    component mark = CellWithDensity();
+    mark.moneyness <== moneyness;
+    mark.half <== half;
+    mark.deviation <== deviation;
+    markForward <== forwardAmount * (mark.forwardWeight - isPut * (1 << 98));
+    markStrike <== strikeAmount * (mark.strikeWeight - isPut * (1 << 98));
+    signal density <== forwardAmount * mark.density;
+    gammaValue <== density * stepSlope;
+    signal weightedDeviation <== deviation * pick.out[15];
+    vegaValue <== density * weightedDeviation;
 }
 
 // Moneyness part of d1 after a vol shock, and its change with one price step, both 2^-12; docs/margin-model.md 7.5.
@@ -253,19 +276,24 @@ template ShockedIntercept() {
     out <== shift.out;
 }
 
-// @input  stepPosition     2^-28
-// @input  coarseVolatility 2^-16
-template PriceSlope() {
-    signal input stepPosition;
-    signal input coarseVolatility;
+// Change of d1 with one price step after a vol shock, 2^-12.
+// @input  stepSlope         2^-14, ranged by the caller
+// @input  inverseMultiplier 2^-13
+template ShockedSlope() {
+    signal input stepSlope;
+    signal input inverseMultiplier;
     signal output out;
-    out <== FloorDivide(20)(stepPosition, coarseVolatility);
-    _ <== Num2Bits(25)(out);
+    component shift = ShiftRight(15);
+    shift.in <== stepSlope * inverseMultiplier;
+    _ <== Num2Bits(25)(shift.out);
+    out <== shift.out;
 }
 
-// A leg priced at the mark and under one scenario; docs/margin-model.md 7.4 to 7.6.
+// A leg priced at the mark and under one scenario, with its charges; docs/margin-model.md 7.4 to 7.6.
 // @input  priceMove        signed, and its floored half
-// @output markForward ...  quantity * forward * discount * probability, 1e-12 USD in 2^-119, and likewise for the strike part
+// @input  basisRates, interestRates   of each expiry, 2^-36, signed: with the sign that the prover claims for the expiry's sum
+// @output markForward, scenarioForward ...  quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
+// @output linearCharge     basis and interest, 1e-12 USD in 2^-155
 template Leg(expiries) {
     signal input packed;
     signal input strike;
@@ -273,15 +301,18 @@ template Leg(expiries) {
     signal input kindBits[2];
     signal input select[expiries - 1];
     signal input expiryHours[expiries];
-    signal input forwards[expiries];
+    signal input discountedForwards[expiries];
     signal input discounts[expiries];
     signal input vols[expiries][8];
     signal input spacings[expiries];
     signal input inverseSpacings[expiries];
     signal input forwardPositions[expiries];
+    signal input steps[expiries];
+    signal input tenorFactors[expiries];
     signal input volMultipliers[expiries];
     signal input inverseMultipliers[expiries];
-    signal input stepPositions[expiries];
+    signal input basisRates[expiries];
+    signal input interestRates[expiries];
     signal input priceMove;
     signal input halfPriceMove;
     signal output isOption;
@@ -289,44 +320,54 @@ template Leg(expiries) {
     signal output strikeKey;
     signal output markForward;
     signal output markStrike;
+    signal output gammaValue;
+    signal output vegaValue;
+    signal output linearCharge;
     signal output scenarioForward;
     signal output scenarioStrike;
 
-    component open = OpenLeg(expiries, 3);
+    component open = OpenLeg(expiries, 4);
     open.packed <== packed;
     open.strike <== strike;
     open.quantity <== quantity;
     open.kindBits <== kindBits;
     open.select <== select;
     open.expiryHours <== expiryHours;
-    open.forwards <== forwards;
+    open.discountedForwards <== discountedForwards;
     open.discounts <== discounts;
     open.vols <== vols;
     open.spacings <== spacings;
     open.inverseSpacings <== inverseSpacings;
     open.forwardPositions <== forwardPositions;
+    open.steps <== steps;
+    open.tenorFactors <== tenorFactors;
     for (var e = 0; e < expiries; e++) {
         open.columnsIn[e][0] <== volMultipliers[e];
         open.columnsIn[e][1] <== inverseMultipliers[e];
-        open.columnsIn[e][2] <== stepPositions[e];
+        open.columnsIn[e][2] <== basisRates[e];
+        open.columnsIn[e][3] <== interestRates[e];
     }
     isOption <== open.isOption;
     linearQuantity <== open.linearQuantity;
     strikeKey <== open.strikeKey;
+    markForward <== open.markForward;
+    markStrike <== open.markStrike;
+    gammaValue <== open.gammaValue;
+    vegaValue <== open.vegaValue;
 
-    component mark = Probabilities(25);
-    mark.moneyness <== open.moneyness;
-    mark.product <== open.product;
+    signal basis <== open.markForward * open.picked[2];
+    signal interest <== (open.markForward - open.markStrike) * open.picked[3];
+    linearCharge <== basis + interest;
 
     signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
-    signal slope <== PriceSlope()(open.picked[2], open.coarseVolatility);
+    signal slope <== ShockedSlope()(open.stepSlope, open.picked[1]);
     signal drift <== slope * priceMove;
-    component scenario = Probabilities(24);
+    component deviation = Deviation(24);
+    deviation.product <== open.finer * open.picked[0];
+    component scenario = Cell();
     scenario.moneyness <== intercept + drift + halfPriceMove;
-    scenario.product <== mark.finer * open.picked[0];
-
-    markForward <== open.forwardAmount * (mark.forwardWeight - open.isPut * (1 << 98));
-    markStrike <== open.strikeAmount * (mark.strikeWeight - open.isPut * (1 << 98));
+    scenario.half <== deviation.half;
+    scenario.deviation <== deviation.deviation;
     scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));
     scenarioStrike <== open.strikeAmount * (scenario.strikeWeight - open.isPut * (1 << 98));
 }

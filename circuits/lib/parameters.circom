@@ -23,16 +23,26 @@ template ParametersHeader() {
     signal output maintenanceFactor;
     signal output shortOptionRate;
     signal output horizonFactor;
-    signal h[148] <== Num2Bits(148)(header);
-    priceStep <== Slice(148, 0, 20)(h);
-    volShockUp <== Slice(148, 20, 36)(h);
-    volShockDown <== Slice(148, 36, 52)(h);
-    tenorPowerShort <== Slice(148, 52, 60)(h);
-    tenorPowerLong <== Slice(148, 60, 68)(h);
-    tenorFloor <== Slice(148, 68, 92)(h);
-    maintenanceFactor <== Slice(148, 92, 108)(h);
-    shortOptionRate <== Slice(148, 108, 124)(h);
-    horizonFactor <== Slice(148, 124, 148)(h);
+    signal output basisMinimum;
+    signal output basisPerTenor;
+    signal output interestPerTenor;
+    signal output gammaRate;
+    signal output vegaRate;
+    signal h[223] <== Num2Bits(223)(header);
+    priceStep <== Slice(223, 0, 20)(h);
+    volShockUp <== Slice(223, 20, 36)(h);
+    volShockDown <== Slice(223, 36, 52)(h);
+    tenorPowerShort <== Slice(223, 52, 60)(h);
+    tenorPowerLong <== Slice(223, 60, 68)(h);
+    tenorFloor <== Slice(223, 68, 92)(h);
+    maintenanceFactor <== Slice(223, 92, 108)(h);
+    shortOptionRate <== Slice(223, 108, 124)(h);
+    horizonFactor <== Slice(223, 124, 148)(h);
+    basisMinimum <== Slice(223, 148, 164)(h);
+    basisPerTenor <== Slice(223, 164, 177)(h);
+    interestPerTenor <== Slice(223, 177, 190)(h);
+    gammaRate <== Slice(223, 190, 206)(h);
+    vegaRate <== Slice(223, 206, 223)(h);
 }
 
 // The chosen scenario: one of 32 places. Place index is given as bits, so a place outside the set does not exist.

@@ -55,7 +55,9 @@ template LayoutDampings() {
 
 // A leg in all scenarios of the layout.
 // @output markForward, markStrike   quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
-// @output forwards[s], strikes[s]   the same in scenario s >= 1 (place 0 is the mark)
+// @output gammaValue, vegaValue     1e-12 USD in 2^-114 and 2^-140
+// @output expiryForwards[e], expiryValues[e]   markForward and markForward - markStrike at the leg's expiry, else 0
+// @output scenarioForwards[s], scenarioStrikes[s]   as the mark's, in scenario s >= 1 (place 0 is the mark)
 template LegInAllScenarios(expiries) {
     signal input packed;
     signal input strike;
@@ -63,73 +65,101 @@ template LegInAllScenarios(expiries) {
     signal input kindBits[2];
     signal input select[expiries - 1];
     signal input expiryHours[expiries];
-    signal input forwards[expiries];
+    signal input discountedForwards[expiries];
     signal input discounts[expiries];
     signal input vols[expiries][8];
     signal input spacings[expiries];
     signal input inverseSpacings[expiries];
     signal input forwardPositions[expiries];
+    signal input steps[expiries];
+    signal input tenorFactors[expiries];
     signal input volMultipliers[expiries][2];
     signal input inverseMultipliers[expiries][2];
-    signal input stepPositions[expiries][3];
     signal output isOption;
     signal output linearQuantity;
     signal output strikeKey;
     signal output markForward;
     signal output markStrike;
+    signal output gammaValue;
+    signal output vegaValue;
+    signal output expiryForwards[expiries];
+    signal output expiryValues[expiries];
     signal output scenarioForwards[SCENARIO_COUNT()];
     signal output scenarioStrikes[SCENARIO_COUNT()];
 
-    component open = OpenLeg(expiries, 7);
+    component open = OpenLeg(expiries, 4);
     open.packed <== packed;
     open.strike <== strike;
     open.quantity <== quantity;
     open.kindBits <== kindBits;
     open.select <== select;
     open.expiryHours <== expiryHours;
-    open.forwards <== forwards;
+    open.discountedForwards <== discountedForwards;
     open.discounts <== discounts;
     open.vols <== vols;
     open.spacings <== spacings;
     open.inverseSpacings <== inverseSpacings;
     open.forwardPositions <== forwardPositions;
+    open.steps <== steps;
+    open.tenorFactors <== tenorFactors;
     for (var e = 0; e < expiries; e++) {
         for (var v = 0; v < 2; v++) {
             open.columnsIn[e][v] <== volMultipliers[e][v];
             open.columnsIn[e][2 + v] <== inverseMultipliers[e][v];
         }
-        for (var v = 0; v < 3; v++) open.columnsIn[e][4 + v] <== stepPositions[e][v];
     }
     isOption <== open.isOption;
     linearQuantity <== open.linearQuantity;
     strikeKey <== open.strikeKey;
 
-    // By shock: 0 down, 1 none (which is the mark's), 2 up.
-    component markDeviation = Deviation(25);
-    markDeviation.product <== open.product;
+    markForward <== open.markForward;
+    markStrike <== open.markStrike;
+    gammaValue <== open.gammaValue;
+    vegaValue <== open.vegaValue;
+
+    // Sums of expiries: what is of none of the first is of the last, and 0 for no option.
+    var otherForward = 0;
+    var otherValue = 0;
+    for (var e = 0; e < expiries - 1; e++) {
+        expiryForwards[e] <== select[e] * open.markForward;
+        expiryValues[e] <== select[e] * (open.markForward - open.markStrike);
+        otherForward += expiryForwards[e];
+        otherValue += expiryValues[e];
+    }
+    expiryForwards[expiries - 1] <== open.markForward - otherForward;
+    expiryValues[expiries - 1] <== open.markForward - open.markStrike - otherValue;
+
+    // By shock: 0 down, 1 none, 2 up.
     component shocked[2];
     signal intercepts[3];
     signal slopes[3];
     signal halves[3];
     signal deviations[3];
+    component unmoved = ShiftRight(2);
     for (var v = 0; v < 3; v++) {
-        slopes[v] <== PriceSlope()(open.picked[4 + v], open.coarseVolatility);
         if (v == 1) {
+            // Unmoved vols: the multiplier is 1, its reciprocal 2^13.
             intercepts[v] <== open.moneyness;
-            halves[v] <== markDeviation.half;
-            deviations[v] <== markDeviation.deviation;
+            unmoved.in <== open.stepSlope;
+            slopes[v] <== unmoved.out;
+            halves[v] <== open.half;
+            deviations[v] <== open.deviation;
         } else {
             var side = v \ 2;
             intercepts[v] <== ShockedIntercept()(open.moneyness, open.picked[2 + side]);
+            slopes[v] <== ShockedSlope()(open.stepSlope, open.picked[2 + side]);
             shocked[side] = Deviation(24);
-            shocked[side].product <== markDeviation.finer * open.picked[side];
+            shocked[side].product <== open.finer * open.picked[side];
             halves[v] <== shocked[side].half;
             deviations[v] <== shocked[side].deviation;
         }
     }
+    _ <== Num2Bits(24)(slopes[1]);
 
     component cells[SCENARIO_COUNT()];
-    for (var s = 0; s < SCENARIO_COUNT(); s++) {
+    scenarioForwards[0] <== open.markForward;
+    scenarioStrikes[0] <== open.markStrike;
+    for (var s = 1; s < SCENARIO_COUNT(); s++) {
         var v = LAYOUT_SHOCK(s);
         var move = LAYOUT_MOVE(s);
         // floor(move / 2); circom's integer division is that of the field, so the negative case is spelled out.
@@ -142,8 +172,6 @@ template LegInAllScenarios(expiries) {
         scenarioForwards[s] <== open.forwardAmount * (cells[s].forwardWeight - open.isPut * (1 << 98));
         scenarioStrikes[s] <== open.strikeAmount * (cells[s].strikeWeight - open.isPut * (1 << 98));
     }
-    markForward <== scenarioForwards[0];
-    markStrike <== scenarioStrikes[0];
 }
 
 // Proves that the committed account, with its cash, has at least `level` times the maintenance requirement over all
@@ -181,21 +209,27 @@ template Solvency(legs, expiries) {
     component layout = LayoutDampings();
     layout.words <== scenarioWords;
 
-    // 3. Oracle words.
+    // 3. Oracle words, and what an expiry's delta and value cost.
     component underlying = UnderlyingWord();
     underlying.word <== underlyingWord;
     component states[expiries];
-    component unshocked[expiries];
+    component risks[expiries];
     component shocks[expiries][2];
-    signal factors[expiries];
     for (var e = 0; e < expiries; e++) {
         states[e] = ExpiryBase();
         states[e].word <== expiryWords[e];
         states[e].timestamp <== underlying.timestamp;
-        factors[e] <== TenorFactor()(states[e].tenor, fields.tenorFloor, fields.tenorPowerShort, fields.tenorPowerLong);
-        unshocked[e] = UnshockedStep();
-        unshocked[e].priceStep <== fields.priceStep;
-        unshocked[e].inverseSpacing <== states[e].inverseSpacing;
+        risks[e] = ExpiryRisk();
+        risks[e].tenor <== states[e].tenor;
+        risks[e].tenorUnits <== states[e].tenorUnits;
+        risks[e].inverseSpacing <== states[e].inverseSpacing;
+        risks[e].tenorFloor <== fields.tenorFloor;
+        risks[e].tenorPowerShort <== fields.tenorPowerShort;
+        risks[e].tenorPowerLong <== fields.tenorPowerLong;
+        risks[e].priceStep <== fields.priceStep;
+        risks[e].basisMinimum <== fields.basisMinimum;
+        risks[e].basisPerTenor <== fields.basisPerTenor;
+        risks[e].interestPerTenor <== fields.interestPerTenor;
         for (var v = 0; v < 2; v++) {
             shocks[e][v] = ExpiryShock();
             if (v == 0) {
@@ -203,9 +237,7 @@ template Solvency(legs, expiries) {
             } else {
                 shocks[e][v].shock <== fields.volShockUp;
             }
-            shocks[e][v].factor <== factors[e];
-            shocks[e][v].priceStep <== fields.priceStep;
-            shocks[e][v].inverseSpacing <== states[e].inverseSpacing;
+            shocks[e][v].tenorFactor <== risks[e].tenorFactor;
         }
     }
 
@@ -223,6 +255,14 @@ template Solvency(legs, expiries) {
         scenarioStrike[s] = 0;
     }
     var linearQuantity = 0;
+    var gammaValue = 0;
+    var vegaValue = 0;
+    var expiryForward[expiries];
+    var expiryValue[expiries];
+    for (var e = 0; e < expiries; e++) {
+        expiryForward[e] = 0;
+        expiryValue[e] = 0;
+    }
     for (var i = 0; i < legs; i++) {
         leg[i] = LegInAllScenarios(expiries);
         leg[i].packed <== packed[i];
@@ -232,7 +272,7 @@ template Solvency(legs, expiries) {
         leg[i].select <== select[i];
         for (var e = 0; e < expiries; e++) {
             leg[i].expiryHours[e] <== states[e].expiryHour;
-            leg[i].forwards[e] <== states[e].forward;
+            leg[i].discountedForwards[e] <== states[e].discountedForward;
             leg[i].discounts[e] <== states[e].discount;
             leg[i].vols[e] <== states[e].vols;
             leg[i].spacings[e] <== states[e].spacing;
@@ -241,9 +281,13 @@ template Solvency(legs, expiries) {
             for (var v = 0; v < 2; v++) {
                 leg[i].volMultipliers[e][v] <== shocks[e][v].volMultiplier;
                 leg[i].inverseMultipliers[e][v] <== shocks[e][v].inverseMultiplier;
-                leg[i].stepPositions[e][2 * v] <== shocks[e][v].stepPosition;
             }
-            leg[i].stepPositions[e][1] <== unshocked[e].stepPosition;
+            leg[i].steps[e] <== risks[e].step;
+            leg[i].tenorFactors[e] <== risks[e].tenorFactor;
+        }
+        for (var e = 0; e < expiries; e++) {
+            expiryForward[e] += leg[i].expiryForwards[e];
+            expiryValue[e] += leg[i].expiryValues[e];
         }
         markForward += leg[i].markForward;
         markStrike += leg[i].markStrike;
@@ -252,6 +296,8 @@ template Solvency(legs, expiries) {
             scenarioStrike[s] += leg[i].scenarioStrikes[s];
         }
         linearQuantity += leg[i].linearQuantity;
+        gammaValue += leg[i].gammaValue;
+        vegaValue += leg[i].vegaValue;
         net.quantities[i] <== quantities[i];
         net.strikeKeys[i] <== leg[i].strikeKey;
         net.isOption[i] <== leg[i].isOption;
@@ -261,9 +307,7 @@ template Solvency(legs, expiries) {
     signal linearValue <== linearQuantity * underlying.spot * (1 << 119);
     signal forwardValue <== markForward + linearValue;
     signal markValue <== forwardValue - markStrike;
-    component totals = MarkAndDelta();
-    totals.markValue <== markValue;
-    totals.forwardValue <== forwardValue;
+    signal markUp <== MarkUp()(markValue);
 
     // 6. Damped losses: the worst is at least every one. Losses are rounded up to 2^20 1e-12 USD. Place 0 shows none.
     signal priceFactors[25];
@@ -295,11 +339,38 @@ template Solvency(legs, expiries) {
     signal scan <== worstLoss * fields.maintenanceFactor * (1 << 28);
     signal shortValue <== net.out * underlying.spot;
     signal short <== shortValue * fields.shortOptionRate * (1 << 20);
+    // Horizon, basis and interest.
     signal horizonRate <== underlying.realisedVolatility * fields.horizonFactor;
-    signal horizon <== (totals.deltaSize + 1) * horizonRate;
+    component deltaSize = SizeUp(212, 119);
+    deltaSize.in <== forwardValue;
+    signal horizon <== deltaSize.out * horizonRate;
+    component forwardSizes[expiries];
+    component valueSizes[expiries];
+    signal basis[expiries];
+    signal interest[expiries];
+    var linear = horizon;
+    for (var e = 0; e < expiries; e++) {
+        forwardSizes[e] = SizeUp(212, 119);
+        forwardSizes[e].in <== expiryForward[e];
+        basis[e] <== forwardSizes[e].out * risks[e].basisRate;
+        valueSizes[e] = SizeUp(212, 119);
+        valueSizes[e].in <== expiryValue[e];
+        interest[e] <== valueSizes[e].out * risks[e].interestRate;
+        linear += basis[e] + interest[e];
+    }
+    component gammaSize = SizeUp(220, 114);
+    gammaSize.in <== gammaValue;
+    signal gammaCost <== GammaCost()(horizonRate, fields.gammaRate, fields.priceStep);
+    signal chargedGamma <== (1 - gammaSize.nonNegative) * gammaSize.out;
+    signal gamma <== chargedGamma * gammaCost;
+    component vegaSize = SizeUp(246, 140);
+    vegaSize.in <== vegaValue;
+    signal vegaShock <== fields.volShockUp + vegaSize.nonNegative * (fields.volShockDown - fields.volShockUp);
+    signal vegaCost <== vegaShock * fields.vegaRate * (1 << 6);
+    signal vega <== vegaSize.out * vegaCost;
 
-    // 8. cash + scale (mark - level requirement) >= 0, in 2^-88 of 1e-12 USD.
-    signal required <== level * (scan + short + horizon);
-    signal held <== scale * (totals.markDown * (1 << 48) - required);
+    // 8. cash + scale (mark - level requirement) >= 0, in 2^-88 of 1e-12 USD. One unit below the mark rounded up is at most the mark.
+    signal required <== level * (scan + short + linear + gamma + vega);
+    signal held <== scale * ((markUp - 1) * (1 << 48) - required);
     _ <== Num2Bits(222)(cash * 1000000 * (1 << 88) + held);
 }

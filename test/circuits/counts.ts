@@ -33,7 +33,7 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'TenorFactor()', file: 'expiry', constraints: 170, note: 'per expiry' },
   { template: 'ExpiryShock()', file: 'expiry', constraints: 228, note: 'per expiry and vol shock' },
   {
-    template: 'ExpiryState()',
+    template: 'ExpiryRisk()',
     file: 'expiry',
     constraints: 945,
     note: 'all of an expiry: mark and scenario',

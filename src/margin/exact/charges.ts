@@ -101,7 +101,7 @@ export function chargesUp(
   const { gammaValue, vegaValue } = sums;
   return {
     linear,
-    gamma: gammaValue < 0n ? sizeUp(gammaValue, 114n) * (gammaCost(underlying, parameters) + 1n) : 0n,
+    gamma: gammaValue < 0n ? sizeUp(gammaValue, 114n) * gammaCost(underlying, parameters) : 0n,
     vega: sizeUp(vegaValue, 140n) * vegaCost(vegaValue < 0n, parameters),
   };
 }

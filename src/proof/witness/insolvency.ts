@@ -1,5 +1,7 @@
 /** Circuit input of `insolvency` from an account, a round and the parameters. */
 import { ZkMarginError } from '../../errors.ts';
+import type { ExactExpirySums } from '../../margin/exact/charges.ts';
+import { prepareAccount } from '../../margin/exact/margin.ts';
 import { packParameters, type RiskParameters } from '../../margin/parameters.ts';
 import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
 import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts';
@@ -83,8 +85,20 @@ export async function insolvencyInput(statement: InsolvencyStatement): Promise<C
       field: 'scenarioIndex',
     });
   }
+  const { charges } = prepareAccount(statement, statement.round, parameters);
+  const flag = (value: boolean): string => (value ? '1' : '0');
+  const signs = (of: (sums: ExactExpirySums) => bigint): string[] =>
+    Array.from({ length: EXPIRY_COUNT }, (_, e) => {
+      const sums = charges.expiries[e];
+      return flag(sums === undefined || of(sums) >= 0n);
+    });
   return {
     ...input,
+    forwardSigns: signs(({ forwardValue }) => forwardValue),
+    valueSigns: signs(({ markValue }) => markValue),
+    deltaSign: flag(charges.deltaValue >= 0n),
+    shortGamma: flag(charges.gammaValue < 0n),
+    shortVega: flag(charges.vegaValue < 0n),
     scenarioIndex: Array.from({ length: 5 }, (_, bit) => String((scenarioIndex >> bit) & 1)),
   };
 }

@@ -26,7 +26,8 @@ function partsOf(name: string): Record<string, number> {
   if (kind === 'solvency') {
     return {
       legs: legs * of('LegInAllScenarios(8)'),
-      expiries: 8 * (of('ExpiryBase()') + of('TenorFactor()') + 2 * of('ExpiryShock()')),
+      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + 2 * of('ExpiryShock()')),
+      'sizes of sums': 19 * of('SizeUp(212, 119)'),
       hashing: of('PositionsCommitment(8)') + of('ParametersCommitment()'),
       scenarios: of('LayoutDampings()') + 13 * of('Exp2Precise()'),
       'losses of 30 scenarios': 30 * (of('SignedBits(239)') + 95),

@@ -76,6 +76,8 @@ template GammaCost() {
     signal input priceStep;
     signal output out;
     signal variance <== horizonRate * horizonRate;
-    out <== FloorDivide(47)(gammaRate * variance, LN2_27() * priceStep);
+    // Two floors are the floor by the product. The first quotient is ranged by the second, 62 bits times 20.
+    signal byLogarithm <== FloorDivide(27)(gammaRate * variance, LN2_27());
+    out <== FloorDivide(20)(byLogarithm, priceStep);
     _ <== Num2Bits(62)(out);
 }

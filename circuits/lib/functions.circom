@@ -57,24 +57,18 @@ template Log2(width, shiftBits) {
     out <== (width - 1 - shiftValue) * (1 << 45) + a0 + correction;
 }
 
-// An argument (in + 1/2) 2^-fractionBits of the normal functions, |in| < 2^(13 + fractionBits), taken apart.
-// fractionBits is 12 (the value at the cell's middle is meant) or 20 (eight lower bits beside it).
+// Normal distribution function at (in + 1/2) 2^-fractionBits, |in| < 2^(13 + fractionBits); out in 2^-98.
+// fractionBits is 12 (value at the cell's middle) or 20 (value plus slope times the eight lower bits).
+// With withDensity, which goes with 12 bits, also the density there, in 2^-79; else 0.
 // One's complement makes the sign unique: in >= 0 has magnitude in, in < 0 has magnitude -in - 1.
-// @output negative    1 when in < 0
-// @output inside      1 when the magnitude is below 8
-// @output segment     one-hot, unit segments of [0, 8)
-// @output tau         of the cell, 2^-13, odd, within (-2^12, 2^12)
-// @output offset      of the lower bits, odd; 0 without them
-template NormalArgument(fractionBits) {
+template Normal(fractionBits, withDensity) {
     signal input in;
-    signal output negative;
-    signal output inside;
-    signal output segment[8];
-    signal output tau;
-    signal output offset;
+    signal output out;
+    signal output density;
     var width = 13 + fractionBits;
     var fine = fractionBits - 12;
 
+    signal negative;
     negative <-- in < 0 ? 1 : 0;
     negative * (negative - 1) === 0;
     signal magnitude <== in * (1 - 2 * negative) - negative;
@@ -83,106 +77,55 @@ template NormalArgument(fractionBits) {
 
     var beyond = 0;
     for (var i = fractionBits + 3; i < width; i++) beyond += bits.out[i] * (1 << (i - fractionBits - 3));
-    inside <== IsZero()(beyond);
-    component place = OneHot8();
-    for (var i = 0; i < 3; i++) place.bits[i] <== bits.out[fractionBits + i];
-    segment <== place.out;
+    signal inside <== IsZero()(beyond);
+
+    component segment = OneHot8();
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits.out[fractionBits + i];
     var cell = 0;
     for (var i = 0; i < 12; i++) cell += bits.out[fine + i] * (1 << i);
-    tau <== 2 * cell - 4095;
-    var low = 0;
-    for (var i = 0; i < fine; i++) low += bits.out[i] * (1 << i);
-    offset <== fine > 0 ? 2 * low - ((1 << fine) - 1) : 0;
-}
-
-// Normal distribution function of an argument, 2^-98.
-// @input  fine    1 when the argument has lower bits: slope times offset is added
-template NormalProbability(fine) {
-    signal input negative;
-    signal input inside;
-    signal input segment[8];
-    signal input tau;
-    signal input offset;
-    signal output out;
+    var tau = 2 * cell - 4095;
 
     var c[7];
     for (var k = 0; k < 7; k++) {
         c[k] = 0;
-        for (var j = 0; j < 8; j++) c[k] += segment[j] * TAIL(j, k);
+        for (var j = 0; j < 8; j++) c[k] += segment.out[j] * TAIL(j, k);
     }
     signal a[6];
     a[5] <== c[6] * tau + c[5];
     for (var k = 4; k >= 0; k--) a[k] <== a[k + 1] * tau + c[k];
 
     signal correction;
-    if (fine) {
+    if (fine > 0) {
+        var low = 0;
+        for (var i = 0; i < fine; i++) low += bits.out[i] * (1 << i);
         var d[4];
         for (var k = 0; k < 4; k++) {
             d[k] = 0;
-            for (var j = 0; j < 8; j++) d[k] += segment[j] * TAIL_SLOPE(j, k);
+            for (var j = 0; j < 8; j++) d[k] += segment.out[j] * TAIL_SLOPE(j, k);
         }
         signal b2 <== d[3] * tau + d[2];
         signal b1 <== b2 * tau + d[1];
         signal b0 <== b1 * tau + d[0];
-        correction <== b0 * offset;
+        correction <== b0 * (2 * low - ((1 << fine) - 1));
     } else {
         correction <== 0;
     }
     signal tail <== inside * (a[0] + correction);
     out <== (1 << 98) - tail + negative * (2 * tail - (1 << 98));
-}
 
-// Density of the normal distribution at an argument without lower bits, 2^-79; it has no sign.
-template NormalDensity() {
-    signal input inside;
-    signal input segment[8];
-    signal input tau;
-    signal output out;
-    var c[6];
-    for (var k = 0; k < 6; k++) {
-        c[k] = 0;
-        for (var j = 0; j < 8; j++) c[k] += segment[j] * DENSITY(j, k);
+    if (withDensity) {
+        var e[6];
+        for (var k = 0; k < 6; k++) {
+            e[k] = 0;
+            for (var j = 0; j < 8; j++) e[k] += segment.out[j] * DENSITY(j, k);
+        }
+        signal f[5];
+        f[4] <== e[5] * tau + e[4];
+        for (var k = 3; k >= 0; k--) f[k] <== f[k + 1] * tau + e[k];
+        density <== inside * f[0];
+    } else {
+        density <== 0;
     }
-    signal a[5];
-    a[4] <== c[5] * tau + c[4];
-    for (var k = 3; k >= 0; k--) a[k] <== a[k + 1] * tau + c[k];
-    out <== inside * a[0];
-}
-
-// Normal distribution function at (in + 1/2) 2^-fractionBits, |in| < 2^(13 + fractionBits); out in 2^-98.
-template NormalCdf(fractionBits) {
-    signal input in;
-    signal output out;
-    component argument = NormalArgument(fractionBits);
-    argument.in <== in;
-    component probability = NormalProbability(fractionBits > 12);
-    probability.negative <== argument.negative;
-    probability.inside <== argument.inside;
-    probability.segment <== argument.segment;
-    probability.tau <== argument.tau;
-    probability.offset <== argument.offset;
-    out <== probability.out;
-}
-
-// The same at 12 bits, 2^-98, with the density there, 2^-79.
-template NormalCdfAndDensity() {
-    signal input in;
-    signal output out;
-    signal output density;
-    component argument = NormalArgument(12);
-    argument.in <== in;
-    component probability = NormalProbability(0);
-    probability.negative <== argument.negative;
-    probability.inside <== argument.inside;
-    probability.segment <== argument.segment;
-    probability.tau <== argument.tau;
-    probability.offset <== argument.offset;
-    out <== probability.out;
-    component bell = NormalDensity();
-    bell.inside <== argument.inside;
-    bell.segment <== argument.segment;
-    bell.tau <== argument.tau;
-    density <== bell.out;
 }
 
 // Coefficients of 2^x on the middle of a cell of 2^-8: out = 2^(1/2 + tau) in 2^-59.

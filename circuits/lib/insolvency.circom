@@ -160,7 +160,7 @@ template Insolvency(legs, expiries) {
     signal horizon <== forwardValue * signedHorizonRate;
     signal linearBits[252] <== SignedBits(251)(horizon + expiryCharge);
     signal linear <== Slice(252, 119, 252)(linearBits);
-    // Gamma, 2^-114, and vega, 2^-140.
+    // Gamma, 2^-114, and vega, 2^-144.
     shortGamma * (shortGamma - 1) === 0;
     signal gammaBits[221] <== SignedBits(220)(-gammaValue);
     signal gammaUnits <== Slice(221, 114, 221)(gammaBits);
@@ -169,8 +169,8 @@ template Insolvency(legs, expiries) {
     signal gamma <== chargedGamma * gammaCost;
     shortVega * (shortVega - 1) === 0;
     signal vegaSized <== (1 - 2 * shortVega) * vegaValue;
-    signal vegaBits[247] <== SignedBits(246)(vegaSized);
-    signal vegaUnits <== Slice(247, 140, 247)(vegaBits);
+    signal vegaBits[251] <== SignedBits(250)(vegaSized);
+    signal vegaUnits <== Slice(251, 144, 251)(vegaBits);
     signal vegaShock <== fields.volShockDown + shortVega * (fields.volShockUp - fields.volShockDown);
     signal vegaCost <== vegaShock * fields.vegaRate * (1 << 6);
     signal vega <== (vegaUnits - (1 << 106)) * vegaCost;

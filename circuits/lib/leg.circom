@@ -101,19 +101,8 @@ template Deviation(places) {
 
 // N(d1) and N(d2), 2^-98, from the rounded d1 in 2^-12 without the half deviation, and the deviation.
 // @input  moneyness   2^-12, stands for (k + 1/2) 2^-12
-template Cell() {
-    signal input moneyness;
-    signal input half;
-    signal input deviation;
-    signal output forwardWeight;
-    signal output strikeWeight;
-    signal coarse <== moneyness + half;
-    forwardWeight <== NormalCdf(12)(coarse);
-    strikeWeight <== NormalCdf(20)(256 * coarse + 127 - deviation);
-}
-
-// The same with the density at d1, 2^-79.
-template CellWithDensity() {
+// @output density     at d1, 2^-79; 0 without withDensity
+template Cell(withDensity) {
     signal input moneyness;
     signal input half;
     signal input deviation;
@@ -121,8 +110,33 @@ template CellWithDensity() {
     signal output strikeWeight;
     signal output density;
     signal coarse <== moneyness + half;
-    (forwardWeight, density) <== NormalCdfAndDensity()(coarse);
-    strikeWeight <== NormalCdf(20)(256 * coarse + 127 - deviation);
+    (forwardWeight, density) <== Normal(12, withDensity)(coarse);
+    (strikeWeight, _) <== Normal(20, 0)(256 * coarse + 127 - deviation);
+}
+
+// Deviation and Cell of one revaluation.
+// @input  product     total deviation in 2^-(20 + places)
+template Probabilities(places, withDensity) {
+    signal input moneyness;
+    signal input product;
+    signal output forwardWeight;
+    signal output strikeWeight;
+    signal output density;
+    signal output half;
+    signal output deviation;
+    signal output finer;
+    component total = Deviation(places);
+    total.product <== product;
+    finer <== total.finer;
+    half <== total.half;
+    deviation <== total.deviation;
+    component cell = Cell(withDensity);
+    cell.moneyness <== moneyness;
+    cell.half <== half;
+    cell.deviation <== deviation;
+    forwardWeight <== cell.forwardWeight;
+    strikeWeight <== cell.strikeWeight;
+    density <== cell.density;
 }
 
 // A leg, unpacked from its committed element and placed on its expiry's surface; docs/margin-model.md 7.4.
@@ -139,7 +153,7 @@ template CellWithDensity() {
 // @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
 // @output markForward      forwardAmount * probability, 1e-12 USD in 2^-119, and likewise markStrike
 // @output gammaValue       forwardAmount * density * stepSlope, 1e-12 USD in 2^-114
-// @output vegaValue        forwardAmount * density * deviation * tenorFactor, 1e-12 USD in 2^-140
+// @output vegaValue        forwardAmount * density * deviation * tenorFactor, 1e-12 USD in 2^-144
 template OpenLeg(expiries, columns) {
     signal input packed;
     signal input strike;
@@ -234,11 +248,12 @@ template OpenLeg(expiries, columns) {
     moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
     // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
     _ <== SignedBits(26)(moneyness);
-    component total = Deviation(25);
-    total.product <== volatility.out * pick.out[3];
-    deviation <== total.deviation;
-    half <== total.half;
-    finer <== total.finer;
+    component mark = Probabilities(25, 1);
+    mark.moneyness <== moneyness;
+    mark.product <== volatility.out * pick.out[3];
+    deviation <== mark.deviation;
+    half <== mark.half;
+    finer <== mark.finer;
     stepSlope <== FloorDivide(20)(pick.out[14], volatility.coarse);
     _ <== Num2Bits(26)(stepSlope);
 
@@ -250,15 +265,11 @@ template OpenLeg(expiries, columns) {
     strikeAmount <== optionQuantity * strikeDiscounted * 100;
 
     // 8. Mark, gamma and vega.
-    component mark = CellWithDensity();
-    mark.moneyness <== moneyness;
-    mark.half <== half;
-    mark.deviation <== deviation;
     markForward <== forwardAmount * (mark.forwardWeight - isPut * (1 << 98));
     markStrike <== strikeAmount * (mark.strikeWeight - isPut * (1 << 98));
     signal density <== forwardAmount * mark.density;
     gammaValue <== density * stepSlope;
-    signal weightedDeviation <== deviation * pick.out[15];
+    signal weightedDeviation <== finer * pick.out[15];
     vegaValue <== density * weightedDeviation;
 }
 
@@ -362,12 +373,9 @@ template Leg(expiries) {
     signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
     signal slope <== ShockedSlope()(open.stepSlope, open.picked[1]);
     signal drift <== slope * priceMove;
-    component deviation = Deviation(24);
-    deviation.product <== open.finer * open.picked[0];
-    component scenario = Cell();
+    component scenario = Probabilities(24, 0);
     scenario.moneyness <== intercept + drift + halfPriceMove;
-    scenario.half <== deviation.half;
-    scenario.deviation <== deviation.deviation;
+    scenario.product <== open.finer * open.picked[0];
     scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));
     scenarioStrike <== open.strikeAmount * (scenario.strikeWeight - open.isPut * (1 << 98));
 }

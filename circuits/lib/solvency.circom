@@ -55,7 +55,7 @@ template LayoutDampings() {
 
 // A leg in all scenarios of the layout.
 // @output markForward, markStrike   quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
-// @output gammaValue, vegaValue     1e-12 USD in 2^-114 and 2^-140
+// @output gammaValue, vegaValue     1e-12 USD in 2^-114 and 2^-144
 // @output expiryForwards[e], expiryValues[e]   markForward and markForward - markStrike at the leg's expiry, else 0
 // @output scenarioForwards[s], scenarioStrikes[s]   as the mark's, in scenario s >= 1 (place 0 is the mark)
 template LegInAllScenarios(expiries) {
@@ -165,7 +165,7 @@ template LegInAllScenarios(expiries) {
         // floor(move / 2); circom's integer division is that of the field, so the negative case is spelled out.
         var half = move \ 2;
         if (move < 0) { half = -((1 - move) \ 2); }
-        cells[s] = Cell();
+        cells[s] = Cell(0);
         cells[s].moneyness <== intercepts[v] + move * slopes[v] + half;
         cells[s].half <== halves[v];
         cells[s].deviation <== deviations[v];
@@ -363,7 +363,7 @@ template Solvency(legs, expiries) {
     signal gammaCost <== GammaCost()(horizonRate, fields.gammaRate, fields.priceStep);
     signal chargedGamma <== (1 - gammaSize.nonNegative) * gammaSize.out;
     signal gamma <== chargedGamma * gammaCost;
-    component vegaSize = SizeUp(246, 140);
+    component vegaSize = SizeUp(250, 144);
     vegaSize.in <== vegaValue;
     signal vegaShock <== fields.volShockUp + vegaSize.nonNegative * (fields.volShockDown - fields.volShockUp);
     signal vegaCost <== vegaShock * fields.vegaRate * (1 << 6);

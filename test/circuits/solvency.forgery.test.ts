@@ -6,8 +6,8 @@
  * takes seconds: each lie waits for one value that only its own account brings.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { exactExpiry, exactExpiryShock } from '../../src/margin/exact/expiry.ts';
-import { exactLegSurface } from '../../src/margin/exact/leg.ts';
+import { exactExpiry, exactExpiryRisk, exactExpiryShock } from '../../src/margin/exact/expiry.ts';
+import { exactLegSurface, stepSlopeOf } from '../../src/margin/exact/leg.ts';
 import { exactSolvency, MAX_CASH } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
 import {
@@ -105,15 +105,17 @@ function seen(account: Account) {
   const state = account.round.expiries.find(({ expiryHour }) => expiryHour === instrument.expiryHour)!;
   const expiry = exactExpiry(state, account.round.underlying.timestamp);
   const surface = exactLegSurface(instrument.strike, expiry);
+  const risk = exactExpiryRisk(expiry, account.parameters);
+  const stepSlope = stepSlopeOf(surface, risk);
   const shocked = ([-1, 1] as const).map((volShock) => {
-    const shock = exactExpiryShock(expiry, account.parameters, { priceMove: 0, volShock, damping: 1 });
+    const shock = exactExpiryShock(risk, account.parameters, { volShock });
     return {
       ...shock,
+      slope: stepSlope * shock.inverseMultiplier,
       intercept: (2n * surface.moneyness + 1n) * shock.inverseMultiplier + (1n << 60n),
       product: (surface.deviation >> 21n) * shock.volMultiplier,
     };
   });
-  const { priceStep } = account.parameters;
   return {
     strike: instrument.strike,
     forward: expiry.forward,
@@ -127,7 +129,8 @@ function seen(account: Account) {
     fine: 256n * (surface.moneyness + (surface.deviation >> 34n)) + 127n - (surface.deviation >> 25n),
     down: shocked[0]!,
     up: shocked[1]!,
-    step: (BigInt(priceStep) * expiry.inverseSpacing) >> 10n,
+    step: risk.step,
+    stepSlope,
   };
 }
 
@@ -169,23 +172,28 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
       shift: turn(v.up.intercept, 13) + turn(v.up.product, 32),
     }),
   },
-  'half a unit in the slope': {
-    refusedBy: 'PriceSlope',
+  'half a unit in the step': {
+    refusedBy: 'OpenLeg',
     say: (v) => ({ divide: divides(v.volatility, 20, halfUnit, whole(v.step)) }),
   },
-  'half a unit in the slope and the deviation of the mark': {
-    refusedBy: 'PriceSlope',
+  'half a unit in the step and the deviation of the mark': {
+    refusedBy: 'OpenLeg',
     say: (v) => ({
       divide: divides(v.volatility, 20, halfUnit, whole(v.step)),
       shift: turn(v.product, 33),
     }),
   },
   'half a unit in the slope and the deviation, vols up': {
-    refusedBy: 'PriceSlope',
-    say: (v) => ({
-      divide: divides(v.volatility, 20, halfUnit, whole(v.up.stepPosition)),
-      shift: turn(v.up.product, 32),
-    }),
+    refusedBy: 'ShockedSlope',
+    say: (v) => ({ shift: turn(v.up.slope, 14) + turn(v.up.product, 32) }),
+  },
+  'the lowest bit of the slope, vols down': {
+    refusedBy: 'ShockedSlope',
+    say: (v) => ({ shift: turn(v.down.slope, 0) }),
+  },
+  'half a unit in the slope of unmoved vols': {
+    refusedBy: 'LegInAllScenarios',
+    say: (v) => ({ shift: turn(v.stepSlope, 1) }),
   },
   'a fraction of a unit in the moneyness': {
     refusedBy: 'SignedBits',
@@ -201,8 +209,8 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
     refusedBy: 'FloorDivide',
     say: (v) => ({ divide: divides(v.volatility, 20, 'q = q + 1;', result(v.moneyness)) }),
   },
-  'the slope one less': {
-    refusedBy: 'PriceSlope',
+  'the step one less': {
+    refusedBy: 'FloorDivide',
     say: (v) => ({ divide: divides(v.volatility, 20, 'q = q - 1;', whole(v.step)) }),
   },
   'the lowest bit of the deviation of the mark': {
@@ -278,13 +286,13 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
     }),
   },
   'the other tail for d1': {
-    refusedBy: 'NormalCdf',
+    refusedBy: 'Cell',
     say: (v) => ({
       sign: `if (in == ${v.coarse} && fractionBits == 12) { turned = 1; }`,
     }),
   },
   'the other tail for d2': {
-    refusedBy: 'NormalCdf',
+    refusedBy: 'Cell',
     say: (v) => ({ sign: `if (in == ${v.fine} && fractionBits == 20) { turned = 1; }` }),
   },
 };
@@ -501,11 +509,16 @@ describe('accounts at the ends of every range', () => {
     maintenanceFactor: 2 ** 14,
     shortOptionRate: 2 ** 14,
     horizonSeconds: 604_800,
+    basisMinimum: 2 ** 12,
+    basisPerTenor: 2 ** 12,
+    interestPerTenor: 2 ** 12,
+    gammaRate: 2 ** 14,
+    vegaRate: 2 ** 16,
     scenarios: DEFAULT_PARAMETERS.scenarios.map((scenario) => ({ ...scenario, damping: 2 ** 16 })),
   };
   const flat: RiskParameters = {
     ...rich,
-    priceStep: 0,
+    priceStep: 1,
     volShockUp: 0,
     volShockDown: 0,
     tenorPowerShort: 0,

@@ -23,7 +23,7 @@ export interface ExactChargeSums {
   readonly deltaValue: bigint;
   /** Gamma in USD times one price step: `sum of q D F n(d1) step / s`, 1e-12 USD at 2^-114. */
   readonly gammaValue: bigint;
-  /** Vega times vol and tenor factor: `sum of q D F n(d1) s factor`, 1e-12 USD at 2^-140. */
+  /** Vega times vol and tenor factor: `sum of q D F n(d1) s factor`, 1e-12 USD at 2^-144. */
   readonly vegaValue: bigint;
 }
 
@@ -78,7 +78,7 @@ export function chargesDown(
     basis: basis >> 119n,
     interest: interest >> 119n,
     gamma: gammaValue < 0n ? (-gammaValue >> 114n) * gammaCost(underlying, parameters) : 0n,
-    vega: (size(vegaValue) >> 140n) * vegaCost(vegaValue < 0n, parameters),
+    vega: (size(vegaValue) >> 144n) * vegaCost(vegaValue < 0n, parameters),
   };
 }
 
@@ -102,6 +102,6 @@ export function chargesUp(
   return {
     linear,
     gamma: gammaValue < 0n ? sizeUp(gammaValue, 114n) * gammaCost(underlying, parameters) : 0n,
-    vega: sizeUp(vegaValue, 140n) * vegaCost(vegaValue < 0n, parameters),
+    vega: sizeUp(vegaValue, 144n) * vegaCost(vegaValue < 0n, parameters),
   };
 }

@@ -89,7 +89,7 @@ export function markProbabilities(surface: ExactLegSurface): ExactProbabilities 
 export interface ExactLegGreeks {
   /** Density of the normal distribution at d1, 2^-79. */
   readonly density: bigint;
-  /** Total deviation, 2^-20. */
+  /** Total deviation, 2^-24. */
   readonly deviation: bigint;
   /** One price step in total deviations, 2^-14. */
   readonly stepSlope: bigint;
@@ -102,10 +102,9 @@ export function stepSlopeOf(surface: ExactLegSurface, risk: ExactExpiryRisk): bi
 
 /** Density, deviation and step of a leg at the mark. */
 export function legGreeks(surface: ExactLegSurface, risk: ExactExpiryRisk): ExactLegGreeks {
-  const deviation = surface.deviation >> 25n;
   return {
-    density: normalDensityCoarse(surface.moneyness + (deviation >> 9n)),
-    deviation,
+    density: normalDensityCoarse(surface.moneyness + (surface.deviation >> 34n)),
+    deviation: surface.deviation >> 21n,
     stepSlope: stepSlopeOf(surface, risk),
   };
 }

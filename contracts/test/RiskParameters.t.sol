@@ -291,6 +291,11 @@ contract RiskParametersTest is Test {
         p.maintenanceFactor = 2 ** 14;
         p.shortOptionRate = 2 ** 14;
         p.horizonSeconds = 604_800;
+        p.basisMinimum = 2 ** 12;
+        p.basisPerTenor = 2 ** 12;
+        p.interestPerTenor = 2 ** 12;
+        p.gammaRate = 2 ** 14;
+        p.vegaRate = 2 ** 16;
         for (uint256 index = 1; index < 31; index++) {
             p.scenarios[index].damping = 1;
         }
@@ -303,6 +308,7 @@ contract RiskParametersTest is Test {
         p.maintenanceFactor = 2 ** 12;
         p.shortOptionRate = 0;
         p.horizonSeconds = 0;
+        _withoutCharges(p);
         p.priceStep = 15_053;
         for (uint256 index = 1; index < 31; index++) {
             p.scenarios[index].damping = 65_536;
@@ -318,6 +324,10 @@ contract RiskParametersTest is Test {
         Parameters memory p = Fixtures.parameters();
         p.priceStep = 2 ** 20;
         _refuse(p, ParameterWords.PriceStepOutOfRange.selector, p.priceStep);
+        p.priceStep = 0;
+        _refuse(p, ParameterWords.PriceStepOutOfRange.selector, 0);
+        p.priceStep = 1;
+        _refuse(p, ParameterWords.PriceStepTooSmall.selector, 1);
         p.priceStep = 15_052;
         _refuse(p, ParameterWords.PriceStepTooSmall.selector, p.priceStep);
     }
@@ -377,6 +387,24 @@ contract RiskParametersTest is Test {
         Parameters memory p = Fixtures.parameters();
         p.horizonSeconds = 604_801;
         _refuse(p, ParameterWords.HorizonOutOfRange.selector, p.horizonSeconds);
+    }
+
+    function test_refusesCharges() public {
+        Parameters memory p = Fixtures.parameters();
+        p.basisMinimum = 2 ** 12 + 1;
+        _refuse(p, ParameterWords.BasisMinimumOutOfRange.selector, p.basisMinimum);
+        p = Fixtures.parameters();
+        p.basisPerTenor = 2 ** 12 + 1;
+        _refuse(p, ParameterWords.BasisPerTenorOutOfRange.selector, p.basisPerTenor);
+        p = Fixtures.parameters();
+        p.interestPerTenor = 2 ** 12 + 1;
+        _refuse(p, ParameterWords.InterestPerTenorOutOfRange.selector, p.interestPerTenor);
+        p = Fixtures.parameters();
+        p.gammaRate = 2 ** 14 + 1;
+        _refuse(p, ParameterWords.GammaRateOutOfRange.selector, p.gammaRate);
+        p = Fixtures.parameters();
+        p.vegaRate = 2 ** 16 + 1;
+        _refuse(p, ParameterWords.VegaRateOutOfRange.selector, p.vegaRate);
     }
 
     function test_refusesCountsOfScenarios() public {
@@ -701,6 +729,75 @@ contract RiskParametersTest is Test {
         _refuseStep(p, "horizonFactor", 0, 7_924);
     }
 
+    function test_chargesRiseByAQuarter() public {
+        _set(Fixtures.parameters(), TermsFixture.terms());
+        Parameters memory p = Fixtures.parameters();
+        p.basisPerTenor = 3_312;
+        p.gammaRate = 10_240;
+        p.vegaRate = 20_480;
+        _accept(p);
+        p.gammaRate = 10_241;
+        _refuseStep(p, "gammaRate", 8_192, 10_241);
+        p.gammaRate = 10_240;
+        p.vegaRate = 20_481;
+        _refuseStep(p, "vegaRate", 16_384, 20_481);
+
+        // Where a quarter is more than the small amount.
+        p = Fixtures.parameters();
+        p.basisMinimum = 492;
+        _set(p, TermsFixture.terms());
+        p.basisMinimum = 656;
+        _set(p, TermsFixture.terms());
+        p.basisMinimum = 820;
+        _set(p, TermsFixture.terms());
+        p.basisMinimum = 1_025;
+        _accept(p);
+        p.basisMinimum = 1_026;
+        _refuseStep(p, "basisMinimum", 820, 1_026);
+        p.basisMinimum = 820;
+        p.basisPerTenor = 3_200;
+        p.interestPerTenor = 2_440;
+        _set(p, TermsFixture.terms());
+        p.interestPerTenor = 3_137;
+        _set(p, TermsFixture.terms());
+        p.basisPerTenor = 4_000;
+        p.interestPerTenor = 3_921;
+        _accept(p);
+        p.basisPerTenor = 4_001;
+        _refuseStep(p, "basisPerTenor", 3_200, 4_001);
+        p.basisPerTenor = 4_000;
+        p.interestPerTenor = 3_922;
+        _refuseStep(p, "interestPerTenor", 3_137, 3_922);
+    }
+
+    function test_smallChargesRiseBySmallAmounts() public {
+        Parameters memory first = Fixtures.parameters();
+        _withoutCharges(first);
+        _set(first, TermsFixture.terms());
+        Parameters memory p = _copy(first);
+        p.basisMinimum = 164;
+        p.basisPerTenor = 697;
+        p.interestPerTenor = 697;
+        p.gammaRate = 2_048;
+        p.vegaRate = 3_277;
+        _accept(p);
+        p = _copy(first);
+        p.basisMinimum = 165;
+        _refuseStep(p, "basisMinimum", 0, 165);
+        p = _copy(first);
+        p.basisPerTenor = 698;
+        _refuseStep(p, "basisPerTenor", 0, 698);
+        p = _copy(first);
+        p.interestPerTenor = 698;
+        _refuseStep(p, "interestPerTenor", 0, 698);
+        p = _copy(first);
+        p.gammaRate = 2_049;
+        _refuseStep(p, "gammaRate", 0, 2_049);
+        p = _copy(first);
+        p.vegaRate = 3_278;
+        _refuseStep(p, "vegaRate", 0, 3_278);
+    }
+
     function test_smallShockDownRisesByASmallAmount() public {
         Parameters memory p = Fixtures.parameters();
         p.volShockDown = 0;
@@ -757,6 +854,7 @@ contract RiskParametersTest is Test {
         p.maintenanceFactor = 4_096;
         p.shortOptionRate = 0;
         p.horizonSeconds = 0;
+        _withoutCharges(p);
         for (uint256 index = 1; index < 27; index++) {
             p.scenarios[index].damping = 1;
         }
@@ -824,12 +922,18 @@ contract RiskParametersTest is Test {
         p.priceStep = uint32(bound(uint256(keccak256(abi.encode(seed, 1))), 60_000, 87_000));
         p.shortOptionRate = uint32(bound(uint256(keccak256(abi.encode(seed, 2))), 0, 1_300));
         p.horizonSeconds = uint32(bound(uint256(keccak256(abi.encode(seed, 3))), 0, 9_000));
+        p.basisMinimum = uint32(bound(uint256(keccak256(abi.encode(seed, 6))), 0, 550));
+        p.basisPerTenor = uint32(bound(uint256(keccak256(abi.encode(seed, 7))), 0, 3_700));
+        p.interestPerTenor = uint32(bound(uint256(keccak256(abi.encode(seed, 8))), 0, 2_700));
+        p.gammaRate = uint32(bound(uint256(keccak256(abi.encode(seed, 9))), 0, 11_500));
+        p.vegaRate = uint32(bound(uint256(keccak256(abi.encode(seed, 10))), 0, 23_000));
         LiquidationTerms memory t = TermsFixture.terms();
         t.penaltyBps[3] = uint16(bound(uint256(keccak256(abi.encode(seed, 4))), 800, 1_800));
         t.initialLevel = uint16(bound(uint256(keccak256(abi.encode(seed, 5))), 4_097, 8_000));
         bool small = p.maintenanceFactor <= 5_376 && p.shortOptionRate <= 983
-            && ParameterWords.horizonFactor(p.horizonSeconds) <= 15_842 && t.penaltyBps[3] <= 1_500
-            && t.initialLevel <= 6_400;
+            && ParameterWords.horizonFactor(p.horizonSeconds) <= 15_842 && p.basisMinimum <= 492
+            && p.basisPerTenor <= 3_312 && p.interestPerTenor <= 2_440 && p.gammaRate <= 10_240 && p.vegaRate <= 20_480
+            && t.penaltyBps[3] <= 1_500 && t.initialLevel <= 6_400;
         try parameters.propose(BTC, p, t) {
             assertTrue(small, "accepted");
         } catch {
@@ -850,6 +954,15 @@ contract RiskParametersTest is Test {
 
     function _copy(Parameters memory p) private pure returns (Parameters memory) {
         return abi.decode(abi.encode(p), (Parameters));
+    }
+
+    /// @dev Sets basis, interest, gamma and vega charges to 0.
+    function _withoutCharges(Parameters memory p) private pure {
+        p.basisMinimum = 0;
+        p.basisPerTenor = 0;
+        p.interestPerTenor = 0;
+        p.gammaRate = 0;
+        p.vegaRate = 0;
     }
 
     /// @dev The fixture with the first `count` scenarios.
@@ -896,10 +1009,10 @@ contract RiskParametersTest is Test {
     }
 
     uint256 private constant EXPECTED_COMMITMENT =
-        7104587614551001132365464597653252483251217325411049675115910196990540150715;
+        9293432841709814027033112345532841090553470656394591169473544648810499547534;
 
     function _expectedWords() private pure returns (uint256[5] memory words) {
-        words[0] = 168461251854747290274526017772637956155255;
+        words[0] = 1685009522535222674400588717891528712110985890716087606696349869943;
         words[1] = 3533700449939788729200449557452606481329400840745766198183950192056729696;
         words[2] = 3533701081813539034782710805223939990915166769711765678202287345499111518;
         words[3] = 3533728463009366876788660860496813277815868096611492896632137107074187361;

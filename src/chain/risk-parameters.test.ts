@@ -19,14 +19,21 @@ import {
   validateLiquidationTerms,
   validateTermsChange,
 } from '../liquidation/terms.ts';
-import { DEFAULT_PARAMETERS, packParameters } from '../margin/parameters.ts';
+import {
+  DEFAULT_PARAMETERS,
+  packParameters,
+  type RiskParameters,
+  type Scenario,
+  type VolShock,
+  validateParameters,
+} from '../margin/parameters.ts';
 import { commitParameters } from '../proof/commitment.ts';
 import { type Anvil, startAnvil } from './anvil.ts';
 import { type ContractArtifact, linkedBytecode, loadArtifact } from './artifacts.ts';
 import { buildContracts } from './build.ts';
 import { revertReason } from './reverts.ts';
 
-/** What the contract says where the model names a field. */
+/** What the contract says where the model names a field of the terms. */
 const ERRORS: Readonly<Record<string, readonly string[]>> = {
   initialLevel: ['InitialLevelOutOfRange'],
   bufferBps: ['BufferOutOfRange'],
@@ -48,6 +55,36 @@ const ERRORS: Readonly<Record<string, readonly string[]>> = {
   maxProofAge: ['MaxProofAgeOutOfRange'],
   minBidBps: ['MinBidOutOfRange'],
 };
+
+/** What the contract says where the model names a field of the parameters. */
+const PARAMETER_ERRORS: Readonly<Record<string, string>> = {
+  priceStep: 'PriceStepOutOfRange',
+  volShockUp: 'VolShockUpOutOfRange',
+  volShockDown: 'VolShockDownOutOfRange',
+  tenorPowerShort: 'TenorPowerShortOutOfRange',
+  tenorPowerLong: 'TenorPowerLongOutOfRange',
+  tenorFloor: 'TenorFloorOutOfRange',
+  maintenanceFactor: 'MaintenanceFactorOutOfRange',
+  shortOptionRate: 'ShortOptionRateOutOfRange',
+  horizonSeconds: 'HorizonOutOfRange',
+  basisMinimum: 'BasisMinimumOutOfRange',
+  basisPerTenor: 'BasisPerTenorOutOfRange',
+  interestPerTenor: 'InterestPerTenorOutOfRange',
+  gammaRate: 'GammaRateOutOfRange',
+  vegaRate: 'VegaRateOutOfRange',
+  'scenarios.priceMove': 'PriceMoveOutOfRange',
+  'scenarios.volShock': 'VolShockOutOfRange',
+  'scenarios.damping': 'DampingOutOfRange',
+};
+
+/** What the contract refuses beyond the model's bounds: solvency could not be proven, or a direction is wrong. */
+const FURTHER_RULES = [
+  'PriceStepTooSmall',
+  'VolShocksSwapped',
+  'TenorPowersSwapped',
+  'ScenarioOutOfLayout',
+  'DampingRises',
+];
 
 let anvil: Anvil;
 let client: PublicClient;
@@ -87,13 +124,17 @@ async function write(functionName: string, args: unknown[]): Promise<void> {
 }
 
 /** The error with which the contract refuses a proposal, or `none`. */
-async function proposed(underlyingId: number, terms: LiquidationTerms): Promise<string> {
+async function proposed(
+  underlyingId: number,
+  terms: LiquidationTerms,
+  model: RiskParameters = DEFAULT_PARAMETERS,
+): Promise<string> {
   try {
     await client.simulateContract({
       address: parameters,
       abi: artifact.abi,
       functionName: 'propose',
-      args: [underlyingId, DEFAULT_PARAMETERS, terms],
+      args: [underlyingId, model, terms],
       account: anvil.accounts[0]!,
     });
     return 'none';
@@ -111,7 +152,7 @@ function refusedField(check: () => void): string {
     return 'none';
   } catch (error) {
     if (!isZkMarginError(error)) throw error;
-    return error.field!.replace('terms.', '').replace(/\[.*/, '');
+    return error.field!.replace(/^\w+\./, '').replace(/\[\d+\]/, '');
   }
 }
 
@@ -159,6 +200,94 @@ const terms = fc
     return { ...DEFAULT_LIQUIDATION_TERMS, ...chosen } as LiquidationTerms;
   });
 
+type ParameterName = Exclude<keyof RiskParameters, 'scenarios'>;
+
+/** Numbers about both bounds of a field, often the bounds themselves; what an ABI cannot carry is left out. */
+function aboutBounds(least: number, largest: number): fc.Arbitrary<number> {
+  return fc.oneof(
+    fc.constantFrom(least, largest, largest + 1, Math.max(0, least - 1)),
+    fc.integer({ min: least, max: largest }),
+    fc.integer({ min: largest + 1, max: 2 ** 32 - 1 }),
+  );
+}
+
+const PARAMETER_FIELDS: Readonly<Record<ParameterName, fc.Arbitrary<number>>> = {
+  priceStep: fc.oneof(aboutBounds(1, 2 ** 20 - 1), fc.integer({ min: 15_000, max: 88_000 })),
+  volShockUp: aboutBounds(0, 2 ** 13),
+  volShockDown: aboutBounds(0, 2 ** 13),
+  tenorPowerShort: aboutBounds(0, 2 ** 7),
+  tenorPowerLong: aboutBounds(0, 2 ** 7),
+  tenorFloor: aboutBounds(86_400, 2_592_000),
+  maintenanceFactor: aboutBounds(2 ** 12, 2 ** 14),
+  shortOptionRate: aboutBounds(0, 2 ** 14),
+  horizonSeconds: aboutBounds(0, 604_800),
+  basisMinimum: aboutBounds(0, 2 ** 12),
+  basisPerTenor: aboutBounds(0, 2 ** 12),
+  interestPerTenor: aboutBounds(0, 2 ** 12),
+  gammaRate: aboutBounds(0, 2 ** 14),
+  vegaRate: aboutBounds(0, 2 ** 16),
+};
+const PARAMETER_NAMES = Object.keys(PARAMETER_FIELDS) as ParameterName[];
+
+/** A change of one of the default scenarios but the first. */
+const scenarioChange = fc.tuple(
+  fc.integer({ min: 1, max: 30 }),
+  fc.oneof(
+    fc.record({ priceMove: fc.integer({ min: -18, max: 18 }) }),
+    fc.record({ volShock: fc.integer({ min: -3, max: 3 }).map((shock) => shock as VolShock) }),
+    fc.record({ damping: aboutBounds(1, 2 ** 16) }),
+  ),
+);
+
+/** The default parameters with up to two fields, and perhaps a scenario, drawn anew. */
+const drawnParameters = fc
+  .tuple(
+    fc.record(PARAMETER_FIELDS),
+    fc.subarray(PARAMETER_NAMES, { maxLength: 2 }),
+    fc.option(scenarioChange, { freq: 3 }),
+  )
+  .map(([drawn, names, change]): RiskParameters => {
+    // Not both the step and a scenario: the two name the first of several faults of a scenario in another order.
+    const fields = names.filter((name) => change === null || name !== 'priceStep');
+    const chosen = Object.fromEntries(fields.map((name) => [name, drawn[name]]));
+    const scenarios = DEFAULT_PARAMETERS.scenarios.map(
+      (scenario, index): Scenario =>
+        change !== null && change[0] === index ? { ...scenario, ...change[1] } : scenario,
+    );
+    return { ...DEFAULT_PARAMETERS, ...chosen, scenarios };
+  });
+
+/** Parameters that the contract accepts, every field drawn anew. */
+const acceptedParameters = fc
+  .record({
+    priceStep: fc.integer({ min: 15_053, max: 87_381 }),
+    volShocks: fc.tuple(fc.integer({ min: 0, max: 2 ** 13 }), fc.integer({ min: 0, max: 2 ** 13 })),
+    tenorPowers: fc.tuple(fc.integer({ min: 0, max: 2 ** 7 }), fc.integer({ min: 0, max: 2 ** 7 })),
+    tenorFloor: fc.integer({ min: 86_400, max: 2_592_000 }),
+    maintenanceFactor: fc.integer({ min: 2 ** 12, max: 2 ** 14 }),
+    shortOptionRate: fc.integer({ min: 0, max: 2 ** 14 }),
+    horizonSeconds: fc.integer({ min: 0, max: 604_800 }),
+    basisMinimum: fc.integer({ min: 0, max: 2 ** 12 }),
+    basisPerTenor: fc.integer({ min: 0, max: 2 ** 12 }),
+    interestPerTenor: fc.integer({ min: 0, max: 2 ** 12 }),
+    gammaRate: fc.integer({ min: 0, max: 2 ** 14 }),
+    vegaRate: fc.integer({ min: 0, max: 2 ** 16 }),
+    scenarioCount: fc.integer({ min: 27, max: 31 }),
+    tailDamping: fc.integer({ min: 1, max: 2 ** 16 }),
+  })
+  .map(
+    ({ volShocks, tenorPowers, scenarioCount, tailDamping, ...rest }): RiskParameters => ({
+      ...rest,
+      volShockUp: Math.max(...volShocks),
+      volShockDown: Math.min(...volShocks),
+      tenorPowerShort: Math.max(...tenorPowers),
+      tenorPowerLong: Math.min(...tenorPowers),
+      scenarios: DEFAULT_PARAMETERS.scenarios
+        .slice(0, scenarioCount)
+        .map((scenario, index) => (index < 27 ? scenario : { ...scenario, damping: tailDamping })),
+    }),
+  );
+
 beforeAll(async () => {
   await buildContracts({ tests: true });
   anvil = await startAnvil();
@@ -184,6 +313,77 @@ describe('RiskParameters and the model', () => {
     expect(await read('wordsAt')).toEqual([header, ...scenarioWords]);
     expect(await read('commitmentAt')).toBe(await commitParameters(DEFAULT_PARAMETERS));
     expect(await read('termsAt')).toEqual(DEFAULT_LIQUIDATION_TERMS);
+  });
+
+  it('pack and commit alike whatever the fields', async () => {
+    let underlyingId = 10;
+    await fc.assert(
+      fc.asyncProperty(acceptedParameters, async (model) => {
+        underlyingId++;
+        const configuration = [underlyingId, model, liquidationTermsTuple(DEFAULT_LIQUIDATION_TERMS)];
+        await write('propose', configuration);
+        await write('execute', configuration);
+        const read = (functionName: string) =>
+          client.readContract({
+            address: parameters,
+            abi: artifact.abi,
+            functionName,
+            args: [underlyingId, 1n],
+          });
+        const { header, scenarioWords } = packParameters(model);
+        expect(await read('wordsAt')).toEqual([header, ...scenarioWords]);
+        expect(await read('commitmentAt')).toBe(await commitParameters(model));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('accept and refuse the same margin parameters', async () => {
+    const seen = { accepted: 0, refused: 0, further: 0 };
+    await fc.assert(
+      fc.asyncProperty(drawnParameters, async (model) => {
+        const field = refusedField(() => validateParameters(model));
+        const error = await proposed(2, DEFAULT_LIQUIDATION_TERMS, model);
+        if (field !== 'none') {
+          expect(error).toBe(PARAMETER_ERRORS[field]);
+          seen.refused++;
+        } else if (error === 'none') {
+          seen.accepted++;
+        } else {
+          expect(FURTHER_RULES).toContain(error);
+          seen.further++;
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect(Math.min(seen.accepted, seen.refused, seen.further)).toBeGreaterThan(20);
+  });
+
+  it('name the same field of the parameters at each bound', async () => {
+    const seen = new Set<string>();
+    const accepted = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record(PARAMETER_FIELDS),
+        fc.constantFrom(...PARAMETER_NAMES),
+        async (drawn, name) => {
+          const model = { ...DEFAULT_PARAMETERS, [name]: drawn[name] };
+          const field = refusedField(() => validateParameters(model));
+          const error = await proposed(2, DEFAULT_LIQUIDATION_TERMS, model);
+          if (field !== 'none') {
+            expect(error).toBe(PARAMETER_ERRORS[field]);
+            seen.add(field);
+          } else if (error === 'none') {
+            accepted.add(name);
+          } else {
+            expect(FURTHER_RULES).toContain(error);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(PARAMETER_NAMES.filter((name) => !seen.has(name))).toEqual([]);
+    expect(PARAMETER_NAMES.filter((name) => !accepted.has(name))).toEqual([]);
   });
 
   it('accept and refuse the same terms', async () => {

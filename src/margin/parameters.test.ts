@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isZkMarginError } from '../errors.ts';
 import {
   DEFAULT_PARAMETERS,
+  HEADER_BITS,
   horizonFactorOf,
   packParameters,
   type RiskParameters,
@@ -37,7 +38,7 @@ describe('risk parameters', () => {
 
   it('round-trip by words', () => {
     const arbitrary = fc.record({
-      priceStep: fc.integer({ min: 0, max: 69_905 }),
+      priceStep: fc.integer({ min: 1, max: 69_905 }),
       volShockUp: fc.integer({ min: 0, max: 8192 }),
       volShockDown: fc.integer({ min: 0, max: 8192 }),
       tenorPowerShort: fc.integer({ min: 0, max: 128 }),
@@ -46,6 +47,11 @@ describe('risk parameters', () => {
       maintenanceFactor: fc.integer({ min: 4096, max: 16_384 }),
       shortOptionRate: fc.integer({ min: 0, max: 16_384 }),
       horizonSeconds: fc.integer({ min: 0, max: 604_800 }),
+      basisMinimum: fc.integer({ min: 0, max: 4096 }),
+      basisPerTenor: fc.integer({ min: 0, max: 4096 }),
+      interestPerTenor: fc.integer({ min: 0, max: 4096 }),
+      gammaRate: fc.integer({ min: 0, max: 16_384 }),
+      vegaRate: fc.integer({ min: 0, max: 65_536 }),
       scenarios: fc
         .array(
           fc.record({
@@ -60,12 +66,12 @@ describe('risk parameters', () => {
     fc.assert(
       fc.property(arbitrary, (parameters) => {
         const packed = packParameters(parameters);
-        expect(packed.header < 2n ** 148n).toBe(true);
+        expect(packed.header < 2n ** HEADER_BITS).toBe(true);
         expect(packed.scenarioWords).toHaveLength(4);
         for (const word of packed.scenarioWords) expect(word < 2n ** 248n).toBe(true);
         const back = unpackParameters(packed);
         expect(packParameters(back)).toEqual(packed);
-        expect(back.scenarios).toEqual(parameters.scenarios);
+        expect({ ...back, horizonSeconds: 0 }).toEqual({ ...parameters, horizonSeconds: 0 });
         expect(horizonFactorOf(back.horizonSeconds)).toBe(horizonFactorOf(parameters.horizonSeconds));
       }),
     );
@@ -76,22 +82,75 @@ describe('risk parameters', () => {
     expect(header & (2n ** 20n - 1n)).toBe(75_639n);
     expect((header >> 20n) & 0xffffn).toBe(7_373n);
     expect((header >> 68n) & 0xffffffn).toBe(86_400n);
-    expect(header >> 124n).toBe(BigInt(Math.floor(Math.sqrt((1_800 / 31_536_000) * 2 ** 40))));
+    expect((header >> 124n) & 0xffffffn).toBe(BigInt(Math.floor(Math.sqrt((1_800 / 31_536_000) * 2 ** 40))));
+    expect((header >> 148n) & 0xffffn).toBe(328n);
+    expect((header >> 164n) & 0x1fffn).toBe(2_615n);
+    expect((header >> 177n) & 0x1fffn).toBe(1_743n);
+    expect((header >> 190n) & 0xffffn).toBe(8_192n);
+    expect(header >> 206n).toBe(16_384n);
+    expect(HEADER_BITS).toBe(223n);
     expect(scenarioWords[0]! & (2n ** 31n - 1n)).toBe(32n + (1n << 6n) + (65_536n << 8n));
     expect(scenarioWords[3]! >> 217n).toBe(0n);
   });
 
-  it('are refused out of bounds, with the field named', () => {
+  it('are accepted at each bound and refused beyond it', () => {
+    const bounds: readonly (readonly [Exclude<keyof RiskParameters, 'scenarios'>, number, number])[] = [
+      // Twelve steps are a factor of 2 at most.
+      ['priceStep', 1, 87_381],
+      ['volShockUp', 0, 8_192],
+      ['volShockDown', 0, 8_192],
+      ['tenorPowerShort', 0, 128],
+      ['tenorPowerLong', 0, 128],
+      ['tenorFloor', 86_400, 2_592_000],
+      ['maintenanceFactor', 4_096, 16_384],
+      ['shortOptionRate', 0, 16_384],
+      ['horizonSeconds', 0, 604_800],
+      ['basisMinimum', 0, 4_096],
+      ['basisPerTenor', 0, 4_096],
+      ['interestPerTenor', 0, 4_096],
+      ['gammaRate', 0, 16_384],
+      ['vegaRate', 0, 65_536],
+    ];
+    expect(bounds.map(([name]) => name).sort()).toEqual(
+      Object.keys(DEFAULT_PARAMETERS)
+        .filter((name) => name !== 'scenarios')
+        .sort(),
+    );
+    for (const [name, least, largest] of bounds) {
+      expect(failure({ [name]: least })).toBe('none');
+      expect(failure({ [name]: largest })).toBe('none');
+      expect(failure({ [name]: least - 1 })).toBe(`OUT_OF_RANGE parameters.${name}`);
+      const beyond = name === 'priceStep' ? 'scenarios[29].priceMove' : name;
+      expect(failure({ [name]: largest + 1 })).toBe(`OUT_OF_RANGE parameters.${beyond}`);
+    }
+    expect(failure({ priceStep: 2 ** 20 })).toBe('OUT_OF_RANGE parameters.priceStep');
+  });
+
+  it('are refused in headers with a field out of bounds or bits beyond the last', () => {
+    const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);
+    const refused = (changed: bigint) => {
+      try {
+        unpackParameters({ header: changed, scenarioWords });
+        return 'none';
+      } catch (error) {
+        if (isZkMarginError(error)) return `${error.code} ${error.field}`;
+        throw error;
+      }
+    };
+    expect(refused(header)).toBe('none');
+    expect(refused(header | (1n << 223n))).toBe('OUT_OF_RANGE parameters.header');
+    expect(refused((header >> 20n) << 20n)).toBe('OUT_OF_RANGE parameters.priceStep');
+    expect(refused(header | (0xffffn << 148n))).toBe('OUT_OF_RANGE parameters.basisMinimum');
+    expect(refused(header | (0x1fffn << 164n))).toBe('OUT_OF_RANGE parameters.basisPerTenor');
+    expect(refused(header | (0x1fffn << 177n))).toBe('OUT_OF_RANGE parameters.interestPerTenor');
+    expect(refused(header | (0xffffn << 190n))).toBe('OUT_OF_RANGE parameters.gammaRate');
+    expect(refused(header | (0x1ffffn << 206n))).toBe('OUT_OF_RANGE parameters.vegaRate');
+  });
+
+  it('are refused with the field named', () => {
     expect(failure({})).toBe('none');
-    expect(failure({ volShockUp: 8193 })).toBe('OUT_OF_RANGE parameters.volShockUp');
-    expect(failure({ tenorPowerLong: 129 })).toBe('OUT_OF_RANGE parameters.tenorPowerLong');
-    expect(failure({ tenorFloor: 86_399 })).toBe('OUT_OF_RANGE parameters.tenorFloor');
-    expect(failure({ maintenanceFactor: 4095 })).toBe('OUT_OF_RANGE parameters.maintenanceFactor');
-    expect(failure({ shortOptionRate: 16_385 })).toBe('OUT_OF_RANGE parameters.shortOptionRate');
-    expect(failure({ horizonSeconds: 604_801 })).toBe('OUT_OF_RANGE parameters.horizonSeconds');
     expect(failure({ priceStep: 0.5 })).toBe('OUT_OF_RANGE parameters.priceStep');
     expect(failure({ priceStep: Number.NaN })).toBe('NOT_FINITE parameters.priceStep');
-    expect(failure({ priceStep: 87_382 })).toBe('OUT_OF_RANGE parameters.scenarios[29].priceMove');
     expect(failure({ scenarios: [] })).toBe('FIRST_SCENARIO parameters.scenarios[0]');
     expect(failure({ scenarios: [{ ...FIRST, damping: 65_535 }] })).toBe(
       'FIRST_SCENARIO parameters.scenarios[0]',

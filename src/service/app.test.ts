@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Groth16VerificationKey } from 'snarkjs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DEFAULT_PARAMETERS, packParameters } from '../margin/parameters.ts';
+import { DEFAULT_PARAMETERS, HEADER_BITS, packParameters } from '../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
 import { canonicalLegs, parseInstrument } from '../market/instrument.ts';
 import { packRound, packUnderlying } from '../market/words.ts';
@@ -463,6 +463,20 @@ describe('bad input', () => {
       'parameters.volShockUp',
     ],
     [
+      'a charge out of range',
+      change('parameters.vegaRate', 2 ** 16 + 1),
+      422,
+      'OUT_OF_RANGE',
+      'parameters.vegaRate',
+    ],
+    [
+      'a missing charge',
+      change('parameters.basisMinimum', undefined),
+      400,
+      'MALFORMED',
+      'parameters.basisMinimum',
+    ],
+    [
       'no first scenario',
       change('parameters.scenarios', []),
       422,
@@ -478,7 +492,7 @@ describe('bad input', () => {
     ],
     [
       'packed parameters too large',
-      change('parameters', { header: String(2n ** 148n), scenarioWords: ['0', '0', '0', '0'] }),
+      change('parameters', { header: String(2n ** HEADER_BITS), scenarioWords: ['0', '0', '0', '0'] }),
       422,
       'OUT_OF_RANGE',
       'parameters.header',

@@ -50,6 +50,11 @@ const ParametersObject = Type.Object(
     maintenanceFactor: Type.Integer(),
     shortOptionRate: Type.Integer(),
     horizonSeconds: Type.Integer(),
+    basisMinimum: Type.Integer(),
+    basisPerTenor: Type.Integer(),
+    interestPerTenor: Type.Integer(),
+    gammaRate: Type.Integer(),
+    vegaRate: Type.Integer(),
     scenarios: Type.Array(
       Type.Object({ priceMove: Type.Integer(), volShock: Type.Integer(), damping: Type.Integer() }, strict),
       { maxItems: SCENARIO_CAPACITY },

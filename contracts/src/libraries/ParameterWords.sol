@@ -15,7 +15,7 @@ struct Scenario {
 
 /// @notice The parameters of the margin model for one underlying; section 4 of docs/margin-model.md.
 /// @dev Every field is wider than its bound, so that a value out of bounds is refused by name and never cut off.
-/// @param priceStep in 2^-20 of log2: one step of the price grid is a factor 2^priceStep
+/// @param priceStep in 2^-20 of log2: one step of the price grid is a factor 2^priceStep; at least 1
 /// @param volShockUp relative vol shock at 30 days, in 2^-14, at most 2^13
 /// @param volShockDown likewise, downwards
 /// @param tenorPowerShort power of the tenor multiplier up to 30 days, in 2^-8, at most 2^7
@@ -24,6 +24,11 @@ struct Scenario {
 /// @param maintenanceFactor multiplies the scan risk, in 2^-12, in [2^12, 2^14]
 /// @param shortOptionRate of spot for each net short option of a strike, in 2^-16, at most 2^14
 /// @param horizonSeconds expected length of a liquidation, at most 7 days
+/// @param basisMinimum least move of an expiry's forward against spot, in 2^-16, at most 2^12
+/// @param basisPerTenor by how much that move grows with every 16 seconds to expiry, in 2^-36, at most 2^12
+/// @param interestPerTenor move of an expiry's discount factor for every 16 seconds to expiry, in 2^-36, at most 2^12
+/// @param gammaRate multiplies the loss from short gamma, in 2^-12, at most 2^14
+/// @param vegaRate part of the first-order loss from one more vol shock, in 2^-16, at most 2^16
 /// @param scenarios 1 to 32; the first is no move and no shock at full damping
 struct Parameters {
     uint32 priceStep;
@@ -35,13 +40,18 @@ struct Parameters {
     uint32 maintenanceFactor;
     uint32 shortOptionRate;
     uint32 horizonSeconds;
+    uint32 basisMinimum;
+    uint32 basisPerTenor;
+    uint32 interestPerTenor;
+    uint32 gammaRate;
+    uint32 vegaRate;
     Scenario[] scenarios;
 }
 
 /// @title Bounds and packing of risk parameters
 /// @notice Section 4 of docs/margin-model.md.
 library ParameterWords {
-    /// @notice The price step has more than 20 bits.
+    /// @notice The price step is 0 or has more than 20 bits.
     error PriceStepOutOfRange(uint256 value);
     /// @notice The vol shock up is above 0.5.
     error VolShockUpOutOfRange(uint256 value);
@@ -59,6 +69,16 @@ library ParameterWords {
     error ShortOptionRateOutOfRange(uint256 value);
     /// @notice The horizon is longer than 7 days.
     error HorizonOutOfRange(uint256 value);
+    /// @notice The least move of a forward against spot is above 1/16.
+    error BasisMinimumOutOfRange(uint256 value);
+    /// @notice The move of a forward against spot grows by more than 11.7 % a year.
+    error BasisPerTenorOutOfRange(uint256 value);
+    /// @notice The move of a discount factor grows by more than 11.7 % a year.
+    error InterestPerTenorOutOfRange(uint256 value);
+    /// @notice The gamma rate is above 4.
+    error GammaRateOutOfRange(uint256 value);
+    /// @notice The vega rate is above 1.
+    error VegaRateOutOfRange(uint256 value);
     /// @notice There are more than 32 scenarios.
     error TooManyScenarios(uint256 count);
     /// @notice The first scenario is missing, moves something, or is damped.
@@ -103,7 +123,7 @@ library ParameterWords {
 
     /// @notice Reverts unless every field is within its bounds, naming the field.
     function validate(Parameters memory p) internal pure {
-        if (p.priceStep >= 1 << 20) revert PriceStepOutOfRange(p.priceStep);
+        if (p.priceStep == 0 || p.priceStep >= 1 << 20) revert PriceStepOutOfRange(p.priceStep);
         if (p.volShockUp > 1 << 13) revert VolShockUpOutOfRange(p.volShockUp);
         if (p.volShockDown > 1 << 13) revert VolShockDownOutOfRange(p.volShockDown);
         if (p.tenorPowerShort > 1 << 7) revert TenorPowerShortOutOfRange(p.tenorPowerShort);
@@ -114,6 +134,11 @@ library ParameterWords {
         }
         if (p.shortOptionRate > 1 << 14) revert ShortOptionRateOutOfRange(p.shortOptionRate);
         if (p.horizonSeconds > 7 days) revert HorizonOutOfRange(p.horizonSeconds);
+        if (p.basisMinimum > 1 << 12) revert BasisMinimumOutOfRange(p.basisMinimum);
+        if (p.basisPerTenor > 1 << 12) revert BasisPerTenorOutOfRange(p.basisPerTenor);
+        if (p.interestPerTenor > 1 << 12) revert InterestPerTenorOutOfRange(p.interestPerTenor);
+        if (p.gammaRate > 1 << 14) revert GammaRateOutOfRange(p.gammaRate);
+        if (p.vegaRate > 1 << 16) revert VegaRateOutOfRange(p.vegaRate);
 
         uint256 count = p.scenarios.length;
         if (count > SCENARIO_CAPACITY) revert TooManyScenarios(count);
@@ -194,6 +219,15 @@ library ParameterWords {
         _requireQuarter("shortOptionRate", previous[0], next[0], 108, 16, 328);
         // Half an hour.
         _requireQuarter("horizonFactor", previous[0], next[0], 124, 24, 7_921);
+        // A quarter of a percent of a forward.
+        _requireQuarter("basisMinimum", previous[0], next[0], 148, 16, 164);
+        // 2 % a year.
+        _requireQuarter("basisPerTenor", previous[0], next[0], 164, 13, 697);
+        _requireQuarter("interestPerTenor", previous[0], next[0], 177, 13, 697);
+        // 0.5
+        _requireQuarter("gammaRate", previous[0], next[0], 190, 16, 2_048);
+        // 0.05
+        _requireQuarter("vegaRate", previous[0], next[0], 206, 17, 3_277);
 
         // 0.1 each. Shocks of short tenors grow with the short power, those of long tenors as the long one falls.
         uint256 old = _field(previous[0], 52, 8);
@@ -228,7 +262,9 @@ library ParameterWords {
         words[0] = uint256(p.priceStep) | (uint256(p.volShockUp) << 20) | (uint256(p.volShockDown) << 36)
             | (uint256(p.tenorPowerShort) << 52) | (uint256(p.tenorPowerLong) << 60) | (uint256(p.tenorFloor) << 68)
             | (uint256(p.maintenanceFactor) << 92) | (uint256(p.shortOptionRate) << 108)
-            | (horizonFactor(p.horizonSeconds) << 124);
+            | (horizonFactor(p.horizonSeconds) << 124) | (uint256(p.basisMinimum) << 148)
+            | (uint256(p.basisPerTenor) << 164) | (uint256(p.interestPerTenor) << 177) | (uint256(p.gammaRate) << 190)
+            | (uint256(p.vegaRate) << 206);
         for (uint256 index = 0; index < p.scenarios.length; index++) {
             words[1 + index / SCENARIOS_PER_WORD] |= packScenario(p.scenarios[index])
             << (31 * (index % SCENARIOS_PER_WORD));

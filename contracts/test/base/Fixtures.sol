@@ -60,6 +60,11 @@ library Fixtures {
         p.maintenanceFactor = 4_301;
         p.shortOptionRate = 655;
         p.horizonSeconds = 1_800;
+        p.basisMinimum = 328;
+        p.basisPerTenor = 2_615;
+        p.interestPerTenor = 1_743;
+        p.gammaRate = 8_192;
+        p.vegaRate = 16_384;
         p.scenarios = new Scenario[](31);
         uint256 next = 0;
         p.scenarios[next++] = Scenario(0, 0, 65_536);

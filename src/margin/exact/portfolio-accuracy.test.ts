@@ -21,7 +21,7 @@ const BOUND = 2e-6;
  * where prices are stationary and these are not; section 7.5.
  */
 const CHARGE_BOUND = 1e-5;
-const REQUIREMENT_BOUND = 1.5e-5;
+const REQUIREMENT_BOUND = 2e-5;
 const PER_ROUND = 250;
 
 const surfaces = JSON.parse(

@@ -19,6 +19,7 @@ import {
 } from '../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces, shockRound } from '../src/market/example-market.ts';
 import {
+  canonicalLegs,
   type Instrument,
   type Leg,
   LINEAR,
@@ -113,7 +114,7 @@ function randomParameters(random: Random): RiskParameters {
     });
   }
   const parameters: RiskParameters = {
-    priceStep: Math.floor(logBetween(random, 1_000, 2 ** 20 / furthest)),
+    priceStep: Math.floor(logBetween(random, 1, Math.min(2 ** 20 - 1, 2 ** 20 / furthest))),
     volShockUp: whole(random, 0, 2 ** 13),
     volShockDown: whole(random, 0, 2 ** 13),
     tenorPowerShort: whole(random, 0, 2 ** 7),
@@ -122,6 +123,11 @@ function randomParameters(random: Random): RiskParameters {
     maintenanceFactor: whole(random, 2 ** 12, 2 ** 14),
     shortOptionRate: whole(random, 0, 2 ** 14),
     horizonSeconds: whole(random, 0, 604_800),
+    basisMinimum: whole(random, 0, 2 ** 12),
+    basisPerTenor: whole(random, 0, 2 ** 12),
+    interestPerTenor: whole(random, 0, 2 ** 12),
+    gammaRate: whole(random, 0, 2 ** 14),
+    vegaRate: whole(random, 0, 2 ** 16),
     scenarios,
   };
   validateParameters(parameters);
@@ -270,6 +276,80 @@ it(`decides ${PORTFOLIOS} random portfolios near their thresholds as the integer
   );
   // The portfolios are near enough that each outcome occurs.
   for (const count of Object.values(counts)) expect(count).toBeGreaterThan(PORTFOLIOS / 100);
+});
+
+it('charges what no scenario shows, within the bound of the integers', () => {
+  const surfaces = JSON.parse(
+    readFileSync(new URL('../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
+  ) as SviSurfaces;
+  const round = exampleRound(surfaces, 'BTC', { discount: 0.98 });
+  const [near, far] = [round.expiries[1]!, round.expiries[6]!];
+  const money = (expiry: ExpiryState) => (expiry.forward / 100_000_000n) * 1_000_000n;
+  const option = (kind: 'call' | 'put', expiry: ExpiryState, strike: bigint, quantity: number): Leg => ({
+    instrument: { kind, expiryHour: expiry.expiryHour, strike },
+    quantity: BigInt(Math.round(1e6 * quantity)),
+  });
+  const linear = (quantity: number): Leg => ({
+    instrument: LINEAR,
+    quantity: BigInt(Math.round(1e6 * quantity)),
+  });
+  const forward = (expiry: ExpiryState, strike: bigint, quantity: number): Leg[] => [
+    option('call', expiry, strike, quantity),
+    option('put', expiry, strike, -quantity),
+  ];
+  const [low, high] = [money(far), money(far) + 100_000_000n];
+  const carry = Number(far.discount * far.forward) / 2 ** 21 / Number(round.underlying.spot);
+  const portfolios: Record<string, Leg[]> = {
+    'synthetic forward against linear legs': [linear(-10 * carry), ...forward(far, low, 10)],
+    'calendar of forwards': [...forward(near, money(near), 10), ...forward(far, low, -10)],
+    box: [...forward(far, low, 10), ...forward(far, high, -10)],
+    'short gamma': [
+      option('call', near, money(near), -10),
+      option('put', near, money(near), -10),
+      linear(0.3),
+    ],
+    'long vega': [option('call', far, low, 10), option('put', far, low, 10)],
+  };
+  const rows = screen(
+    Object.values(portfolios).map((legs) => ({
+      legs: canonicalLegs(legs),
+      scale: SCALE_ONE,
+      cash: 0n,
+    })),
+    round,
+    DEFAULT_PARAMETERS,
+  );
+  const shown = Object.fromEntries(
+    Object.keys(portfolios).map((name, index) => {
+      const row = rows[index]!;
+      const legs = canonicalLegs(portfolios[name]!);
+      const exact = exactMargin({ legs, scale: SCALE_ONE }, round, DEFAULT_PARAMETERS);
+      const { components } = row;
+      for (const [own, integer] of [
+        [row.requirement, exact.requirement],
+        [components.horizonBuffer, exact.horizonBuffer],
+        [components.basis, exact.basisCharge],
+        [components.interest, exact.interestCharge],
+        [components.gamma, exact.gammaCharge],
+        [components.vega, exact.vegaCharge],
+      ] as const) {
+        expect(Math.abs(own - Number(integer) / 1e6)).toBeLessThan(row.errorBound);
+      }
+      return [name, { ...components, requirement: row.requirement }];
+    }),
+  );
+  const notional = 10 * (Number(round.underlying.spot) / 1e6);
+  // Scans show (next to) nothing of the first three.
+  for (const name of ['synthetic forward against linear legs', 'box']) {
+    expect(shown[name]!.scan).toBeLessThan(1e-5 * notional);
+  }
+  expect(shown['synthetic forward against linear legs']!.basis).toBeGreaterThan(0.02 * notional);
+  expect(shown['calendar of forwards']!.basis).toBeGreaterThan(0.025 * notional);
+  expect(shown.box!.basis).toBeLessThan(1e-6 * notional);
+  expect(shown.box!.interest).toBeGreaterThan(1_000);
+  expect(shown['short gamma']!.gamma).toBeGreaterThan(100);
+  expect(shown['long vega']!.gamma).toBe(0);
+  expect(shown['long vega']!.vega).toBeGreaterThan(1_000);
 });
 
 it('screening decides nearly every account of an example book, as the integers do', () => {

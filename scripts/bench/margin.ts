@@ -7,9 +7,11 @@ import {
   type FloatParameters,
   floatParameters,
   InstrumentValuer,
+  type InstrumentValues,
+  SENSITIVITY_COLUMNS,
   valueInstruments,
 } from '../../src/margin/float/model.ts';
-import { compileBook, type FloatBook, screenBook } from '../../src/margin/float/screen.ts';
+import { compileBook, type FloatBook, screenBook, screenValues } from '../../src/margin/float/screen.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
 import type { MarketRound } from '../../src/market/words.ts';
@@ -128,28 +130,39 @@ function marginWithoutSharing(
 ): Float64Array<ArrayBuffer> {
   const { scenarioCount, stride } = parameters;
   const valuer = new InstrumentValuer(round, parameters);
-  const values = new Float64Array(stride);
-  const delta = new Float64Array(1);
-  const exposure = new Float64Array(1);
-  const sums = new Float64Array(stride);
-  const spot = Number(round.underlying.spot) / 1e6;
-  const realised = Number(round.underlying.realisedVolatility) / 65_536;
+  const arrays = {
+    values: new Float64Array(LEGS * stride),
+    sensitivities: new Float64Array(LEGS * SENSITIVITY_COLUMNS),
+    expiries: new Uint8Array(LEGS),
+  };
+  const { basisRates, interestRates, gammaCost } = valuer;
+  const values: InstrumentValues = {
+    ...arrays,
+    count: LEGS,
+    scenarioCount,
+    stride,
+    basisRates,
+    interestRates,
+    gammaCost,
+    problems: new Map(),
+  };
+  const legInstruments = Int32Array.from({ length: LEGS }, (_, leg) => leg);
   const requirements = new Float64Array(book.accountCount);
   for (let account = 0; account < book.accountCount; account++) {
-    sums.fill(0);
-    let deltas = 0;
-    for (let leg = book.offsets[account]!; leg < book.offsets[account + 1]!; leg++) {
-      valuer.value(book.instruments[book.legInstruments[leg]!]!, values, 0, delta, exposure, 0);
-      const position = book.legPositions[leg]!;
-      deltas += position * delta[0]!;
-      for (let column = 0; column < stride; column++) sums[column]! += position * values[column]!;
+    const from = book.offsets[account]!;
+    const to = book.offsets[account + 1]!;
+    for (let leg = from; leg < to; leg++) {
+      valuer.value(book.instruments[book.legInstruments[leg]!]!, arrays, leg - from);
     }
-    let least = 0;
-    for (let column = 1; column <= scenarioCount; column++) least = Math.min(least, sums[column]!);
-    requirements[account] =
-      parameters.maintenanceFactor * -least +
-      parameters.shortOptionRate * spot * book.netShorts[account]! +
-      Math.abs(deltas) * (realised * parameters.horizonFactor);
+    const alone: FloatBook = {
+      ...book,
+      accountCount: 1,
+      offsets: Int32Array.of(0, to - from),
+      legInstruments,
+      legPositions: book.legPositions.subarray(from, to),
+      netShorts: book.netShorts.subarray(account, account + 1),
+    };
+    requirements[account] = screenValues(alone, values, round, parameters).requirement[0]!;
   }
   return requirements;
 }

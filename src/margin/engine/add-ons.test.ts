@@ -69,29 +69,89 @@ describe('gamma', () => {
   });
 });
 
-describe('vegaStress', () => {
-  const addOn: AddOn = { kind: 'vegaStress', ...rates, spike: 0.9, crush: 0.5 };
-  const price = (volatility: number) => black76Price('call', 100, 100, 30 / YEAR, volatility);
+describe('vegaShock', () => {
+  const addOn: AddOn = { kind: 'vegaShock', ...rates };
+  // Vega times vol is F n(d1) s = 100 × 0.3979189 × 0.1433459 = 5.70399 at the money; the tenor factor is 1 at 30 days.
+  const vega = 100 * density * s;
 
-  it('is what the spike costs beyond the grid, or what the crush costs', () => {
-    // RAMM moves vols by 7373/2^14 = 0.45001 up and 0.25 down at 30 days: the spike goes from 0.725 to 0.95, the crush from 0.375 to 0.25.
-    const short = measure(addOn, portfolioOf([option('C', 100, -2)]));
-    expect(short.base).toBeCloseTo(2 * (price(0.95) - price(0.725)), 3);
-    expect(short.base).toBeCloseTo(5.109_48, 5);
-    const long = measure(addOn, portfolioOf([option('C', 100, 2)]));
-    expect(long.base).toBeCloseTo(2 * (price(0.375) - price(0.25)), 3);
+  it('is the first-order loss from a shock up when short, and from one down when long', () => {
+    expect(vega).toBeCloseTo(5.703_99, 5);
+    // 7,373 / 2^14 up, 1/4 down.
+    expect(measure(addOn, portfolioOf([option('C', 100, -2)])).base).toBeCloseTo(
+      (2 * vega * 7_373) / 16_384,
+      9,
+    );
+    expect(measure(addOn, portfolioOf([option('P', 100, 2)])).base).toBeCloseTo((2 * vega) / 4, 9);
+    expect(measure(addOn, portfolioOf([spotPosition(3), future(2), perpetual(-1)])).base).toBe(0);
   });
 
-  it('nets calls and puts of one underlying and charges two underlyings apart', () => {
-    expect(measure(addOn, portfolioOf([option('C', 100, -1), option('P', 100, 1)])).base).toBeCloseTo(0, 10);
-    const apart = measure(
-      addOn,
-      portfolioOf([option('C', 100, -1), option('C', 10, 10, { underlying: 1 })]),
-      both,
+  it('weighs expiries by their tenor factor, nets them, and charges two underlyings apart', () => {
+    const later = marketOf(
+      underlyingOf({ expiries: [expiryOf(), expiryOf({ secondsToExpiry: 120 * DAY })] }),
     );
-    const alone = measure(addOn, portfolioOf([option('C', 100, -1)])).base;
-    const other = measure(addOn, portfolioOf([option('C', 100, 1)])).base;
-    expect(apart.base).toBeCloseTo(alone + other, 9);
+    const far = 2 * s;
+    const farVega =
+      100 * (Math.exp(-((far / 2) ** 2) / 2) / Math.sqrt(2 * Math.PI)) * far * 0.25 ** (33 / 256);
+    const calendar = portfolioOf([option('C', 100, -1), option('C', 100, 1, { expiry: 1 })]);
+    expect(measure(addOn, calendar, later).base).toBeCloseTo((farVega - vega) / 4, 9);
+    expect(measure(addOn, portfolioOf([option('C', 100, -1), option('P', 100, 1)])).base).toBeCloseTo(0, 10);
+    const apart = portfolioOf([option('C', 100, -1), option('C', 10, 10, { underlying: 1 })]);
+    expect(measure(addOn, apart, both).base).toBeCloseTo(vega * (7_373 / 16_384 + 0.25), 9);
+  });
+
+  it('is in vol points where the model’s shocks are', () => {
+    const points: MarginModel = { ...core, volShock: { ...core.volShock, unit: 'absolute', up: 0.2 } };
+    const short = measure(addOn, portfolioOf([option('C', 100, -1)]), marketOf(), points);
+    expect(short.base).toBeCloseTo((vega / 0.5) * 0.2, 9);
+  });
+});
+
+describe('expiryBasis', () => {
+  const addOn: AddOn = { kind: 'expiryBasis', ...rates, minimum: 0.005, perYear: 0.08 };
+  const near = 0.005 + (0.08 * 30) / YEAR;
+  const far = 0.005 + (0.08 * 90) / YEAR;
+
+  it('is the dollar delta of each expiry times the move of its forward', () => {
+    // N(d1) of the call at the money is 0.528569.
+    const call = measure(addOn, portfolioOf([option('C', 100, -1)]));
+    expect(call.base).toBeCloseTo(52.8569 * near, 6);
+    expect(measure(addOn, portfolioOf([spotPosition(5), perpetual(-5)])).base).toBe(0);
+    const futures = portfolioOf([future(1), future(-2, { expiry: 1 })]);
+    expect(measure(addOn, futures, twoExpiries).base).toBeCloseTo(100 * near + 204 * far, 10);
+  });
+
+  it('sees synthetic forwards against linear legs and across expiries, and nets futures with their options', () => {
+    const synthetic = (size: number, expiry = 0) => [
+      option('C', 100, size, { expiry }),
+      option('P', 100, -size, { expiry }),
+    ];
+    const against = portfolioOf([spotPosition(-1), ...synthetic(1)]);
+    expect(measure(addOn, against).base).toBeCloseTo(100 * near, 10);
+    const calendar = portfolioOf([...synthetic(1), ...synthetic(-1, 1)]);
+    expect(measure(addOn, calendar, twoExpiries).base).toBeCloseTo(100 * near + 102 * far, 10);
+    expect(measure(addOn, portfolioOf([future(-1), ...synthetic(1)])).base).toBeCloseTo(0, 10);
+  });
+});
+
+describe('expiryInterest', () => {
+  const addOn: AddOn = { kind: 'expiryInterest', ...rates, perYear: 0.05 };
+
+  it('is the value of each expiry’s options times the move of its discount factor', () => {
+    const price = black76Price('call', 100, 100, 30 / YEAR, 0.5);
+    const share = (0.05 * 30) / YEAR;
+    expect(measure(addOn, portfolioOf([option('C', 100, -2)])).base).toBeCloseTo(2 * price * share, 10);
+    // A box between 90 and 110 is a loan of 20.
+    const box = [option('C', 90, 1), option('P', 90, -1), option('C', 110, -1), option('P', 110, 1)];
+    expect(measure(addOn, portfolioOf(box)).base).toBeCloseTo(20 * share, 10);
+    expect(measure(addOn, portfolioOf([future(5), perpetual(3), spotPosition(2)])).base).toBe(0);
+  });
+
+  it('does not net two expiries', () => {
+    const near = portfolioOf([option('C', 100, -1)]);
+    const far = portfolioOf([option('C', 100, 1, { expiry: 1 })]);
+    const calendar = portfolioOf([...near.positions, ...far.positions]);
+    const apart = measure(addOn, near, twoExpiries).base + measure(addOn, far, twoExpiries).base;
+    expect(measure(addOn, calendar, twoExpiries).base).toBeCloseTo(apart, 12);
   });
 });
 

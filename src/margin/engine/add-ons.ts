@@ -9,7 +9,7 @@ import type { AddOn, MarginModel } from './model.ts';
 import { worstBasis } from './scan.ts';
 import { smileVolatilityAt } from './smile.ts';
 import type { EarlierSmile, MarketState, Portfolio } from './state.ts';
-import type { ProbePlan, ValuedPosition } from './valuation.ts';
+import { type ProbePlan, tenorRatio, type ValuedPosition } from './valuation.ts';
 
 /** One add-on, measured. */
 export interface MeasuredAddOn {
@@ -38,8 +38,14 @@ export function measureAddOn(index: number, context: Context): MeasuredAddOn {
     case 'gamma':
       measureGamma(addOn, context, positions);
       break;
-    case 'vegaStress':
-      measureVegaStress(context, positions, context.plan.addOnProbes.get(index)!);
+    case 'vegaShock':
+      measureVegaShock(context, positions);
+      break;
+    case 'expiryBasis':
+      measureExpiryBasis(addOn, context, positions);
+      break;
+    case 'expiryInterest':
+      measureExpiryInterest(addOn, context, positions);
       break;
     case 'horizon':
       measureHorizon(addOn, context, positions, collateral);
@@ -120,24 +126,62 @@ function measureGamma(addOn: Of<'gamma'>, context: Context, positions: Float64Ar
   );
 }
 
-/** Loss at a vol spike (or crush) at unmoved prices, beyond what the grid's own vol move shows there. */
-function measureVegaStress(context: Context, positions: Float64Array, probes: readonly number[]): void {
-  const [spike, up, crush, down] = probes as [number, number, number, number];
-  const beyond = (outer: number, inner: number) => {
-    const excess = (item: ValuedPosition): number => {
-      if (item.position.kind !== 'option') return 0;
-      return item.profits[inner]! - item.profits[outer]!;
-    };
-    return { sums: sumByUnderlying(context, excess), excess };
+/** First-order loss from one of the model's vol shocks, up for who is short of vega and down for who is long. */
+function measureVegaShock(context: Context, positions: Float64Array): void {
+  const { model, market } = context;
+  const { up, down, unit } = model.volShock;
+  const moved = (item: ValuedPosition): number => {
+    const { position } = item;
+    if (position.kind !== 'option') return 0;
+    const { secondsToExpiry } = market.underlyings[position.underlying]!.expiries[position.expiry]!;
+    const quoted = unit === 'relative' ? item.volatility : 1;
+    return item.greeks.vega * quoted * tenorRatio(model, secondsToExpiry) * item.unit;
   };
-  const rise = beyond(spike, up);
-  const fall = beyond(crush, down);
+  const factors = sumByUnderlying(context, moved).map((sum) => (sum < 0 ? -up : down));
   context.valued.forEach((item, index) => {
-    const own = item.position.underlying;
-    const [riseSum, fallSum] = [rise.sums[own]!, fall.sums[own]!];
-    if (riseSum <= 0 && fallSum <= 0) return;
-    positions[index] = riseSum >= fallSum ? rise.excess(item) : fall.excess(item);
+    positions[index] = moved(item) * factors[item.position.underlying]!;
   });
+}
+
+/** Writes `|sum of amounts of an expiry| × rate` as parts: every position of the expiry by its own amount. */
+function chargeExpiries(
+  context: Context,
+  positions: Float64Array,
+  amountOf: (item: ValuedPosition) => number,
+  rateOf: (yearsToExpiry: number) => number,
+): void {
+  const { valued, market } = context;
+  const keyOf = ({ position, expiry }: ValuedPosition): string => `${position.underlying}/${expiry}`;
+  const sums = new Map<string, number>();
+  for (const item of valued) {
+    if (item.expiry >= 0) sums.set(keyOf(item), (sums.get(keyOf(item)) ?? 0) + amountOf(item));
+  }
+  valued.forEach((item, index) => {
+    if (item.expiry < 0) return;
+    const { secondsToExpiry } = market.underlyings[item.position.underlying]!.expiries[item.expiry]!;
+    const sign = Math.sign(sums.get(keyOf(item))!);
+    positions[index] = sign * amountOf(item) * rateOf(secondsToExpiry / YEAR_SECONDS);
+  });
+}
+
+/** Move of each expiry's forward against spot. A future is that forward as much as the options' delta is. */
+function measureExpiryBasis(addOn: Of<'expiryBasis'>, context: Context, positions: Float64Array): void {
+  chargeExpiries(
+    context,
+    positions,
+    (item) => item.greeks.delta * item.forward * item.unit,
+    (years) => addOn.minimum + addOn.perYear * years,
+  );
+}
+
+/** Move of each expiry's discount factor. Futures are settled daily, so only options have a value to discount. */
+function measureExpiryInterest(addOn: Of<'expiryInterest'>, context: Context, positions: Float64Array): void {
+  chargeExpiries(
+    context,
+    positions,
+    (item) => (item.position.kind === 'option' ? item.value : 0),
+    (years) => addOn.perYear * years,
+  );
 }
 
 /** `|delta$| σ √horizon`: one standard deviation of the position's linear part while it is being sold. */

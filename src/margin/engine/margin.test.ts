@@ -313,8 +313,12 @@ describe.each(presets)('%s', (name, preset) => {
           const rounding = ROUNDING * grossOf(margin);
           expect(margin.scan.loss).toBeLessThanOrEqual(margin.equity.options + rounding);
           if (name === 'ramm-core') {
-            const bound = 1.051 * margin.equity.options + componentOf(margin, 'horizon').maintenance;
+            let bound = 1.051 * margin.equity.options;
+            for (const id of ['horizon', 'expiryBasis', 'expiryInterest', 'vegaShock'] as const) {
+              bound += componentOf(margin, id).maintenance;
+            }
             expect(margin.maintenanceRequirement).toBeLessThanOrEqual(bound + rounding);
+            expect(componentOf(margin, 'gamma').base).toBeLessThanOrEqual(rounding);
           }
           if (name === 'span') expect(componentOf(margin, 'floor').maintenance).toBe(0);
           if (name === 'ramm' || name === 'ramm-core')

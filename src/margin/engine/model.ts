@@ -88,23 +88,7 @@ export const AddOnSchema = Type.Union([
     },
     closed,
   ),
-  Type.Object(
-    {
-      kind: Type.Literal('vegaStress'),
-      ...rates,
-      spike: Type.Number({
-        minimum: 0,
-        maximum: 10,
-        description: 'Relative vol shock up at the pivot tenor.',
-      }),
-      crush: Type.Number({
-        minimum: 0,
-        maximum: 1,
-        description: 'Relative vol shock down at the pivot tenor.',
-      }),
-    },
-    closed,
-  ),
+  Type.Object({ kind: Type.Literal('vegaShock'), ...rates }, closed),
   Type.Object(
     { kind: Type.Literal('horizon'), ...rates, seconds: Seconds(2_592_000, 'Expected auction time.') },
     closed,
@@ -138,6 +122,23 @@ export const AddOnSchema = Type.Union([
       combine: Type.Union([Type.Literal('add'), Type.Literal('worst')], {
         description: 'Added to the requirement, or one more candidate for the worst scenario.',
       }),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal('expiryBasis'),
+      ...rates,
+      minimum: Fraction({ description: "Least move of an expiry's forward against spot." }),
+      perYear: Fraction({ description: 'Further move for each year to expiry.' }),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal('expiryInterest'),
+      ...rates,
+      perYear: Fraction({ description: "Move of an expiry's discount factor for each year to expiry." }),
     },
     closed,
   ),

@@ -3,7 +3,7 @@
  * before the maintenance requirement does.
  *
  * Criterion: the wing gains three vol points every six hours. At the first step the initial requirement has risen by more
- * than 1.2 %, and the maintenance requirement by less than a fifth of that rise, relative to each. Without the predictive
+ * than 1.2 %, and the maintenance requirement by less than a third of that rise, relative to each. Without the predictive
  * term the initial requirement takes three steps to where it stands after one.
  */
 import { describe, expect, it } from 'vitest';
@@ -69,9 +69,9 @@ describe.each([
   const rise = (level: 'maintenanceRequirement' | 'initialRequirement', step: number) =>
     margins[step]![level] / margins[0]![level] - 1;
 
-  it('raises the initial requirement at the first step, while maintenance hardly moves', () => {
+  it('raises the initial requirement at the first step, while maintenance moves by less than a third of that', () => {
     expect(rise('initialRequirement', 1)).toBeGreaterThan(0.012);
-    expect(Math.abs(rise('maintenanceRequirement', 1))).toBeLessThan(rise('initialRequirement', 1) / 5);
+    expect(Math.abs(rise('maintenanceRequirement', 1))).toBeLessThan(rise('initialRequirement', 1) / 3);
   });
 
   it('is ahead by two steps and more of what the initial requirement would be without the term', () => {
@@ -93,7 +93,7 @@ describe.each([
     const calm = [0, 1, 2, 3].map((step) => computeMargin(portfolio, market(step, 4), ramm));
     const at = (level: 'maintenanceRequirement' | 'initialRequirement') =>
       calm[1]![level] / calm[0]![level] - 1;
-    expect(at('initialRequirement')).toBeGreaterThan(2 * at('maintenanceRequirement'));
+    expect(at('initialRequirement')).toBeGreaterThan(1.5 * at('maintenanceRequirement'));
     const charges = calm.map((margin) => componentOf(margin, 'predictive').initial);
     for (let step = 1; step < charges.length; step++)
       expect(charges[step]).toBeGreaterThan(charges[step - 1]!);

@@ -6,6 +6,9 @@
  * power of two has an error below 3e-6), which is `vega σ 2^-18` of a shocked price. A damped change of value therefore
  * differs by at most twice the first (mark and shocked mark, the latter at the moved forward) and once the second, times
  * the maintenance factor.
+ *
+ * Charges rest on the delta and the density at d1, which has 12 bits and is twice floored: they are within 0.4 × 2^-11
+ * and 0.25 × 2^-11. A step in deviations has 14 bits, a tenor 16 seconds, a tenor factor is within 2^-18.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +20,7 @@ import { rammCoreModel } from '../presets/ramm.ts';
 import { computeMargin } from './margin.ts';
 import { marketOfRound, portfolioOfLegs } from './round.ts';
 import { componentOf } from './testing.ts';
+import { tenorRatio } from './valuation.ts';
 
 const surfaces = JSON.parse(
   readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
@@ -30,6 +34,11 @@ const harsh: RiskParameters = {
   maintenanceFactor: 6_000,
   shortOptionRate: 2_000,
   horizonSeconds: 86_400,
+  basisMinimum: 4_000,
+  basisPerTenor: 4_096,
+  interestPerTenor: 4_000,
+  gammaRate: 16_384,
+  vegaRate: 65_536,
 };
 
 describe.each([
@@ -48,7 +57,7 @@ describe.each([
     ['calm', opening],
     ['shocked', shocked],
     ['crash', crash],
-  ])('%s: scan, short options, horizon and mark of 120 accounts equal the exact integers', (_, round) => {
+  ])('%s: mark and every component of 120 accounts equal the exact integers', (_, round) => {
     const market = marketOfRound(round);
     let compared = 0;
     for (const account of book) {
@@ -65,6 +74,12 @@ describe.each([
       let mark = 0;
       let vega = 0;
       let notional = 0;
+      const tolerance = { basis: 0, interest: 0, gamma: 0, vega: 0 };
+      const { realisedVolatility } = market.underlyings[0]!;
+      const root = Math.sqrt(parameters.horizonSeconds / 31_536_000);
+      const step = (parameters.priceStep / 2 ** 20) * Math.LN2;
+      const gammaCost = ((parameters.gammaRate / 4_096) * 2 * (realisedVolatility * root) ** 2) / step;
+      const vegaCost = ((parameters.vegaRate / 65_536) * parameters.volShockUp) / 2 ** 14;
       for (const { position, forward, greeks, volatility } of margin.valued) {
         if (position.kind !== 'option') continue;
         mark += Math.abs(position.quantity) * 5e-7 * (forward + position.strike);
@@ -73,6 +88,18 @@ describe.each([
         const { secondsToExpiry } = market.underlyings[0]!.expiries[position.expiry]!;
         const most = 0.4 * forward * 2 * Math.sqrt(Math.max(secondsToExpiry, 3_600) / 31_536_000);
         vega += Math.abs(position.quantity) * Math.max(most, Math.abs(greeks.vega)) * volatility * 2 ** -18;
+        const size = Math.abs(position.quantity) * forward;
+        const deviation = volatility * Math.sqrt(Math.max(secondsToExpiry, 3_600) / 31_536_000);
+        const move =
+          parameters.basisMinimum / 65_536 + (parameters.basisPerTenor / 2 ** 36) * (secondsToExpiry / 16);
+        const interest = (parameters.interestPerTenor / 2 ** 36) * (secondsToExpiry / 16);
+        const unit = 16 / 31_536_000;
+        tolerance.basis += size * (2e-4 * move + 0.15 * unit);
+        tolerance.interest += 5e-7 * Math.abs(position.quantity) * (forward + position.strike) * interest;
+        tolerance.interest += Math.abs(greeks.price) * 0.15 * unit;
+        tolerance.gamma += size * gammaCost * (1.3e-4 * (step / deviation) + 0.4 * 2 ** -14);
+        tolerance.vega +=
+          size * vegaCost * tenorRatio(model, secondsToExpiry) * deviation * (1.3e-4 + 0.4 * 2 ** -17);
       }
       const units = 1e-6 * (2 + account.legs.length);
       const near = (value: number, integer: bigint, tolerance: number) =>
@@ -80,13 +107,16 @@ describe.each([
       near(margin.equity.total - portfolio.cash, exact.mark, mark);
       near(componentOf(margin, 'scan').maintenance, exact.scanRequirement, factor * (3 * mark + vega));
       near(componentOf(margin, 'shortOption').maintenance, exact.shortOptionMinimum, 0);
-      // d1 has 12 bits, twice floored, so a delta is within 0.4 × 2^-11; the horizon's root is floored to 2^-20.
-      const root = Math.sqrt(parameters.horizonSeconds / 31_536_000);
+      // The horizon's root is floored to 2^-20.
       const buffer = componentOf(margin, 'horizon').maintenance;
-      const { realisedVolatility } = market.underlyings[0]!;
       const delta = 2e-4 * notional * realisedVolatility * root + (buffer * 2 ** -20) / root;
       near(buffer, exact.horizonBuffer, delta);
-      near(margin.maintenanceRequirement, exact.requirement, factor * (3 * mark + vega) + delta);
+      near(componentOf(margin, 'expiryBasis').maintenance, exact.basisCharge, tolerance.basis);
+      near(componentOf(margin, 'expiryInterest').maintenance, exact.interestCharge, tolerance.interest);
+      near(componentOf(margin, 'gamma').maintenance, exact.gammaCharge, tolerance.gamma);
+      near(componentOf(margin, 'vegaShock').maintenance, exact.vegaCharge, tolerance.vega);
+      const charges = delta + tolerance.basis + tolerance.interest + tolerance.gamma + tolerance.vega;
+      near(margin.maintenanceRequirement, exact.requirement, factor * (3 * mark + vega) + charges);
       expect(margin.initialRequirement).toBe(margin.maintenanceRequirement);
       compared++;
     }

@@ -78,7 +78,6 @@ describe('shocked volatility', () => {
     expect(shockedVolatility(pmrm2, 0.6, 'down', DAY, 0)).toBeCloseTo(0.6 * (1 - 0.3 * 30 ** 0.3), 14);
     expect(shockedVolatility(wide, 0.6, 'down', DAY, 0)).toBe(0);
     expect(shockedVolatility(ramm, 0.6, 'down', DAY, 0)).toBeCloseTo(0.3, 15);
-    expect(shockedVolatility(ramm, 0.6, -5, month, 0)).toBeCloseTo(0.3, 15);
   });
 
   it('absolute ranges add vol points, at least 0', () => {

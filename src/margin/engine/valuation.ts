@@ -25,8 +25,7 @@ export interface Probe {
   readonly priceFactors: readonly number[];
   /** The same for futures and perpetuals. */
   readonly linearPriceFactors: readonly number[];
-  /** Vol move of the model, or a relative shock at the pivot tenor. */
-  readonly volatility: VolatilityMove | number;
+  readonly volatility: VolatilityMove;
   /** Index of the scenario whose array profits apply, or -1. */
   readonly scenario: number;
   /** Time that passes, in seconds. */
@@ -100,23 +99,19 @@ export function planProbes(model: MarginModel, market: MarketState): ProbePlan {
   });
   const scenarioCount = probes.length;
   const addOnProbes = new Map<number, readonly number[]>();
-  const add = (factor: number, volatility: VolatilityMove | number): number => {
+  const add = (factor: number): number => {
     const factors = underlyings.map(() => factor);
     probes.push({
       priceFactors: factors,
       linearPriceFactors: factors,
-      volatility,
+      volatility: 'none',
       scenario: -1,
       lookAhead: 0,
     });
     return probes.length - 1;
   };
   model.addOns.forEach((addOn: AddOn, index) => {
-    if (addOn.kind === 'basis') {
-      addOnProbes.set(index, [add(addOn.upFactor, 'none'), add(addOn.downFactor, 'none')]);
-    } else if (addOn.kind === 'vegaStress') {
-      addOnProbes.set(index, [add(1, addOn.spike), add(1, 'up'), add(1, -addOn.crush), add(1, 'down')]);
-    }
+    if (addOn.kind === 'basis') addOnProbes.set(index, [add(addOn.upFactor), add(addOn.downFactor)]);
   });
   return { probes, scenarioCount, addOnProbes };
 }
@@ -131,13 +126,12 @@ export function tenorRatio(model: MarginModel, secondsToExpiry: number): number 
 /**
  * Volatility after a move.
  *
- * @param move a move of the model, or a relative shock at the pivot tenor
  * @param logMoneyness `ln(K/F)`, for skew moves
  */
 export function shockedVolatility(
   model: MarginModel,
   volatility: number,
-  move: VolatilityMove | number,
+  move: VolatilityMove,
   secondsToExpiry: number,
   logMoneyness: number,
 ): number {
@@ -160,7 +154,6 @@ export function shockedVolatility(
     return volatility * Math.max(0, 1 + shift);
   }
   const ratio = tenorRatio(model, secondsToExpiry);
-  if (typeof move === 'number') return volatility * Math.max(volShock.minimumMultiplier, 1 + move * ratio);
   if (volShock.unit === 'absolute') {
     return Math.max(0, volatility + (move === 'up' ? volShock.up : -volShock.down) * ratio);
   }

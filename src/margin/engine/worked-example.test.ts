@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readMarginDocument } from '../../input/margin.ts';
+import { rammCoreModel } from '../presets/ramm.ts';
 import { computeMargin } from './margin.ts';
 
 const { market, portfolio, model } = readMarginDocument({
@@ -60,9 +61,16 @@ describe('the worked example of the specification', () => {
   });
 
   it('shows every add-on and the requirement', () => {
-    for (const id of ['shortOption', 'horizon', 'gamma', 'vegaStress', 'basis']) printed(component(id));
+    for (const id of ['shortOption', 'horizon', 'expiryBasis', 'expiryInterest', 'gamma', 'vegaShock']) {
+      printed(component(id));
+    }
+    printed(margin.components.find(({ id }) => id === 'predictive')!.initial);
     printed(margin.maintenanceRequirement);
-    printed(component('scan') + component('shortOption') + component('horizon'));
+    printed(margin.initialRequirement);
+    expect(computeMargin(portfolio, market, rammCoreModel()).maintenanceRequirement).toBeCloseTo(
+      margin.maintenanceRequirement,
+      9,
+    );
     expect(margin.tier).toBe('liquidation');
   });
 });

@@ -105,9 +105,9 @@ it('cannot decide what the exact model refuses, and says why', () => {
 });
 
 it('states its bound as the document does', () => {
-  expect(screenErrorBound(30, 2 ** 49, 0, 0)).toBeCloseTo(50, 4);
-  expect(screenErrorBound(0, 0, -(2 ** 51), 1e12) - 1).toBeCloseTo(8, 4);
-  expect(screenErrorBound(0, 0, 0, 0)).toBe(3e-6);
+  expect(screenErrorBound(30, 2 ** 51, 0, 0, 0)).toBeCloseTo(250, 4);
+  expect(screenErrorBound(0, 0, -(2 ** 51), 1e12, 7) - 1).toBeCloseTo(13, 4);
+  expect(screenErrorBound(0, 0, 0, 0, 7)).toBe(3e-6);
 });
 
 /** Value of few cents' worth of options, near enough to put the account at the threshold of bad debt. */

@@ -5,12 +5,18 @@ import { exampleRound, type SviSurfaces, shockRound } from '../../market/example
 import { type Instrument, LINEAR, MAX_STRIKE } from '../../market/instrument.ts';
 import { boundPillars } from '../../market/surface.ts';
 import { type ExpiryState, MAX_PRICE, type MarketRound, type SpacingExponent } from '../../market/words.ts';
-import { log2Fixed, normalCdfCoarse, normalCdfFine } from '../../math/fixed/primitives.ts';
+import {
+  log2Fixed,
+  normalCdfCoarse,
+  normalCdfFine,
+  normalDensityCoarse,
+} from '../../math/fixed/primitives.ts';
+import { gammaCost } from '../exact/charges.ts';
 import { MAX_TENOR_SECONDS } from '../exact/expiry.ts';
 import { ExactValuer } from '../exact/shared.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
-import { floatParameters, log2Double, valueInstruments } from './model.ts';
-import { TAIL_CELLS, tailTable } from './tails.ts';
+import { floatParameters, log2Double, SENSITIVITY_COLUMNS, valueInstruments } from './model.ts';
+import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
 
 const surfaces = JSON.parse(
   readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
@@ -28,23 +34,46 @@ function roundings(x: number, numerator: bigint, denominator: bigint, unit: numb
   return Math.abs(Number(difference)) / 2 ** 120 / (unit * 2 ** -53);
 }
 
-/** The most roundings by which a mark, a damped change or a delta of a round differs from the exact model's. */
-function largestRoundings(instruments: Instrument[], round: MarketRound, parameters: RiskParameters): number {
+/** Difference of a double from a fraction, in units of 2^-53 of the fraction, which is not negative. */
+function relativeRoundings(x: number, numerator: bigint, denominator: bigint): number {
+  if (numerator === 0n || x === 0) return numerator === 0n && x === 0 ? 0 : Number.POSITIVE_INFINITY;
+  // The double as a fraction of two integers.
+  let exponent = Math.floor(Math.log2(x)) - 54;
+  let mantissa = x / 2 ** exponent;
+  while (!Number.isInteger(mantissa)) mantissa = x / 2 ** --exponent;
+  const [up, down] = exponent >= 0 ? [BigInt(exponent), 0n] : [0n, BigInt(-exponent)];
+  const difference = ((BigInt(mantissa) * denominator) << up) - (numerator << down);
+  return Math.abs(Number((difference << 100n) / (numerator << down))) / 2 ** 47;
+}
+
+/**
+ * The most roundings by which a mark, a damped change or a delta of a round differs from the exact model's, and by which
+ * gamma or vega do.
+ */
+function largestRoundings(
+  instruments: Instrument[],
+  round: MarketRound,
+  parameters: RiskParameters,
+): { worst: number; products: number } {
   const valuer = new ExactValuer(round, parameters);
   const floats = valueInstruments(instruments, round, floatParameters(parameters));
   expect(floats.problems.size).toBe(0);
   let worst = 0;
+  let products = 0;
   instruments.forEach((instrument, row) => {
     const unit = valuer.unit(instrument);
     const offset = row * floats.stride;
-    const exposure = floats.exposures[row]!;
+    const [delta, gamma, vega, exposure] = floats.sensitivities.subarray(
+      row * SENSITIVITY_COLUMNS,
+    ) as unknown as [number, number, number, number];
+    expect(floats.expiries[row]).toBe((unit.expiryIndex ?? -1) + 1);
     // A contract is 1e6 units of 1e-12 USD.
     const perContract = 1_000_000n << 119n;
     const lossPerContract = perContract << 42n;
     worst = Math.max(
       worst,
       roundings(floats.values[offset]!, unit.markValue, perContract, exposure),
-      roundings(floats.deltas[row]!, unit.forwardValue, perContract, exposure),
+      roundings(delta, unit.forwardValue, perContract, exposure),
       ...parameters.scenarios.map(({ damping }, scenario) =>
         roundings(
           floats.values[offset + 1 + scenario]!,
@@ -54,11 +83,21 @@ function largestRoundings(instruments: Instrument[], round: MarketRound, paramet
         ),
       ),
     );
+    // These are products, with roundings of themselves.
+    if (unit.expiryIndex === undefined) expect([gamma, vega]).toEqual([0, 0]);
+    else {
+      const cost = gammaCost(round.underlying, parameters);
+      products = Math.max(
+        products,
+        relativeRoundings(gamma, unit.gammaValue * cost, 1_000_000n << 150n),
+        relativeRoundings(vega, unit.vegaValue, 1_000_000n << 140n),
+      );
+    }
     for (let column = 1 + parameters.scenarios.length; column < floats.stride; column++) {
       expect(floats.values[offset + column]).toBe(0);
     }
   });
-  return worst;
+  return { worst, products };
 }
 
 /** Any strike, any pillars and spacing, tenors of a second to the longest. */
@@ -102,8 +141,22 @@ describe('instrument values', () => {
     expect(normalCdfCoarse(BigInt(-1 - TAIL_CELLS))).toBe(0n);
   });
 
+  it('the table of densities holds the normal density', () => {
+    const densities = densityTable();
+    const both = [0n, 1n].map((mirrored) =>
+      Float64Array.from(densities, (_, cell) => {
+        const argument = mirrored === 1n ? BigInt(-1 - cell) : BigInt(cell);
+        return Number(normalDensityCoarse(argument)) / 2 ** 79;
+      }),
+    );
+    expect(densities).toHaveLength(TAIL_CELLS);
+    for (const side of both) expect(densities).toEqual(side);
+    expect(normalDensityCoarse(BigInt(TAIL_CELLS))).toBe(0n);
+  });
+
   it('are the exact model’s within 28 roundings of the exposure, for anything that words can hold', () => {
     let worst = 0;
+    let products = 0;
     fc.assert(
       fc.property(
         anyExpiry,
@@ -111,6 +164,9 @@ describe('instrument values', () => {
         fc.constantFrom(DEFAULT_PARAMETERS, {
           ...DEFAULT_PARAMETERS,
           priceStep: 2 ** 16,
+          horizonSeconds: 604_800,
+          gammaRate: 2 ** 14,
+          vegaRate: 2 ** 16,
           volShockUp: 2 ** 13,
           volShockDown: 2 ** 13,
           tenorPowerShort: 128,
@@ -154,14 +210,18 @@ describe('instrument values', () => {
           for (const strike of strikes) {
             for (const kind of ['call', 'put'] as const) instruments.push({ kind, expiryHour, strike });
           }
-          worst = Math.max(worst, largestRoundings(instruments, round, parameters));
+          const found = largestRoundings(instruments, round, parameters);
+          worst = Math.max(worst, found.worst);
+          products = Math.max(products, found.products);
           expect(worst).toBeLessThanOrEqual(28);
+          expect(products).toBeLessThanOrEqual(7);
         },
       ),
       { numRuns: 1_000 },
     );
     console.log(
-      `instrument values: at most ${worst.toFixed(2)} roundings of the exposure from the exact model`,
+      `instrument values: at most ${worst.toFixed(2)} roundings of the exposure from the exact model, gamma and vega ` +
+        `${products.toFixed(2)} of themselves`,
     );
   });
 

@@ -2,18 +2,25 @@
  * The margin model in double precision, for screening: what each instrument is worth now and in every scenario.
  *
  * Follows `docs/margin-model.md`, section 7, step by step. All integers up to the arguments of the normal probabilities
- * stay below 2^53, so doubles hold them exactly and they are the exact model's own. Only the probabilities, the prices
- * and their sums are rounded, each to 53 bits. That is why the two models differ by so little; see `screen.ts`.
+ * stay below 2^53, so doubles hold them exactly and they are the exact model's own. Only the probabilities, densities,
+ * prices and their sums are rounded, each to 53 bits. That is why the two models differ by so little; see `screen.ts`.
  */
 import { ZkMarginError } from '../../errors.ts';
 import type { Instrument } from '../../market/instrument.ts';
 import type { ExpiryState, MarketRound } from '../../market/words.ts';
 import { LOG2, LOG2_SLOPE } from '../../math/fixed/polynomials.ts';
 import { log2Fixed } from '../../math/fixed/primitives.ts';
-import { exactExpiry, exactExpiryShock, LOG2_STRIKE_TO_PRICE, MAX_TENOR_SECONDS } from '../exact/expiry.ts';
+import { gammaCost } from '../exact/charges.ts';
+import {
+  exactExpiry,
+  exactExpiryRisk,
+  exactExpiryShock,
+  LOG2_STRIKE_TO_PRICE,
+  MAX_TENOR_SECONDS,
+} from '../exact/expiry.ts';
 import { priceFactor } from '../exact/margin.ts';
 import { DAMPING_ONE, horizonFactorOf, type RiskParameters, type VolShock } from '../parameters.ts';
-import { TAIL_CELLS, tailTable } from './tails.ts';
+import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
 
 /** Columns of a row come in blocks of this size, so that loops over them can be unrolled. */
 export const COLUMN_BLOCK = 8;
@@ -36,6 +43,10 @@ export interface FloatParameters {
   readonly shortOptionRate: number;
   /** Root of the horizon in years. */
   readonly horizonFactor: number;
+  /** What a USD of vega times vol costs where it is short, and so loses by a shock up. */
+  readonly vegaCostUp: number;
+  /** Likewise where it is long. */
+  readonly vegaCostDown: number;
 }
 
 /** Risk parameters as doubles. The parameters must be valid. */
@@ -55,33 +66,55 @@ export function floatParameters(parameters: RiskParameters): FloatParameters {
     maintenanceFactor: parameters.maintenanceFactor / 4096,
     shortOptionRate: parameters.shortOptionRate / 65_536,
     horizonFactor: horizonFactorOf(parameters.horizonSeconds) / 2 ** 20,
+    vegaCostUp: (parameters.vegaRate * parameters.volShockUp) / 2 ** 30,
+    vegaCostDown: (parameters.vegaRate * parameters.volShockDown) / 2 ** 30,
   };
 }
 
-/** What instruments are worth. Row i of a matrix of shape `[count, stride]` starts at `i * stride`. */
-export interface InstrumentValues {
+/** Columns of {@link InstrumentValues.sensitivities}. */
+export const SENSITIVITY_COLUMNS = 4;
+
+/** Where an {@link InstrumentValuer} writes. Row i of a matrix of shape `[count, columns]` starts at `i * columns`. */
+export interface InstrumentArrays {
+  /**
+   * `stride` columns per instrument, USD per contract: the mark, then for every scenario the damped change of value, then
+   * zeros. NaN up to the zeros in a row that cannot be valued; see {@link InstrumentValues.problems}.
+   */
+  readonly values: Float64Array;
+  /**
+   * Four columns per instrument, per contract, in USD:
+   *
+   * 0. delta: `D F N(d1)` for a call, `D F (N(d1) - 1)` for a put, the spot for a linear leg;
+   * 1. gamma: what the contract costs when gamma is short, `D F n(d1) step / s` times {@link gammaCost};
+   * 2. vega times vol and tenor factor, `D F n(d1) s factor`;
+   * 3. exposure, what the rounding errors of the row are proportional to: the spot, and for an option `D (F + K)`, gamma
+   *    and the cost of vega besides.
+   */
+  readonly sensitivities: Float64Array;
+  /** Place of the option's expiry in the round plus 1; 0 for a linear leg, and where the expiry cannot be used. */
+  readonly expiries: Uint8Array;
+}
+
+/** What instruments are worth. */
+export interface InstrumentValues extends InstrumentArrays {
   readonly count: number;
   readonly scenarioCount: number;
   /** As in {@link FloatParameters.stride}. */
   readonly stride: number;
-  /**
-   * Per instrument, USD per contract: the mark, then for every scenario the damped change of value, then zeros. NaN up
-   * to the zeros in a row that cannot be valued; see {@link InstrumentValues.problems}.
-   */
-  readonly values: Float64Array;
-  /** Dollar delta per contract: `D F N(d1)` for a call, `D F (N(d1) - 1)` for a put, the spot for a linear leg. */
-  readonly deltas: Float64Array;
-  /**
-   * What the rounding errors of a row are proportional to, USD per contract: the spot, and for an option `D (F + K)`
-   * besides.
-   */
-  readonly exposures: Float64Array;
+  /** Rate of the basis charge by place in the round plus 1; 0 at 0. */
+  readonly basisRates: Float64Array;
+  /** Rate of the interest charge, likewise. */
+  readonly interestRates: Float64Array;
+  /** {@link gammaCost} as a number: what USD of gamma times a price step cost when short. */
+  readonly gammaCost: number;
   /** Why a row is NaN, by row. */
   readonly problems: ReadonlyMap<number, ZkMarginError>;
 }
 
 /** An expiry of a round, with what is shared by its options. Integers in the scales of section 7. */
 interface FloatMarketExpiry {
+  /** Place in the round plus 1. */
+  readonly place: number;
   readonly expired: boolean;
   /** Beyond the longest tenor. */
   readonly beyond: boolean;
@@ -94,10 +127,16 @@ interface FloatMarketExpiry {
   readonly discount: number;
   /** Discounted forward, in USD. */
   readonly discountedForward: number;
-  /** By shock index: vol multiplier 2^-20, its reciprocal 2^-13, a price step in spacings 2^-28. */
+  /** A price step in spacings, 2^-30. */
+  readonly step: number;
+  /** 2^-20. */
+  readonly tenorFactor: number;
+  /** As fractions. */
+  readonly basisRate: number;
+  readonly interestRate: number;
+  /** By shock index: vol multiplier 2^-20, its reciprocal 2^-13. */
   readonly volMultipliers: Float64Array;
   readonly inverseMultipliers: Float64Array;
-  readonly stepPositions: Float64Array;
 }
 
 const SHOCKS: readonly VolShock[] = [-1, 0, 1];
@@ -110,10 +149,16 @@ const CLAMP = 512 * 65_536;
 /** One round and one set of parameters, ready to value instruments. Round and parameters must be valid. */
 export class InstrumentValuer {
   readonly parameters: FloatParameters;
+  /** As in {@link InstrumentValues}. */
+  readonly basisRates: Float64Array;
+  readonly interestRates: Float64Array;
+  readonly gammaCost: number;
   private readonly spot: number;
   private readonly timestamp: number;
+  private readonly vegaCost: number;
   private readonly expiries = new Map<number, FloatMarketExpiry>();
   private readonly tails = tailTable();
+  private readonly densities = densityTable();
   // By shock index, for the option at hand: intercept and slope of d1 in 2^-12, total deviation in 2^-20.
   private readonly intercepts = new Float64Array(SHOCKS.length);
   private readonly slopes = new Float64Array(SHOCKS.length);
@@ -123,63 +168,67 @@ export class InstrumentValuer {
     this.parameters = parameters;
     this.spot = Number(round.underlying.spot) / 1e6;
     this.timestamp = Number(round.underlying.timestamp);
-    for (const state of round.expiries) {
-      this.expiries.set(state.expiryHour, marketExpiry(state, round.underlying.timestamp, parameters.source));
-    }
+    this.gammaCost = Number(gammaCost(round.underlying, parameters.source)) / 2 ** 36;
+    this.vegaCost = Math.max(parameters.vegaCostUp, parameters.vegaCostDown);
+    this.basisRates = new Float64Array(round.expiries.length + 1);
+    this.interestRates = new Float64Array(round.expiries.length + 1);
+    round.expiries.forEach((state, index) => {
+      const place = index + 1;
+      const expiry = marketExpiry(state, place, round.underlying.timestamp, parameters.source);
+      this.expiries.set(state.expiryHour, expiry);
+      this.basisRates[place] = expiry.basisRate;
+      this.interestRates[place] = expiry.interestRate;
+    });
   }
 
   /**
-   * Writes mark, damped changes and padding to `values[offset ..]`, and delta and exposure to their places.
+   * Writes an instrument's row of every array.
    *
    * @returns why the instrument cannot be valued, after writing NaN: `EXPIRED_OPTION`, `MISSING_EXPIRY`, `OUT_OF_RANGE`
    */
-  value(
-    instrument: Instrument,
-    values: Float64Array,
-    offset: number,
-    deltas: Float64Array,
-    exposures: Float64Array,
-    row: number,
-  ): ZkMarginError | undefined {
+  value(instrument: Instrument, arrays: InstrumentArrays, row: number): ZkMarginError | undefined {
     const { scenarioCount, stride, priceFactors, damping } = this.parameters;
+    const { values, sensitivities } = arrays;
+    const offset = row * stride;
+    const sensitivity = row * SENSITIVITY_COLUMNS;
     for (let column = scenarioCount + 1; column < stride; column++) values[offset + column] = 0;
+    arrays.expiries[row] = 0;
     const { spot } = this;
     if (instrument.kind === 'linear') {
       values[offset] = spot;
       for (let scenario = 0; scenario < scenarioCount; scenario++) {
         values[offset + 1 + scenario] = damping[scenario]! * (spot * (priceFactors[scenario]! - 1));
       }
-      deltas[row] = spot;
-      exposures[row] = spot;
+      sensitivities[sensitivity] = spot;
+      sensitivities[sensitivity + 1] = 0;
+      sensitivities[sensitivity + 2] = 0;
+      sensitivities[sensitivity + 3] = spot;
       return undefined;
     }
     const expiry = this.expiries.get(instrument.expiryHour);
     if (expiry === undefined || expiry.expired || expiry.beyond) {
       values.fill(Number.NaN, offset, offset + 1 + scenarioCount);
-      deltas[row] = Number.NaN;
-      exposures[row] = Number.NaN;
+      sensitivities.fill(Number.NaN, sensitivity, sensitivity + SENSITIVITY_COLUMNS);
       return unpriceable(instrument, instrument.expiryHour * 3600 <= this.timestamp, expiry?.beyond === true);
     }
-    const strike = Number(instrument.strike);
-    const isCall = instrument.kind === 'call';
-    const discountedStrike = expiry.discount * (strike / 1e4);
-    deltas[row] = this.valueOption(values, offset, isCall, strike, discountedStrike, expiry);
-    exposures[row] = spot + expiry.discountedForward + discountedStrike;
+    arrays.expiries[row] = expiry.place;
+    this.valueOption(arrays, row, instrument.kind === 'call', Number(instrument.strike), expiry);
     return undefined;
   }
 
-  /** Sections 7.4 and 7.5. The strike is in 1e-4 USD. Returns the dollar delta. */
+  /** Sections 7.4 to 7.6. The strike is in 1e-4 USD. */
   private valueOption(
-    values: Float64Array,
-    offset: number,
+    { values, sensitivities }: InstrumentArrays,
+    row: number,
     isCall: boolean,
     strike: number,
-    discountedStrike: number,
     expiry: FloatMarketExpiry,
-  ): number {
+  ): void {
     const { intercepts, slopes, deviations, tails } = this;
-    const { scenarioCount, priceMoves, priceFactors, shockIndices, damping } = this.parameters;
+    const { scenarioCount, stride, priceMoves, priceFactors, shockIndices, damping } = this.parameters;
     const { discountedForward, inverseSpacing } = expiry;
+    const discountedStrike = expiry.discount * (strike / 1e4);
+    const offset = row * stride;
 
     // floor((log2(K) - log2(F)) inverseSpacing / 2^45): the product has up to 78 bits, so in two parts.
     const logStrike = log2Double(strike) - expiry.logForward;
@@ -193,9 +242,10 @@ export class InstrumentValuer {
     const clamped = Math.min(Math.max(Math.floor(position / 4) + CLAMP_CENTRE, -CLAMP), CLAMP) - CLAMP_CENTRE;
     const moneyness = Math.floor((-(2 * clamped + 1) * 2048) / shortVolatility);
     const deviation = Math.floor((volatility * expiry.spacing) / 2 ** 21);
+    const stepSlope = Math.floor(expiry.step / shortVolatility);
     for (let shock = 0; shock < 3; shock++) {
       intercepts[shock] = Math.floor(((2 * moneyness + 1) * expiry.inverseMultipliers[shock]!) / 2 ** 14);
-      slopes[shock] = Math.floor(expiry.stepPositions[shock]! / shortVolatility);
+      slopes[shock] = Math.floor((stepSlope * expiry.inverseMultipliers[shock]!) / 2 ** 15);
       deviations[shock] = Math.floor((deviation * expiry.volMultipliers[shock]!) / 2 ** 24);
     }
 
@@ -218,7 +268,16 @@ export class InstrumentValuer {
         discountedStrike * fineProbability(tails, 256 * coarse + 127 - shocked, less);
       values[offset + 1 + scenario] = damping[scenario]! * (value - mark);
     }
-    return discountedForward * forwardWeight;
+    // Deviation times tenor factor is below 2^50, and exact as the other integers here.
+    const density = discountedForward * densityAt(this.densities, markCoarse);
+    const gamma = (density * stepSlope * this.gammaCost) / 2 ** 14;
+    const vega = (density * (markDeviation * expiry.tenorFactor)) / 2 ** 40;
+    const sensitivity = row * SENSITIVITY_COLUMNS;
+    sensitivities[sensitivity] = discountedForward * forwardWeight;
+    sensitivities[sensitivity + 1] = gamma;
+    sensitivities[sensitivity + 2] = vega;
+    sensitivities[sensitivity + 3] =
+      this.spot + discountedForward + discountedStrike + gamma + vega * this.vegaCost;
   }
 }
 
@@ -241,31 +300,36 @@ export function valueInstruments(
   const count = instruments.length;
   const fits = reuse !== undefined && reuse.count === count && reuse.scenarioCount === scenarioCount;
   const values = fits ? reuse.values : new Float64Array(count * stride);
-  const deltas = fits ? reuse.deltas : new Float64Array(count);
-  const exposures = fits ? reuse.exposures : new Float64Array(count);
+  const sensitivities = fits ? reuse.sensitivities : new Float64Array(count * SENSITIVITY_COLUMNS);
+  const expiries = fits ? reuse.expiries : new Uint8Array(count);
+  const arrays = { values, sensitivities, expiries };
   const problems = new Map<number, ZkMarginError>();
   const valuer = new InstrumentValuer(round, parameters);
   for (let row = 0; row < count; row++) {
-    const problem = valuer.value(instruments[row]!, values, row * stride, deltas, exposures, row);
+    const problem = valuer.value(instruments[row]!, arrays, row);
     if (problem !== undefined) problems.set(row, problem);
   }
-  return { count, scenarioCount, stride, values, deltas, exposures, problems };
+  const { basisRates, interestRates, gammaCost } = valuer;
+  return { count, scenarioCount, stride, ...arrays, basisRates, interestRates, gammaCost, problems };
 }
 
 /** The exact model's own integers; of an expiry that it refuses, only that it does. */
-function marketExpiry(state: ExpiryState, timestamp: bigint, parameters: RiskParameters): FloatMarketExpiry {
+function marketExpiry(
+  state: ExpiryState,
+  place: number,
+  timestamp: bigint,
+  parameters: RiskParameters,
+): FloatMarketExpiry {
   const tenor = BigInt(state.expiryHour) * 3600n - timestamp;
   const expired = tenor <= 0n;
   const beyond = tenor > MAX_TENOR_SECONDS;
   const discount = Number(state.discount) / 2 ** 21;
   const priced = expired || beyond ? undefined : exactExpiry(state, timestamp);
+  const risk = priced === undefined ? undefined : exactExpiryRisk(priced, parameters);
   const shocks =
-    priced === undefined
-      ? []
-      : SHOCKS.map((volShock) =>
-          exactExpiryShock(priced, parameters, { priceMove: 0, volShock, damping: 1 }),
-        );
+    risk === undefined ? [] : SHOCKS.map((volShock) => exactExpiryShock(risk, parameters, { volShock }));
   return {
+    place,
     expired,
     beyond,
     logForward: Number(log2Fixed(state.forward, 44) - LOG2_STRIKE_TO_PRICE),
@@ -274,9 +338,12 @@ function marketExpiry(state: ExpiryState, timestamp: bigint, parameters: RiskPar
     vols: Float64Array.from(state.vols, Number),
     discount,
     discountedForward: discount * (Number(state.forward) / 1e6),
+    step: Number(risk?.step ?? 0n),
+    tenorFactor: Number(risk?.tenorFactor ?? 0n),
+    basisRate: Number(risk?.basisRate ?? 0n) / 2 ** 36,
+    interestRate: Number(risk?.interestRate ?? 0n) / 2 ** 36,
     volMultipliers: Float64Array.from(shocks, (shock) => Number(shock.volMultiplier)),
     inverseMultipliers: Float64Array.from(shocks, (shock) => Number(shock.inverseMultiplier)),
-    stepPositions: Float64Array.from(shocks, (shock) => Number(shock.stepPosition)),
   };
 }
 
@@ -337,6 +404,12 @@ function fineProbability(tails: Float64Array, argument: number, less: number): n
     tail = tails[cell]! + tails[cell + 1]! * (2 * (magnitude & 255) - 255);
   }
   return argument < 0 ? tail - less : 1 - less - tail;
+}
+
+/** `normalDensityCoarse`. */
+function densityAt(densities: Float64Array, argument: number): number {
+  const magnitude = argument < 0 ? -argument - 1 : argument;
+  return magnitude < TAIL_CELLS ? densities[magnitude | 0]! : 0;
 }
 
 function unpriceable(instrument: Instrument, expired: boolean, beyond: boolean): ZkMarginError {

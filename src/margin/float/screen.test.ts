@@ -39,16 +39,32 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
       expiry.discount,
     );
   };
-  const delta = ({ instrument }: Leg): number => {
-    if (instrument.kind === 'linear') return spot;
+  /** Delta, gamma times squared forward, vega times vol and tenor factor, all in USD, and the value. */
+  const greeks = ({ instrument }: Leg) => {
+    if (instrument.kind === 'linear') return { delta: spot, gamma: 0, vega: 0, price: 0, tenor: 0 };
     const state = round.expiries.find((expiry) => expiry.expiryHour === instrument.expiryHour)!;
     const expiry = floatExpiry(state, round.underlying.timestamp);
     const strike = Number(instrument.strike) / 1e4;
     const volatility = surfaceVolatility(expiry, Math.log(strike / expiry.forward));
-    return (
-      expiry.forward *
-      black76(instrument.kind, expiry.forward, strike, expiry.years, volatility, expiry.discount).delta
+    const { forward, years, discount } = expiry;
+    const { delta, gamma, vega, price } = black76(
+      instrument.kind,
+      forward,
+      strike,
+      years,
+      volatility,
+      discount,
     );
+    const tenor = state.expiryHour * 3600 - Number(round.underlying.timestamp);
+    const power = (tenor <= 2_592_000 ? parameters.tenorPowerShort : parameters.tenorPowerLong) / 256;
+    const tau = (2_592_000 / Math.max(tenor, parameters.tenorFloor)) ** power;
+    return {
+      delta: forward * delta,
+      gamma: forward * forward * gamma,
+      vega: vega * volatility * tau,
+      price,
+      tenor,
+    };
   };
   const sum = (of: (leg: Leg) => number) =>
     account.legs.reduce((total, leg) => total + (Number(leg.quantity) / 1e6) * scale * of(leg), 0);
@@ -65,13 +81,46 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
   }
   const shorts = [...strikes.values()].reduce((total, net) => total + Math.max(0, -net), 0);
   const scan = Math.max(0, -Math.min(...profits));
+  const horizon =
+    (Number(round.underlying.realisedVolatility) / 65_536) *
+    (Math.floor(Math.sqrt((parameters.horizonSeconds / 31_536_000) * 2 ** 40)) / 2 ** 20);
+  let basis = 0;
+  let interest = 0;
+  for (const { expiryHour } of round.expiries) {
+    let delta = 0;
+    let value = 0;
+    let tenor = 0;
+    for (const leg of account.legs) {
+      if (leg.instrument.kind === 'linear' || leg.instrument.expiryHour !== expiryHour) continue;
+      const position = (Number(leg.quantity) / 1e6) * scale;
+      const of = greeks(leg);
+      delta += position * of.delta;
+      value += position * of.price;
+      tenor = of.tenor;
+    }
+    const units = Math.floor((tenor - 1) / 16) / 2 ** 36;
+    basis += Math.abs(delta) * (parameters.basisMinimum / 65_536 + parameters.basisPerTenor * units);
+    interest += Math.abs(value) * parameters.interestPerTenor * units;
+  }
+  const gammaDollars = sum((leg) => greeks(leg).gamma);
+  const gamma = 0.5 * (parameters.gammaRate / 4096) * Math.max(0, -gammaDollars) * (2 * horizon) ** 2;
+  const vegaDollars = sum((leg) => greeks(leg).vega);
+  const vega =
+    (parameters.vegaRate / 65_536) *
+    Math.max(
+      (-vegaDollars * parameters.volShockUp) / 2 ** 14,
+      (vegaDollars * parameters.volShockDown) / 2 ** 14,
+    );
+  const horizonBuffer = Math.abs(sum((leg) => greeks(leg).delta)) * horizon;
   const requirement =
     (parameters.maintenanceFactor / 4096) * scan +
     (parameters.shortOptionRate / 65_536) * spot * shorts +
-    Math.abs(sum(delta)) *
-      (Number(round.underlying.realisedVolatility) / 65_536) *
-      (Math.floor(Math.sqrt((parameters.horizonSeconds / 31_536_000) * 2 ** 40)) / 2 ** 20);
-  return { mark, scan, requirement, profits };
+    horizonBuffer +
+    basis +
+    interest +
+    gamma +
+    vega;
+  return { mark, scan, requirement, profits, charges: { horizonBuffer, basis, interest, gamma, vega } };
 }
 
 describe('screening', () => {
@@ -90,6 +139,7 @@ describe('screening', () => {
       ...account,
       scale: SCALE_ONE / BigInt(1 + (index % 3)),
     }));
+    const charged = new Set<string>();
     for (const round of [opening, shocked]) {
       const margins = screen(accounts, round, DEFAULT_PARAMETERS);
       accounts.forEach((account, index) => {
@@ -99,7 +149,15 @@ describe('screening', () => {
         const tolerance = 2e-6 * actual.components.grossNotional;
         expect(Math.abs(actual.mark - expected.mark)).toBeLessThan(tolerance);
         expect(Math.abs(actual.components.scan - expected.scan)).toBeLessThan(tolerance);
-        expect(Math.abs(actual.requirement - expected.requirement)).toBeLessThan(tolerance);
+        // Prices are stationary in d1; delta and density are not, and are taken to 2^-12 of it.
+        const chargeTolerance = 1e-5 * actual.components.grossNotional;
+        expect(Math.abs(actual.requirement - expected.requirement)).toBeLessThan(chargeTolerance);
+        for (const name of ['horizonBuffer', 'basis', 'interest', 'gamma', 'vega'] as const) {
+          expect(Math.abs(actual.components[name] - expected.charges[name]), name).toBeLessThan(
+            chargeTolerance,
+          );
+          if (expected.charges[name] > 1) charged.add(name);
+        }
         expect(actual.equity).toBeCloseTo(Number(account.cash) / 1e6 + actual.mark, 9);
         const profits = scenarioProfits(account, round, DEFAULT_PARAMETERS);
         expected.profits.forEach((profit, scenario) => {
@@ -108,6 +166,7 @@ describe('screening', () => {
         expect(Math.abs(expected.profits[actual.worstScenario]! + expected.scan)).toBeLessThan(tolerance);
       });
     }
+    expect(charged.size).toBe(5);
   });
 
   it('is homogeneous of degree one in the scale', () => {

@@ -2,7 +2,7 @@
  * Screening: the maintenance margin of every account of a book, in double precision.
  *
  *     scan        = max(0, -min over scenarios of P&L)
- *     requirement = maintenanceFactor scan + short-option minimum + horizon buffer
+ *     requirement = maintenanceFactor scan + short-option minimum + horizon + basis + interest + gamma + vega
  *     liquidatable iff cash + mark < requirement
  *
  * Each distinct instrument is valued once per round; an account is then a sum of products over rows of numbers.
@@ -19,29 +19,48 @@ import {
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { MAX_SCALE } from '../exact/margin.ts';
 import { type RiskParameters, validateParameters } from '../parameters.ts';
-import { type FloatParameters, floatParameters, type InstrumentValues, valueInstruments } from './model.ts';
+import {
+  type FloatParameters,
+  floatParameters,
+  type InstrumentValues,
+  SENSITIVITY_COLUMNS,
+  valueInstruments,
+} from './model.ts';
 
 /**
  * Bound on the difference between this model's `equity - requirement` and the exact model's, in USD. It is derived, not
  * measured; `docs/margin-model.md`, section 8, has the derivation.
  *
- *     (legs + 20) 2^-49 X  +  2^-51 |cash|  +  3e-6  +  8e-12 scale
+ *     5 (legs + 20) 2^-51 X  +  2^-51 |cash|  +  3e-6  +  (6 + gammaCost) 1e-12 scale
  *
- * where X is the sum over legs of `|position| (spot + D (F + K))`, for linear legs `|position| spot`. The first two terms
- * are roundings of doubles; the others are the exact model's, which rounds mark up and requirement down. An account
- * nearer to a threshold than that is undecided here.
+ * where X is the sum over legs of `|position|` times spot, for options `D (F + K)` and the charges for gamma and vega
+ * besides. The first two terms are roundings of doubles; the others are the exact model's, which rounds mark up and
+ * requirement down. An account nearer to a threshold than that is undecided here.
+ *
+ * @param gammaCost what USD of gamma times a price step cost when short, as `InstrumentValues` has it
  */
-export function screenErrorBound(legCount: number, exposure: number, cash: number, scale: number): number {
-  return doublesBound(legCount, exposure) + roundingBound(cash, scale);
+export function screenErrorBound(
+  legCount: number,
+  exposure: number,
+  cash: number,
+  scale: number,
+  gammaCost: number,
+): number {
+  return doublesBound(legCount, exposure) + roundingBound(cash, scale) + gammaBound(scale, gammaCost);
 }
 
 function doublesBound(legCount: number, exposure: number): number {
-  return (legCount + 20) * 2 ** -49 * exposure;
+  return 5 * (legCount + 20) * 2 ** -51 * exposure;
 }
 
 /** The part of the bound that no round changes. Cash in USD, scale as a number. */
 function roundingBound(cash: number, scale: number): number {
-  return 2 ** -51 * Math.abs(cash) + 3e-6 + 8e-12 * scale;
+  return 2 ** -51 * Math.abs(cash) + 3e-6 + 6e-12 * scale;
+}
+
+/** Of gamma, the exact model drops less than 1e-12 USD per unit of scale. */
+function gammaBound(scale: number, gammaCost: number): number {
+  return 1e-12 * gammaCost * scale;
 }
 
 /** What screening needs to know of an account. */
@@ -75,6 +94,8 @@ export interface FloatBook {
   readonly grossPositions: Float64Array;
   /** Per account, in USD. */
   readonly cash: Float64Array;
+  /** Per account, as a number. */
+  readonly scales: Float64Array;
   /** Per account: the part of {@link screenErrorBound} that does not depend on the round, in USD. */
   readonly roundingBounds: Float64Array;
   /** The ids of underlyings that accounts name. */
@@ -92,6 +113,14 @@ export interface ScreenColumns {
   readonly scan: Float64Array;
   readonly shortOptionMinimum: Float64Array;
   readonly horizonBuffer: Float64Array;
+  /** Of the forwards of all expiries against spot. */
+  readonly basis: Float64Array;
+  /** Of the discount factors of all expiries. */
+  readonly interest: Float64Array;
+  /** Short gamma over the horizon. */
+  readonly gamma: Float64Array;
+  /** First-order loss from one more vol shock. */
+  readonly vega: Float64Array;
   /** Signed sum of dollar deltas. */
   readonly deltaDollars: Float64Array;
   readonly grossNotional: Float64Array;
@@ -130,6 +159,10 @@ export interface AccountMargin {
     readonly scan: number;
     readonly shortOptionMinimum: number;
     readonly horizonBuffer: number;
+    readonly basis: number;
+    readonly interest: number;
+    readonly gamma: number;
+    readonly vega: number;
     readonly deltaDollars: number;
     readonly grossNotional: number;
   };
@@ -159,6 +192,7 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
   const netShorts = new Float64Array(accountCount);
   const grossPositions = new Float64Array(accountCount);
   const cash = new Float64Array(accountCount);
+  const scales = new Float64Array(accountCount);
   const roundingBounds = new Float64Array(accountCount);
   const rows = new InstrumentRows();
   const underlyingIds = new Set<bigint>();
@@ -179,6 +213,7 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
     if (account.underlyingId !== undefined) underlyingIds.add(account.underlyingId);
     const scale = Number(account.scale) / 2 ** 40;
     const unit = scale / 1e6;
+    scales[index] = scale;
     roundingBounds[index] = roundingBound(cash[index]!, scale);
     let gross = 0;
     let shorts = 0;
@@ -217,6 +252,7 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
     netShorts,
     grossPositions,
     cash,
+    scales,
     roundingBounds,
     underlyingIds,
   };
@@ -303,12 +339,12 @@ export function screenValues(
   parameters: FloatParameters,
 ): ScreenColumns {
   const { accountCount, offsets, legInstruments, legPositions, netShorts, grossPositions } = book;
-  const { stride, values, deltas, exposures } = instrumentValues;
+  const { stride, values, sensitivities, expiries, basisRates, interestRates, gammaCost } = instrumentValues;
   const spot = Number(round.underlying.spot) / 1e6;
   const realised = Number(round.underlying.realisedVolatility) / 65_536;
   const shortUnit = parameters.shortOptionRate * spot;
   const horizonUnit = realised * parameters.horizonFactor;
-  const { maintenanceFactor, scenarioCount } = parameters;
+  const { maintenanceFactor, scenarioCount, vegaCostUp, vegaCostDown } = parameters;
   const column = () => new Float64Array(accountCount);
   const mark = column();
   const equity = column();
@@ -316,6 +352,10 @@ export function screenValues(
   const scan = column();
   const shortOptionMinimum = column();
   const horizonBuffer = column();
+  const basis = column();
+  const interest = column();
+  const gamma = column();
+  const vega = column();
   const deltaDollars = column();
   const grossNotional = column();
   const errorBound = column();
@@ -328,13 +368,36 @@ export function screenValues(
     const from = offsets[account]!;
     const to = offsets[account + 1]!;
     let delta = 0;
+    let gammaSum = 0;
+    let vegaSum = 0;
     let exposure = 0;
+    let basisCharge = 0;
+    let interestCharge = 0;
+    // Legs are in order, so those of an expiry are neighbours; linear legs come first and have rates of 0.
+    let expiry = 0;
+    let expiryDelta = 0;
+    let expiryMark = 0;
     for (let leg = from; leg < to; leg++) {
       const position = legPositions[leg]!;
       const row = legInstruments[leg]!;
-      delta += position * deltas[row]!;
-      exposure += Math.abs(position) * exposures[row]!;
+      const at = row * SENSITIVITY_COLUMNS;
+      if (expiries[row] !== expiry) {
+        delta += expiryDelta;
+        basisCharge += basisRates[expiry]! * Math.abs(expiryDelta);
+        interestCharge += interestRates[expiry]! * Math.abs(expiryMark);
+        expiry = expiries[row]!;
+        expiryDelta = 0;
+        expiryMark = 0;
+      }
+      expiryDelta += position * sensitivities[at]!;
+      expiryMark += position * values[row * stride]!;
+      gammaSum += position * sensitivities[at + 1]!;
+      vegaSum += position * sensitivities[at + 2]!;
+      exposure += Math.abs(position) * sensitivities[at + 3]!;
     }
+    delta += expiryDelta;
+    basisCharge += basisRates[expiry]! * Math.abs(expiryDelta);
+    interestCharge += interestRates[expiry]! * Math.abs(expiryMark);
     multiplyRows(sums, values, stride, legInstruments, legPositions, from, to);
     let worst = 0;
     let least = 0;
@@ -349,7 +412,17 @@ export function screenValues(
     const shortMinimum = shortUnit * netShorts[account]!;
     const buffer = Math.abs(delta) * horizonUnit;
     const equityValue = book.cash[account]! + markValue;
-    const required = maintenanceFactor * -least + shortMinimum + buffer;
+    // Math.max lets NaN through.
+    const gammaCharge = Math.max(0, -gammaSum);
+    const vegaCharge = Math.max(-vegaSum * vegaCostUp, vegaSum * vegaCostDown);
+    const required =
+      maintenanceFactor * -least +
+      shortMinimum +
+      buffer +
+      basisCharge +
+      interestCharge +
+      gammaCharge +
+      vegaCharge;
     const notional = grossPositions[account]! * spot;
     mark[account] = markValue;
     equity[account] = equityValue;
@@ -357,11 +430,18 @@ export function screenValues(
     scan[account] = -least;
     shortOptionMinimum[account] = shortMinimum;
     horizonBuffer[account] = buffer;
+    basis[account] = basisCharge;
+    interest[account] = interestCharge;
+    gamma[account] = gammaCharge;
+    vega[account] = vegaCharge;
     deltaDollars[account] = delta;
     grossNotional[account] = notional;
     worstScenario[account] = worst;
     liquidatable[account] = equityValue < required ? 1 : 0;
-    const bound = doublesBound(to - from, exposure) + book.roundingBounds[account]!;
+    const bound =
+      doublesBound(to - from, exposure) +
+      book.roundingBounds[account]! +
+      gammaBound(book.scales[account]!, gammaCost);
     errorBound[account] = bound;
     // Written so that NaN needs the exact model too.
     const clear =
@@ -382,6 +462,10 @@ export function screenValues(
     scan,
     shortOptionMinimum,
     horizonBuffer,
+    basis,
+    interest,
+    gamma,
+    vega,
     deltaDollars,
     grossNotional,
     errorBound,
@@ -456,6 +540,10 @@ export function accountMargin(columns: ScreenColumns, account: number): AccountM
       scan: columns.scan[account]!,
       shortOptionMinimum: columns.shortOptionMinimum[account]!,
       horizonBuffer: columns.horizonBuffer[account]!,
+      basis: columns.basis[account]!,
+      interest: columns.interest[account]!,
+      gamma: columns.gamma[account]!,
+      vega: columns.vega[account]!,
       deltaDollars: columns.deltaDollars[account]!,
       grossNotional: columns.grossNotional[account]!,
     },

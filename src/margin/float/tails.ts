@@ -1,12 +1,18 @@
 /**
- * The normal probabilities of the exact model as a table of doubles.
+ * The normal probabilities and densities of the exact model as tables of doubles.
  *
  * `normalCdfFine` of `src/math/fixed/primitives.ts` is linear in its argument within each cell of 2^-12, and
  * `normalCdfCoarse` is its value at the middle of the cell. So a value and a slope per cell hold both functions entirely.
  */
-import { normalCdfCoarse, normalCdfFine, TAIL_SCALE } from '../../math/fixed/primitives.ts';
+import {
+  DENSITY_SCALE,
+  normalCdfCoarse,
+  normalCdfFine,
+  normalDensityCoarse,
+  TAIL_SCALE,
+} from '../../math/fixed/primitives.ts';
 
-/** Cells of 2^-12 on [0, 6); both functions are 0 or 1 beyond. */
+/** Cells of 2^-12 on [0, 6); probabilities are 0 or 1 beyond, and densities 0. */
 export const TAIL_CELLS = 6 * 4096;
 
 let table: Float64Array | undefined;
@@ -29,4 +35,16 @@ export function tailTable(): Float64Array {
   }
   table = made;
   return made;
+}
+
+let densities: Float64Array | undefined;
+
+/** The density by cell: `normalDensityCoarse`, rounded to a double once. Made at the first call and kept. */
+export function densityTable(): Float64Array {
+  const unit = 2 ** -Number(DENSITY_SCALE);
+  densities ??= Float64Array.from(
+    { length: TAIL_CELLS },
+    (_, cell) => Number(normalDensityCoarse(BigInt(cell))) * unit,
+  );
+  return densities;
 }

@@ -163,8 +163,16 @@ describe('RAMM', () => {
     const [core, full] = [presetModel('ramm-core'), presetModel('ramm')];
     expect(full.scan.maintenance).toBe(core.scan.maintenance);
     expect(full.scan.initial).toBeGreaterThan(core.scan.initial);
-    expect(full.addOns.slice(0, 2)).toMatchObject(
-      core.addOns.map(({ kind, maintenance }) => ({ kind, maintenance })),
+    expect(core.addOns.map(({ kind }) => kind)).toEqual([
+      'shortOption',
+      'horizon',
+      'expiryBasis',
+      'expiryInterest',
+      'gamma',
+      'vegaShock',
+    ]);
+    expect(full.addOns.slice(0, core.addOns.length)).toEqual(
+      core.addOns.map((addOn) => ({ ...addOn, initial: 1.25 * addOn.maintenance })),
     );
   });
 });

@@ -1,9 +1,17 @@
 /**
- * RAMM, the project's own model. Its core (scan, short-option minimum, horizon buffer) is what the exact integer model
- * computes and the circuits prove; the full preset adds the terms of `docs/margin-model.md`, section 10.
+ * RAMM, the project's own model. Its core is what the exact integer model computes and the circuits prove: scan,
+ * short-option minimum, and the charges for delta over the horizon, basis, interest, gamma and vega. The full preset adds
+ * an initial level, joint scenarios of several underlyings, and terms that only it reads.
  */
+import { YEAR_SECONDS } from '../../market/words.ts';
 import type { AddOn, MarginModel, ModelScenario } from '../engine/model.ts';
-import { DAMPING_ONE, DEFAULT_PARAMETERS, horizonFactorOf, type RiskParameters } from '../parameters.ts';
+import {
+  DAMPING_ONE,
+  DEFAULT_PARAMETERS,
+  horizonFactorOf,
+  type RiskParameters,
+  TENOR_UNIT_SECONDS,
+} from '../parameters.ts';
 
 /**
  * The proven core of RAMM under given parameters: maintenance and initial levels are the same.
@@ -15,10 +23,13 @@ export function rammCoreModel(
   version = 'default-1',
 ): MarginModel {
   // The horizon as it is committed to: by the root in years, in 2^-20.
-  const horizonSeconds = (horizonFactorOf(parameters.horizonSeconds) / 2 ** 20) ** 2 * 31_536_000;
+  const horizonSeconds = (horizonFactorOf(parameters.horizonSeconds) / 2 ** 20) ** 2 * YEAR_SECONDS;
   const logStep = (parameters.priceStep / 2 ** 20) * Math.LN2;
   const maintenanceFactor = parameters.maintenanceFactor / 4096;
   const shortOptionRate = parameters.shortOptionRate / 65_536;
+  const gammaRate = parameters.gammaRate / 4096;
+  const vegaRate = parameters.vegaRate / 65_536;
+  const perYear = (perTenor: number): number => (perTenor / 2 ** 36) * (YEAR_SECONDS / TENOR_UNIT_SECONDS);
   return {
     name: 'ramm-core',
     version,
@@ -74,6 +85,27 @@ export function rammCoreModel(
         combine: 'add',
       },
       { kind: 'horizon', maintenance: 1, initial: 1, seconds: horizonSeconds },
+      {
+        kind: 'expiryBasis',
+        maintenance: 1,
+        initial: 1,
+        minimum: parameters.basisMinimum / 65_536,
+        perYear: perYear(parameters.basisPerTenor),
+      },
+      {
+        kind: 'expiryInterest',
+        maintenance: 1,
+        initial: 1,
+        perYear: perYear(parameters.interestPerTenor),
+      },
+      {
+        kind: 'gamma',
+        maintenance: gammaRate,
+        initial: gammaRate,
+        deviations: 2,
+        windowSeconds: horizonSeconds,
+      },
+      { kind: 'vegaShock', maintenance: vegaRate, initial: vegaRate },
     ],
     tiers: { soft: 1.1, warning: 1.25 },
   };
@@ -88,7 +120,6 @@ export function rammModel(
   version = 'default-1',
 ): MarginModel {
   const core = rammCoreModel(parameters, version);
-  const step = Math.exp((parameters.priceStep / 2 ** 20) * Math.LN2);
   const coreAddOns = core.addOns.map(
     (addOn): AddOn => ({
       ...addOn,
@@ -107,33 +138,6 @@ export function rammModel(
     },
     addOns: [
       ...coreAddOns,
-      // Two deviations over the liquidation window, twice: hedges are rebalanced late at both ends of it.
-      {
-        kind: 'gamma',
-        maintenance: 2,
-        initial: 2.5,
-        deviations: 2,
-        windowSeconds: parameters.horizonSeconds,
-      },
-      // The grid's vol move doubled; a quarter of what lies beyond the grid counts, for the spike decays in hours.
-      {
-        kind: 'vegaStress',
-        maintenance: 0.25,
-        initial: 0.5,
-        spike: 2 * core.volShock.up,
-        crush: Math.min(0.5, 2 * core.volShock.down),
-      },
-      // A forward's basis moves by a few percent of the spot's move, more for later expiries.
-      {
-        kind: 'basis',
-        maintenance: 1,
-        initial: 1.5,
-        upFactor: step,
-        downFactor: 1 / step,
-        constant: 0.02,
-        perYear: 0.1,
-        combine: 'add',
-      },
       { kind: 'oracleConfidence', maintenance: 0, initial: 0.4, threshold: 0.55 },
       // Four hours ahead at a yearly vol of vol of 150 %, near what short BTC vols show in calm times.
       {

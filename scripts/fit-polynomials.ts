@@ -131,6 +131,14 @@ const fits: Fit[] = [
     scales: [79, 66, 53, 40, 27, 14],
   },
   {
+    name: 'DENSITY_SLOPE',
+    comment: 'Its derivative; 0 from 6 on',
+    degree: 2,
+    segments: 8,
+    evaluate: (segment, tau) => (segment >= 6 ? 0 : -(segment + 0.5 + tau) * density(segment + 0.5 + tau)),
+    scales: [62, 49, 36],
+  },
+  {
     name: 'LOG2',
     comment: 'log2(1 + x), x = (segment + 1/2 + tau) / 8',
     degree: 3,

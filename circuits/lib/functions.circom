@@ -58,8 +58,8 @@ template Log2(width, shiftBits) {
 }
 
 // Normal distribution function at (in + 1/2) 2^-fractionBits, |in| < 2^(13 + fractionBits); out in 2^-98.
-// fractionBits is 12 (value at the cell's middle) or 20 (value plus slope times the eight lower bits).
-// With withDensity, which goes with 12 bits, also the density there, in 2^-79; else 0.
+// fractionBits is 12 (value at the cell's middle), 16 or 20 (value plus slope times the four or eight lower bits).
+// With withDensity, which goes with 16 bits, also the density there, in 2^-79; else 0.
 // One's complement makes the sign unique: in >= 0 has magnitude in, in < 0 has magnitude -in - 1.
 template Normal(fractionBits, withDensity) {
     signal input in;
@@ -94,10 +94,11 @@ template Normal(fractionBits, withDensity) {
     a[5] <== c[6] * tau + c[5];
     for (var k = 4; k >= 0; k--) a[k] <== a[k + 1] * tau + c[k];
 
+    var low = 0;
+    for (var i = 0; i < fine; i++) low += bits.out[i] * (1 << i);
+    var offset = 2 * low - ((1 << fine) - 1);
     signal correction;
     if (fine > 0) {
-        var low = 0;
-        for (var i = 0; i < fine; i++) low += bits.out[i] * (1 << i);
         var d[4];
         for (var k = 0; k < 4; k++) {
             d[k] = 0;
@@ -106,7 +107,7 @@ template Normal(fractionBits, withDensity) {
         signal b2 <== d[3] * tau + d[2];
         signal b1 <== b2 * tau + d[1];
         signal b0 <== b1 * tau + d[0];
-        correction <== b0 * (2 * low - ((1 << fine) - 1));
+        correction <== b0 * offset * (1 << (8 - fine));
     } else {
         correction <== 0;
     }
@@ -122,7 +123,15 @@ template Normal(fractionBits, withDensity) {
         signal f[5];
         f[4] <== e[5] * tau + e[4];
         for (var k = 3; k >= 0; k--) f[k] <== f[k + 1] * tau + e[k];
-        density <== inside * f[0];
+        var g[3];
+        for (var k = 0; k < 3; k++) {
+            g[k] = 0;
+            for (var j = 0; j < 8; j++) g[k] += segment.out[j] * DENSITY_SLOPE(j, k);
+        }
+        signal h1 <== g[2] * tau + g[1];
+        signal h0 <== h1 * tau + g[0];
+        signal rest <== h0 * offset;
+        density <== inside * (f[0] + rest);
     } else {
         density <== 0;
     }

@@ -146,7 +146,10 @@ template Insolvency(legs, expiries) {
     signal shockedForward <== priceFactor * (scenarioForward + linearValue);
     signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike) * (1 << 26) - shockedForward);
     signal lossUnits <== Slice(240, 145, 240)(lossBits);
-    signal loss <== lossBits[239] * (lossUnits - (1 << 94));
+    signal shown <== lossBits[239] * (lossUnits - (1 << 94));
+    // The mark itself shows no loss, though it has been valued more finely.
+    signal isMark <== unmoved * (1 - scenario.isUp - scenario.isDown);
+    signal loss <== shown * (1 - isMark);
 
     // 7. Requirement, 1e-12 USD in 2^-36. Charges with claimed signs may be negative; only their sum must not be.
     signal damped <== loss * scenario.damping;

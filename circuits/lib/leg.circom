@@ -81,42 +81,64 @@ template Pick(rows, columns) {
 // The total deviation in 2^-20, from its product in 2^-(20 + places).
 // @output deviation   d = floor(product / 2^places)
 // @output half        floor(d / 2^9), which is half the deviation in 2^-12
+// @output finerHalf   floor(d / 2^5), which is half the deviation in 2^-16
 // @output finer       deviation in 2^-24 (only when places >= 4)
 // The high part is bounded by whoever uses it: both arguments of the normal functions fix it.
 template Deviation(places) {
     signal input product;
     signal output deviation;
     signal output half;
+    signal output finerHalf;
     signal output finer;
     component shift = ShiftRight(places + 9);
     shift.in <== product;
     var lower = 0;
     for (var i = 0; i < 9; i++) lower += shift.low[places + i] * (1 << i);
+    var upper = 0;
+    for (var i = 5; i < 9; i++) upper += shift.low[places + i] * (1 << (i - 5));
     half <== shift.out;
+    finerHalf <== shift.out * (1 << 4) + upper;
     deviation <== shift.out * (1 << 9) + lower;
     var fraction = 0;
     if (places >= 4) { for (var i = 0; i < 4; i++) { fraction += shift.low[places - 4 + i] * (1 << i); } }
     finer <== deviation * (1 << 4) + fraction;
 }
 
-// N(d1) and N(d2), 2^-98, from the rounded d1 in 2^-12 without the half deviation, and the deviation.
+// N(d1) and N(d2) in a scenario, 2^-98, from the rounded d1 in 2^-12 without the half deviation, and the deviation.
 // @input  moneyness   2^-12, stands for (k + 1/2) 2^-12
-// @output density     at d1, 2^-79; 0 without withDensity
-template Cell(withDensity) {
+template Cell() {
     signal input moneyness;
     signal input half;
     signal input deviation;
     signal output forwardWeight;
     signal output strikeWeight;
-    signal output density;
     signal coarse <== moneyness + half;
-    (forwardWeight, density) <== Normal(12, withDensity)(coarse);
+    (forwardWeight, _) <== Normal(12, 0)(coarse);
     (strikeWeight, _) <== Normal(20, 0)(256 * coarse + 127 - deviation);
 }
 
 // Deviation and Cell of one revaluation.
-// @input  product     total deviation in 2^-(20 + places)
-template Probabilities(places, withDensity) {
+// @input  product     total deviation in 2^-44
+template Probabilities() {
+    signal input moneyness;
+    signal input product;
+    signal output forwardWeight;
+    signal output strikeWeight;
+    component total = Deviation(24);
+    total.product <== product;
+    component cell = Cell();
+    cell.moneyness <== moneyness;
+    cell.half <== total.half;
+    cell.deviation <== total.deviation;
+    forwardWeight <== cell.forwardWeight;
+    strikeWeight <== cell.strikeWeight;
+}
+
+// N(d1) and N(d2) at the mark, 2^-98, with the density at d1, 2^-79. d1 has 16 bits: charges take the delta, which is not
+// stationary in it, as the price is.
+// @input  moneyness   2^-16, stands for (k + 1/2) 2^-16
+// @input  product     total deviation in 2^-45
+template MarkProbabilities() {
     signal input moneyness;
     signal input product;
     signal output forwardWeight;
@@ -125,18 +147,14 @@ template Probabilities(places, withDensity) {
     signal output half;
     signal output deviation;
     signal output finer;
-    component total = Deviation(places);
+    component total = Deviation(25);
     total.product <== product;
-    finer <== total.finer;
     half <== total.half;
     deviation <== total.deviation;
-    component cell = Cell(withDensity);
-    cell.moneyness <== moneyness;
-    cell.half <== half;
-    cell.deviation <== deviation;
-    forwardWeight <== cell.forwardWeight;
-    strikeWeight <== cell.strikeWeight;
-    density <== cell.density;
+    finer <== total.finer;
+    signal argument <== moneyness + total.finerHalf;
+    (forwardWeight, density) <== Normal(16, 1)(argument);
+    (strikeWeight, _) <== Normal(20, 0)(16 * argument + 7 - deviation);
 }
 
 // A leg, unpacked from its committed element and placed on its expiry's surface; docs/margin-model.md 7.4.
@@ -245,11 +263,14 @@ template OpenLeg(expiries, columns) {
     signal within <== IsZero()(outside);
     var bound = upperBits[32] * (1 << 26) - (1 << 25);
     signal clamped <== bound + within * (centred - bound);
-    moneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 11), volatility.coarse);
+    signal finerMoneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 15), volatility.coarse);
+    component rounded = ShiftRightSigned(4, 60);
+    rounded.in <== finerMoneyness;
+    moneyness <== rounded.out;
     // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
     _ <== SignedBits(26)(moneyness);
-    component mark = Probabilities(25, 1);
-    mark.moneyness <== moneyness;
+    component mark = MarkProbabilities();
+    mark.moneyness <== finerMoneyness;
     mark.product <== volatility.out * pick.out[3];
     deviation <== mark.deviation;
     half <== mark.half;
@@ -373,7 +394,7 @@ template Leg(expiries) {
     signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
     signal slope <== ShockedSlope()(open.stepSlope, open.picked[1]);
     signal drift <== slope * priceMove;
-    component scenario = Probabilities(24, 0);
+    component scenario = Probabilities();
     scenario.moneyness <== intercept + drift + halfPriceMove;
     scenario.product <== open.finer * open.picked[0];
     scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));

@@ -49,6 +49,22 @@ function DENSITY(segment, k) {
     return table[segment][k];
 }
 
+// Its derivative; 0 from 6 on.
+// Coefficient k has scale 2^-[62, 49, 36][k].
+function DENSITY_SLOPE(segment, k) {
+    var table[8][3] = [
+        [-806010170049140736, -139466039604176, 14785754871],
+        [-897121501081707776, 79312284962353, 5375479744],
+        [-203019035118396480, 52906323738066, -4567374769],
+        [-13710464463388288, 6762570480782, -1083691859],
+        [-278860911781820, 263954790235, -57973691],
+        [-1333037368876, 3485796822, -947219],
+        [0, 0, 0],
+        [0, 0, 0]
+    ];
+    return table[segment][k];
+}
+
 // log2(1 + x), x = (segment + 1/2 + tau) / 8.
 // Coefficient k has scale 2^-[45, 36, 27, 18][k].
 function LOG2(segment, k) {

@@ -165,7 +165,7 @@ template LegInAllScenarios(expiries) {
         // floor(move / 2); circom's integer division is that of the field, so the negative case is spelled out.
         var half = move \ 2;
         if (move < 0) { half = -((1 - move) \ 2); }
-        cells[s] = Cell(0);
+        cells[s] = Cell();
         cells[s].moneyness <== intercepts[v] + move * slopes[v] + half;
         cells[s].half <== halves[v];
         cells[s].deviation <== deviations[v];

@@ -4,7 +4,8 @@ import {
   log2Fixed,
   normalCdfCoarse,
   normalCdfFine,
-  normalDensityCoarse,
+  normalCdfMedium,
+  normalDensity,
   PROBABILITY_ONE,
 } from '../../math/fixed/primitives.ts';
 import type { ExactExpiry, ExactExpiryRisk, ExactExpiryShock } from './expiry.ts';
@@ -22,7 +23,7 @@ const CENTRE_16 = 4n << 16n;
 export interface ExactLegSurface {
   /** Volatility in spacings, 2^-20. */
   readonly volatility: bigint;
-  /** Moneyness part of d1 at the mark, 2^-12: it stands for `(k + 1/2) 2^-12`. */
+  /** Moneyness part of d1 at the mark, 2^-16: it stands for `(k + 1/2) 2^-16`. */
   readonly moneyness: bigint;
   /** `volatility * spacing`, 2^-45: the total standard deviation. */
   readonly deviation: bigint;
@@ -67,22 +68,23 @@ export function exactLegSurface(strike: bigint, expiry: ExactExpiry): ExactLegSu
   const clamped = shifted < -CLAMP ? -CLAMP - CENTRE_16 : shifted >= CLAMP ? CLAMP - CENTRE_16 : coarse;
   return {
     volatility,
-    moneyness: floorDivide(-(2n * clamped + 1n) << 11n, volatility >> 4n),
+    moneyness: floorDivide(-(2n * clamped + 1n) << 15n, volatility >> 4n),
     deviation: volatility * expiry.spacing,
   };
 }
 
-function probabilities(moneyness: bigint, deviation: bigint): ExactProbabilities {
-  const coarse = moneyness + (deviation >> 9n);
-  return {
-    forwardWeight: normalCdfCoarse(coarse),
-    strikeWeight: normalCdfFine(256n * coarse + 127n - deviation),
-  };
+/** d1 at the mark, 2^-16. */
+function markArgument({ moneyness, deviation }: ExactLegSurface): bigint {
+  return moneyness + (deviation >> 30n);
 }
 
-/** Probabilities at the mark. */
+/** Probabilities at the mark, where d1 has 16 bits: charges take the delta, which is not stationary in it. */
 export function markProbabilities(surface: ExactLegSurface): ExactProbabilities {
-  return probabilities(surface.moneyness, surface.deviation >> 25n);
+  const argument = markArgument(surface);
+  return {
+    forwardWeight: normalCdfMedium(argument),
+    strikeWeight: normalCdfFine(16n * argument + 7n - (surface.deviation >> 25n)),
+  };
 }
 
 /** What first- and second-order charges need of a leg besides its mark. */
@@ -103,23 +105,27 @@ export function stepSlopeOf(surface: ExactLegSurface, risk: ExactExpiryRisk): bi
 /** Density, deviation and step of a leg at the mark. */
 export function legGreeks(surface: ExactLegSurface, risk: ExactExpiryRisk): ExactLegGreeks {
   return {
-    density: normalDensityCoarse(surface.moneyness + (surface.deviation >> 34n)),
+    density: normalDensity(markArgument(surface)),
     deviation: surface.deviation >> 21n,
     stepSlope: stepSlopeOf(surface, risk),
   };
 }
 
-/** Probabilities after `priceMove` steps of the price, under the expiry's vol shock. */
+/** Probabilities after `priceMove` steps of the price, under the expiry's vol shock; d1 has 12 bits. */
 export function scenarioProbabilities(
   surface: ExactLegSurface,
   stepSlope: bigint,
   shock: ExactExpiryShock,
   priceMove: bigint,
 ): ExactProbabilities {
-  const intercept = floorDivide((2n * surface.moneyness + 1n) * shock.inverseMultiplier, 1n << 14n);
+  const intercept = ((2n * (surface.moneyness >> 4n) + 1n) * shock.inverseMultiplier) >> 14n;
   const slope = (stepSlope * shock.inverseMultiplier) >> 15n;
   const deviation = ((surface.deviation >> 21n) * shock.volMultiplier) >> 24n;
-  return probabilities(intercept + priceMove * slope + (priceMove >> 1n), deviation);
+  const argument = intercept + priceMove * slope + (priceMove >> 1n) + (deviation >> 9n);
+  return {
+    forwardWeight: normalCdfCoarse(argument),
+    strikeWeight: normalCdfFine(256n * argument + 127n - deviation),
+  };
 }
 
 /** A put's probabilities are a call's less one (put-call parity). */

@@ -202,9 +202,15 @@ export function priceFactor(priceStep: number, priceMove: number): bigint {
   return exp2Precise(BigInt(priceStep) * BigInt(priceMove));
 }
 
+/** True of a scenario that is the mark itself: it shows no loss, whatever the roundings of its revaluation. */
+export function isUnmoved({ priceMove, volShock }: Scenario): boolean {
+  return priceMove === 0 && volShock === 0;
+}
+
 /** Undamped loss of a prepared account in a scenario (negative for a gain), 1e-12 USD at 2^-145, unrounded. */
 export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario): bigint {
   const { parameters } = prepared;
+  if (isUnmoved(scenario)) return 0n;
   const shocks = prepared.risks.map((risk) => exactExpiryShock(risk, parameters, scenario));
   const { forward, strike } = weigh(prepared.options, ({ surface, greeks, expiryIndex }) =>
     scenarioProbabilities(surface, greeks.stepSlope, shocks[expiryIndex]!, BigInt(scenario.priceMove)),

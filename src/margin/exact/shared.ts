@@ -19,6 +19,7 @@ import { exactLegSurface, forKind, legGreeks, markProbabilities, scenarioProbabi
 import {
   type ExactAccount,
   type ExactMargin,
+  isUnmoved,
   MAX_LEGS,
   MAX_SCALE,
   priceFactor,
@@ -170,7 +171,9 @@ export class ExactValuer {
     const mark = forKind(markProbabilities(surface), isPut);
     const forwardValue = forwardUnit * mark.forwardWeight;
     const markValue = forwardValue - strikeUnit * mark.strikeWeight;
-    const lossValues = scenarios.map(({ priceMove, volShock }, index) => {
+    const lossValues = scenarios.map((scenario, index) => {
+      if (isUnmoved(scenario)) return 0n;
+      const { priceMove, volShock } = scenario;
       const weights = forKind(
         scenarioProbabilities(surface, stepSlope, shocks[volShock + 1]!, BigInt(priceMove)),
         isPut,

@@ -240,7 +240,8 @@ export class InstrumentValuer {
     const volatility = interpolate(expiry.vols, position);
     const shortVolatility = Math.floor(volatility / 16);
     const clamped = Math.min(Math.max(Math.floor(position / 4) + CLAMP_CENTRE, -CLAMP), CLAMP) - CLAMP_CENTRE;
-    const moneyness = Math.floor((-(2 * clamped + 1) * 2048) / shortVolatility);
+    const markMoneyness = Math.floor((-(2 * clamped + 1) * 32_768) / shortVolatility);
+    const moneyness = Math.floor(markMoneyness / 16);
     const deviation = Math.floor((volatility * expiry.spacing) / 2 ** 21);
     const stepSlope = Math.floor(expiry.step / shortVolatility);
     for (let shock = 0; shock < 3; shock++) {
@@ -252,11 +253,11 @@ export class InstrumentValuer {
     // A put's probabilities are a call's less 1, by parity.
     const less = isCall ? 0 : 1;
     const markDeviation = Math.floor(deviation / 16);
-    const markCoarse = moneyness + Math.floor(markDeviation / 512);
-    const forwardWeight = coarseProbability(tails, markCoarse, less);
+    const markArgument = markMoneyness + Math.floor(markDeviation / 32);
+    const forwardWeight = mediumProbability(tails, markArgument, less);
     const mark =
       discountedForward * forwardWeight -
-      discountedStrike * fineProbability(tails, 256 * markCoarse + 127 - markDeviation, less);
+      discountedStrike * fineProbability(tails, 16 * markArgument + 7 - markDeviation, less);
     values[offset] = mark;
     for (let scenario = 0; scenario < scenarioCount; scenario++) {
       const shock = shockIndices[scenario]!;
@@ -266,12 +267,12 @@ export class InstrumentValuer {
       const value =
         discountedForward * priceFactors[scenario]! * coarseProbability(tails, coarse, less) -
         discountedStrike * fineProbability(tails, 256 * coarse + 127 - shocked, less);
-      values[offset + 1 + scenario] = damping[scenario]! * (value - mark);
+      // The mark itself shows no change, though it has been valued more finely.
+      values[offset + 1 + scenario] = move === 0 && shock === 1 ? 0 : damping[scenario]! * (value - mark);
     }
-    // Deviation times tenor factor is below 2^50, and exact as the other integers here.
-    const density = discountedForward * densityAt(this.densities, markCoarse);
+    const density = discountedForward * densityAt(this.densities, markArgument);
     const gamma = (density * stepSlope * this.gammaCost) / 2 ** 14;
-    const vega = (density * (markDeviation * expiry.tenorFactor)) / 2 ** 40;
+    const vega = (density * (deviation * expiry.tenorFactor)) / 2 ** 44;
     const sensitivity = row * SENSITIVITY_COLUMNS;
     sensitivities[sensitivity] = discountedForward * forwardWeight;
     sensitivities[sensitivity + 1] = gamma;
@@ -406,10 +407,23 @@ function fineProbability(tails: Float64Array, argument: number, less: number): n
   return argument < 0 ? tail - less : 1 - less - tail;
 }
 
-/** `normalDensityCoarse`. */
+/** `normalCdfMedium` less 0 or 1. */
+function mediumProbability(tails: Float64Array, argument: number, less: number): number {
+  const magnitude = argument < 0 ? -argument - 1 : argument;
+  let tail = 0;
+  if (magnitude < 16 * TAIL_CELLS) {
+    const cell = (magnitude >> 4) << 1;
+    tail = tails[cell]! + tails[cell + 1]! * (16 * (2 * (magnitude & 15) - 15));
+  }
+  return argument < 0 ? tail - less : 1 - less - tail;
+}
+
+/** `normalDensity`. */
 function densityAt(densities: Float64Array, argument: number): number {
   const magnitude = argument < 0 ? -argument - 1 : argument;
-  return magnitude < TAIL_CELLS ? densities[magnitude | 0]! : 0;
+  if (magnitude >= 16 * TAIL_CELLS) return 0;
+  const cell = (magnitude >> 4) << 1;
+  return densities[cell]! + densities[cell + 1]! * (2 * (magnitude & 15) - 15);
 }
 
 function unpriceable(instrument: Instrument, expired: boolean, beyond: boolean): ZkMarginError {

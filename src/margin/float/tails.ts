@@ -1,14 +1,15 @@
 /**
  * The normal probabilities and densities of the exact model as tables of doubles.
  *
- * `normalCdfFine` of `src/math/fixed/primitives.ts` is linear in its argument within each cell of 2^-12, and
- * `normalCdfCoarse` is its value at the middle of the cell. So a value and a slope per cell hold both functions entirely.
+ * `normalCdfFine` of `src/math/fixed/primitives.ts` is linear in its argument within each cell of 2^-12, `normalCdfMedium` is the
+ * same line at fewer places, and `normalCdfCoarse` its value at the middle of the cell. So a value and a slope per cell hold all
+ * three functions entirely, and likewise the density.
  */
 import {
   DENSITY_SCALE,
   normalCdfCoarse,
   normalCdfFine,
-  normalDensityCoarse,
+  normalDensity,
   TAIL_SCALE,
 } from '../../math/fixed/primitives.ts';
 
@@ -39,12 +40,21 @@ export function tailTable(): Float64Array {
 
 let densities: Float64Array | undefined;
 
-/** The density by cell: `normalDensityCoarse`, rounded to a double once. Made at the first call and kept. */
+/**
+ * The density by cell: at `2 cell` its value at the middle, and at `2 cell + 1` its change for an offset of 1, offsets being odd
+ * numbers in [-15, 15] as in `normalDensity`. Each is the exact model's integer rounded to a double once. Made at the first call
+ * and kept.
+ */
 export function densityTable(): Float64Array {
+  if (densities !== undefined) return densities;
   const unit = 2 ** -Number(DENSITY_SCALE);
-  densities ??= Float64Array.from(
-    { length: TAIL_CELLS },
-    (_, cell) => Number(normalDensityCoarse(BigInt(cell))) * unit,
-  );
-  return densities;
+  const made = new Float64Array(2 * TAIL_CELLS);
+  for (let cell = 0; cell < TAIL_CELLS; cell++) {
+    const first = normalDensity(16n * BigInt(cell));
+    const last = normalDensity(16n * BigInt(cell) + 15n);
+    made[2 * cell] = Number((first + last) / 2n) * unit;
+    made[2 * cell + 1] = Number((last - first) / 30n) * unit;
+  }
+  densities = made;
+  return made;
 }

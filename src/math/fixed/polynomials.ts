@@ -211,6 +211,53 @@ export const DENSITY: PiecewisePolynomial = {
   ],
 };
 
+/** Its derivative; 0 from 6 on. */
+export const DENSITY_SLOPE: PiecewisePolynomial = {
+  scales: [62, 49, 36],
+  coefficients: [
+    [
+      -806010170049140736n,
+      -139466039604176n,
+      14785754871n,
+    ],
+    [
+      -897121501081707776n,
+      79312284962353n,
+      5375479744n,
+    ],
+    [
+      -203019035118396480n,
+      52906323738066n,
+      -4567374769n,
+    ],
+    [
+      -13710464463388288n,
+      6762570480782n,
+      -1083691859n,
+    ],
+    [
+      -278860911781820n,
+      263954790235n,
+      -57973691n,
+    ],
+    [
+      -1333037368876n,
+      3485796822n,
+      -947219n,
+    ],
+    [
+      0n,
+      0n,
+      0n,
+    ],
+    [
+      0n,
+      0n,
+      0n,
+    ],
+  ],
+};
+
 /** log2(1 + x), x = (segment + 1/2 + tau) / 8. */
 export const LOG2: PiecewisePolynomial = {
   scales: [45, 36, 27, 18],

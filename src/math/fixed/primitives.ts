@@ -2,7 +2,16 @@
  * Integer functions of the exact model. Each has a circuit template of the same name in `circuits/lib`, and both give
  * the same integers for every input of the stated domain. Formulas: `docs/margin-model.md`, section 7.
  */
-import { DENSITY, EXP2, LOG2, LOG2_SLOPE, type PiecewisePolynomial, TAIL, TAIL_SLOPE } from './polynomials.ts';
+import {
+  DENSITY,
+  DENSITY_SLOPE,
+  EXP2,
+  LOG2,
+  LOG2_SLOPE,
+  type PiecewisePolynomial,
+  TAIL,
+  TAIL_SLOPE,
+} from './polynomials.ts';
 
 /** Quotient rounded towards minus infinity. The divisor is positive. */
 export function floorDivide(dividend: bigint, divisor: bigint): bigint {
@@ -98,10 +107,42 @@ export function exp2Precise(y: bigint): bigint {
   return ((evaluate(EXP2, 0, 2n * high - 255n) * correction) << whole) >> 102n;
 }
 
-/** Scale exponent of {@link normalCdfCoarse} and {@link normalCdfFine}. */
+/** Scale exponent of the normal distribution functions. */
 export const TAIL_SCALE = 98n;
 /** One, as a probability at {@link TAIL_SCALE}. */
 export const PROBABILITY_ONE = 1n << TAIL_SCALE;
+
+/**
+ * The argument of a normal function taken apart: unit segment, place of the middle of its cell of 2^-12 (odd, 2^-13), and
+ * offset from there to the argument (odd, in half units of its last place). Undefined from 8 on, where nothing is left.
+ */
+function normalCell(
+  magnitude: bigint,
+  lowBits: bigint,
+): { segment: number; tau: bigint; offset: bigint } | undefined {
+  const cell = magnitude >> lowBits;
+  if (cell >= 8n << 12n) return undefined;
+  return {
+    segment: Number(cell >> 12n),
+    tau: 2n * (cell & 4095n) - 4095n,
+    offset: 2n * (magnitude & ((1n << lowBits) - 1n)) - ((1n << lowBits) - 1n),
+  };
+}
+
+/** `-k - 1` for a negative `k`: the mirror image of `(k + 1/2)` units. */
+const magnitudeOf = (k: bigint): bigint => (k < 0n ? -k - 1n : k);
+
+/** The value at the middle of the cell of 2^-12, and the slope there times the rest, for `lowBits` further bits, at most 8. */
+function normalCdf(k: bigint, lowBits: bigint): bigint {
+  const place = normalCell(magnitudeOf(k), lowBits);
+  let tail = 0n;
+  if (place !== undefined) {
+    const { segment, tau, offset } = place;
+    tail = evaluate(TAIL, segment, tau);
+    if (lowBits > 0n) tail += (evaluate(TAIL_SLOPE, segment, tau) * offset) << (8n - lowBits);
+  }
+  return k < 0n ? tail : PROBABILITY_ONE - tail;
+}
 
 /**
  * Normal distribution function of a number in 2^-12, taken at the middle of its last place, `(k + 1/2) 2^-12`.
@@ -109,42 +150,31 @@ export const PROBABILITY_ONE = 1n << TAIL_SCALE;
  * @returns probability in 2^-98
  */
 export function normalCdfCoarse(k: bigint): bigint {
-  const negative = k < 0n;
-  const magnitude = negative ? -k - 1n : k;
-  const segment = magnitude >> 12n;
-  const tail = segment >= 8n ? 0n : evaluate(TAIL, Number(segment), 2n * (magnitude & 4095n) - 4095n);
-  return negative ? tail : PROBABILITY_ONE - tail;
+  return normalCdf(k, 0n);
 }
 
-/**
- * Normal distribution function of a number in 2^-20, taken at the middle of its last place, `(k + 1/2) 2^-20`: the
- * value at the middle of the 2^-12 cell, and the slope there times the rest.
- *
- * @returns probability in 2^-98
- */
+/** The same of a number in 2^-16. */
+export function normalCdfMedium(k: bigint): bigint {
+  return normalCdf(k, 4n);
+}
+
+/** The same of a number in 2^-20. */
 export function normalCdfFine(k: bigint): bigint {
-  const negative = k < 0n;
-  const magnitude = negative ? -k - 1n : k;
-  const segment = magnitude >> 20n;
-  let tail = 0n;
-  if (segment < 8n) {
-    const tau = 2n * ((magnitude >> 8n) & 4095n) - 4095n;
-    const offset = 2n * (magnitude & 255n) - 255n;
-    tail = evaluate(TAIL, Number(segment), tau) + evaluate(TAIL_SLOPE, Number(segment), tau) * offset;
-  }
-  return negative ? tail : PROBABILITY_ONE - tail;
+  return normalCdf(k, 8n);
 }
 
-/** Scale exponent of {@link normalDensityCoarse}. */
+/** Scale exponent of {@link normalDensity}. */
 export const DENSITY_SCALE = 79n;
 
 /**
- * Density of the normal distribution at a number in 2^-12, taken at the middle of its last place, `(k + 1/2) 2^-12`.
+ * Density of the normal distribution at a number in 2^-16, taken at the middle of its last place, `(k + 1/2) 2^-16`: the value at
+ * the middle of the cell of 2^-12, and the slope there times the rest.
  *
  * @returns in 2^-79; 0 from 6 on
  */
-export function normalDensityCoarse(k: bigint): bigint {
-  const magnitude = k < 0n ? -k - 1n : k;
-  const segment = magnitude >> 12n;
-  return segment >= 8n ? 0n : evaluate(DENSITY, Number(segment), 2n * (magnitude & 4095n) - 4095n);
+export function normalDensity(k: bigint): bigint {
+  const place = normalCell(magnitudeOf(k), 4n);
+  if (place === undefined) return 0n;
+  const { segment, tau, offset } = place;
+  return evaluate(DENSITY, segment, tau) + evaluate(DENSITY_SLOPE, segment, tau) * offset;
 }

@@ -83,7 +83,7 @@ describe('risk parameters', () => {
     expect((header >> 20n) & 0xffffn).toBe(7_373n);
     expect((header >> 68n) & 0xffffffn).toBe(86_400n);
     expect((header >> 124n) & 0xffffffn).toBe(BigInt(Math.floor(Math.sqrt((1_800 / 31_536_000) * 2 ** 40))));
-    expect((header >> 148n) & 0xffffn).toBe(328n);
+    expect((header >> 148n) & 0xffffn).toBe(655n);
     expect((header >> 164n) & 0x1fffn).toBe(2_615n);
     expect((header >> 177n) & 0x1fffn).toBe(1_743n);
     expect((header >> 190n) & 0xffffn).toBe(8_192n);

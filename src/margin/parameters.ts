@@ -283,8 +283,8 @@ function defaultScenarios(): Scenario[] {
  * - `shortOptionRate` 1 % of spot for each net short option of a strike: the cost of buying back far out-of-the-money
  *   options, for which a scan shows next to nothing.
  * - `horizonSeconds` 30 minutes: an auction's length.
- * - `basisMinimum` half a percent: about what the average of the last half hour can differ from spot by at a vol of 70 %.
- *   `basisPerTenor` 7.5 % a year, Deribit's rate of roll risk.
+ * - `basisMinimum` 1 %: the least of Deribit's roll risk, and three deviations of the average of the last half hour from spot at
+ *   a vol of 70 %. `basisPerTenor` 7.5 % a year, Deribit's rate of roll risk.
  * - `interestPerTenor` 5 % a year: what funding rates of the settlement asset move by when they do.
  * - `gammaRate` 2: two deviations over the horizon, twice, because hedges are late at both ends of it.
  * - `vegaRate` a quarter: vols that have moved by a shock may move by another, but spikes decay in hours.
@@ -301,7 +301,7 @@ export const DEFAULT_PARAMETERS: RiskParameters = Object.freeze({
   maintenanceFactor: 4_301,
   shortOptionRate: 655,
   horizonSeconds: 1_800,
-  basisMinimum: 328,
+  basisMinimum: 655,
   basisPerTenor: 2_615,
   interestPerTenor: 1_743,
   gammaRate: 8_192,

@@ -60,7 +60,7 @@ library Fixtures {
         p.maintenanceFactor = 4_301;
         p.shortOptionRate = 655;
         p.horizonSeconds = 1_800;
-        p.basisMinimum = 328;
+        p.basisMinimum = 655;
         p.basisPerTenor = 2_615;
         p.interestPerTenor = 1_743;
         p.gammaRate = 8_192;

@@ -149,13 +149,9 @@ describe('screening', () => {
         const tolerance = 2e-6 * actual.components.grossNotional;
         expect(Math.abs(actual.mark - expected.mark)).toBeLessThan(tolerance);
         expect(Math.abs(actual.components.scan - expected.scan)).toBeLessThan(tolerance);
-        // Prices are stationary in d1; delta and density are not, and are taken to 2^-12 of it.
-        const chargeTolerance = 1e-5 * actual.components.grossNotional;
-        expect(Math.abs(actual.requirement - expected.requirement)).toBeLessThan(chargeTolerance);
+        expect(Math.abs(actual.requirement - expected.requirement)).toBeLessThan(tolerance);
         for (const name of ['horizonBuffer', 'basis', 'interest', 'gamma', 'vega'] as const) {
-          expect(Math.abs(actual.components[name] - expected.charges[name]), name).toBeLessThan(
-            chargeTolerance,
-          );
+          expect(Math.abs(actual.components[name] - expected.charges[name]), name).toBeLessThan(tolerance);
           if (expected.charges[name] > 1) charged.add(name);
         }
         expect(actual.equity).toBeCloseTo(Number(account.cash) / 1e6 + actual.mark, 9);

@@ -1,0 +1,125 @@
+/**
+ * How much an account's equity less requirement can bend and rise between two prices: what lets a search skip an interval.
+ * Derivation: `docs/margin-model.md`, section 14.2.
+ */
+
+import type { RiskParameters } from '../../margin/parameters.ts';
+import type { Leg } from '../../market/instrument.ts';
+import {
+  type ExpiryState,
+  type MarketRound,
+  pillarSpacing,
+  tenorSeconds,
+  YEAR_SECONDS,
+} from '../../market/words.ts';
+
+/** The largest density of the normal distribution. */
+const LARGEST_DENSITY = 0.3989422804014327;
+/** Volatilities are at least halved by no shock. */
+const LEAST_MULTIPLIER = 0.5;
+/** Largest price factor of a scenario. */
+const LARGEST_FACTOR = 2;
+
+interface LegCurvature {
+  /** Contracts times discount, absolute. */
+  readonly size: number;
+  readonly forward: number;
+  readonly strike: number;
+  /** Largest gamma per unit of price, in log price, with the smile's part. */
+  readonly sharpness: number;
+}
+
+/** Bounds on the change of one account's equity less requirement, in log price. USD. */
+export class AccountCurvature {
+  private readonly legs: readonly LegCurvature[] = [];
+  private readonly weight: number;
+
+  /**
+   * @param scale 2^-40
+   * @param movingCollateral USD at the round's spot
+   */
+  constructor(
+    legs: readonly Leg[],
+    scale: bigint,
+    movingCollateral: number,
+    round: MarketRound,
+    parameters: RiskParameters,
+  ) {
+    const unit = Number(scale) / 2 ** 40 / 1e6;
+    const expiries = new Map(round.expiries.map((expiry) => [expiry.expiryHour, expiry]));
+    const spot = Number(round.underlying.spot) / 1e6;
+    const bounds: LegCurvature[] = [
+      { size: movingCollateral / spot, forward: spot, strike: 0, sharpness: 0 },
+    ];
+    for (const { instrument, quantity } of legs) {
+      const size = Math.abs(Number(quantity)) * unit;
+      const expiry = expiries.get(instrument.expiryHour);
+      bounds.push(
+        expiry === undefined
+          ? { size, forward: spot, strike: 0, sharpness: 0 }
+          : {
+              size: (size * Number(expiry.discount)) / 2 ** 21,
+              forward: Number(expiry.forward) / 1e6,
+              strike: Number(instrument.strike) / 1e4,
+              sharpness: sharpness(expiry, round.underlying.timestamp),
+            },
+      );
+    }
+    this.legs = bounds;
+    // Equity once, the scan's mark and its shocked value (at up to twice the price), and four times the largest gamma for
+    // all charges beside the scan.
+    this.weight = 1 + ((1 + LARGEST_FACTOR) * parameters.maintenanceFactor) / 4096 + 4;
+  }
+
+  /** Bound on the second derivative of each smooth branch, up to a factor of prices. */
+  bend(factor: number): number {
+    let sum = 0;
+    for (const { size, forward, strike, sharpness: sharp } of this.legs) {
+      // F n(d1) = K n(d2), so neither price alone carries more than its own density.
+      sum += size * (forward * factor + Math.min(forward * factor, strike) * sharp);
+    }
+    return this.weight * sum;
+  }
+
+  /** Bound on the slope, up to a factor of prices. */
+  rise(factor: number): number {
+    let sum = 0;
+    for (const { size, forward, strike, sharpness: sharp } of this.legs) {
+      // A branch's slope is delta, and through the smile vega; charges add slopes of gamma's size over the horizon.
+      sum += size * (forward * factor * 2 + 0.01 * Math.min(forward * factor, strike) * sharp);
+    }
+    return this.weight * sum;
+  }
+
+  /** Gross value of positions in USD, up to a factor of prices: what errors of the model are measured by. */
+  gross(factor: number): number {
+    return this.legs.reduce((sum, { size, forward }) => sum + size * forward * factor, 0);
+  }
+}
+
+/** `max n / s` over volatilities and shocks, times what the smile's slope and bend add. */
+function sharpness(state: ExpiryState, timestamp: bigint): number {
+  const vols = state.vols.map((volatility) => Number(volatility) / 65_536);
+  const least = Math.min(...vols);
+  const largest = Math.max(...vols);
+  const step =
+    pillarSpacing(state.spacingExponent) *
+    Math.sqrt(tenorSeconds(state.expiryHour, timestamp) / YEAR_SECONDS);
+  let slope = 0;
+  let bend = 0;
+  for (let segment = 0; segment < 7; segment++) {
+    const rise = vols[segment + 1]! - vols[segment]!;
+    const left = segment === 0 ? 0 : (vols[segment + 1]! - vols[segment - 1]!) / 2;
+    const right = segment === 6 ? 0 : (vols[segment + 2]! - vols[segment]!) / 2;
+    slope = Math.max(slope, Math.abs(left), Math.abs(right), Math.abs(1.5 * rise - (left + right) / 4));
+    bend = Math.max(
+      bend,
+      Math.abs(6 * rise - 4 * left - 2 * right),
+      Math.abs(6 * rise - 2 * left - 4 * right),
+    );
+  }
+  // Vanna, volga and vega over gamma, with |d| n <= 0.61 and d^2 n <= 0.74 of the largest density, in units of a pillar
+  // step; twice, for shocks that multiply volatilities by up to 4.
+  const smile = 2 * (1.22 * slope + 0.74 * slope * slope + bend * largest);
+  return (LARGEST_DENSITY / (LEAST_MULTIPLIER * least * step)) * (1 + smile);
+}

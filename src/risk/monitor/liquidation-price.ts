@@ -115,13 +115,13 @@ class AccountAtPrices {
   /** Whether no price matters. */
   readonly constant: boolean;
   readonly spot: bigint;
+  private readonly account: PricedAccount;
   private readonly round: MarketRound;
+  private readonly parameters: RiskParameters;
 
-  constructor(
-    private readonly account: PricedAccount,
-    round: MarketRound,
-    private readonly parameters: RiskParameters,
-  ) {
+  constructor(account: PricedAccount, round: MarketRound, parameters: RiskParameters) {
+    this.account = account;
+    this.parameters = parameters;
     const { legs, scale, collateral = 0n, movingCollateral = 0n } = account;
     requireBigint(collateral, 0n, 2n ** 96n - 1n, 'collateral');
     requireBigint(movingCollateral, 0n, collateral, 'movingCollateral');
@@ -184,15 +184,16 @@ class LimitReached extends Error {}
 
 /** One side's walk away from the spot. */
 class Search {
+  private readonly evaluator: AccountAtPrices;
+  private readonly initially: boolean;
+  private readonly range: SpotRange;
   private left: number;
   private reached: bigint;
 
-  constructor(
-    private readonly evaluator: AccountAtPrices,
-    private readonly initially: boolean,
-    private readonly range: SpotRange,
-    limit: number,
-  ) {
+  constructor(evaluator: AccountAtPrices, initially: boolean, range: SpotRange, limit: number) {
+    this.evaluator = evaluator;
+    this.initially = initially;
+    this.range = range;
     this.left = limit;
     this.reached = evaluator.spot;
   }

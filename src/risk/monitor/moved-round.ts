@@ -49,7 +49,9 @@ export function movedRound(round: MarketRound, spot: bigint): MarketRound {
 export function movableRange(round: MarketRound, factor: bigint): SpotRange {
   const { spot } = round.underlying;
   let largest = spot;
-  for (const { forward } of round.expiries) largest = forward > largest ? forward : largest;
+  for (const { forward } of round.expiries) {
+    if (forward > largest) largest = forward;
+  }
   const ceiling = ((MAX_PRICE - 1n) * spot) / largest;
   const wanted = spot * factor;
   return { low: ceilDivide(spot, factor), high: wanted < ceiling ? wanted : ceiling > spot ? ceiling : spot };

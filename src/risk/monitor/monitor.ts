@@ -4,7 +4,7 @@
  *
  * Tiers are those of the exact model: doubles decide away from the thresholds, integers near them.
  */
-import { isZkMarginError, requireFinite, requireInteger, ZkMarginError } from '../../errors.ts';
+import { isZkMarginError, joinField, requireFinite, requireInteger, ZkMarginError } from '../../errors.ts';
 import { type IntegerTerms, integerTerms, type LiquidationTerms } from '../../liquidation/terms.ts';
 import type { ExactMargin } from '../../margin/exact/margin.ts';
 import { ExactValuer } from '../../margin/exact/shared.ts';
@@ -273,7 +273,7 @@ export class RiskMonitor {
     const { realisedVolatility, spot } = round.underlying;
     const volatility = volatilityIndex(round);
     // Whichever says more: what was, or what the market expects.
-    const annual = Number(realisedVolatility > volatility ? realisedVolatility : volatility) / 65_536;
+    const annual = Math.max(Number(realisedVolatility), Number(volatility)) / 65_536;
     const deviation = annual * Math.sqrt(nearness.intervalSeconds / YEAR_SECONDS);
     const { low, high } = movableRange(round, 64n);
     const trials = nearness.deviations.flatMap((deviations) =>
@@ -318,11 +318,11 @@ export class RiskMonitor {
             margin = state.valuer.margin(account);
           } catch (error) {
             if (!isZkMarginError(error)) throw error;
-            problem = error.under(`accounts[${account.id}]`);
+            problem = error;
           }
         }
       }
-      if (problem !== undefined) return { ...shared, ...UNKNOWN, problem };
+      if (problem !== undefined) return { ...shared, ...UNKNOWN, problem: named(problem, account.id) };
       const row =
         margin === undefined
           ? {
@@ -386,7 +386,7 @@ export class RiskMonitor {
     } catch (error) {
       // The doubles take more legs than any proof does.
       if (!isZkMarginError(error)) throw error;
-      return { ...row, problem: error.under(`accounts[${row.id}]`) };
+      return { ...row, problem: named(error, row.id) };
     }
   }
 }
@@ -410,6 +410,16 @@ function figures(equity: bigint, requirement: bigint, mark: bigint) {
     ratio: requirement === 0n ? (equity < 0n ? -Infinity : Infinity) : Number(equity) / Number(requirement),
     shortfall: equity < requirement ? requirement - equity : 0n,
   };
+}
+
+/** A problem with the account's id in place of its index in a part. */
+function named(problem: ZkMarginError, id: bigint): ZkMarginError {
+  const field = (problem.field ?? '').replace(/^accounts\[\d+\]\.?/, '');
+  return new ZkMarginError(problem.code, problem.message, {
+    field: joinField(`accounts[${id}]`, field),
+    details: problem.details,
+    cause: problem.cause,
+  });
 }
 
 function withoutPlan(row: AccountRisk): AccountRisk {

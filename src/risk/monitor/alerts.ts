@@ -1,5 +1,6 @@
 /** Alerts: what people must hear of, by rules over snapshots and the oracle's state. Pure; sending is for others. */
 import { underlyingSymbolOf } from '../../market/instrument.ts';
+import { decimal } from '../../report/table.ts';
 import type { AccountRisk, RiskSnapshot } from './snapshot.ts';
 
 /** The least severe first. */
@@ -198,11 +199,7 @@ function bySeverity(a: Alert, b: Alert): number {
   return rank !== 0 ? rank : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
-/** 1e-6 USD as whole cents: `-1234567890` is `-1,234.57 USD`. */
+/** 1e-6 USD in words: `-1234567890` is `-1,234.57 USD`. */
 function usd(amount: bigint): string {
-  const size = amount < 0n ? -amount : amount;
-  const cents = (size + 5_000n) / 10_000n;
-  const whole = (cents / 100n).toString().replace(/\B(?=(\d{3})+$)/g, ',');
-  const sign = amount < 0n && cents > 0n ? '-' : '';
-  return `${sign}${whole}.${(cents % 100n).toString().padStart(2, '0')} USD`;
+  return `${decimal(Number(amount) / 1e6)} USD`;
 }

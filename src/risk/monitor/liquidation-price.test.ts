@@ -9,6 +9,7 @@ import { canonicalLegs, type Leg, LINEAR } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { liquidationPrices, type PricedAccount, type PriceSide } from './liquidation-price.ts';
 import { movableRange, movedRound } from './moved-round.ts';
+import { randomLegs } from './testing.ts';
 
 const SEED = Number(process.env.SEED ?? 20_250_219);
 const PARAMETERS = DEFAULT_PARAMETERS;
@@ -297,27 +298,3 @@ describe('liquidation prices', () => {
     }
   });
 });
-
-function randomLegs(random: () => number, round: MarketRound): Leg[] {
-  const count = 1 + Math.floor(7 * random());
-  const legs: Leg[] = [];
-  for (let index = 0; index < count; index++) {
-    const quantity = BigInt(Math.round(1e6 * 30 ** (2 * random() - 1))) * (random() < 0.5 ? 1n : -1n);
-    if (random() < 0.15) {
-      legs.push({ instrument: LINEAR, quantity });
-      continue;
-    }
-    const expiry = round.expiries[Math.floor(round.expiries.length * random() ** 2)]!;
-    const price = (Number(expiry.forward) / 1e6) * Math.exp(0.8 * (random() - 0.5));
-    legs.push({
-      instrument: {
-        kind: random() < 0.5 ? 'call' : 'put',
-        expiryHour: expiry.expiryHour,
-        strike: BigInt(Math.round(price / 500) * 500) * 10_000n,
-      },
-      quantity,
-    });
-  }
-  const merged = canonicalLegs(legs);
-  return merged.length > 0 ? merged : [{ instrument: LINEAR, quantity: 1_000_000n }];
-}

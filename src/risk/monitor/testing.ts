@@ -1,5 +1,7 @@
-/** The example book as the monitor takes it. */
+/** Accounts for tests of the monitor. */
 import type { ExampleAccount } from '../../margin/example-book.ts';
+import { canonicalLegs, type Leg, LINEAR } from '../../market/instrument.ts';
+import type { MarketRound } from '../../market/words.ts';
 import type { MonitoredAccount } from './accounts.ts';
 
 /** An example account under an id; a part of its cash is collateral, so that both count. */
@@ -15,4 +17,29 @@ export function monitored(account: ExampleAccount, index: number): MonitoredAcco
     nonce: BigInt(index % 5),
     inAuction: false,
   };
+}
+
+/** Up to seven legs of a round, the nearest expiries the most often, near the money and far from it. */
+export function randomLegs(random: () => number, round: MarketRound): Leg[] {
+  const count = 1 + Math.floor(7 * random());
+  const legs: Leg[] = [];
+  for (let index = 0; index < count; index++) {
+    const quantity = BigInt(Math.round(1e6 * 30 ** (2 * random() - 1))) * (random() < 0.5 ? 1n : -1n);
+    if (random() < 0.15) {
+      legs.push({ instrument: LINEAR, quantity });
+      continue;
+    }
+    const expiry = round.expiries[Math.floor(round.expiries.length * random() ** 2)]!;
+    const price = (Number(expiry.forward) / 1e6) * Math.exp(0.8 * (random() - 0.5));
+    legs.push({
+      instrument: {
+        kind: random() < 0.5 ? 'call' : 'put',
+        expiryHour: expiry.expiryHour,
+        strike: BigInt(Math.round(price / 500) * 500) * 10_000n,
+      },
+      quantity,
+    });
+  }
+  const merged = canonicalLegs(legs);
+  return merged.length > 0 ? merged : [{ instrument: LINEAR, quantity: 1_000_000n }];
 }

@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest';
+import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
+import { mulberry32, SCALE_ONE } from '../../margin/example-book.ts';
+import { compileBook, screenBook } from '../../margin/float/screen.ts';
+import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
+import { boundPillars } from '../../market/surface.ts';
+import type { MarketRound } from '../../market/words.ts';
+import { AccountCurvature } from './curvature.ts';
+import { RESOLUTION } from './liquidation-price.ts';
+import { movableRange, movedRound } from './moved-round.ts';
+import { randomLegs } from './testing.ts';
+
+const SEED = Number(process.env.SEED ?? 20_250_219);
+const CELLS = 3_000;
+const { opening, crashed } = exampleCrash();
+
+/** The round with smiles as rough as pillars may be, now and then. */
+function roughened(round: MarketRound, random: () => number): MarketRound {
+  const roughness = random() < 0.5 ? 0 : random() * 0.6;
+  return {
+    ...round,
+    expiries: round.expiries.map((expiry) => ({
+      ...expiry,
+      vols: boundPillars(expiry.vols.map((vol) => Number(vol) * 2 ** (roughness * (2 * random() - 1)))),
+    })),
+  };
+}
+
+it(`equity less requirement bends and rises no more than the bounds say (${CELLS} cells, seed ${SEED})`, () => {
+  const random = mulberry32(SEED);
+  let mostBend = 0;
+  let mostRise = 0;
+  for (let cell = 0; cell < CELLS; cell++) {
+    const round = roughened(random() < 0.5 ? opening : crashed, random);
+    const legs = randomLegs(random, round);
+    const curvature = new AccountCurvature(legs, SCALE_ONE, 0, round, DEFAULT_PARAMETERS);
+    const book = compileBook([{ legs, scale: SCALE_ONE, cash: 0n }]);
+    const spot = Number(round.underlying.spot);
+    const { low, high } = movableRange(round, 8n);
+    const slack = (position: number) => {
+      const wanted = BigInt(Math.round(spot * Math.exp(position)));
+      const moved = wanted < low ? low : wanted > high ? high : wanted;
+      const { equity, requirement } = screenBook(book, movedRound(round, moved), DEFAULT_PARAMETERS);
+      return equity[0]! - requirement[0]!;
+    };
+    // Cells near the spot are the most frequent, as strikes are.
+    const start = (random() < 0.5 ? -1 : 1) * 2 * random() ** 2;
+    const width = 1e-3 * 170 ** random();
+    const factor = Math.exp(start + width);
+    const [near, far] = [slack(start), slack(start + width)];
+    const noise = RESOLUTION * curvature.gross(factor);
+    const bend = (curvature.bend(factor) * width * width) / 8;
+    const rise = (curvature.rise(factor) * width) / 2;
+    for (let sample = 1; sample < 4; sample++) {
+      const between = slack(start + (width * sample) / 4);
+      const dip = near + ((far - near) * sample) / 4 - between;
+      mostBend = Math.max(mostBend, (dip - noise) / bend);
+      mostRise = Math.max(mostRise, (between - (near + far) / 2 - noise) / rise);
+    }
+  }
+  console.log(
+    `of the bounds on bend and rise at most ${mostBend.toFixed(3)} and ${mostRise.toFixed(3)} were used, beyond the model's own roughness`,
+  );
+  expect(mostBend).toBeLessThan(1);
+  expect(mostBend).toBeGreaterThan(0.01);
+  expect(mostRise).toBeLessThan(1);
+  expect(mostRise).toBeGreaterThan(0.01);
+});

@@ -8,11 +8,12 @@ import type { MarketRound } from '../../market/words.ts';
 import { AccountCurvature } from './curvature.ts';
 import { RESOLUTION } from './liquidation-price.ts';
 import { movableRange, movedRound } from './moved-round.ts';
-import { randomLegs } from './testing.ts';
+import { lastMinutes, randomLegs } from './testing.ts';
 
 const SEED = Number(process.env.SEED ?? 20_250_219);
 const CELLS = 3_000;
 const { opening, crashed } = exampleCrash();
+const ROUNDS = [opening, crashed, lastMinutes(opening)];
 
 /** The round with smiles as rough as pillars may be, now and then. */
 function roughened(round: MarketRound, random: () => number): MarketRound {
@@ -31,7 +32,7 @@ it(`equity less requirement bends and rises no more than the bounds say (${CELLS
   let mostBend = 0;
   let mostRise = 0;
   for (let cell = 0; cell < CELLS; cell++) {
-    const round = roughened(random() < 0.5 ? opening : crashed, random);
+    const round = roughened(ROUNDS[cell % ROUNDS.length]!, random);
     const legs = randomLegs(random, round);
     const curvature = new AccountCurvature(legs, SCALE_ONE, 0, round, DEFAULT_PARAMETERS);
     const book = compileBook([{ legs, scale: SCALE_ONE, cash: 0n }]);

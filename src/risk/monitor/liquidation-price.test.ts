@@ -9,11 +9,12 @@ import { canonicalLegs, type Leg, LINEAR } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { liquidationPrices, type PricedAccount, type PriceSide } from './liquidation-price.ts';
 import { movableRange, movedRound } from './moved-round.ts';
-import { randomLegs } from './testing.ts';
+import { lastMinutes, randomLegs } from './testing.ts';
 
 const SEED = Number(process.env.SEED ?? 20_250_219);
 const PARAMETERS = DEFAULT_PARAMETERS;
 const { opening, crashed } = exampleCrash();
+const ROUNDS = [opening, crashed, lastMinutes(opening)];
 const SPOT = opening.underlying.spot;
 
 function liquidatableAt(account: PricedAccount, round: MarketRound, spot: bigint): boolean {
@@ -230,7 +231,7 @@ describe('liquidation prices', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 31 }), (seed) => {
         const random = mulberry32(seed);
-        const round = random() < 0.5 ? opening : crashed;
+        const round = ROUNDS[Math.floor(random() * ROUNDS.length)]!;
         const legs = randomLegs(random, round);
         const { mark, requirement } = exactMargin({ legs, scale: SCALE_ONE }, round, PARAMETERS);
         const account: PricedAccount = {

@@ -19,6 +19,12 @@ export function monitored(account: ExampleAccount, index: number): MonitoredAcco
   };
 }
 
+/** The round shortly before its first expiry: options of that expiry are as sharp as they get. */
+export function lastMinutes(round: MarketRound): MarketRound {
+  const first = BigInt(round.expiries[0]!.expiryHour) * 3_600n;
+  return { ...round, underlying: { ...round.underlying, timestamp: first - 1_200n } };
+}
+
 /** Up to seven legs of a round, the nearest expiries the most often, near the money and far from it. */
 export function randomLegs(random: () => number, round: MarketRound): Leg[] {
   const count = 1 + Math.floor(7 * random());

@@ -1,5 +1,5 @@
 /**
- * How much an account's equity less requirement can bend and rise between two prices: what lets a search skip an interval.
+ * How much an account's equity less requirement can bend between two prices: what lets a search skip an interval.
  * Derivation: `docs/margin-model.md`, section 14.2.
  */
 
@@ -29,7 +29,7 @@ interface LegCurvature {
   readonly sharpness: number;
 }
 
-/** Bounds on the change of one account's equity less requirement, in log price. USD. */
+/** Bounds on the change of one account's equity less requirement, in log price. USD. Slack is equity less requirement. */
 export class AccountCurvature {
   private readonly legs: readonly LegCurvature[] = [];
   private readonly weight: number;
@@ -81,14 +81,17 @@ export class AccountCurvature {
     return this.weight * sum;
   }
 
-  /** Bound on the slope, up to a factor of prices. */
-  rise(factor: number): number {
-    let sum = 0;
-    for (const { size, forward, strike, sharpness: sharp } of this.legs) {
-      // A branch's slope is delta, and through the smile vega; charges add slopes of gamma's size over the horizon.
-      sum += size * (forward * factor * 2 + 0.01 * Math.min(forward * factor, strike) * sharp);
-    }
-    return this.weight * sum;
+  /**
+   * Bound on the slope, in the direction of a step, of the branch that is the least at its end. The branch is at least the slack
+   * before the step, so it rises over the step by no more than the slack does.
+   *
+   * @param before slack before the step
+   * @param here slack at its end
+   * @param step length in log price, positive
+   * @param noise by which slacks may be wrong, together
+   */
+  slope(before: number, here: number, step: number, noise: number, factor: number): number {
+    return (here - before + noise) / step + (this.bend(factor) * step) / 2;
   }
 
   /** Gross value of positions in USD, up to a factor of prices: what errors of the model are measured by. */

@@ -2,8 +2,8 @@
  * Liquidation prices: the nearest prices of the underlying, below and above, at which an account becomes liquidatable, or
  * ceases to be. `docs/margin-model.md`, section 14.
  *
- * The search walks away from the spot. A cell of prices is passed when bounds on bend and slope leave no room for a change in
- * it, and halved otherwise. The first change found is bisected to one unit of spot. At every price the float model decides
+ * The search walks away from the spot. A cell of prices is passed when a bound on bend leaves no room for a change in it,
+ * and halved otherwise. The first change found is bisected to one unit of spot. At every price the float model decides
  * where its error bound leaves no doubt, and the exact model otherwise; both sides of the result are checked exactly.
  */
 import { requireBigint, ZkMarginError } from '../../errors.ts';
@@ -75,8 +75,6 @@ export interface LiquidationPrices {
  * the exact model's own accuracy.
  */
 export const RESOLUTION = 2e-6;
-/** Likewise a rise above 0 of an account that is liquidatable: a recovery this slight is none to wait for. */
-export const RECOVERY_RESOLUTION = 1e-4;
 
 const DEFAULT_FACTOR = 8n;
 const MAX_FACTOR = 64n;
@@ -187,6 +185,8 @@ class Search {
   private readonly evaluator: AccountAtPrices;
   private readonly initially: boolean;
   private readonly range: SpotRange;
+  private readonly slopes = new Map<Node, number>();
+  private direction = 1;
   private left: number;
   private reached: bigint;
 
@@ -199,7 +199,8 @@ class Search {
   }
 
   run(side: 'below' | 'above'): PriceSide {
-    const direction = side === 'above' ? 1 : -1;
+    this.direction = side === 'above' ? 1 : -1;
+    const { direction } = this;
     const { spot } = this.evaluator;
     const end = side === 'above' ? this.range.high : this.range.low;
     const length = Math.abs(Math.log(Number(end) / Number(spot)));
@@ -237,13 +238,14 @@ class Search {
   private change(near: Node, far: Node): [Node, Node] | undefined {
     const width = Math.abs(far.position - near.position);
     const factor = Math.exp(Math.max(near.position, far.position));
-    const resolution = this.initially ? RECOVERY_RESOLUTION : RESOLUTION;
-    const tolerance = resolution * this.evaluator.curvature.gross(factor);
-    const room = this.room(width, factor);
-    const narrow = room <= tolerance || distance(near.spot, far.spot) <= 1n;
+    const bend = this.evaluator.curvature.bend(factor);
+    const narrow = (bend * width * width) / 8 <= this.noise(factor) || distance(near.spot, far.spot) <= 1n;
     if (far.changed) {
       if (narrow) return [near, far];
-    } else if (narrow || this.passes(near, far, room)) {
+    } else if (
+      narrow ||
+      (this.initially ? this.staysBelow(near, width, bend) : staysAbove(near, far, width, bend))
+    ) {
       return undefined;
     }
     const middle = this.nodeAt((near.position + far.position) / 2);
@@ -254,19 +256,30 @@ class Search {
     return this.change(middle, far);
   }
 
-  /** By how much the slack between the ends can pass the line that rules out a change. */
-  private room(width: number, factor: number): number {
-    const { curvature } = this.evaluator;
-    return this.initially
-      ? (curvature.rise(factor) * width) / 2
-      : (curvature.bend(factor) * width * width) / 8;
+  /** Steps of the exact model, and what may be passed over. */
+  private noise(factor: number): number {
+    return RESOLUTION * this.evaluator.curvature.gross(factor);
   }
 
-  private passes(near: Node, far: Node, room: number): boolean {
-    // A minimum of smooth branches falls below its ends by no more than a branch bends; it rises as far as slopes let it.
-    return this.initially
-      ? (near.slack + far.slack) / 2 + room < 0
-      : Math.min(near.slack, far.slack) - room > 0;
+  /** No branch that is the least at the near end rises to 0 within the cell. */
+  private staysBelow(near: Node, width: number, bend: number): boolean {
+    return near.slack + this.slopeAt(near) * width + (bend * width * width) / 2 < 0;
+  }
+
+  /** Bound on the slope away from the spot of the branch that is the least at a node; kept. */
+  private slopeAt(node: Node): number {
+    const known = this.slopes.get(node);
+    if (known !== undefined) return known;
+    const { curvature } = this.evaluator;
+    const factor = Math.exp(Math.max(0, node.position));
+    const noise = this.noise(factor);
+    // The step at which noise and bend cost the same.
+    const wanted = Math.sqrt((2 * noise) / curvature.bend(factor));
+    const before = this.nodeAt(node.position - this.direction * wanted);
+    const step = Math.abs(Math.log(Number(node.spot) / Number(before.spot)));
+    const slope = step > 0 ? curvature.slope(before.slack, node.slack, step, noise, 2 * factor) : Infinity;
+    this.slopes.set(node, slope);
+    return slope;
   }
 
   private bisect(near: Node, far: Node): PriceThreshold {
@@ -305,6 +318,11 @@ class Search {
     }
     return { near, far };
   }
+}
+
+/** No branch dips to 0 between ends at which all are above it. */
+function staysAbove(near: Node, far: Node, width: number, bend: number): boolean {
+  return Math.min(near.slack, far.slack) > (bend * width * width) / 8;
 }
 
 function distance(a: bigint, b: bigint): bigint {

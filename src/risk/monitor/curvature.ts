@@ -17,6 +17,8 @@ import {
 const LARGEST_DENSITY = 0.3989422804014327;
 /** Volatilities are at least halved by no shock. */
 const LEAST_MULTIPLIER = 0.5;
+/** Bend of charges for moves within the horizon, of their square: for two deviations and rates of up to 4, without shocks. */
+const CHARGE_BEND = 4;
 /** Largest price factor of a scenario. */
 const LARGEST_FACTOR = 2;
 
@@ -25,7 +27,7 @@ interface LegCurvature {
   readonly size: number;
   readonly forward: number;
   readonly strike: number;
-  /** Largest gamma per unit of price, in log price, with the smile's part. */
+  /** Bound on the bend per contract and unit of price that comes of gamma. */
   readonly sharpness: number;
 }
 
@@ -46,6 +48,11 @@ export class AccountCurvature {
     parameters: RiskParameters,
   ) {
     const unit = Number(scale) / 2 ** 40 / 1e6;
+    // Equity once, the scan's mark and its shocked value (at up to twice the price), and four times the largest gamma for
+    // charges beside the scan.
+    this.weight = 1 + ((1 + LARGEST_FACTOR) * parameters.maintenanceFactor) / 4096 + 4;
+    const realised = Number(round.underlying.realisedVolatility) / 65_536;
+    const horizon = realised * Math.sqrt(parameters.horizonSeconds / YEAR_SECONDS);
     const expiries = new Map(round.expiries.map((expiry) => [expiry.expiryHour, expiry]));
     const spot = Number(round.underlying.spot) / 1e6;
     const bounds: LegCurvature[] = [
@@ -61,14 +68,11 @@ export class AccountCurvature {
               size: (size * Number(expiry.discount)) / 2 ** 21,
               forward: Number(expiry.forward) / 1e6,
               strike: Number(instrument.strike) / 1e4,
-              sharpness: sharpness(expiry, round.underlying.timestamp),
+              sharpness: sharpness(expiry, round.underlying.timestamp, this.weight, horizon),
             },
       );
     }
     this.legs = bounds;
-    // Equity once, the scan's mark and its shocked value (at up to twice the price), and four times the largest gamma for
-    // all charges beside the scan.
-    this.weight = 1 + ((1 + LARGEST_FACTOR) * parameters.maintenanceFactor) / 4096 + 4;
   }
 
   /** Bound on the second derivative of each smooth branch, up to a factor of prices. */
@@ -76,9 +80,9 @@ export class AccountCurvature {
     let sum = 0;
     for (const { size, forward, strike, sharpness: sharp } of this.legs) {
       // F n(d1) = K n(d2), so neither price alone carries more than its own density.
-      sum += size * (forward * factor + Math.min(forward * factor, strike) * sharp);
+      sum += size * (this.weight * forward * factor + Math.min(forward * factor, strike) * sharp);
     }
-    return this.weight * sum;
+    return sum;
   }
 
   /**
@@ -100,8 +104,13 @@ export class AccountCurvature {
   }
 }
 
-/** `max n / s` over volatilities and shocks, times what the smile's slope and bend add. */
-function sharpness(state: ExpiryState, timestamp: bigint): number {
+/**
+ * `weight n / s` at the least deviation s of volatilities and shocks, with what the smile's slope and bend add, and what charges for
+ * moves within the horizon add: they are of gamma, whose own bend is up to `1 / s^2` times as large.
+ *
+ * @param horizon deviation of the price within the horizon
+ */
+function sharpness(state: ExpiryState, timestamp: bigint, weight: number, horizon: number): number {
   const vols = state.vols.map((volatility) => Number(volatility) / 65_536);
   const least = Math.min(...vols);
   const largest = Math.max(...vols);
@@ -124,5 +133,7 @@ function sharpness(state: ExpiryState, timestamp: bigint): number {
   // Vanna, volga and vega over gamma, with |d| n <= 0.61 and d^2 n <= 0.74 of the largest density, in units of a pillar
   // step; twice, for shocks that multiply volatilities by up to 4.
   const smile = 2 * (1.22 * slope + 0.74 * slope * slope + bend * largest);
-  return (LARGEST_DENSITY / (LEAST_MULTIPLIER * least * step)) * (1 + smile);
+  const deviation = LEAST_MULTIPLIER * least * step;
+  const charges = CHARGE_BEND * (horizon / deviation) ** 2;
+  return (LARGEST_DENSITY / deviation) * (weight + charges) * (1 + smile);
 }

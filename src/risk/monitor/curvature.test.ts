@@ -6,7 +6,6 @@ import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { boundPillars } from '../../market/surface.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { AccountCurvature } from './curvature.ts';
-import { RESOLUTION } from './liquidation-price.ts';
 import { movableRange, movedRound } from './moved-round.ts';
 import { lastMinutes, randomLegs } from './testing.ts';
 
@@ -49,9 +48,9 @@ it(`equity less requirement bends no more than the bound says (${CELLS} cells, s
     const width = 1e-3 * 170 ** random();
     const factor = Math.exp(start + width);
     const [near, far] = [slack(start), slack(start + width)];
-    const noise = RESOLUTION * curvature.gross(factor);
+    const noise = curvature.noise(factor);
     const bend = (curvature.bend(factor) * width * width) / 8;
-    const step = width * 0.1 ** (3 * random());
+    const step = Math.sqrt((2 * noise) / curvature.bend(factor));
     const slope = curvature.slope(slack(start - step), near, step, noise, factor);
     for (let sample = 1; sample < 4; sample++) {
       const between = slack(start + (width * sample) / 4);

@@ -19,6 +19,10 @@ const LARGEST_DENSITY = 0.3989422804014327;
 const LEAST_MULTIPLIER = 0.5;
 /** Bend of charges for moves within the horizon, of their square: for two deviations and rates of up to 4, without shocks. */
 const CHARGE_BEND = 4;
+/** Equity and requirement of the exact model lie within this part of gross notional of smooth functions; section 7.5. */
+export const MODEL_NOISE = 2e-6;
+/** By which a normal density changes over a step of the exact model's arguments, 2^-12, at most. */
+const DENSITY_STEP = 0.242 / 4_096;
 /** Largest price factor of a scenario. */
 const LARGEST_FACTOR = 2;
 
@@ -29,6 +33,8 @@ interface LegCurvature {
   readonly strike: number;
   /** Bound on the bend per contract and unit of price that comes of gamma. */
   readonly sharpness: number;
+  /** Steps of the exact model, as a part of the value. */
+  readonly noise: number;
 }
 
 /** Bounds on the change of one account's equity less requirement, in log price. USD. Slack is equity less requirement. */
@@ -56,19 +62,19 @@ export class AccountCurvature {
     const expiries = new Map(round.expiries.map((expiry) => [expiry.expiryHour, expiry]));
     const spot = Number(round.underlying.spot) / 1e6;
     const bounds: LegCurvature[] = [
-      { size: movingCollateral / spot, forward: spot, strike: 0, sharpness: 0 },
+      { size: movingCollateral / spot, forward: spot, strike: 0, sharpness: 0, noise: MODEL_NOISE },
     ];
     for (const { instrument, quantity } of legs) {
       const size = Math.abs(Number(quantity)) * unit;
       const expiry = expiries.get(instrument.expiryHour);
       bounds.push(
         expiry === undefined
-          ? { size, forward: spot, strike: 0, sharpness: 0 }
+          ? { size, forward: spot, strike: 0, sharpness: 0, noise: MODEL_NOISE }
           : {
               size: (size * Number(expiry.discount)) / 2 ** 21,
               forward: Number(expiry.forward) / 1e6,
               strike: Number(instrument.strike) / 1e4,
-              sharpness: sharpness(expiry, round.underlying.timestamp, this.weight, horizon),
+              ...sharpness(expiry, round.underlying.timestamp, this.weight, horizon),
             },
       );
     }
@@ -98,9 +104,11 @@ export class AccountCurvature {
     return (here - before + noise) / step + (this.bend(factor) * step) / 2;
   }
 
-  /** Gross value of positions in USD, up to a factor of prices: what errors of the model are measured by. */
-  gross(factor: number): number {
-    return this.legs.reduce((sum, { size, forward }) => sum + size * forward * factor, 0);
+  /** The steps in which the exact model's equity less requirement changes, in USD, up to a factor of prices. */
+  noise(factor: number): number {
+    let sum = 0;
+    for (const { size, forward, noise } of this.legs) sum += size * forward * factor * noise;
+    return sum;
   }
 }
 
@@ -110,7 +118,12 @@ export class AccountCurvature {
  *
  * @param horizon deviation of the price within the horizon
  */
-function sharpness(state: ExpiryState, timestamp: bigint, weight: number, horizon: number): number {
+function sharpness(
+  state: ExpiryState,
+  timestamp: bigint,
+  weight: number,
+  horizon: number,
+): Pick<LegCurvature, 'sharpness' | 'noise'> {
   const vols = state.vols.map((volatility) => Number(volatility) / 65_536);
   const least = Math.min(...vols);
   const largest = Math.max(...vols);
@@ -135,5 +148,8 @@ function sharpness(state: ExpiryState, timestamp: bigint, weight: number, horizo
   const smile = 2 * (1.22 * slope + 0.74 * slope * slope + bend * largest);
   const deviation = LEAST_MULTIPLIER * least * step;
   const charges = CHARGE_BEND * (horizon / deviation) ** 2;
-  return (LARGEST_DENSITY / deviation) * (weight + charges) * (1 + smile);
+  return {
+    sharpness: (LARGEST_DENSITY / deviation) * (weight + charges) * (1 + smile),
+    noise: MODEL_NOISE + (DENSITY_STEP * CHARGE_BEND * horizon * horizon) / deviation,
+  };
 }

@@ -70,12 +70,6 @@ export interface LiquidationPrices {
   readonly evaluations: { readonly float: number; readonly exact: number };
 }
 
-/**
- * A dip of equity less requirement below 0 that is shallower than this part of gross notional may be passed over: it is within
- * the exact model's own accuracy.
- */
-export const RESOLUTION = 2e-6;
-
 const DEFAULT_FACTOR = 8n;
 const MAX_FACTOR = 64n;
 const DEFAULT_LIMIT = 4_096;
@@ -238,8 +232,11 @@ class Search {
   private change(near: Node, far: Node): [Node, Node] | undefined {
     const width = Math.abs(far.position - near.position);
     const factor = Math.exp(Math.max(near.position, far.position));
-    const bend = this.evaluator.curvature.bend(factor);
-    const narrow = (bend * width * width) / 8 <= this.noise(factor) || distance(near.spot, far.spot) <= 1n;
+    const { curvature } = this.evaluator;
+    const bend = curvature.bend(factor);
+    // What is shallower than the exact model's own steps is no change to look for.
+    const narrow =
+      (bend * width * width) / 8 <= curvature.noise(factor) || distance(near.spot, far.spot) <= 1n;
     if (far.changed) {
       if (narrow) return [near, far];
     } else if (
@@ -256,11 +253,6 @@ class Search {
     return this.change(middle, far);
   }
 
-  /** Steps of the exact model, and what may be passed over. */
-  private noise(factor: number): number {
-    return RESOLUTION * this.evaluator.curvature.gross(factor);
-  }
-
   /** No branch that is the least at the near end rises to 0 within the cell. */
   private staysBelow(near: Node, width: number, bend: number): boolean {
     return near.slack + this.slopeAt(near) * width + (bend * width * width) / 2 < 0;
@@ -272,7 +264,7 @@ class Search {
     if (known !== undefined) return known;
     const { curvature } = this.evaluator;
     const factor = Math.exp(Math.max(0, node.position));
-    const noise = this.noise(factor);
+    const noise = curvature.noise(factor);
     // The step at which noise and bend cost the same.
     const wanted = Math.sqrt((2 * noise) / curvature.bend(factor));
     const before = this.nodeAt(node.position - this.direction * wanted);

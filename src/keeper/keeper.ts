@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalAccount, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
 import { isZkMarginError } from '../errors.ts';
+import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
 import { KeeperError } from './errors.ts';
 import type { KeeperEvent } from './events.ts';
@@ -313,15 +314,16 @@ class Keeper implements RunningKeeper {
   ): Promise<void> {
     const { kind, accountId } = action;
     const proofs = await this.#prove(action, now);
-    const proven = await this.#withProofs(action, proofs);
-    if (typeof proven === 'string') {
-      this.#tell({ type: 'abandoned', kind, accountId, reason: proven });
-      return this.#rest(accounts);
+    const outdated = await this.#outdated(action, proofs);
+    if (outdated !== undefined) {
+      this.#tell({ type: 'abandoned', kind, accountId, reason: outdated });
+      // The next look has the newer figures.
+      return;
     }
     const { orderSeconds = 60n } = this.#options;
-    const deadline = 'proofExpiry' in proven ? proven.proofExpiry : (expiryOf(proven) ?? now + orderSeconds);
-    const call = callOf(proven, proofs, deadline, this.#options.contracts, this.#options.abis);
-    const { profit } = proven;
+    const deadline = expiryOf(action) ?? now + orderSeconds;
+    const call = callOf(action, proofs, deadline, this.#options.contracts, this.#options.abis);
+    const { profit } = action;
     if (this.#options.dryRun === true) {
       const simulation = await this.sender.simulate(call);
       this.#tell({
@@ -363,16 +365,15 @@ class Keeper implements RunningKeeper {
     if (outcome.end !== 'confirmed') this.#rest(accounts);
   }
 
-  /** What gas may cost, in 1e-6 USD: all that leaves the least profit. */
+  /** What gas may cost, in 1e-6 USD: the configured part of what leaves the least profit. */
   #mayCost({ kind, profit }: Action): bigint {
-    const { minimumProfit, minimumStartProfit } = this.#options.strategy;
-    // A refresh is paid by the slice that it makes possible: its net profit holds the slice's.
-    if (kind === 'refresh' || kind === 'restart') {
-      const bySlice = profit.net + profit.gas - minimumProfit;
-      const byBudget = -minimumStartProfit;
-      return bySlice > byBudget ? bySlice : byBudget;
-    }
-    return profit.gross - profit.hedge - (kind === 'start' ? minimumStartProfit : minimumProfit);
+    const { minimumProfit, minimumStartProfit, gasShareBps } = this.#options.strategy;
+    const share = (amount: bigint): bigint => (amount * gasShareBps) / 10_000n;
+    if (kind === 'start') return share(profit.gross) - smaller(minimumStartProfit, 0n);
+    if (kind !== 'refresh' && kind !== 'restart') return share(profit.gross - profit.hedge - minimumProfit);
+    // It is paid by the slice that it makes possible, whose profit its own holds, or by what starts may cost.
+    const bySlice = share(profit.net + profit.gas - minimumProfit);
+    return -smaller(-bySlice, minimumStartProfit);
   }
 
   /** All proofs that an action needs, in time or not at all. */

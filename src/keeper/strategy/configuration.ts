@@ -4,7 +4,7 @@ import { ACTION_KINDS, DEFAULT_GAS } from './gas.ts';
 import { DEFAULT_SPREADS } from './hedge.ts';
 
 /**
- * A cautious keeper: public positions alone, at least 5 USD of profit, bids from 5 % below equity, 5 million USD of
+ * A cautious keeper: public positions alone, at least 5 USD of profit, half of a profit for gas, bids from 5 % below equity, 5 million USD of
  * notional, 500 USD of losses a day.
  */
 export const DEFAULT_STRATEGY: StrategyConfiguration = Object.freeze({
@@ -14,6 +14,7 @@ export const DEFAULT_STRATEGY: StrategyConfiguration = Object.freeze({
   backstop: false,
   minimumProfit: 5_000_000n,
   minimumStartProfit: 0n,
+  gasShareBps: 5_000n,
   targetDiscountBps: 500n,
   batchOrders: 8,
   maxGrossNotional: 5_000_000_000_000n,

@@ -48,6 +48,11 @@ export interface StrategyConfiguration {
   readonly minimumProfit: bigint;
   /** Least net profit of a start or a refresh; negative for keepers that pay for auctions in which they want to bid. */
   readonly minimumStartProfit: bigint;
+  /**
+   * Largest part of the profit before gas that gas may cost, in basis points: what replacements may raise fees to, and what a lost
+   * race may cost.
+   */
+  readonly gasShareBps: bigint;
   /** Bids wait until the price is so far below equity, in basis points. */
   readonly targetDiscountBps: bigint;
   /** Most orders of a batch; 1 sends no batches. */

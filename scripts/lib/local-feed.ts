@@ -22,6 +22,9 @@ import type { LocalProtocol } from './local-protocol.ts';
 /** Seconds after reveals in which sealed bids are executed. */
 const FILL_SECONDS = 60;
 
+/** The last job of each prover: a prover without a queue makes one proof at a time. */
+const provers = new WeakMap<Prover, Promise<unknown>>();
+
 /** A feed over accounts whose openings are known. */
 export class LocalFeed implements KeeperFeed {
   /** Proofs that were made, not only asked for. */
@@ -161,17 +164,26 @@ export class LocalFeed implements KeeperFeed {
     const id = [accountId, purpose, keeper, round, nonce, scale].join('/');
     if (!this.#jobs.has(id)) {
       const { engine, auctionHouse } = this.#protocol.deployment;
-      const job = proveInsolvency(this.#prover, this.#protocol.market, {
-        consumer: purpose === 'liquidate' ? engine : auctionHouse,
-        accountId,
-        nonce,
-        positions: { ...known, scale },
-        keeper,
-      }).then((proven) => {
-        this.proofsMade += 1;
-        return { ...proven, accountId, scale };
-      });
-      job.catch(() => this.#jobs.delete(id));
+      const { market } = this.#protocol;
+      const before = provers.get(this.#prover) ?? Promise.resolve();
+      const job = before
+        .then(() =>
+          proveInsolvency(this.#prover, market, {
+            consumer: purpose === 'liquidate' ? engine : auctionHouse,
+            accountId,
+            nonce,
+            positions: { ...known, scale },
+            keeper,
+          }),
+        )
+        .then((proven) => {
+          this.proofsMade += 1;
+          return { ...proven, accountId, scale };
+        });
+      provers.set(
+        this.#prover,
+        job.catch(() => this.#jobs.delete(id)),
+      );
       this.#jobs.set(id, job);
     }
     return id;

@@ -16,7 +16,7 @@ import type { KeeperEvent } from './events.ts';
 import type { FeedMarket, KeeperFeed, KeeperProof } from './feed.ts';
 import type { Action, Decision, Declined } from './strategy/actions.ts';
 import { decide, type KeeperBook, type StrategyConfiguration, type VesselState } from './strategy/decide.ts';
-import { type GasPrice, moneyToWei, weiToMoney } from './strategy/gas.ts';
+import { type ActionKind, type GasPrice, moneyToWei, weiToMoney } from './strategy/gas.ts';
 import { exposureOf, notionalOf } from './strategy/hedge.ts';
 import type { TransactionJournal } from './transactions/journal.ts';
 import { type SenderOptions, type TransactionIntent, TransactionSender } from './transactions/sender.ts';
@@ -362,7 +362,8 @@ class Keeper implements RunningKeeper {
       // The others are tried again at once, without the one that somebody else has taken.
       return this.#rest([action.orders[outcome.order]!.accountId]);
     }
-    if (outcome.end !== 'confirmed') this.#rest(accounts);
+    // Until the feed knows of it, a liquidated account would look as before. Newer figures are bid by at once.
+    if (outcome.end !== 'confirmed' || !CONTINUED.includes(kind)) this.#rest(accounts);
   }
 
   /** What gas may cost, in 1e-6 USD: the configured part of what leaves the least profit. */
@@ -426,6 +427,9 @@ class Keeper implements RunningKeeper {
     this.#options.onEvent?.(event);
   }
 }
+
+/** After these an account is looked at again at once. */
+const CONTINUED: readonly ActionKind[] = ['refresh', 'restart', 'bid', 'takeOver'];
 
 function roundOf(action: Action): bigint {
   return action.kind === 'liquidateBatch' ? action.orders[0]!.round : action.round;

@@ -80,8 +80,8 @@ interface Pending {
   /** Whether this process has broadcast the last attempt. */
   broadcast: boolean;
   capped: boolean;
-  /** Head at which the nonce was first seen used by something else. */
-  strangerSince: bigint | undefined;
+  /** Head at which the nonce was first seen used by something else, and passes that have seen it since. */
+  stranger: { readonly since: bigint; readonly passes: number } | undefined;
   /** A node has said that the fee is too low for it. */
   underpriced: boolean;
 }
@@ -97,6 +97,8 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+/** Passes in which a used nonce must have had no receipt: nodes count a nonce before they give the receipt. */
+const STRANGER_PASSES = 3;
 /** Gas limit of a transaction that does nothing. */
 const TRANSFER_GAS = 21_000n;
 /** Gas limit over the estimate: state may change until the transaction is included. */
@@ -343,13 +345,13 @@ export class TransactionSender {
       pending.broadcast = false;
     }
     if (used > pending.record.nonce) return this.#stranger(pending, head);
-    pending.strangerSince = undefined;
+    pending.stranger = undefined;
     await this.#press(pending, head, all);
   }
 
   async #included(pending: Pending, receipt: TransactionReceipt, head: Head): Promise<void> {
     const { record } = pending;
-    pending.strangerSince = undefined;
+    pending.stranger = undefined;
     const inclusion: Inclusion = {
       hash: receipt.transactionHash,
       blockHash: receipt.blockHash,
@@ -375,9 +377,12 @@ export class TransactionSender {
 
   /** The nonce is used, but by no attempt of the journal. Nodes answer out of step: it must stay so for a while. */
   async #stranger(pending: Pending, head: Head): Promise<void> {
-    pending.strangerSince ??= head.number;
-    const seen = head.number - pending.strangerSince + 1n;
-    if (seen >= BigInt(this.#options.confirmations ?? 3)) await this.#end(pending, 'lost');
+    const { since = head.number, passes = 0 } = pending.stranger ?? {};
+    pending.stranger = { since, passes: passes + 1 };
+    const depth = head.number - since + 1n;
+    if (depth >= BigInt(this.#options.confirmations ?? 3) && passes >= STRANGER_PASSES) {
+      await this.#end(pending, 'lost');
+    }
   }
 
   /** Broadcasts again, raises the fee, or gives up. */
@@ -596,7 +601,7 @@ function fresh(record: TransactionRecord): Pending {
     sentAt: 0,
     broadcast: false,
     capped: false,
-    strangerSince: undefined,
+    stranger: undefined,
     underpriced: false,
   };
 }

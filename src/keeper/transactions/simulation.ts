@@ -46,7 +46,14 @@ export async function simulate(
   const { functionName, args = [] } = decodeFunctionData({ abi, data: call.data });
   try {
     await client.simulateContract({ address: call.to, abi, functionName, args, account: sender });
-    return { ok: true, gas: await client.estimateGas({ account: sender, to: call.to, data: call.data }) };
+    // Some nodes would estimate on top of what lies in the mempool, the sender's own transaction included.
+    const gas = await client.estimateGas({
+      account: sender,
+      to: call.to,
+      data: call.data,
+      blockTag: 'latest',
+    });
+    return { ok: true, gas };
   } catch (error) {
     const reason = revertReason(error);
     if (reason !== undefined) return { ok: false, ...nested(abi, reason) };

@@ -57,7 +57,7 @@ export function firstFees(
 /**
  * The offer that replaces another: both fees higher by the policy's bump, and at least what the market asks.
  *
- * @returns undefined when the bump would exceed what gas may cost
+ * @returns undefined when the bump would exceed what gas may cost, or what it may cost does not reach the base fee
  */
 export function bumpedFees(
   previous: Fees,
@@ -73,6 +73,8 @@ export function bumpedFees(
   if (maxFeePerGas > bound) return undefined;
   const asked = (market.baseFee * policy.headroomPercent) / 100n + market.priorityFee;
   const fee = most(maxFeePerGas, least(asked, bound));
+  // No block takes it: it is better to wait with the old offer for the base fee to fall.
+  if (fee < market.baseFee) return undefined;
   return {
     maxFeePerGas: fee,
     maxPriorityFeePerGas: least(most(maxPriorityFeePerGas, market.priorityFee), fee),

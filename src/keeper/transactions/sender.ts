@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Address,
+  BaseError,
   createPublicClient,
   type Hex,
   http,
@@ -297,7 +298,7 @@ export class TransactionSender {
       await this.#relay.sendRawTransaction({ serializedTransaction: attempt.raw });
       pending.broadcast = true;
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = nodeText(error);
       if (/already known|already imported|known transaction|already exists/i.test(text)) {
         pending.broadcast = true;
         return;
@@ -305,7 +306,7 @@ export class TransactionSender {
       // Included meanwhile, or another attempt is: the next pass finds its receipt.
       if (/nonce too low|nonce is too low/i.test(text)) return;
       pending.broadcast = false;
-      if (/underpriced|fee too low|fee cap/i.test(text)) pending.underpriced = true;
+      if (/underpriced|fee too low|fee cap|fee per gas|base fee/i.test(text)) pending.underpriced = true;
       this.#tell({
         type: 'sendFailed',
         ...named(pending.record),
@@ -405,9 +406,13 @@ export class TransactionSender {
         pending.capped = true;
         this.#tell({ type: 'capped', ...named(record), maxFeePerGas: last.maxFeePerGas });
       }
-      // It must not hold up what is worth more.
-      const others = all.some(({ record: { nonce, end } }) => end === undefined && nonce > record.nonce);
-      if (others && !last.cancels && (await this.#replace(pending, head, true, 'holds up others'))) return;
+      // It must not hold up what is worth more: that pays for making way, if need be.
+      const budget = all.reduce((most, { record: { nonce, maxCost, end, attempts } }) => {
+        const { gas, maxFeePerGas } = attempts.at(-1)!;
+        const left = maxCost - gas * maxFeePerGas;
+        return end === undefined && nonce > record.nonce && left > most ? left : most;
+      }, 0n);
+      if (budget > 0n && (await this.#replace(pending, head, true, 'holds up others', budget))) return;
     }
     if (pending.broadcast && (await this.#isKnown(last, pending))) return;
     await this.#broadcast(pending, head);
@@ -423,11 +428,17 @@ export class TransactionSender {
   }
 
   /** Signs a further attempt at a higher fee. */
-  async #replace(pending: Pending, head: Head, cancels: boolean, reason: string): Promise<boolean> {
+  async #replace(
+    pending: Pending,
+    head: Head,
+    cancels: boolean,
+    reason: string,
+    budget = pending.record.maxCost,
+  ): Promise<boolean> {
     const { record } = pending;
     const last = lastOf(record);
     const gas = cancels ? TRANSFER_GAS : last.gas;
-    const fees = bumpedFees(last, head, this.#policy, gas, record.maxCost);
+    const fees = bumpedFees(last, head, this.#policy, gas, budget);
     if (fees === undefined) return false;
     const attempt = await this.#sign(
       record.nonce,
@@ -612,6 +623,12 @@ function lastOf(record: TransactionRecord): Attempt {
 
 function named({ id, kind, nonce }: TransactionRecord): { id: string; kind: string; nonce: number } {
   return { id, kind, nonce };
+}
+
+/** What the node itself said. */
+function nodeText(error: unknown): string {
+  if (error instanceof BaseError && error.details !== '') return error.details;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The first line: nodes' errors repeat the request below. */

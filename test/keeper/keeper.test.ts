@@ -1,12 +1,23 @@
 /** Keepers at work on a real EVM with real proofs. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { toHex } from 'viem';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { auctionOf } from '../../scripts/lib/local-auction.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
+import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type { KeeperProof } from '../../src/keeper/feed.ts';
+import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
+import type { KeeperProcessInput } from './keeper-process.ts';
 import {
   chainControl,
   finished,
@@ -311,4 +322,95 @@ describe('a reorganisation', () => {
     expect((await until(finished('liquidate'))).end).toBe('confirmed');
     expect((await protocol.account(trader.accountId)).nonce).toBe(2n);
   });
+});
+
+describe('a keeper process that is killed between sending and receipt', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'zkmargin-keeper-'));
+  });
+  afterEach(async () => {
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** Starts the process, and collects what it tells. */
+  function startProcess(file: string) {
+    const key = toHex(protocol.anvil.accounts[KEEPERS[0]]!.getHdKey().privateKey!);
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', fileURLToPath(new URL('./keeper-process.ts', import.meta.url)), file],
+      { env: { ...process.env, TEST_KEEPER_KEY: key }, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const events: KeeperEvent[] = [];
+    let output = '';
+    child.stderr.on('data', (chunk) => {
+      output += String(chunk);
+    });
+    const lines = createInterface({ input: child.stdout });
+    lines.on('line', (line) => {
+      output += line;
+      events.push(fromJson(line) as KeeperEvent);
+    });
+    const until = async (accepts: (event: KeeperEvent) => boolean): Promise<void> => {
+      while (!events.some(accepts)) {
+        if (child.exitCode !== null) throw new Error(`The process ended: ${output.slice(-2_000)}`);
+        await Promise.race([once(lines, 'line'), once(child, 'exit')]);
+      }
+    };
+    const ended = once(child, 'exit');
+    return { child, events, until, ended, key, output: () => output };
+  }
+
+  it.each(['keeps', 'loses'])(
+    'finds its transaction again, and sends no second one, if the mempool %s it',
+    async (fate) => {
+      const { trader } = world.failing[0]!;
+      const feed = feedOf();
+      const address = protocol.anvil.accounts[KEEPERS[0]]!.address;
+      const [candidate] = await feed.liquidations();
+      const job = await feed.requestProof({
+        accountId: trader.accountId,
+        purpose: 'liquidate',
+        keeper: address,
+        round: protocol.market.number,
+      });
+      const input: KeeperProcessInput = {
+        url: protocol.anvil.url,
+        chainId: protocol.anvil.chainId,
+        contracts: protocol.deployment,
+        vessels: vesselsOf(0),
+        journal: join(directory, 'journal.json'),
+        market: await feed.market(protocol.underlyingId),
+        candidate: candidate!,
+        proof: await feed.waitForProof(job, new AbortController().signal),
+      };
+      const file = join(directory, 'input.json');
+      await writeFile(file, toJson(input));
+      const nonce = await protocol.client.getTransactionCount({ address });
+      await chain.setAutomine(false);
+
+      const first = startProcess(file);
+      await first.until(transaction('sent'));
+      first.child.kill('SIGKILL');
+      await first.ended;
+      if (fate === 'loses') await chain.request({ method: 'anvil_dropAllTransactions' } as never);
+
+      const second = startProcess(file);
+      try {
+        await second.until(transaction('rebroadcast'));
+        await chain.mine({ blocks: 2 });
+        await second.until(transaction('ended'));
+        const told = second.events.flatMap((event) => (event.type === 'transaction' ? [event.event] : []));
+        expect(told.map(({ type }) => type)).toEqual(['rebroadcast', 'included', 'ended']);
+        expect(told.at(-1)).toMatchObject({ end: 'confirmed' });
+        expect((await protocol.account(trader.accountId)).nonce).toBe(candidate!.nonce + 1n);
+        expect(await protocol.client.getTransactionCount({ address, blockTag: 'pending' })).toBe(nonce + 1);
+        second.child.kill('SIGTERM');
+        expect(await second.ended).toEqual([0, null]);
+        expect(first.output() + second.output()).not.toContain(first.key.slice(2));
+      } finally {
+        second.child.kill('SIGKILL');
+      }
+    },
+  );
 });

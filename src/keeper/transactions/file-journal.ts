@@ -3,11 +3,10 @@ import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KeeperError } from '../errors.ts';
 import type { TransactionJournal, TransactionRecord } from './journal.ts';
+import { fromJson, toJson } from './json.ts';
 
 /** What has ended is kept for so long, in milliseconds: the losses of a day are read from it. */
 const KEPT_MS = 2 * 86_400_000;
-/** Marks bigints in JSON. */
-const BIGINT = '#bigint';
 
 /** A journal in a file. */
 export class FileJournal implements TransactionJournal {
@@ -71,9 +70,7 @@ export class FileJournal implements TransactionJournal {
     const draft = `${this.#path}.draft`;
     const file = await open(draft, 'w', 0o600);
     try {
-      await file.writeFile(
-        `${JSON.stringify({ schema: 1, records: [...this.#records.values()] }, replacer)}\n`,
-      );
+      await file.writeFile(`${toJson({ schema: 1, records: [...this.#records.values()] })}\n`);
       await file.sync();
     } finally {
       await file.close();
@@ -106,7 +103,7 @@ async function read(path: string): Promise<readonly TransactionRecord[]> {
     );
   let parsed: { schema?: unknown; records?: unknown };
   try {
-    parsed = JSON.parse(text, reviver);
+    parsed = fromJson(text) as typeof parsed;
   } catch (cause) {
     throw malformed(cause);
   }
@@ -155,13 +152,4 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-function replacer(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? { [BIGINT]: value.toString() } : value;
-}
-
-function reviver(_key: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || !(BIGINT in value)) return value;
-  return BigInt(String(value[BIGINT]));
 }

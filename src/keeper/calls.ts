@@ -1,0 +1,113 @@
+/** Actions as calls of the contracts. */
+import { type Abi, type Address, encodeFunctionData } from 'viem';
+import type { ProtocolAbis } from '../chain/artifacts.ts';
+import type { KeeperProof } from './feed.ts';
+import type { Action, LiquidateAction } from './strategy/actions.ts';
+import type { CallAbis, ContractCall } from './transactions/simulation.ts';
+
+/** Contracts that keepers call. */
+export interface KeeperContracts {
+  readonly clearingHouse: Address;
+  readonly engine: Address;
+  readonly auctionHouse: Address;
+}
+
+/** ABIs by address, as simulations look them up. */
+export function callAbis(contracts: KeeperContracts, abis: ProtocolAbis): CallAbis {
+  return new Map<string, Abi>([
+    [contracts.engine.toLowerCase(), abis.engine],
+    [contracts.auctionHouse.toLowerCase(), abis.auctionHouse],
+  ]);
+}
+
+/** Accounts of an action that need a proof, in the order of its orders; none for bids and takeovers. */
+export function provenAccounts(action: Action): readonly bigint[] {
+  switch (action.kind) {
+    case 'bid':
+    case 'takeOver':
+      return [];
+    case 'liquidateBatch':
+      return action.orders.map(({ accountId }) => accountId);
+    default:
+      return [action.accountId];
+  }
+}
+
+/** Vessels that an action fills. */
+export function vesselsOf(action: Action): readonly bigint[] {
+  switch (action.kind) {
+    case 'liquidateBatch':
+      return action.orders.map(({ vesselId }) => vesselId);
+    case 'liquidate':
+    case 'bid':
+    case 'takeOver':
+      return [action.vesselId];
+    default:
+      return [];
+  }
+}
+
+/**
+ * The call that carries an action out.
+ *
+ * @param proofs one for each of {@link provenAccounts}
+ * @param deadline last second at which the order may be executed
+ */
+export function callOf(
+  action: Action,
+  proofs: readonly KeeperProof[],
+  deadline: bigint,
+  contracts: KeeperContracts,
+  abis: ProtocolAbis,
+): ContractCall {
+  const engine = (functionName: string, args: readonly unknown[]): ContractCall => ({
+    to: contracts.engine,
+    data: encodeFunctionData({ abi: abis.engine, functionName, args }),
+  });
+  const auctionHouse = (functionName: string, args: readonly unknown[]): ContractCall => ({
+    to: contracts.auctionHouse,
+    data: encodeFunctionData({ abi: abis.auctionHouse, functionName, args }),
+  });
+  const [first] = proofs;
+  switch (action.kind) {
+    case 'liquidate':
+      return engine('liquidate', [liquidationOrder(action, first!, deadline), first!.proof]);
+    case 'liquidateBatch':
+      return engine('liquidateBatch', [
+        action.orders.map((order, index) => liquidationOrder(order, proofs[index]!, deadline)),
+        proofs.map(({ proof }) => proof),
+      ]);
+    case 'start':
+      return auctionHouse('start', [claim(first!), action.rewardAccountId, first!.proof]);
+    case 'refresh':
+    case 'restart':
+      return auctionHouse(action.kind, [claim(first!), first!.proof]);
+    case 'bid':
+      return auctionHouse('bid', [
+        { ...auctionOrder(action, deadline), maxPayment: action.maxPayment, asBackstop: false },
+      ]);
+    case 'takeOver':
+      return auctionHouse('takeOver', [
+        { ...auctionOrder(action, deadline), minSubsidy: action.minSubsidy, asBackstop: false },
+      ]);
+  }
+}
+
+function claim({ accountId, round, mark, requirement, capacity }: KeeperProof) {
+  return { accountId, round, mark, requirement, capacity };
+}
+
+function liquidationOrder(action: LiquidateAction, proof: KeeperProof, deadline: bigint) {
+  return {
+    ...claim(proof),
+    vesselId: action.vesselId,
+    maxPayment: action.maxPayment,
+    minScaleTaken: action.minScale,
+    deadline,
+  };
+}
+
+function auctionOrder(action: Extract<Action, { kind: 'bid' | 'takeOver' }>, deadline: bigint) {
+  const { accountId, vesselId, auctionNumber, round, maxScale, minScale } = action;
+  return { accountId, vesselId, auctionNumber, round, maxScale, minScale, deadline };
+}

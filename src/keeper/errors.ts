@@ -1,0 +1,41 @@
+/** Errors of keepers. */
+
+/** Stable reasons of a {@link KeeperError}. */
+export type KeeperErrorCode =
+  /** No key is configured, or several are. */
+  | 'KEY_NOT_CONFIGURED'
+  /** The file of the key cannot be read. */
+  | 'KEY_UNREADABLE'
+  /** Others than the owner may read the file of the key. */
+  | 'KEY_FILE_EXPOSED'
+  /** What should be a key or a keystore is none. */
+  | 'KEY_MALFORMED'
+  /** The keystore's password is wrong, or its content was changed. */
+  | 'KEY_PASSWORD_WRONG'
+  /** The RPC serves another chain than the configured one. */
+  | 'WRONG_CHAIN'
+  /** Another process uses the journal. */
+  | 'JOURNAL_LOCKED'
+  /** The journal cannot be read as one. */
+  | 'JOURNAL_MALFORMED'
+  /** The sender has been stopped. */
+  | 'STOPPED';
+
+/** An error of a keeper, with a stable {@link KeeperErrorCode}. Its text never holds keys or passwords. */
+export class KeeperError extends Error {
+  readonly code: KeeperErrorCode;
+  /** Further figures, for logs. */
+  readonly details: Readonly<Record<string, string | number>>;
+
+  constructor(
+    code: KeeperErrorCode,
+    message: string,
+    details: Readonly<Record<string, string | number>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'KeeperError';
+    this.code = code;
+    this.details = details;
+  }
+}

@@ -1,0 +1,42 @@
+/** What a keeper tells, for metrics and logs. No secrets. */
+import type { Declined } from './strategy/actions.ts';
+import type { ActionKind } from './strategy/gas.ts';
+import type { Profit } from './strategy/profit.ts';
+import type { TransactionEvent } from './transactions/events.ts';
+
+/** What every event of an action names. */
+interface OfAction {
+  readonly kind: ActionKind;
+  readonly accountId: bigint;
+}
+
+/** An event of a keeper, or of its sender. Amounts are in 1e-6 USD. */
+export type KeeperEvent =
+  /** A pass is over. A keeper that tells none for long is stalled. */
+  | {
+      readonly type: 'pass';
+      readonly candidates: number;
+      readonly auctions: number;
+      readonly actions: number;
+      readonly declined: number;
+      readonly ms: number;
+    }
+  /** A chance is left alone; told again only when the reason changes. */
+  | { readonly type: 'declined'; readonly declined: Declined }
+  | (OfAction & { readonly type: 'chosen'; readonly profit: Profit })
+  | (OfAction & { readonly type: 'proven'; readonly ms: number })
+  /** In a dry run: what would have been sent, and what the simulation says. */
+  | (OfAction & { readonly type: 'wouldSend'; readonly profit: Profit; readonly refused?: string })
+  /** It came to nothing before anything was sent. */
+  | (OfAction & { readonly type: 'abandoned'; readonly reason: string })
+  | (OfAction & {
+      readonly type: 'finished';
+      readonly end: 'confirmed' | 'reverted' | 'cancelled' | 'lost' | 'refused';
+      readonly profit: Profit;
+      /** What gas cost. */
+      readonly gasCost: bigint;
+    })
+  /** A pass failed: the feed or the chain could not be asked. */
+  | { readonly type: 'passFailed'; readonly reason: string }
+  | { readonly type: 'stopped' }
+  | { readonly type: 'transaction'; readonly event: TransactionEvent };

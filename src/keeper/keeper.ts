@@ -1,0 +1,449 @@
+/**
+ * The keeper: looks at the feed, decides, has proofs made, simulates, sends, follows.
+ *
+ * Several keepers may run side by side, each with a key, vessels and a journal of its own. Of those that go for one account
+ * one wins; the others learn it from their simulation, or lose the gas of one transaction at most, which is bounded by
+ * the profit that they hoped for.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalAccount, PublicClient } from 'viem';
+import type { ProtocolAbis } from '../chain/artifacts.ts';
+import { isZkMarginError } from '../errors.ts';
+import { smaller } from '../liquidation/amounts.ts';
+import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
+import { KeeperError } from './errors.ts';
+import type { KeeperEvent } from './events.ts';
+import type { FeedMarket, KeeperFeed, KeeperProof } from './feed.ts';
+import type { Action, Decision, Declined } from './strategy/actions.ts';
+import { decide, type KeeperBook, type StrategyConfiguration, type VesselState } from './strategy/decide.ts';
+import { type ActionKind, type GasPrice, moneyToWei, weiToMoney } from './strategy/gas.ts';
+import { exposureOf, notionalOf } from './strategy/hedge.ts';
+import type { TransactionJournal } from './transactions/journal.ts';
+import { type SenderOptions, type TransactionIntent, TransactionSender } from './transactions/sender.ts';
+
+/** How a keeper runs. */
+export interface KeeperOptions {
+  readonly feed: KeeperFeed;
+  readonly client: PublicClient;
+  readonly chainId: number;
+  readonly account: LocalAccount;
+  readonly contracts: KeeperContracts;
+  readonly abis: ProtocolAbis;
+  /** The keeper's accounts in the clearing house that take slices. The first one receives rewards. */
+  readonly vessels: readonly bigint[];
+  readonly strategy: StrategyConfiguration;
+  /** A native token in 1e-6 USD. */
+  readonly nativePrice: () => bigint | Promise<bigint>;
+  readonly journal: TransactionJournal;
+  readonly transactions?: Pick<
+    SenderOptions,
+    'fees' | 'relayUrl' | 'confirmations' | 'bumpAfterBlocks' | 'bumpAfterMs' | 'gapAfterMs' | 'pollMs'
+  >;
+  /** Decides, proves and simulates, but sends nothing. */
+  readonly dryRun?: boolean;
+  /** Most actions at a time; 4 unless given. */
+  readonly concurrency?: number;
+  /** Milliseconds between passes; 2,000 unless given. */
+  readonly pollMs?: number;
+  /** Seconds for which an order without a proof holds; 60 unless given. */
+  readonly orderSeconds?: bigint;
+  /** Milliseconds for which a chance that came to nothing is left alone; 10,000 unless given. */
+  readonly retryMs?: number;
+  readonly onEvent?: (event: KeeperEvent) => void;
+}
+
+/** A keeper that runs. */
+export interface RunningKeeper {
+  /** What happens with the chances of this moment; nothing is begun. */
+  decide(): Promise<Decision>;
+  /** Transactions under way. */
+  readonly sender: TransactionSender;
+  /**
+   * Begins nothing more, waits for what is being sent, and resolves. Transactions that are under way stay in the journal,
+   * where the next start finds them.
+   */
+  stop(): Promise<void>;
+}
+
+/** An account as the clearing house gives it. */
+interface HouseAccount {
+  readonly cash: bigint;
+  readonly scale: bigint;
+  readonly commitment: bigint;
+  readonly underlyingId: number;
+  readonly inAuction: boolean;
+}
+
+/** What is being done about an action. */
+interface Work {
+  readonly action: Action;
+  readonly accounts: readonly bigint[];
+  readonly vessels: readonly bigint[];
+  readonly done: Promise<void>;
+}
+
+/**
+ * Starts a keeper. Transactions of an earlier run are taken up first.
+ *
+ * @throws KeeperError `WRONG_CHAIN`
+ */
+export async function runKeeper(options: KeeperOptions): Promise<RunningKeeper> {
+  const sender = await TransactionSender.open({
+    ...options.transactions,
+    client: options.client,
+    account: options.account,
+    chainId: options.chainId,
+    abis: callAbis(options.contracts, options.abis),
+    journal: options.journal,
+    onEvent: (event) => options.onEvent?.({ type: 'transaction', event }),
+  });
+  return new Keeper(options, sender);
+}
+
+class Keeper implements RunningKeeper {
+  readonly sender: TransactionSender;
+  readonly #options: KeeperOptions;
+  readonly #stopping = new AbortController();
+  readonly #working = new Map<bigint, Work>();
+  /** Accounts that are left alone for a while, until a time in milliseconds. */
+  readonly #resting = new Map<bigint, number>();
+  /** Reasons that have been told, so that each is told once. */
+  readonly #told = new Map<string, string>();
+  readonly #loop: Promise<void>;
+
+  constructor(options: KeeperOptions, sender: TransactionSender) {
+    this.#options = options;
+    this.sender = sender;
+    this.#loop = this.#run();
+  }
+
+  async decide(): Promise<Decision> {
+    return (await this.#look()).decision;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+    await this.sender.stop();
+    await Promise.allSettled([...this.#working.values()].map(({ done }) => done));
+    await this.#options.journal.close();
+    this.#tell({ type: 'stopped' });
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const begun = performance.now();
+      try {
+        await this.#pass(begun);
+      } catch (error) {
+        this.#tell({ type: 'passFailed', reason: reasonOf(error) });
+      }
+      await sleep(this.#options.pollMs ?? 2_000, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #pass(begun: number): Promise<void> {
+    const { decision, candidates, auctions, now, gasPrice } = await this.#look();
+    for (const declined of decision.declined) this.#tellDeclined(declined);
+    for (const action of decision.actions) {
+      if (this.#stopping.signal.aborted) break;
+      if (this.#active() >= (this.#options.concurrency ?? 4)) break;
+      this.#begin(action, now, gasPrice);
+    }
+    this.#tell({
+      type: 'pass',
+      candidates,
+      auctions,
+      actions: decision.actions.length,
+      declined: decision.declined.length,
+      ms: performance.now() - begun,
+    });
+  }
+
+  /** What is being proven or sent; what waits for confirmations does not count. */
+  #active(): number {
+    const included = this.sender.pending.filter(({ inclusion }) => inclusion !== undefined).length;
+    return new Set(this.#working.values()).size - included;
+  }
+
+  // Looking
+
+  async #look() {
+    const { feed, client } = this.#options;
+    const [candidates, auctions, block, fees, nativePrice] = await Promise.all([
+      feed.liquidations(),
+      feed.auctions(),
+      client.getBlock({ blockTag: 'latest' }),
+      this.sender.feeMarket(),
+      this.#options.nativePrice(),
+    ]);
+    const gasPrice: GasPrice = { baseFee: fees.baseFee, priorityFee: fees.priorityFee, nativePrice };
+    const vessels = await this.#vessels();
+    const underlyings = new Set(
+      [...candidates, ...auctions, ...vessels].map(({ underlyingId }) => underlyingId),
+    );
+    const markets = new Map<bigint, FeedMarket>();
+    for (const id of underlyings) {
+      try {
+        markets.set(id, await feed.market(id));
+      } catch (error) {
+        if (!isZkMarginError(error, 'NOT_FOUND')) throw error;
+      }
+    }
+    const book: KeeperBook = {
+      vessels,
+      grossNotional: await this.#notional(vessels, markets),
+      lossToday: this.#lossToday(nativePrice),
+      inFlight: this.#occupied(),
+    };
+    const now = block.timestamp;
+    const decision = decide({ now, gasPrice, markets, candidates, auctions, book }, this.#options.strategy);
+    return { decision, candidates: candidates.length, auctions: auctions.length, now, gasPrice };
+  }
+
+  /** Own accounts as they stand. */
+  async #vessels(): Promise<VesselState[]> {
+    const { client, contracts, abis, vessels } = this.#options;
+    const busy = new Set([...this.#working.values()].flatMap((work) => work.vessels));
+    // Transactions of an earlier run too.
+    for (const { details } of this.sender.pending) {
+      for (const id of details.vessels?.split(',') ?? []) if (id !== '') busy.add(BigInt(id));
+    }
+    const read = (functionName: string, accountId: bigint): Promise<unknown> =>
+      client.readContract({
+        address: contracts.clearingHouse,
+        abi: abis.clearingHouse,
+        functionName,
+        args: [accountId],
+      });
+    return Promise.all(
+      vessels.map(async (accountId) => {
+        const account = (await read('getAccount', accountId)) as HouseAccount;
+        return {
+          accountId,
+          cash: account.cash,
+          scale: account.scale,
+          commitment: account.commitment,
+          underlyingId: BigInt(account.underlyingId),
+          collateral: (await read('collateralValueOf', accountId)) as bigint,
+          busy: busy.has(accountId) || account.inAuction,
+        };
+      }),
+    );
+  }
+
+  /** Gross notional of own positions and of what is under way. */
+  async #notional(
+    vessels: readonly VesselState[],
+    markets: ReadonlyMap<bigint, FeedMarket>,
+  ): Promise<bigint | undefined> {
+    let sum = 0n;
+    for (const { action } of new Set(this.#working.values())) sum += action.notional;
+    // What an earlier run has sent.
+    for (const { details } of this.sender.pending) {
+      const [first = ''] = details.accounts?.split(',') ?? [];
+      if (first !== '' && !this.#working.has(BigInt(first))) sum += BigInt(details.notional ?? '0');
+    }
+    for (const vessel of vessels) {
+      if (vessel.scale === 0n) continue;
+      const legs = await this.#options.feed.legs(vessel.accountId);
+      const market = markets.get(vessel.underlyingId);
+      if (legs === undefined || market === undefined) return undefined;
+      try {
+        sum += notionalOf(exposureOf(legs, market.round, vessel.scale));
+      } catch {
+        return undefined;
+      }
+    }
+    return sum;
+  }
+
+  /**
+   * What transactions of this day (UTC) have lost: gas of those that brought nothing, and of those that cost more than they
+   * brought. Gains of others are not set against it.
+   */
+  #lossToday(nativePrice: bigint): bigint {
+    const midnight = Date.now() - (Date.now() % 86_400_000);
+    let loss = 0n;
+    for (const { end, endedAt, inclusion, gain } of this.sender.ended) {
+      if (endedAt === undefined || endedAt < midnight || inclusion === undefined) continue;
+      const cost = weiToMoney(inclusion.cost, nativePrice);
+      const result = (end === 'confirmed' ? gain : 0n) - cost;
+      if (result < 0n) loss -= result;
+    }
+    return loss;
+  }
+
+  #occupied(): ReadonlySet<bigint> {
+    const now = Date.now();
+    for (const [accountId, until] of this.#resting) if (until <= now) this.#resting.delete(accountId);
+    const pending = this.sender.pending.flatMap(({ details }) => details.accounts?.split(',') ?? []);
+    return new Set([
+      ...this.#working.keys(),
+      ...this.#resting.keys(),
+      ...pending.filter((id) => id !== '').map(BigInt),
+    ]);
+  }
+
+  // Acting
+
+  #begin(action: Action, now: bigint, gasPrice: GasPrice): void {
+    const accounts =
+      action.kind === 'liquidateBatch' ? action.orders.map(({ accountId }) => accountId) : [action.accountId];
+    const { kind, accountId, profit } = action;
+    this.#tell({ type: 'chosen', kind, accountId, profit });
+    const done = this.#carryOut(action, accounts, now, gasPrice)
+      .catch((error: unknown) => {
+        if (error instanceof KeeperError && error.code === 'STOPPED') return;
+        this.#tell({ type: 'abandoned', kind, accountId, reason: reasonOf(error) });
+        this.#rest(accounts);
+      })
+      .finally(() => {
+        for (const id of accounts) this.#working.delete(id);
+      });
+    const work: Work = { action, accounts, vessels: vesselsOf(action), done };
+    for (const id of accounts) this.#working.set(id, work);
+  }
+
+  async #carryOut(
+    action: Action,
+    accounts: readonly bigint[],
+    now: bigint,
+    gasPrice: GasPrice,
+  ): Promise<void> {
+    const { kind, accountId } = action;
+    const proofs = await this.#prove(action, now);
+    const outdated = await this.#outdated(action, proofs);
+    if (outdated !== undefined) {
+      this.#tell({ type: 'abandoned', kind, accountId, reason: outdated });
+      // The next look has the newer figures.
+      return;
+    }
+    const { orderSeconds = 60n } = this.#options;
+    const deadline = expiryOf(action) ?? now + orderSeconds;
+    const call = callOf(action, proofs, deadline, this.#options.contracts, this.#options.abis);
+    const { profit } = action;
+    if (this.#options.dryRun === true) {
+      const simulation = await this.sender.simulate(call);
+      this.#tell({
+        type: 'wouldSend',
+        kind,
+        accountId,
+        profit,
+        ...(simulation.ok ? {} : { refused: simulation.reason }),
+      });
+      return this.#rest(accounts);
+    }
+    const gain = profit.gross - profit.hedge;
+    const intent: TransactionIntent = {
+      ...call,
+      kind,
+      gain,
+      maxCost: moneyToWei(this.#mayCost(action), gasPrice.nativePrice),
+      notAfter: deadline,
+      details: {
+        accounts: accounts.join(','),
+        vessels: vesselsOf(action).join(','),
+        notional: action.notional.toString(),
+      },
+    };
+    const outcome = await this.sender.submit(intent);
+    const cost = outcome.end === 'refused' ? 0n : (outcome.inclusion?.cost ?? 0n);
+    this.#tell({
+      type: 'finished',
+      kind,
+      accountId,
+      end: outcome.end,
+      profit,
+      gasCost: weiToMoney(cost, gasPrice.nativePrice),
+    });
+    if (outcome.end === 'refused' && outcome.order !== undefined && action.kind === 'liquidateBatch') {
+      // The others are tried again at once, without the one that somebody else has taken.
+      return this.#rest([action.orders[outcome.order]!.accountId]);
+    }
+    // Until the feed knows of it, a liquidated account would look as before. Newer figures are bid by at once.
+    if (outcome.end !== 'confirmed' || !CONTINUED.includes(kind)) this.#rest(accounts);
+  }
+
+  /** What gas may cost, in 1e-6 USD: the configured part of what leaves the least profit. */
+  #mayCost({ kind, profit }: Action): bigint {
+    const { minimumProfit, minimumStartProfit, gasShareBps } = this.#options.strategy;
+    const share = (amount: bigint): bigint => (amount * gasShareBps) / 10_000n;
+    if (kind === 'start') return share(profit.gross) - smaller(minimumStartProfit, 0n);
+    if (kind !== 'refresh' && kind !== 'restart') return share(profit.gross - profit.hedge - minimumProfit);
+    // It is paid by the slice that it makes possible, whose profit its own holds, or by what starts may cost.
+    const bySlice = share(profit.net + profit.gas - minimumProfit);
+    return -smaller(-bySlice, minimumStartProfit);
+  }
+
+  /** All proofs that an action needs, in time or not at all. */
+  async #prove(action: Action, now: bigint): Promise<readonly KeeperProof[]> {
+    const accounts = provenAccounts(action);
+    if (accounts.length === 0) return [];
+    const { feed, account } = this.#options;
+    const { kind, accountId } = action;
+    const expiry = expiryOf(action);
+    const round = roundOf(action);
+    const purpose = kind === 'liquidate' || kind === 'liquidateBatch' ? 'liquidate' : 'auction';
+    const begun = performance.now();
+    const inTime = AbortSignal.timeout(Math.max(1, Number((expiry ?? now) - now) * 1_000));
+    const signal = AbortSignal.any([inTime, this.#stopping.signal]);
+    const proofs = await Promise.all(
+      accounts.map(async (id) => {
+        const job = await feed.requestProof({ accountId: id, purpose, keeper: account.address, round });
+        return feed.waitForProof(job, signal);
+      }),
+    );
+    this.#tell({ type: 'proven', kind, accountId, ms: performance.now() - begun });
+    return proofs;
+  }
+
+  /** Why proofs are of no use any more: they take seconds, in which a newer round may have come. */
+  async #outdated(action: Action, proofs: readonly KeeperProof[]): Promise<string | undefined> {
+    if (proofs.length === 0) return undefined;
+    const { feed, client } = this.#options;
+    const [market, block] = await Promise.all([
+      feed.market(action.underlyingId),
+      client.getBlock({ blockTag: 'latest' }),
+    ]);
+    if (proofs.some(({ round }) => round !== market.number)) return 'NEWER_ROUND';
+    return block.timestamp > market.proofExpiry ? 'PROOF_EXPIRED' : undefined;
+  }
+
+  #rest(accounts: readonly bigint[]): void {
+    const until = Date.now() + (this.#options.retryMs ?? 10_000);
+    for (const id of accounts) this.#resting.set(id, until);
+  }
+
+  #tellDeclined(declined: Declined): void {
+    const key = `${declined.kind}/${declined.accountId}`;
+    if (this.#told.get(key) === declined.reason) return;
+    this.#told.set(key, declined.reason);
+    this.#tell({ type: 'declined', declined });
+  }
+
+  #tell(event: KeeperEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+/** After these an account is looked at again at once. */
+const CONTINUED: readonly ActionKind[] = ['refresh', 'restart', 'bid', 'takeOver'];
+
+function roundOf(action: Action): bigint {
+  return action.kind === 'liquidateBatch' ? action.orders[0]!.round : action.round;
+}
+
+/** Last second at which the proofs of an action are accepted; undefined without proofs. */
+function expiryOf(action: Action): bigint | undefined {
+  if (action.kind === 'liquidateBatch') return action.orders[0]!.proofExpiry;
+  return 'proofExpiry' in action ? action.proofExpiry : undefined;
+}
+
+/** The first line: errors of nodes repeat the request below. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = (error as { code?: unknown } | null)?.code;
+  return `${typeof code === 'string' ? `${code}: ` : ''}${text.split('\n', 1)[0]!.slice(0, 300)}`;
+}

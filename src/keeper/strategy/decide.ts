@@ -1,0 +1,643 @@
+/**
+ * What a keeper does with the chances of a moment. Pure: the same situation gives the same decision.
+ *
+ * Each chance is reckoned without regard to the keeper's means first, then the best ones are given vessels within the
+ * limits, then atomic liquidations are joined into batches where that saves gas.
+ */
+import { isZkMarginError } from '../../errors.ts';
+import { BASIS, equityOf, smaller } from '../../liquidation/amounts.ts';
+import { elapsedAtFactor, factorAt, maxScaleFor } from '../../liquidation/auction.ts';
+import { MAX_SCALE } from '../../margin/exact/margin.ts';
+import { ceilDivide } from '../../math/fixed/primitives.ts';
+import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
+import type {
+  Action,
+  BidAction,
+  Decision,
+  Declined,
+  DeclineReason,
+  LiquidateAction,
+  TakeOverAction,
+} from './actions.ts';
+import type { ActionKind, GasPrice, GasTable } from './gas.ts';
+import type { HedgeSpreads } from './hedge.ts';
+import {
+  atomicChance,
+  auctionChance,
+  auctionRequirement,
+  bestBatch,
+  type Costs,
+  type HiddenPositions,
+  type Profit,
+  profitOf,
+  startReward,
+  vesselBefore,
+  weighSlice,
+} from './profit.ts';
+
+/** How a keeper decides. Amounts are in 1e-6 USD. */
+export interface StrategyConfiguration {
+  /** What it does at all. */
+  readonly kinds: readonly ActionKind[];
+  readonly gasTable: GasTable;
+  readonly spreads: HedgeSpreads;
+  readonly hidden?: HiddenPositions;
+  /** Whether the keeper is a registered backstop. */
+  readonly backstop: boolean;
+  /** Least net profit of a slice: liquidation, bid, takeover. */
+  readonly minimumProfit: bigint;
+  /** Least net profit of a start or a refresh; negative for keepers that pay for auctions in which they want to bid. */
+  readonly minimumStartProfit: bigint;
+  /**
+   * Largest part of the profit before gas that gas may cost, in basis points: what replacements may raise fees to, and what a lost
+   * race may cost.
+   */
+  readonly gasShareBps: bigint;
+  /** Bids wait until the price is so far below equity, in basis points. */
+  readonly targetDiscountBps: bigint;
+  /** Most orders of a batch; 1 sends no batches. */
+  readonly batchOrders: number;
+  /** Largest gross notional of all vessels together. */
+  readonly maxGrossNotional: bigint;
+  /** Once losses of the day reach it, nothing is begun. */
+  readonly maxDailyLoss: bigint;
+  /** Part of a vessel's cash that is left as a margin for prices that move meanwhile, in basis points of what is needed. */
+  readonly capitalSlackBps: bigint;
+  /** Seconds that proving and sending take: a proof that expires sooner is not asked for. */
+  readonly proofSeconds: bigint;
+}
+
+/** A vessel of the keeper. */
+export interface VesselState {
+  readonly accountId: bigint;
+  /** Signed. */
+  readonly cash: bigint;
+  /** Value of its collateral after haircuts. */
+  readonly collateral: bigint;
+  /** 0 without positions. */
+  readonly scale: bigint;
+  readonly commitment: bigint;
+  readonly underlyingId: bigint;
+  /** A transaction that names it is under way, or an auction of it runs. */
+  readonly busy: boolean;
+}
+
+/** What the keeper has. */
+export interface KeeperBook {
+  readonly vessels: readonly VesselState[];
+  /** Of what vessels hold and of what is under way; undefined when a vessel holds positions that cannot be valued. */
+  readonly grossNotional: bigint | undefined;
+  /** At least 0. */
+  readonly lossToday: bigint;
+  /** Accounts for which something is under way. */
+  readonly inFlight: ReadonlySet<bigint>;
+}
+
+/** Everything that a decision depends on beside the configuration. */
+export interface Situation {
+  /** Time of the chain's newest block. */
+  readonly now: bigint;
+  readonly gasPrice: GasPrice;
+  /** By underlying. */
+  readonly markets: ReadonlyMap<bigint, FeedMarket>;
+  readonly candidates: readonly LiquidationCandidate[];
+  readonly auctions: readonly RunningAuction[];
+  readonly book: KeeperBook;
+}
+
+/** A chance worth taking, if there are the means. */
+interface Proposal {
+  readonly kind: ActionKind;
+  readonly accountId: bigint;
+  readonly net: bigint;
+  /** Gives the action with the means that are left, or says why not. */
+  readonly take: (means: Means) => Action | Declined;
+}
+
+/** Worth nothing alone because of gas, perhaps worth something in a batch. */
+interface BatchOnly {
+  readonly take: (means: Means) => Action | Declined;
+  readonly declined: Declined;
+}
+
+type Reckoned = Proposal | Declined;
+
+const NO_FIGURES = Object.freeze({});
+/** A proof's order is exact; deposits between proof and transaction may raise the payment a little. */
+const PAYMENT_SLACK_BPS = 10n;
+
+/** Decides what to do now, and says why everything else is left alone. */
+export function decide(situation: Situation, configuration: StrategyConfiguration): Decision {
+  const reckoner = new Reckoner(situation, configuration);
+  const declined: Declined[] = [];
+  const proposals: Proposal[] = [];
+  const batchOnly: BatchOnly[] = [];
+  for (const candidate of situation.candidates) {
+    for (const item of reckoner.candidate(candidate)) {
+      if ('declined' in item) batchOnly.push(item);
+      else if ('reason' in item) declined.push(item);
+      else proposals.push(item);
+    }
+  }
+  for (const auction of situation.auctions) {
+    const item = reckoner.auction(auction);
+    if ('reason' in item) declined.push(item);
+    else proposals.push(item);
+  }
+  proposals.sort((a, b) => (a.net < b.net ? 1 : a.net > b.net ? -1 : 0));
+
+  const means = new Means(situation.book, configuration);
+  const actions: Action[] = [];
+  const taken = new Set<bigint>();
+  for (const { accountId, take } of proposals) {
+    // An account that could be liquidated or auctioned is given to the better of the two.
+    if (taken.has(accountId)) continue;
+    const outcome = take(means);
+    if ('reason' in outcome) declined.push(outcome);
+    else {
+      taken.add(accountId);
+      actions.push(outcome);
+    }
+  }
+  const extra: { action: LiquidateAction; declined: Declined }[] = [];
+  for (const { take, declined: alone } of batchOnly) {
+    const outcome = configuration.batchOrders > 1 && !taken.has(alone.accountId) ? take(means) : alone;
+    if ('reason' in outcome) declined.push(outcome === alone ? alone : { ...alone });
+    else extra.push({ action: outcome as LiquidateAction, declined: alone });
+  }
+  return joinBatches(actions, extra, declined, reckoner.costs, configuration);
+}
+
+/** Joins liquidations of one underlying, round and circuit where a batch gains more. */
+function joinBatches(
+  actions: readonly Action[],
+  extra: readonly { readonly action: LiquidateAction; readonly declined: Declined }[],
+  declined: readonly Declined[],
+  costs: Costs,
+  configuration: StrategyConfiguration,
+): Decision {
+  const rest = new Set<Action>(actions);
+  const left = new Map(extra.map(({ action, declined: alone }) => [action, alone]));
+  const groups = new Map<string, LiquidateAction[]>();
+  if (configuration.batchOrders > 1 && configuration.kinds.includes('liquidateBatch')) {
+    for (const action of [...actions, ...left.keys()]) {
+      if (action.kind !== 'liquidate') continue;
+      const key = `${action.underlyingId}/${action.round}/${action.capacity}`;
+      groups.set(key, [...(groups.get(key) ?? []), action]);
+    }
+  }
+  const joined: Action[] = [];
+  for (const group of groups.values()) {
+    const orders = group.map((action) => ({
+      action,
+      gross: action.profit.gross,
+      hedge: action.profit.hedge,
+    }));
+    const batch = bestBatch(orders, costs, configuration.batchOrders, configuration.minimumProfit);
+    if (batch === undefined || batch.profit.net < configuration.minimumProfit) continue;
+    const members = batch.members.map(({ action }) => action);
+    for (const member of members) {
+      rest.delete(member);
+      left.delete(member);
+    }
+    const [first] = members;
+    joined.push({
+      kind: 'liquidateBatch',
+      accountId: first!.accountId,
+      underlyingId: first!.underlyingId,
+      orders: members,
+      profit: batch.profit,
+      notional: members.reduce((sum, { notional }) => sum + notional, 0n),
+    });
+  }
+  const all = [...rest, ...joined].sort((a, b) =>
+    a.profit.net < b.profit.net ? 1 : a.profit.net > b.profit.net ? -1 : 0,
+  );
+  return { actions: all, declined: [...declined, ...left.values()] };
+}
+
+/** What is left of vessels and limits while actions are chosen. */
+class Means {
+  readonly #vessels: VesselState[];
+  readonly #configuration: StrategyConfiguration;
+  readonly #blocked: DeclineReason | undefined;
+  #room: bigint;
+
+  constructor(book: KeeperBook, configuration: StrategyConfiguration) {
+    this.#configuration = configuration;
+    this.#vessels = book.vessels.filter(({ busy }) => !busy);
+    this.#room = book.grossNotional === undefined ? 0n : configuration.maxGrossNotional - book.grossNotional;
+    this.#blocked = book.lossToday >= configuration.maxDailyLoss ? 'DAILY_LOSS_LIMIT' : undefined;
+  }
+
+  /** Why nothing may be begun. */
+  get blocked(): DeclineReason | undefined {
+    return this.#blocked;
+  }
+
+  /** Notional that may still be taken over. */
+  get room(): bigint {
+    return this.#room;
+  }
+
+  /** Vessels that may take legs of a commitment: those that hold them already, then empty ones with the most cash. */
+  vesselsFor(underlyingId: bigint, commitment: bigint): VesselState[] {
+    return this.#vessels
+      .filter(
+        (vessel) =>
+          vessel.underlyingId === underlyingId && (vessel.scale === 0n || vessel.commitment === commitment),
+      )
+      .sort((a, b) => (a.cash < b.cash ? 1 : a.cash > b.cash ? -1 : 0));
+  }
+
+  /** Whether a vessel has the cash for a need, with some to spare. */
+  affords(vessel: VesselState, leastCash: bigint): boolean {
+    return this.withSlack(leastCash) <= vessel.cash;
+  }
+
+  withSlack(leastCash: bigint): bigint {
+    if (leastCash <= 0n) return leastCash;
+    return ceilDivide(leastCash * (BASIS + this.#configuration.capitalSlackBps), BASIS);
+  }
+
+  /** Uses a vessel and a part of the room. */
+  use(vessel: VesselState, notional: bigint): void {
+    this.#vessels.splice(this.#vessels.indexOf(vessel), 1);
+    this.#room -= notional;
+  }
+}
+
+class Reckoner {
+  readonly costs: Costs;
+  readonly #situation: Situation;
+  readonly #configuration: StrategyConfiguration;
+
+  constructor(situation: Situation, configuration: StrategyConfiguration) {
+    this.#situation = situation;
+    this.#configuration = configuration;
+    const { gasTable, spreads, hidden } = configuration;
+    this.costs = {
+      gasTable,
+      spreads,
+      gasPrice: situation.gasPrice,
+      ...(hidden === undefined ? {} : { hidden }),
+    };
+  }
+
+  /** An account that no auction sells: liquidated at once, or auctioned. */
+  candidate(candidate: LiquidationCandidate): (Reckoned | BatchOnly)[] {
+    const { accountId, underlyingId } = candidate;
+    const { now, markets, book } = this.#situation;
+    const kinds = (['liquidate', 'start'] as const).filter((kind) => this.#enabled(kind));
+    const all = (reason: DeclineReason, figures: Declined['figures'] = NO_FIGURES): Declined[] =>
+      kinds.map((kind) => ({ kind, accountId, reason, figures }));
+    if (kinds.length === 0)
+      return [{ kind: 'liquidate', accountId, reason: 'NOT_ENABLED', figures: NO_FIGURES }];
+    if (book.inFlight.has(accountId)) return all('IN_FLIGHT');
+    const market = markets.get(underlyingId);
+    if (market === undefined) return all('NO_MARKET');
+    const expiry = smaller(candidate.proofExpiry, market.proofExpiry);
+    if (candidate.round !== market.number || now + this.#configuration.proofSeconds > expiry) {
+      return all('PROOF_EXPIRED', { round: candidate.round, newest: market.number, expiry });
+    }
+    return kinds.map((kind) =>
+      kind === 'liquidate' ? this.#atomic(candidate, market, expiry) : this.#start(candidate, market, expiry),
+    );
+  }
+
+  #atomic(candidate: LiquidationCandidate, market: FeedMarket, proofExpiry: bigint): Reckoned | BatchOnly {
+    const { accountId } = candidate;
+    const { backstop, minimumProfit } = this.#configuration;
+    const decline = (reason: DeclineReason, figures: Declined['figures'] = NO_FIGURES): Declined => ({
+      kind: 'liquidate',
+      accountId,
+      reason,
+      figures,
+    });
+    let chance: ReturnType<typeof atomicChance>;
+    try {
+      chance = atomicChance(candidate, market, { backstop });
+    } catch (error) {
+      // What is too large, or has no equity, is for auctions.
+      if (isZkMarginError(error, 'TOO_LARGE') || isZkMarginError(error, 'BAD_DEBT'))
+        return decline('NOT_ENABLED');
+      return decline('HEALTHY');
+    }
+    const { amounts, gross } = chance;
+    const weight = this.#weigh(candidate, amounts.scaleTaken, market);
+    if (typeof weight === 'string') return decline(weight);
+    const profit = profitOf(gross, 'liquidate', weight.hedge, this.costs);
+    const take = (means: Means): LiquidateAction | Declined => {
+      if (means.blocked !== undefined)
+        return decline(means.blocked, { loss: this.#situation.book.lossToday });
+      if (weight.notional > means.room) {
+        return decline('POSITION_LIMIT', { notional: weight.notional, room: means.room });
+      }
+      const vessels = means.vesselsFor(candidate.underlyingId, candidate.commitment);
+      if (vessels.length === 0) return decline('NO_VESSEL');
+      const needOf = (vessel: VesselState) =>
+        atomicChance(candidate, market, { backstop, vessel: vesselBefore(vessel) }).amounts.leastCash;
+      // The poorest that has enough, so that rich ones are left for larger slices.
+      const vessel = vessels.findLast((each) => means.affords(each, needOf(each)));
+      if (vessel === undefined) {
+        return decline('INSUFFICIENT_CAPITAL', { leastCash: amounts.leastCash, cash: vessels[0]!.cash });
+      }
+      means.use(vessel, weight.notional);
+      return {
+        kind: 'liquidate',
+        accountId,
+        underlyingId: candidate.underlyingId,
+        vesselId: vessel.accountId,
+        round: candidate.round,
+        capacity: candidate.capacity,
+        proofExpiry,
+        scaleTaken: amounts.scaleTaken,
+        minScale: worthwhileScale(amounts.scaleTaken, profit, minimumProfit),
+        maxPayment: ceilDivide(amounts.payment * (BASIS + PAYMENT_SLACK_BPS), BASIS),
+        profit,
+        notional: weight.notional,
+      };
+    };
+    if (profit.net < minimumProfit) {
+      return { take, declined: decline('NOT_PROFITABLE', figuresOf(profit)) };
+    }
+    return { kind: 'liquidate', accountId, net: profit.net, take };
+  }
+
+  #start(candidate: LiquidationCandidate, market: FeedMarket, proofExpiry: bigint): Reckoned {
+    const { accountId, underlyingId, round } = candidate;
+    const decline = (reason: DeclineReason, figures: Declined['figures'] = NO_FIGURES): Declined => ({
+      kind: 'start',
+      accountId,
+      reason,
+      figures,
+    });
+    const profit = profitOf(startReward(candidate, market), 'start', 0n, this.costs);
+    if (profit.net < this.#configuration.minimumStartProfit)
+      return decline('NOT_PROFITABLE', figuresOf(profit));
+    return {
+      kind: 'start',
+      accountId,
+      net: profit.net,
+      take: (means) => {
+        if (means.blocked !== undefined)
+          return decline(means.blocked, { loss: this.#situation.book.lossToday });
+        // Any account of the keeper may receive the reward, also one that is in use.
+        const [reward] = this.#situation.book.vessels;
+        if (reward === undefined) return decline('NO_VESSEL');
+        return {
+          kind: 'start',
+          accountId,
+          underlyingId,
+          round,
+          proofExpiry,
+          rewardAccountId: reward.accountId,
+          profit,
+          notional: 0n,
+        };
+      },
+    };
+  }
+
+  /** A running auction: a bid, a takeover, or newer figures so that there can be one. */
+  auction(auction: RunningAuction): Reckoned {
+    const { accountId } = auction;
+    const { now, markets, book } = this.#situation;
+    const present = equityOf({ ...auction, mark: markOf(auction) });
+    const kind = present > 0n ? 'bid' : 'takeOver';
+    const decline = (
+      reason: DeclineReason,
+      figures: Declined['figures'] = NO_FIGURES,
+      notBefore?: bigint,
+    ): Declined => ({ kind, accountId, reason, figures, ...(notBefore === undefined ? {} : { notBefore }) });
+    if (!this.#enabled(kind)) return decline('NOT_ENABLED');
+    if (book.inFlight.has(accountId)) return decline('IN_FLIGHT');
+    if (auction.superseded) return decline('SUPERSEDED');
+    const market = markets.get(auction.underlyingId);
+    if (market === undefined) return decline('NO_MARKET');
+    if (now < auction.publicStart) {
+      return decline('NOT_PUBLIC', { publicStart: auction.publicStart }, auction.publicStart);
+    }
+    return present > 0n ? this.#bid(auction, market, decline) : this.#takeOver(auction, market, decline);
+  }
+
+  #bid(auction: RunningAuction, market: FeedMarket, decline: Decline): Reckoned {
+    const { now } = this.#situation;
+    const { terms, publicStart } = auction;
+    const { targetDiscountBps } = this.#configuration;
+    const expired = now > publicStart + terms.tailSeconds;
+    const target = BASIS - targetDiscountBps;
+    const factor = factorAt(terms, now - publicStart);
+    if (!expired && factor > target) {
+      const elapsed = elapsedAtFactor(terms, target);
+      return decline(
+        'PRICE_TOO_HIGH',
+        { factorBps: factor, target },
+        elapsed === undefined ? undefined : publicStart + elapsed,
+      );
+    }
+    // After a restart the price has to fall to the target again.
+    const factorBps = expired ? target : factor;
+    const inconsistent = auction.collateral > auctionRequirement(auction) && auction.round !== market.number;
+    const stale = expired || inconsistent || now > auction.provenAt + terms.maxProofAge;
+    let chance: ReturnType<typeof auctionChance>;
+    try {
+      chance = auctionChance(auction, now, { factorBps });
+    } catch (error) {
+      return decline(isZkMarginError(error, 'CONFLICT') ? 'NOT_MARKED' : 'HEALTHY');
+    }
+    const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
+    if (typeof weight === 'string') return decline(weight);
+    const profit = profitOf(chance.gross, 'bid', weight.hedge, this.costs);
+    if (stale) return this.#refresh(auction, market, expired ? 'restart' : 'refresh', profit, decline);
+    if (profit.net < this.#configuration.minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
+    return {
+      kind: 'bid',
+      accountId: auction.accountId,
+      net: profit.net,
+      take: (means) => this.#takeSlice(auction, market, means, decline),
+    };
+  }
+
+  #takeOver(auction: RunningAuction, market: FeedMarket, decline: Decline): Reckoned {
+    const { now } = this.#situation;
+    const stale = auction.round !== market.number || now > auction.provenAt + auction.terms.maxProofAge;
+    if (auction.subsidyFrom === undefined && !stale) return decline('NOT_MARKED');
+    let profit: Profit;
+    try {
+      // Before it is marked, the subsidy is nothing.
+      const chance = auctionChance({ ...auction, subsidyFrom: auction.subsidyFrom ?? now }, now);
+      const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
+      if (typeof weight === 'string') return decline(weight);
+      profit = profitOf(chance.gross, 'takeOver', weight.hedge, this.costs);
+    } catch {
+      return decline('HEALTHY');
+    }
+    if (stale) return this.#refresh(auction, market, 'refresh', profit, decline);
+    if (profit.net < this.#configuration.minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
+    return {
+      kind: 'takeOver',
+      accountId: auction.accountId,
+      net: profit.net,
+      take: (means) => this.#takeSlice(auction, market, means, decline),
+    };
+  }
+
+  /** Newer figures are worth their gas when the slice that they make possible is. */
+  #refresh(
+    auction: RunningAuction,
+    market: FeedMarket,
+    kind: 'refresh' | 'restart',
+    slice: Profit,
+    decline: Decline,
+  ): Reckoned {
+    const { accountId, underlyingId } = auction;
+    const { minimumProfit, minimumStartProfit, proofSeconds } = this.#configuration;
+    if (!this.#enabled(kind)) return decline('NOT_ENABLED');
+    // A restart takes the figures that are recorded already, a refresh does not.
+    if (kind === 'refresh' && market.number <= auction.round) {
+      return decline('NO_NEWER_ROUND', { round: auction.round });
+    }
+    if (this.#situation.now + proofSeconds > market.proofExpiry) {
+      return decline('PROOF_EXPIRED', { expiry: market.proofExpiry });
+    }
+    const profit = profitOf(0n, kind, 0n, this.costs);
+    if (slice.net + profit.net < minimumProfit && profit.net < minimumStartProfit) {
+      return decline('NOT_PROFITABLE', { ...figuresOf(slice), refresh: profit.gas });
+    }
+    return {
+      kind,
+      accountId,
+      net: slice.net + profit.net,
+      take: (means) => {
+        if (means.blocked !== undefined)
+          return decline(means.blocked, { loss: this.#situation.book.lossToday });
+        return {
+          kind,
+          accountId,
+          underlyingId,
+          auctionNumber: auction.number,
+          round: market.number,
+          proofExpiry: market.proofExpiry,
+          // What is paid now; the slice's profit is booked with the slice.
+          profit: { ...profit, net: slice.net + profit.net },
+          notional: 0n,
+        };
+      },
+    };
+  }
+
+  /** A slice as large as room, cash and what is for sale allow. */
+  #takeSlice(auction: RunningAuction, market: FeedMarket, means: Means, decline: Decline): Action | Declined {
+    const { now } = this.#situation;
+    const { minimumProfit } = this.#configuration;
+    if (means.blocked !== undefined) return decline(means.blocked, { loss: this.#situation.book.lossToday });
+    const whole = auctionChance(auction, now);
+    const full = this.#weigh(weighed(auction), whole.quote.scaleTaken, market);
+    if (typeof full === 'string') return decline(full);
+    const fits =
+      full.notional <= means.room || full.notional === 0n
+        ? whole.quote.scaleTaken
+        : means.room <= 0n
+          ? 0n
+          : (whole.quote.scaleTaken * means.room) / full.notional;
+    const position = { notional: full.notional, room: means.room };
+    if (fits < whole.leastScale && fits < whole.quote.scaleTaken) return decline('POSITION_LIMIT', position);
+    const vessels = means.vesselsFor(auction.underlyingId, auction.commitment);
+    if (vessels.length === 0) return decline('NO_VESSEL');
+    let best: { readonly vessel: VesselState; readonly scale: bigint } | undefined;
+    for (const vessel of vessels) {
+      const scale = this.#affordable(auction, vessel, fits, means);
+      // Vessels come by falling cash: an equal one that is poorer does as well.
+      if (best === undefined || scale >= best.scale) best = { vessel, scale };
+    }
+    const { vessel, scale: affordable } = best!;
+    const isWhole = affordable >= whole.quote.scaleTaken;
+    if (affordable === 0n || (!isWhole && affordable < whole.leastScale)) {
+      return decline('INSUFFICIENT_CAPITAL', { leastCash: whole.quote.leastCash, cash: vessel.cash });
+    }
+    const chance = auctionChance(auction, now, { maxScale: affordable });
+    const weight = this.#weigh(weighed(auction), affordable, market);
+    if (typeof weight === 'string') return decline(weight);
+    const kind = chance.quote.kind === 'sale' ? 'bid' : 'takeOver';
+    const profit = profitOf(chance.gross, kind, weight.hedge, this.costs);
+    if (profit.net < minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
+    means.use(vessel, weight.notional);
+    const slice = {
+      accountId: auction.accountId,
+      underlyingId: auction.underlyingId,
+      vesselId: vessel.accountId,
+      auctionNumber: auction.number,
+      round: auction.round,
+      scaleTaken: affordable,
+      minScale: worthwhileScale(affordable, profit, minimumProfit),
+      // All that is for sale grows a little while the price falls: a rest would keep the auction open.
+      maxScale: isWhole ? MAX_SCALE : affordable,
+      profit,
+      notional: weight.notional,
+    };
+    if (chance.quote.kind === 'sale') {
+      const bid: BidAction = {
+        ...slice,
+        kind: 'bid',
+        factorBps: chance.quote.factorBps,
+        // The lower the price, the smaller the payment, also for all that is for sale.
+        maxPayment: chance.quote.proceeds + 1n,
+      };
+      return bid;
+    }
+    const takeOver: TakeOverAction = { ...slice, kind: 'takeOver', minSubsidy: chance.quote.subsidy };
+    return takeOver;
+  }
+
+  #affordable(auction: RunningAuction, vessel: VesselState, most: bigint, means: Means): bigint {
+    const before = vesselBefore(vessel);
+    return maxScaleFor(
+      (maxScale) => {
+        try {
+          const { quote } = auctionChance(auction, this.#situation.now, { maxScale, vessel: before });
+          return { ...quote, leastCash: means.withSlack(quote.leastCash) };
+        } catch {
+          return undefined;
+        }
+      },
+      vessel.cash,
+      most,
+    );
+  }
+
+  #weigh(account: Parameters<typeof weighSlice>[0], scaleTaken: bigint, market: FeedMarket) {
+    try {
+      return weighSlice(account, scaleTaken, market.round, this.costs) ?? ('HIDDEN_POSITIONS' as const);
+    } catch {
+      return 'NOT_VALUED' as const;
+    }
+  }
+
+  #enabled(kind: ActionKind): boolean {
+    return this.#configuration.kinds.includes(kind);
+  }
+}
+
+type Decline = (reason: DeclineReason, figures?: Declined['figures'], notBefore?: bigint) => Declined;
+
+/** Least scale with which gas and least profit are still earned: gross profit and hedge are in proportion to the scale. */
+function worthwhileScale(scaleTaken: bigint, profit: Profit, minimum: bigint): bigint {
+  const perScale = profit.gross - profit.hedge;
+  const asked = profit.gas + (minimum > 0n ? minimum : 0n);
+  if (perScale <= 0n) return 1n;
+  const least = ceilDivide(scaleTaken * asked, perScale);
+  return least < 1n ? 1n : least > scaleTaken ? scaleTaken : least;
+}
+
+function markOf(auction: RunningAuction): bigint {
+  return ceilDivide(auction.proven.mark * auction.scale, auction.proven.scale);
+}
+
+function weighed(auction: RunningAuction): Parameters<typeof weighSlice>[0] {
+  return { ...auction, requirement: auctionRequirement(auction) };
+}
+
+function figuresOf({ gross, gas, hedge, net }: Profit): Declined['figures'] {
+  return { gross, gas, hedge, net };
+}

@@ -1,0 +1,80 @@
+/** What transactions cost, in money. */
+import { BASIS } from '../../liquidation/amounts.ts';
+import { ceilDivide } from '../../math/fixed/primitives.ts';
+
+/** What a keeper sends. */
+export const ACTION_KINDS = [
+  'liquidate',
+  'liquidateBatch',
+  'start',
+  'bid',
+  'takeOver',
+  'refresh',
+  'restart',
+] as const;
+/** What a keeper sends. */
+export type ActionKind = (typeof ACTION_KINDS)[number];
+
+/** Gas of whole transactions by kind. */
+export interface GasTable {
+  readonly liquidate: bigint;
+  /** Of a batch, before its orders. */
+  readonly batchBase: bigint;
+  /** Of each order of a batch. */
+  readonly batchOrder: bigint;
+  readonly start: bigint;
+  readonly bid: bigint;
+  readonly takeOver: bigint;
+  readonly refresh: bigint;
+  readonly restart: bigint;
+}
+
+/** The measured gas of `docs/contracts.md`, rounded up. It does not depend on the number of legs. */
+export const DEFAULT_GAS: GasTable = Object.freeze({
+  liquidate: 500_000n,
+  batchBase: 360_000n,
+  batchOrder: 176_000n,
+  start: 620_000n,
+  bid: 150_000n,
+  takeOver: 210_000n,
+  refresh: 610_000n,
+  restart: 610_000n,
+});
+
+/** What gas costs now. */
+export interface GasPrice {
+  /** Of the newest block, wei per gas. */
+  readonly baseFee: bigint;
+  /** What is offered to the block's builder, wei per gas. */
+  readonly priorityFee: bigint;
+  /** A whole native token (1e18 wei) in 1e-6 USD. */
+  readonly nativePrice: bigint;
+}
+
+/** Wei of a native token. */
+const NATIVE_UNIT = 10n ** 18n;
+
+/** Gas of a batch of so many orders. */
+export function batchGas(table: GasTable, orders: number): bigint {
+  return table.batchBase + table.batchOrder * BigInt(orders);
+}
+
+/** Cost of gas in 1e-6 USD, rounded up. */
+export function gasCost(gas: bigint, price: GasPrice): bigint {
+  return weiToMoney(gas * (price.baseFee + price.priorityFee), price.nativePrice);
+}
+
+/** Wei in 1e-6 USD, rounded up. */
+export function weiToMoney(wei: bigint, nativePrice: bigint): bigint {
+  return ceilDivide(wei * nativePrice, NATIVE_UNIT);
+}
+
+/** 1e-6 USD in wei, rounded down; nothing for debts. */
+export function moneyToWei(money: bigint, nativePrice: bigint): bigint {
+  return money <= 0n ? 0n : (money * NATIVE_UNIT) / nativePrice;
+}
+
+/** A part of an amount, in basis points, rounded up. */
+export function shareUp(amount: bigint, bps: bigint): bigint {
+  return ceilDivide(amount * bps, BASIS);
+}

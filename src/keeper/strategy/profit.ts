@@ -1,0 +1,240 @@
+/**
+ * What a keeper gains: of an atomic liquidation, a slice of an auction, a takeover, an auction's start, a batch.
+ *
+ * All amounts are in 1e-6 USD. Gains are in equity at the proven mark, not in cash: a slice brings positions.
+ */
+
+import {
+  type AtomicLiquidation,
+  atomicLiquidation,
+  atScale,
+  EMPTY_VESSEL,
+  type Vessel,
+} from '../../liquidation/amounts.ts';
+import { bidQuote, type SaleQuote, startFee, type TakeoverQuote } from '../../liquidation/auction.ts';
+import { integerTerms } from '../../liquidation/terms.ts';
+import type { Leg } from '../../market/instrument.ts';
+import type { MarketRound } from '../../market/words.ts';
+import { floorDivide } from '../../math/fixed/primitives.ts';
+import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
+import { type ActionKind, batchGas, type GasPrice, type GasTable, gasCost } from './gas.ts';
+import { exposureOf, type HedgeSpreads, hedgeCost, notionalOf } from './hedge.ts';
+
+/** Where the result of an action comes from. */
+export interface Profit {
+  /** Before costs: what equity is bought for less than it is, a subsidy, or a reward. */
+  readonly gross: bigint;
+  readonly gas: bigint;
+  readonly hedge: bigint;
+  /** `gross - gas - hedge`, signed. */
+  readonly net: bigint;
+}
+
+/** How positions are treated whose legs are not public. */
+export interface HiddenPositions {
+  /** Cost of the hedge, in basis points of the slice's requirement. */
+  readonly hedgeBps: bigint;
+  /** Notional as a multiple of the slice's requirement. */
+  readonly notionalMultiple: bigint;
+}
+
+/** By what costs are reckoned. */
+export interface Costs {
+  readonly gasTable: GasTable;
+  readonly gasPrice: GasPrice;
+  readonly spreads: HedgeSpreads;
+  /** Hidden positions are left alone without it. */
+  readonly hidden?: HiddenPositions;
+}
+
+/** What a slice costs and weighs beside its price. */
+export interface SliceWeight {
+  /** Cost of its hedge. */
+  readonly hedge: bigint;
+  /** Gross notional. */
+  readonly notional: bigint;
+}
+
+/** An account whose slice is weighed. */
+export interface Weighed {
+  readonly legs?: readonly Leg[];
+  /** At the scale of the account. */
+  readonly requirement: bigint;
+  readonly scale: bigint;
+}
+
+/**
+ * Hedge and notional of a slice.
+ *
+ * @returns undefined for hidden positions that are not to be touched
+ * @throws ZkMarginError `MISSING_EXPIRY` for legs that the round does not price
+ */
+export function weighSlice(
+  account: Weighed,
+  scaleTaken: bigint,
+  round: MarketRound,
+  costs: Costs,
+): SliceWeight | undefined {
+  if (account.legs !== undefined) {
+    const exposure = exposureOf(account.legs, round, scaleTaken);
+    return { hedge: hedgeCost(exposure, costs.spreads), notional: notionalOf(exposure) };
+  }
+  if (costs.hidden === undefined) return undefined;
+  const requirement = (account.requirement * scaleTaken) / account.scale + 1n;
+  return {
+    hedge: (requirement * costs.hidden.hedgeBps) / 10_000n + 1n,
+    notional: requirement * costs.hidden.notionalMultiple,
+  };
+}
+
+/** Net of gas and hedge. */
+export function profitOf(
+  gross: bigint,
+  kind: Exclude<ActionKind, 'liquidateBatch'>,
+  hedge: bigint,
+  costs: Costs,
+): Profit {
+  return netOf(gross, gasCost(costs.gasTable[kind], costs.gasPrice), hedge);
+}
+
+function netOf(gross: bigint, gas: bigint, hedge: bigint): Profit {
+  return { gross, gas, hedge, net: gross - gas - hedge };
+}
+
+/** An atomic liquidation before costs. */
+export interface AtomicChance {
+  readonly amounts: AtomicLiquidation;
+  readonly gross: bigint;
+}
+
+/**
+ * The keeper pays `payment` for equity of `equityTaken`: what is left is its reward.
+ *
+ * @throws ZkMarginError `NOT_LIQUIDATABLE`, `BAD_DEBT`, `TOO_LARGE`, `NOTHING_TO_LIQUIDATE`
+ */
+export function atomicChance(
+  candidate: Pick<LiquidationCandidate, 'cash' | 'collateral' | 'mark' | 'requirement' | 'scale'>,
+  market: Pick<FeedMarket, 'terms' | 'volatilityIndex'>,
+  options: { readonly backstop?: boolean; readonly vessel?: Vessel } = {},
+): AtomicChance {
+  const { cash, collateral, mark, requirement, scale } = candidate;
+  const amounts = atomicLiquidation(
+    { cash, collateral, mark, requirement, scale },
+    integerTerms(market.terms),
+    market.volatilityIndex,
+    options,
+  );
+  return { amounts, gross: amounts.equityTaken - amounts.payment };
+}
+
+/** A bid or a takeover before costs. */
+export interface AuctionChance {
+  readonly quote: SaleQuote | TakeoverQuote;
+  /** Smallest part that may be taken unless it is all; 2^-40. */
+  readonly leastScale: bigint;
+  readonly gross: bigint;
+}
+
+/**
+ * A slice of an auction at the price of a moment. A sale brings equity below its value; a takeover brings a debt, and a
+ * subsidy for it.
+ *
+ * @param now not before public bidding
+ * @param options.factorBps price factor to reckon with instead of the curve's
+ * @throws ZkMarginError `CONFLICT` for an account without equity that nobody has marked; as `bidQuote`
+ */
+export function auctionChance(
+  auction: RunningAuction,
+  now: bigint,
+  options: { readonly maxScale?: bigint; readonly vessel?: Vessel; readonly factorBps?: bigint } = {},
+): AuctionChance {
+  const { cash, collateral, scale, reserved, proven, publicStart, terms, subsidyFrom } = auction;
+  const quote = bidQuote(
+    {
+      cash,
+      collateral,
+      scale,
+      reserved,
+      proven,
+      publicStart,
+      ...(subsidyFrom === undefined ? {} : { insolventSince: subsidyFrom < now ? subsidyFrom : now }),
+    },
+    terms,
+    now,
+    options,
+  );
+  const whole = quote.kind === 'sale' ? quote.maxScale : scale;
+  const leastScale = (whole * terms.minBidBps + 9_999n) / 10_000n;
+  // Of all equity, also what bids have paid, a taker of bad debt has the share; a buyer has that of the rest.
+  const equityTaken =
+    quote.kind === 'sale' ? quote.equityTaken : floorDivide(quote.equity * quote.scaleTaken, scale);
+  return { quote, leastScale, gross: equityTaken - quote.payment };
+}
+
+/** An auction of the account as it stands, with the figures of the recorded proof. */
+export function auctionRequirement(auction: RunningAuction): bigint {
+  return atScale(auction.proven, auction.scale).requirement;
+}
+
+/** Reward of who starts an auction; nothing within the cool-off, and nothing for accounts without equity. */
+export function startReward(candidate: LiquidationCandidate, market: FeedMarket): bigint {
+  if (!candidate.startFeeDue) return 0n;
+  const { cash, collateral, mark, requirement, scale } = candidate;
+  return startFee(
+    { cash, collateral, mark, requirement, scale, reserved: 0n },
+    integerTerms(market.terms),
+    market.volatilityIndex,
+  ).reward;
+}
+
+/** An order that may go into a batch. */
+export interface BatchMember {
+  readonly gross: bigint;
+  readonly hedge: bigint;
+}
+
+/** A batch that is better than its orders alone. */
+export interface BatchChoice<Member> {
+  readonly members: readonly Member[];
+  readonly profit: Profit;
+}
+
+/**
+ * The best batch of orders of one underlying, round and circuit: those that pay for their own gas in it, the best
+ * first. Undefined when sending the profitable ones alone gains as much.
+ *
+ * @param most orders of a batch
+ * @param minimum least profit of an order that is sent alone
+ */
+export function bestBatch<Member extends BatchMember>(
+  orders: readonly Member[],
+  costs: Costs,
+  most: number,
+  minimum: bigint,
+): BatchChoice<Member> | undefined {
+  const perOrder = gasCost(costs.gasTable.batchOrder, costs.gasPrice);
+  const alone = gasCost(costs.gasTable.liquidate, costs.gasPrice);
+  const before = (order: Member): bigint => order.gross - order.hedge;
+  const members = orders
+    .filter((order) => before(order) > perOrder)
+    .sort((a, b) => (before(a) < before(b) ? 1 : before(a) > before(b) ? -1 : 0))
+    .slice(0, most);
+  if (members.length < 2) return undefined;
+  const sum = (amount: (order: Member) => bigint, of: readonly Member[] = members): bigint =>
+    of.reduce((total, order) => total + amount(order), 0n);
+  const profit = netOf(
+    sum(({ gross }) => gross),
+    gasCost(batchGas(costs.gasTable, members.length), costs.gasPrice),
+    sum(({ hedge }) => hedge),
+  );
+  const singles = members.filter((order) => before(order) - alone >= minimum);
+  if (profit.net <= sum((order) => before(order) - alone, singles)) return undefined;
+  return { members, profit };
+}
+
+/** A vessel before it takes a slice, as the arithmetic of liquidations wants it. */
+export function vesselBefore(
+  vessel: { readonly scale: bigint; readonly collateral: bigint } | undefined,
+): Vessel {
+  return vessel === undefined ? EMPTY_VESSEL : { scale: vessel.scale, collateral: vessel.collateral };
+}

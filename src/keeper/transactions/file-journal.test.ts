@@ -1,0 +1,89 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileJournal } from './file-journal.ts';
+import type { TransactionRecord } from './journal.ts';
+
+let directory: string;
+let path: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'zkmargin-journal-'));
+  path = join(directory, 'keeper', 'journal.json');
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+function record(nonce: number, changes: Partial<TransactionRecord> = {}): TransactionRecord {
+  return {
+    id: `id-${nonce}`,
+    kind: 'bid',
+    nonce,
+    to: '0x00000000000000000000000000000000000000aa',
+    data: '0x1234',
+    maxCost: 2n ** 80n,
+    gain: -5n,
+    notAfter: 7n,
+    details: { accounts: '2' },
+    attempts: [
+      { hash: '0x01', raw: '0x02', maxFeePerGas: 3n, maxPriorityFeePerGas: 1n, gas: 21_000n, cancels: false },
+    ],
+    ...changes,
+  };
+}
+
+describe('a journal in a file', () => {
+  it('gives back what was saved, and forgets what was removed', async () => {
+    const journal = await FileJournal.open(path);
+    await Promise.all(Array.from({ length: 20 }, (_, nonce) => journal.save(record(nonce))));
+    await journal.save(record(3, { end: 'confirmed', endedAt: Date.now() }));
+    await journal.remove('id-4');
+    await journal.close();
+    const again = await FileJournal.open(path);
+    const records = await again.load();
+    expect(records).toHaveLength(19);
+    expect(records.find(({ nonce }) => nonce === 3)).toMatchObject({ end: 'confirmed' });
+    expect(records.find(({ nonce }) => nonce === 5)).toEqual(record(5));
+    await again.close();
+  });
+
+  it('is for its owner alone', async () => {
+    const journal = await FileJournal.open(path);
+    await journal.save(record(1));
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await journal.close();
+  });
+
+  it('drops what ended long ago, and nothing that is under way', async () => {
+    const journal = await FileJournal.open(path);
+    await journal.save(record(1, { end: 'confirmed', endedAt: Date.now() - 3 * 86_400_000 }));
+    await journal.save(record(2, { notAfter: 0n }));
+    await journal.close();
+    const again = await FileJournal.open(path);
+    expect((await again.load()).map(({ nonce }) => nonce)).toEqual([2]);
+    await again.close();
+  });
+
+  it('is used by one process at a time, and taken over from a dead one', async () => {
+    const journal = await FileJournal.open(path);
+    await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' });
+    await journal.save(record(1));
+    // No process has this id: Linux gives none above 2^22.
+    await writeFile(`${path}.lock`, '99999999');
+    const heir = await FileJournal.open(path);
+    expect(await heir.load()).toHaveLength(1);
+    await heir.close();
+  });
+
+  it('that cannot be read is not overwritten', async () => {
+    const journal = await FileJournal.open(path);
+    await journal.save(record(1));
+    await journal.close();
+    for (const text of ['{', '{"schema":2,"records":[]}', '{"schema":1,"records":[{}]}']) {
+      await writeFile(path, text);
+      await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_MALFORMED' });
+      expect(await readFile(path, 'utf8')).toBe(text);
+    }
+  });
+});

@@ -1,0 +1,155 @@
+/** A journal in one file, written as a whole and flushed to the disk. For one keeper with some hundred transactions a day. */
+import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { KeeperError } from '../errors.ts';
+import type { TransactionJournal, TransactionRecord } from './journal.ts';
+import { fromJson, toJson } from './json.ts';
+
+/** What has ended is kept for so long, in milliseconds: the losses of a day are read from it. */
+const KEPT_MS = 2 * 86_400_000;
+
+/** A journal in a file. */
+export class FileJournal implements TransactionJournal {
+  readonly #path: string;
+  readonly #records: Map<string, TransactionRecord>;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, records: readonly TransactionRecord[]) {
+    this.#path = path;
+    this.#records = new Map(records.map((record) => [record.id, record]));
+  }
+
+  /**
+   * Opens a journal, or begins one. A lock file beside it holds the id of the process that uses it; that of a process
+   * which has ended is taken over.
+   *
+   * @throws KeeperError `JOURNAL_LOCKED`, `JOURNAL_MALFORMED`
+   */
+  static async open(path: string): Promise<FileJournal> {
+    await mkdir(dirname(path), { recursive: true });
+    await lock(`${path}.lock`);
+    try {
+      return new FileJournal(path, await read(path));
+    } catch (error) {
+      await rm(`${path}.lock`, { force: true });
+      throw error;
+    }
+  }
+
+  async load(): Promise<readonly TransactionRecord[]> {
+    return [...this.#records.values()];
+  }
+
+  save(record: TransactionRecord): Promise<void> {
+    this.#records.set(record.id, record);
+    return this.#write();
+  }
+
+  remove(id: string): Promise<void> {
+    this.#records.delete(id);
+    return this.#write();
+  }
+
+  async close(): Promise<void> {
+    await this.#writing.catch(() => {});
+    await rm(`${this.#path}.lock`, { force: true });
+  }
+
+  /** One write after another: each holds all that was changed before it. */
+  #write(): Promise<void> {
+    const write = this.#writing.catch(() => {}).then(() => this.#flush());
+    this.#writing = write;
+    return write;
+  }
+
+  async #flush(): Promise<void> {
+    const oldest = Date.now() - KEPT_MS;
+    for (const [id, { endedAt }] of this.#records) {
+      if (endedAt !== undefined && endedAt < oldest) this.#records.delete(id);
+    }
+    const draft = `${this.#path}.draft`;
+    const file = await open(draft, 'w', 0o600);
+    try {
+      await file.writeFile(`${toJson({ schema: 1, records: [...this.#records.values()] })}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, this.#path);
+    // The new name is on the disk only when its directory is.
+    const directory = await open(dirname(this.#path), 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+}
+
+async function read(path: string): Promise<readonly TransactionRecord[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  const malformed = (cause?: unknown): KeeperError =>
+    new KeeperError(
+      'JOURNAL_MALFORMED',
+      'Look at the journal before you move it away: its pending transactions would be forgotten.',
+      { path },
+      { cause },
+    );
+  let parsed: { schema?: unknown; records?: unknown };
+  try {
+    parsed = fromJson(text) as typeof parsed;
+  } catch (cause) {
+    throw malformed(cause);
+  }
+  if (parsed?.schema !== 1 || !Array.isArray(parsed.records)) throw malformed();
+  for (const record of parsed.records as Partial<TransactionRecord>[]) {
+    if (
+      typeof record?.id !== 'string' ||
+      !Number.isSafeInteger(record.nonce) ||
+      !Array.isArray(record.attempts)
+    ) {
+      throw malformed();
+    }
+  }
+  return parsed.records as TransactionRecord[];
+}
+
+async function lock(path: string): Promise<void> {
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    try {
+      const file = await open(path, 'wx', 0o600);
+      await file.writeFile(String(process.pid));
+      await file.close();
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = Number(await readFile(path, 'utf8').catch(() => ''));
+    if (holder > 0 && isAlive(holder)) {
+      throw new KeeperError(
+        'JOURNAL_LOCKED',
+        `Stop the keeper with process id ${holder}, or give this one a journal and a key of its own. If that is no keeper, remove ${path}.`,
+        { path, holder },
+      );
+    }
+    await unlink(path).catch(() => {});
+  }
+  throw new KeeperError('JOURNAL_LOCKED', 'Try again: another process takes the journal at the same time.', {
+    path,
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

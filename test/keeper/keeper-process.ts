@@ -1,0 +1,64 @@
+/** A keeper as a process of its own, over a recorded feed: `keeper-process.ts <file>`. Tells its events as lines of JSON. */
+import { readFileSync } from 'node:fs';
+import { createPublicClient, http } from 'viem';
+import { loadProtocolAbis } from '../../src/chain/artifacts.ts';
+import type { KeeperContracts } from '../../src/keeper/calls.ts';
+import type { FeedMarket, KeeperFeed, KeeperProof, LiquidationCandidate } from '../../src/keeper/feed.ts';
+import { runKeeper } from '../../src/keeper/keeper.ts';
+import { loadKeeperAccount } from '../../src/keeper/keys.ts';
+import { FileJournal } from '../../src/keeper/transactions/file-journal.ts';
+import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
+import { NATIVE_PRICE, TEST_STRATEGY } from './keepers.ts';
+
+/** What the process is given. */
+export interface KeeperProcessInput {
+  readonly url: string;
+  readonly chainId: number;
+  readonly contracts: KeeperContracts;
+  readonly vessels: readonly bigint[];
+  readonly journal: string;
+  readonly market: FeedMarket;
+  readonly candidate: LiquidationCandidate;
+  readonly proof: KeeperProof;
+}
+
+const input = fromJson(readFileSync(process.argv[2]!, 'utf8')) as KeeperProcessInput;
+const client = createPublicClient({ transport: http(input.url), pollingInterval: 25, cacheTime: 0 });
+const abis = loadProtocolAbis();
+
+/** The recorded chance, for as long as the account is as it was. */
+const feed: KeeperFeed = {
+  market: async () => input.market,
+  async liquidations() {
+    const account = (await client.readContract({
+      address: input.contracts.clearingHouse,
+      abi: abis.clearingHouse,
+      functionName: 'getAccount',
+      args: [input.candidate.accountId],
+    })) as { nonce: bigint };
+    return account.nonce === input.candidate.nonce ? [input.candidate] : [];
+  },
+  auctions: async () => [],
+  legs: async () => input.candidate.legs,
+  requestProof: async () => 'recorded',
+  waitForProof: async () => input.proof,
+};
+
+const keeper = await runKeeper({
+  feed,
+  client,
+  abis,
+  chainId: input.chainId,
+  account: await loadKeeperAccount({ environment: 'TEST_KEEPER_KEY' }),
+  contracts: input.contracts,
+  vessels: input.vessels,
+  strategy: { ...TEST_STRATEGY, kinds: ['liquidate'] },
+  nativePrice: () => NATIVE_PRICE,
+  journal: await FileJournal.open(input.journal),
+  pollMs: 50,
+  transactions: { confirmations: 2, pollMs: 50, bumpAfterMs: 600_000, bumpAfterBlocks: 1_000 },
+  onEvent: (event) => process.stdout.write(`${toJson(event)}\n`),
+});
+process.once('SIGTERM', () => {
+  void keeper.stop().then(() => process.exit(0));
+});

@@ -8,6 +8,7 @@ import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerStore } from './commands/store.ts';
 import { registerSurface } from './commands/surface.ts';
 import { errorToData, ZkMarginError } from './errors.ts';
 
@@ -23,6 +24,7 @@ const program = new Command('zkmargin')
 registerMargin(program);
 registerPrice(program);
 registerSurface(program);
+registerStore(program);
 registerSchema(program);
 registerServe(program);
 registerCircuits(program);

@@ -1,5 +1,5 @@
 /** PostgreSQL in this process: PGlite. */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { ZkMarginError } from '../errors.ts';
@@ -28,16 +28,39 @@ export async function openEmbedded({ directory, archive }: DatabaseOptions): Pro
         });
       }
     }
+    if (dataDir !== undefined && !existsSync(dataDir)) await makeData(dataDir, archive);
     const pglite = await PGlite.create({
       ...(dataDir !== undefined && { dataDir }),
-      ...(archive !== undefined && { loadDataDir: new Blob([archive as Uint8Array<ArrayBuffer>]) }),
+      ...(dataDir === undefined && archive !== undefined && { loadDataDir: blobOf(archive) }),
       parsers: { [INT8]: BigInt, [NUMERIC]: readNumeric },
     });
     return new EmbeddedDatabase(pglite, unlock);
   } catch (error) {
     unlock();
-    throw openingError(error);
+    throw openingError(error, archive !== undefined);
   }
+}
+
+/** Makes new data beside its place, so that what was interrupted is never taken for a store. */
+async function makeData(dataDir: string, archive: Uint8Array | undefined): Promise<void> {
+  const draft = `${dataDir}.new`;
+  rmSync(draft, { recursive: true, force: true });
+  try {
+    const pglite = await PGlite.create({
+      dataDir: draft,
+      ...(archive !== undefined && { loadDataDir: blobOf(archive) }),
+    });
+    await pglite.query('select 1');
+    await pglite.close();
+    renameSync(draft, dataDir);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function blobOf(archive: Uint8Array): Blob {
+  return new Blob([archive as Uint8Array<ArrayBuffer>]);
 }
 
 class EmbeddedDatabase implements Database {
@@ -107,12 +130,24 @@ async function guarded<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-function openingError(error: unknown): ZkMarginError {
+function openingError(error: unknown, restoring: boolean): ZkMarginError {
   const known = storeError(error);
-  if (known.code !== 'INTERNAL') return known;
-  return new ZkMarginError(
-    'STORE_UNAVAILABLE',
-    'The embedded store cannot be opened; check its directory, or restore a backup into a new one.',
-    { field: 'directory', cause: error },
-  );
+  if (error instanceof ZkMarginError || known.code === 'STORE_FULL') return known;
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'EACCES' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EEXIST') {
+    return new ZkMarginError('STORE_UNAVAILABLE', 'Give a directory for the store that can be written.', {
+      field: 'directory',
+      cause: error,
+    });
+  }
+  return restoring
+    ? new ZkMarginError('MALFORMED', 'The archive cannot be read; give a file that zkmargin backup wrote.', {
+        field: 'archive',
+        cause: error,
+      })
+    : new ZkMarginError(
+        'STORE_UNAVAILABLE',
+        'The embedded store cannot be opened; check its directory, or restore a backup into a new one.',
+        { field: 'directory', cause: error },
+      );
 }

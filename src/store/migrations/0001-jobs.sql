@@ -15,8 +15,9 @@ create table jobs (
   stage text,
   -- Figures that the public signals state, as decimal strings.
   figures jsonb not null,
-  -- Times that a worker took it, and may.
+  -- Times that a worker took it and told its end or has it still, and may; times that a worker was lost with it.
   attempts integer not null default 0,
+  losses integer not null default 0,
   max_attempts integer not null check (max_attempts > 0),
   -- Why earlier attempts ended: [{"at", "worker", "code", "message"}].
   causes jsonb not null default '[]',

@@ -20,6 +20,24 @@ export function processes(text: string): number {
   return value;
 }
 
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_000_000) {
+    throw new InvalidArgumentError('Use a whole number from 1 to 1000000.');
+  }
+  return value;
+}
+
+interface ServeFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly store?: string;
+  readonly circuits: string;
+  readonly workers: number;
+  readonly capacity: number;
+  readonly maxJobSeconds: number;
+}
+
 const HELP = `
 Jobs are kept in a directory (--store, ZKMARGIN_STORE, or zkmargin-data), or in PostgreSQL when DATABASE_URL is set; what was
 accepted survives the end of any process. "--store memory" forgets all when it ends. With PostgreSQL, zkmargin prover proves on
@@ -36,38 +54,40 @@ export function registerServe(program: Command): void {
     .option('--store <directory>', 'directory of the embedded store, or memory')
     .option('--circuits <names>', 'circuits to serve, separated by commas, or all', 'insolvency-8')
     .option('--workers <number>', 'proving processes', processes, 1)
+    .option('--capacity <number>', 'unfinished jobs at most', count, 64)
+    .option('--max-job-seconds <number>', 'longest time for a job, waiting included', count, 120)
     .addHelpText('after', HELP)
-    .action(
-      async (options: { host: string; port: number; store?: string; circuits: string; workers: number }) => {
-        const [{ startService }, { circuitNames }, { storePlace }] = await Promise.all([
-          import('../service/index.ts'),
-          import('../service/circuits.ts'),
-          import('../store/place.ts'),
-        ]);
-        const { host, port, workers } = options;
-        const store = storePlace(options);
-        if (workers === 0 && store.url === undefined) {
-          throw new ZkMarginError(
-            'UNSUPPORTED',
-            'Use a process at least: nobody else proves jobs of this store.',
-            {
-              field: 'workers',
-            },
-          );
-        }
-        const service = await startService({
-          host,
-          port,
-          workers,
-          store,
-          circuits: await circuitNames(options.circuits),
-        });
-        writeLine(`zkmargin serves on ${service.url}; its description is at ${service.url}/openapi.json`);
-        const stop = (): void => {
-          void service.close().then(() => process.exit(0));
-        };
-        process.once('SIGINT', stop);
-        process.once('SIGTERM', stop);
-      },
-    );
+    .action(async (options: ServeFlags) => {
+      const [{ startService }, { circuitNames }, { storePlace }] = await Promise.all([
+        import('../service/index.ts'),
+        import('../service/circuits.ts'),
+        import('../store/place.ts'),
+      ]);
+      const { host, port, workers } = options;
+      const store = storePlace(options);
+      if (workers === 0 && store.url === undefined) {
+        throw new ZkMarginError(
+          'UNSUPPORTED',
+          'Use a process at least: nobody else proves jobs of this store.',
+          {
+            field: 'workers',
+          },
+        );
+      }
+      const service = await startService({
+        host,
+        port,
+        workers,
+        store,
+        queue: { capacity: options.capacity },
+        maxJobMs: options.maxJobSeconds * 1000,
+        circuits: await circuitNames(options.circuits),
+      });
+      writeLine(`zkmargin serves on ${service.url}; its description is at ${service.url}/openapi.json`);
+      const stop = (): void => {
+        void service.close().then(() => process.exit(0));
+      };
+      process.once('SIGINT', stop);
+      process.once('SIGTERM', stop);
+    });
 }

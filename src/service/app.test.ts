@@ -156,11 +156,13 @@ const post = (payload: unknown, headers: Record<string, string> = {}) =>
   });
 const get = (url: string) => app.inject({ method: 'GET', url });
 
-afterEach(async () => {
+const stop = async () => {
   await app?.close();
-});
+};
 
 describe('proof jobs', () => {
+  afterEach(stop);
+
   it('accepts a statement once, tells its progress, and returns the proof', async () => {
     await start();
     const accepted = await post(request);
@@ -340,6 +342,10 @@ describe('proof jobs', () => {
 });
 
 describe('bad input', () => {
+  // None of these leaves anything behind, so one service serves them all.
+  beforeAll(() => start());
+  afterAll(stop);
+
   const change = (path: string, value: unknown): unknown => {
     const body = structuredClone(request) as unknown as Record<string, unknown>;
     const keys = path.split('.');
@@ -523,7 +529,6 @@ describe('bad input', () => {
   ];
 
   it.each(cases)('%s', async (_name, payload, status, code, field) => {
-    await start();
     const answer = await post(payload as never);
     expect(answer.headers['content-type']).toContain('application/problem+json');
     expect(answer.json()).toMatchObject({ status, code, field });
@@ -558,7 +563,6 @@ describe('bad input', () => {
     ['wait NaN', { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?wait=NaN` }, 400, 'NOT_FINITE', 'wait'],
     ['an unknown query', { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?x=1` }, 400, 'MALFORMED', 'x'],
   ] as const)('%s', async (_name, injected, status, code, field) => {
-    await start();
     const answer = await app.inject({ ...injected });
     expect(answer.headers['content-type']).toContain('application/problem+json');
     expect(answer.statusCode).toBe(status);
@@ -567,7 +571,6 @@ describe('bad input', () => {
   });
 
   it('answers what is no HTTP with a problem document', async () => {
-    await start();
     const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
     const text = await new Promise<string>((resolve, reject) => {
       let received = '';
@@ -584,6 +587,8 @@ describe('bad input', () => {
 });
 
 describe('operation', () => {
+  afterEach(stop);
+
   it('answers livez, and readyz with reasons', async () => {
     let reasons = ['keys are being loaded'];
     await start({ notReady: () => reasons });

@@ -1,5 +1,5 @@
 /** PostgreSQL in this process: PGlite. */
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { ZkMarginError } from '../errors.ts';
@@ -8,33 +8,51 @@ import { lockDirectory } from './directory-lock.ts';
 import { INT8, NUMERIC, readNumeric, storeError, toParameter } from './values.ts';
 
 /**
+ * Free bytes without which nothing is written. An instance that cannot write its log ends itself in a way that may not return, so it
+ * is not let come to that: a change needs two more segments of the log at most, 16 MiB each, and its rows.
+ */
+const RESERVE = 48 * 2 ** 20;
+
+/**
  * Opens the embedded database without looking at its schema.
  *
  * @throws ZkMarginError as `openDatabase`; `CONFLICT` for an archive where there is data already
  */
 export async function openEmbedded({ directory, archive }: DatabaseOptions): Promise<Database> {
   let unlock = () => {};
-  let dataDir: string | undefined;
+  let place: string | undefined;
   try {
     if (directory !== undefined) {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       // It holds the private inputs of jobs that wait.
       chmodSync(directory, 0o700);
       unlock = lockDirectory(directory);
-      dataDir = join(directory, 'data');
-      if (archive !== undefined && existsSync(dataDir)) {
+      place = join(directory, 'data');
+      if (archive !== undefined && existsSync(place)) {
         throw new ZkMarginError('CONFLICT', 'Restore into a directory that has no store yet.', {
           field: 'directory',
         });
       }
     }
+    const dataDir = place;
     if (dataDir !== undefined && !existsSync(dataDir)) await makeData(dataDir, archive);
-    const pglite = await PGlite.create({
+    const settings = {
       ...(dataDir !== undefined && { dataDir }),
-      ...(dataDir === undefined && archive !== undefined && { loadDataDir: blobOf(archive) }),
       parsers: { [INT8]: BigInt, [NUMERIC]: readNumeric },
+    };
+    const pglite = await PGlite.create({
+      ...settings,
+      ...(dataDir === undefined && archive !== undefined && { loadDataDir: blobOf(archive) }),
     });
-    return new EmbeddedDatabase(pglite, unlock);
+    const reopen = async (): Promise<PGlite> => {
+      if (dataDir === undefined) {
+        throw new ZkMarginError('STORE_UNAVAILABLE', 'The store in memory is lost; start again.');
+      }
+      requireRoom(dataDir);
+      return PGlite.create(settings);
+    };
+    const check = dataDir === undefined ? () => {} : () => requireRoom(dataDir);
+    return new EmbeddedDatabase(pglite, { reopen, check, unlock });
   } catch (error) {
     unlock();
     throw openingError(error, archive !== undefined);
@@ -63,71 +81,151 @@ function blobOf(archive: Uint8Array): Blob {
   return new Blob([archive as Uint8Array<ArrayBuffer>]);
 }
 
+/** @throws ZkMarginError `STORE_FULL` */
+function requireRoom(dataDir: string): void {
+  const { bavail, bsize } = statfsSync(dataDir);
+  if (bavail * bsize >= RESERVE) return;
+  throw new ZkMarginError('STORE_FULL', 'The store has no room; free space on its disk.', {
+    details: { freeBytes: bavail * bsize, neededBytes: RESERVE },
+  });
+}
+
+/** What an embedded database is made of beside its instance. */
+interface EmbeddedParts {
+  /** Opens the data again after an instance has ended itself. */
+  readonly reopen: () => Promise<PGlite>;
+  /** Throws when there is no room for changes. */
+  readonly check: () => void;
+  readonly unlock: () => void;
+}
+
+/**
+ * One statement or transaction at a time. An instance that has ended itself, as PostgreSQL does when it cannot write its log, must
+ * never be called again: it would not return. It is left, and the data are opened anew, as after a crash.
+ */
 class EmbeddedDatabase implements Database {
   readonly kind = 'embedded';
-  readonly #pglite: PGlite;
-  readonly #unlock: () => void;
+  readonly #parts: EmbeddedParts;
+  readonly #listeners = new Map<string, Set<(payload: string) => void>>();
+  #pglite: PGlite | undefined;
+  #turn: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(pglite: PGlite, unlock: () => void) {
+  constructor(pglite: PGlite, parts: EmbeddedParts) {
     this.#pglite = pglite;
-    this.#unlock = unlock;
+    this.#parts = parts;
   }
 
-  async query<T extends Row>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return guarded(async () => (await this.#pglite.query<T>(sql, parameters.map(toParameter))).rows);
+  query<T extends Row>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> {
+    return this.#exclusive((pglite) => {
+      if (!/^\s*select\b/i.test(sql)) this.#parts.check();
+      return this.#run<T>(pglite, sql, parameters);
+    });
   }
 
-  async transaction<T>(work: (tx: Connection) => Promise<T>): Promise<T> {
-    let thrown: { readonly error: unknown } | undefined;
-    try {
-      return await this.#pglite.transaction(async (tx) => {
-        try {
-          return await work({
-            query: <R extends Row>(sql: string, parameters: readonly unknown[] = []) =>
-              guarded(async () => (await tx.query<R>(sql, parameters.map(toParameter))).rows),
-            script: (sql) =>
-              guarded(async () => {
-                await tx.exec(sql);
-              }),
-          });
-        } catch (error) {
-          thrown = { error };
-          throw error;
-        }
-      });
-    } catch (error) {
-      // What the work threw is its caller's; the rest is the store's.
-      throw thrown === undefined ? storeError(error) : thrown.error;
-    }
+  transaction<T>(work: (tx: Connection) => Promise<T>): Promise<T> {
+    return this.#exclusive(async (pglite) => {
+      this.#parts.check();
+      await this.#run(pglite, 'begin');
+      try {
+        const result = await work({
+          query: (sql, parameters) => this.#run(pglite, sql, parameters),
+          script: (sql) => this.#guarded(pglite, () => pglite.exec(sql)).then(() => undefined),
+        });
+        await this.#run(pglite, 'commit');
+        return result;
+      } catch (error) {
+        // What the work threw is told, not what became of its end.
+        if (this.#pglite === pglite) await this.#run(pglite, 'rollback').catch(() => undefined);
+        throw error;
+      }
+    });
   }
 
   async listen(channel: string, onNotice: (payload: string) => void): Promise<() => Promise<void>> {
-    const stop = await guarded(() => this.#pglite.listen(channel, onNotice));
+    const present = this.#listeners.get(channel);
+    const callbacks = present ?? new Set();
+    callbacks.add(onNotice);
+    this.#listeners.set(channel, callbacks);
+    if (present === undefined) await this.#exclusive((pglite) => this.#attach(pglite, channel));
     return async () => {
-      if (!this.#pglite.closed) await stop();
+      callbacks.delete(onNotice);
     };
   }
 
-  async dump(): Promise<Uint8Array> {
-    return guarded(async () => new Uint8Array(await (await this.#pglite.dumpDataDir('gzip')).arrayBuffer()));
+  dump(): Promise<Uint8Array> {
+    return this.#exclusive((pglite) =>
+      this.#guarded(
+        pglite,
+        async () => new Uint8Array(await (await pglite.dumpDataDir('gzip')).arrayBuffer()),
+      ),
+    );
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#pglite
-      .close()
+    this.#closing ??= this.#turn
+      .then(() => this.#pglite?.close())
       .catch(() => undefined)
-      .then(this.#unlock);
+      .then(this.#parts.unlock);
     return this.#closing;
+  }
+
+  async #exclusive<T>(work: (pglite: PGlite) => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw closed();
+    const before = this.#turn;
+    let end = () => {};
+    this.#turn = new Promise((resolve) => {
+      end = resolve;
+    });
+    await before;
+    try {
+      return await work(await this.#instance());
+    } finally {
+      end();
+    }
+  }
+
+  async #instance(): Promise<PGlite> {
+    if (this.#pglite !== undefined) return this.#pglite;
+    try {
+      const pglite = await this.#parts.reopen();
+      for (const channel of this.#listeners.keys()) await this.#attach(pglite, channel);
+      this.#pglite = pglite;
+      return pglite;
+    } catch (error) {
+      throw openingError(error, false);
+    }
+  }
+
+  async #attach(pglite: PGlite, channel: string): Promise<void> {
+    await pglite.listen(channel, (payload) => {
+      for (const callback of this.#listeners.get(channel) ?? []) callback(payload);
+    });
+  }
+
+  #run<T extends Row>(pglite: PGlite, sql: string, parameters: readonly unknown[] = []): Promise<T[]> {
+    return this.#guarded(pglite, async () => (await pglite.query<T>(sql, parameters.map(toParameter))).rows);
+  }
+
+  async #guarded<T>(pglite: PGlite, action: () => Promise<T>): Promise<T> {
+    if (this.#pglite !== pglite) throw closed();
+    try {
+      return await action();
+    } catch (error) {
+      if (isFatal(error)) this.#pglite = undefined;
+      throw storeError(error);
+    }
   }
 }
 
-async function guarded<T>(action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    throw storeError(error);
-  }
+/** True when the instance has ended itself. */
+function isFatal(error: unknown): boolean {
+  const { severity, name } = (error ?? {}) as { severity?: unknown; name?: unknown };
+  return severity === 'PANIC' || severity === 'FATAL' || name === 'RuntimeError' || name === 'ExitStatus';
+}
+
+function closed(): ZkMarginError {
+  return new ZkMarginError('STORE_UNAVAILABLE', 'The store is closed; open it again.');
 }
 
 function openingError(error: unknown, restoring: boolean): ZkMarginError {

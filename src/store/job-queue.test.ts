@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { mulberry32 } from '../margin/example-book.ts';
 import { type Database, openDatabase } from './database.ts';
 import { type ClaimedJob, JOB_PRIORITIES, type JobPriority, type JobResult, type NewJob } from './job.ts';
 import { JobQueue, type JobQueueOptions } from './job-queue.ts';
@@ -297,11 +298,7 @@ describe.each(kinds)('%s', (_kind, present, open) => {
       const ended = new Map<string, string[]>();
       const holders = new Map<string, string>();
       let shared = 0;
-      let seed = 7;
-      const random = () => {
-        seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
-        return seed / 2 ** 31;
-      };
+      const random = mulberry32(7);
       const worker = async (name: string) => {
         for (let idle = 0; ended.size < count && idle < 5_000; ) {
           const claimed = await claim(name);
@@ -315,9 +312,12 @@ describe.each(kinds)('%s', (_kind, present, open) => {
           if (other !== undefined) shared++;
           holders.set(claimed.id, claimed.token);
           const fate = random();
-          // One that falls silent keeps its job until its lease is over.
+          // One that falls silent, and whose lease is over.
           if (fate < 0.1) {
             holders.delete(claimed.id);
+            await database.query('update jobs set lease_until = clock_timestamp() where claim_token = $1', [
+              claimed.token,
+            ]);
             continue;
           }
           if (fate < 0.2) {
@@ -332,6 +332,10 @@ describe.each(kinds)('%s', (_kind, present, open) => {
         }
       };
       await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(worker));
+      const unfinished = await database.query(
+        "select state, attempts, losses, error_code from jobs where state <> 'done'",
+      );
+      expect(unfinished).toEqual([]);
       expect([...ended.values()].map((tokens) => tokens.length)).toEqual(new Array(count).fill(1));
       for (const [id, [token]] of ended) expect((await queue.get(id))?.result).toEqual(result(token!));
       expect(shared).toBe(0);

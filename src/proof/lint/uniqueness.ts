@@ -137,6 +137,7 @@ export class UniquenessLint {
   readonly #sideKnown: Uint8Array;
   readonly #hasRow: Uint8Array;
   readonly #sideRanged: Uint8Array;
+  readonly #sumRanged: Uint8Array;
   /** Combinations settled as a whole. */
   readonly #settled = new Set<string>();
   /** Uses as a factor, by the variables of the factor. */
@@ -164,6 +165,7 @@ export class UniquenessLint {
     this.#sideKnown = new Uint8Array(3 * count);
     this.#hasRow = new Uint8Array(count);
     this.#sideRanged = new Uint8Array(2 * count);
+    this.#sumRanged = new Uint8Array(count);
     this.#queuedSimple = new Uint8Array(count);
     this.#queuedHard = new Uint8Array(count);
     for (let wire = 0; wire < system.wires; wire++) this.#newVariable();
@@ -836,7 +838,7 @@ export class UniquenessLint {
   #checkHard(index: number): void {
     const constraint = this.#constraints[index]!;
     if (isConstant(constraint.a) || isConstant(constraint.b)) return;
-    this.#productRange(constraint);
+    this.#productRange(index);
     for (const [x, y, side] of [
       [constraint.a, constraint.b, 0],
       [constraint.b, constraint.a, 1],
@@ -863,9 +865,13 @@ export class UniquenessLint {
   }
 
   /** Range and values of a product's result. */
-  #productRange({ a, b, c }: Constraint): void {
+  #productRange(index: number): void {
+    const { a, b, c } = this.#constraints[index]!;
     const bareC = select(c, (variable) => variable !== 0);
-    if (bareC.variables.length !== 1) return;
+    if (bareC.variables.length !== 1) {
+      this.#sumRange(index);
+      return;
+    }
     const result = bareC.variables[0]!;
     if (this.#values[result] !== undefined) return;
     const inverse = this.#field.invert(bareC.coefficients[0]!);
@@ -889,6 +895,31 @@ export class UniquenessLint {
     const offset = this.#field.centre(free);
     const interval = product(rangeA, rangeB);
     this.#setRange(result, times({ low: interval.low - offset, high: interval.high - offset }, sign));
+  }
+
+  /**
+   * `a * b = c` where c is a sum with an unknown without a range: c is an integer within the product of the ranges of both
+   * factors. What another floor division leaves as its dividend is ranged so.
+   */
+  #sumRange(index: number): void {
+    if (this.#sumRanged[index]) return;
+    const { a, b, c } = this.#constraints[index]!;
+    if (!c.variables.some((variable) => this.#isFree(variable))) return;
+    const rangeA = this.#boundOf(a);
+    const rangeB = rangeA === undefined ? undefined : this.#boundOf(b);
+    if (rangeA === undefined || rangeB === undefined) return;
+    const interval = product(rangeA, rangeB);
+    if (widthOf(interval) >= this.#modulus) return;
+    this.#sumRanged[index] = 1;
+    this.#nameRange(c, interval);
+  }
+
+  /** {@link #bound} of a combination with a constant. */
+  #boundOf(linear: Linear): Interval | undefined {
+    const bare = select(linear, (variable) => variable !== 0);
+    const range = this.#bound(bare);
+    const offset = this.#field.centre(coefficientOf(linear, 0));
+    return range && { low: range.low + offset, high: range.high + offset };
   }
 
   /**

@@ -185,7 +185,7 @@ export class UniquenessLint {
   /** Apply the rules until nothing more follows. */
   run(): Uniqueness {
     do this.#drain();
-    while (this.#settleSides() || this.#retry());
+    while (this.#settleSides() || this.#retry() || this.#rangeSums());
     this.#onProgress?.({ determined: this.#determined, wires: this.#system.wires });
     const wires = this.#system.wires;
     return {
@@ -340,6 +340,23 @@ export class UniquenessLint {
   /** The terms that are not determined; the constant is. */
   #unknownPart(linear: Linear): Linear {
     return select(linear, (variable) => !this.#isKnown(variable));
+  }
+
+  /** Variables of one value as part of the constant. */
+  #foldConstants(linear: Linear): Linear {
+    const value = (variable: number): bigint | undefined => {
+      const range = this.#ranges[variable];
+      return range !== undefined && widthOf(range) === 0n ? range.low : undefined;
+    };
+    if (!linear.variables.some((variable) => variable !== 0 && value(variable) !== undefined)) return linear;
+    return linearOf(
+      this.#field,
+      linear.variables.map((variable, i) => {
+        const constant = value(variable);
+        const coefficient = linear.coefficients[i]!;
+        return constant === undefined ? [variable, coefficient] : [0, coefficient * constant];
+      }),
+    );
   }
 
   #knownPart(linear: Linear): Linear {
@@ -838,7 +855,7 @@ export class UniquenessLint {
   #checkHard(index: number): void {
     const constraint = this.#constraints[index]!;
     if (isConstant(constraint.a) || isConstant(constraint.b)) return;
-    this.#productRange(index);
+    this.#productRange(constraint);
     for (const [x, y, side] of [
       [constraint.a, constraint.b, 0],
       [constraint.b, constraint.a, 1],
@@ -865,13 +882,9 @@ export class UniquenessLint {
   }
 
   /** Range and values of a product's result. */
-  #productRange(index: number): void {
-    const { a, b, c } = this.#constraints[index]!;
+  #productRange({ a, b, c }: Constraint): void {
     const bareC = select(c, (variable) => variable !== 0);
-    if (bareC.variables.length !== 1) {
-      this.#sumRange(index);
-      return;
-    }
+    if (bareC.variables.length !== 1) return;
     const result = bareC.variables[0]!;
     if (this.#values[result] !== undefined) return;
     const inverse = this.#field.invert(bareC.coefficients[0]!);
@@ -898,20 +911,27 @@ export class UniquenessLint {
   }
 
   /**
-   * `a * b = c` where c is a sum with an unknown without a range: c is an integer within the product of the ranges of both
-   * factors. What another floor division leaves as its dividend is ranged so.
+   * Give sums that are products their range: `a * b = c` puts c within the product of the ranges of both factors. What a
+   * second floor division divides is ranged so, by its own quotient and remainder. Only when nothing else follows, since an
+   * unknown with a range is no longer eliminated.
+   *
+   * @returns true when there was one.
    */
-  #sumRange(index: number): void {
-    if (this.#sumRanged[index]) return;
-    const { a, b, c } = this.#constraints[index]!;
-    if (!c.variables.some((variable) => this.#isFree(variable))) return;
-    const rangeA = this.#boundOf(a);
-    const rangeB = rangeA === undefined ? undefined : this.#boundOf(b);
-    if (rangeA === undefined || rangeB === undefined) return;
-    const interval = product(rangeA, rangeB);
-    if (widthOf(interval) >= this.#modulus) return;
-    this.#sumRanged[index] = 1;
-    this.#nameRange(c, interval);
+  #rangeSums(): boolean {
+    let progress = false;
+    this.#constraints.forEach(({ a, b, c }, index) => {
+      if (this.#sumRanged[index] || isConstant(a) || isConstant(b)) return;
+      if (this.#unknownCount(index, 2) < 2 || !c.variables.some((variable) => this.#isFree(variable))) return;
+      const rangeA = this.#boundOf(a);
+      const rangeB = rangeA === undefined ? undefined : this.#boundOf(b);
+      if (rangeA === undefined || rangeB === undefined) return;
+      const interval = product(rangeA, rangeB);
+      if (widthOf(interval) >= this.#modulus) return;
+      this.#sumRanged[index] = 1;
+      this.#nameRange(c, interval);
+      progress = true;
+    });
+    return progress;
   }
 
   /** {@link #bound} of a combination with a constant. */
@@ -1112,7 +1132,7 @@ export class UniquenessLint {
       ] as const) {
         for (const direction of [1n, -1n]) {
           // n - direction * unit as a constant: at most -1 says n < divisor.
-          const gap = combine(field, known, sign, unit, -direction);
+          const gap = this.#foldConstants(combine(field, known, sign, unit, -direction));
           if (!isConstant(gap)) continue;
           const excess = field.centre(coefficientOf(gap, 0) + offset);
           if (excess >= 0n) continue;

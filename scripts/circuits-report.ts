@@ -15,11 +15,17 @@ const of = (name: string): number => templates.find(({ template }) => template =
 function partsOf(name: string): Record<string, number> {
   const [kind, size] = name.split('-') as [string, string];
   const legs = Number(size);
+  const hashing = of(`PositionsCommitment(${legs})`) + of('ParametersCommitment()');
+  const shorts = of(`NetShort(${legs})`);
   if (kind === 'insolvency') {
     return {
       legs: legs * of('Leg(8)'),
-      expiries: 8 * of('ExpiryState()'),
-      hashing: of(`PositionsCommitment(${legs})`) + of('ParametersCommitment()'),
+      // Four for the signs of an expiry's sums.
+      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + of('ExpiryShock()') + 4),
+      hashing,
+      'short options': shorts,
+      'signs and sizes of charges': of('SignedBits(251)') + of('SignedBits(220)') + of('SignedBits(250)'),
+      'cost of gamma': of('GammaCost()'),
       scenario: of('Scenario()') + of('Exp2Precise()'),
     };
   }
@@ -27,9 +33,11 @@ function partsOf(name: string): Record<string, number> {
     return {
       legs: legs * of('LegInAllScenarios(8)'),
       expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + 2 * of('ExpiryShock()')),
-      'sizes of sums': 19 * of('SizeUp(212, 119)'),
-      hashing: of('PositionsCommitment(8)') + of('ParametersCommitment()'),
-      scenarios: of('LayoutDampings()') + 13 * of('Exp2Precise()'),
+      hashing,
+      'short options': shorts,
+      'sizes of charges': 17 * of('SizeUp(212, 119)') + of('SizeUp(220, 114)') + of('SizeUp(250, 144)'),
+      'cost of gamma': of('GammaCost()'),
+      scenarios: of('LayoutDampings()') + 10 * of('Exp2Precise()'),
       'losses of 30 scenarios': 30 * (of('SignedBits(239)') + 95),
     };
   }

@@ -80,25 +80,20 @@ template Pick(rows, columns) {
 
 // The total deviation in 2^-20, from its product in 2^-(20 + places).
 // @output deviation   d = floor(product / 2^places)
-// @output half        floor(d / 2^9), which is half the deviation in 2^-12
-// @output finerHalf   floor(d / 2^5), which is half the deviation in 2^-16
+// @output half        floor(d / 2^lowest), which is half the deviation in 2^-(21 - lowest)
 // @output finer       deviation in 2^-24 (only when places >= 4)
 // The high part is bounded by whoever uses it: both arguments of the normal functions fix it.
-template Deviation(places) {
+template Deviation(places, lowest) {
     signal input product;
     signal output deviation;
     signal output half;
-    signal output finerHalf;
     signal output finer;
-    component shift = ShiftRight(places + 9);
+    component shift = ShiftRight(places + lowest);
     shift.in <== product;
     var lower = 0;
-    for (var i = 0; i < 9; i++) lower += shift.low[places + i] * (1 << i);
-    var upper = 0;
-    for (var i = 5; i < 9; i++) upper += shift.low[places + i] * (1 << (i - 5));
+    for (var i = 0; i < lowest; i++) lower += shift.low[places + i] * (1 << i);
     half <== shift.out;
-    finerHalf <== shift.out * (1 << 4) + upper;
-    deviation <== shift.out * (1 << 9) + lower;
+    deviation <== shift.out * (1 << lowest) + lower;
     var fraction = 0;
     if (places >= 4) { for (var i = 0; i < 4; i++) { fraction += shift.low[places - 4 + i] * (1 << i); } }
     finer <== deviation * (1 << 4) + fraction;
@@ -124,7 +119,7 @@ template Probabilities() {
     signal input product;
     signal output forwardWeight;
     signal output strikeWeight;
-    component total = Deviation(24);
+    component total = Deviation(24, 9);
     total.product <== product;
     component cell = Cell();
     cell.moneyness <== moneyness;
@@ -147,12 +142,12 @@ template MarkProbabilities() {
     signal output half;
     signal output deviation;
     signal output finer;
-    component total = Deviation(25);
+    component total = Deviation(25, 5);
     total.product <== product;
     half <== total.half;
     deviation <== total.deviation;
     finer <== total.finer;
-    signal argument <== moneyness + total.finerHalf;
+    signal argument <== moneyness + half;
     (forwardWeight, density) <== Normal(16, 1)(argument);
     (strikeWeight, _) <== Normal(20, 0)(16 * argument + 7 - deviation);
 }
@@ -166,7 +161,7 @@ template MarkProbabilities() {
 // @input  columns          further numbers of each expiry, picked along
 // @output picked           those of the leg's expiry
 // @output moneyness        of d1 at the mark, 2^-12
-// @output deviation        total deviation at the mark, 2^-20; half of it in 2^-12; finer in 2^-24
+// @output deviation        total deviation at the mark, 2^-20; half of it in 2^-16; finer in 2^-24
 // @output stepSlope        one price step over the total deviation, 2^-14, 26 bits
 // @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
 // @output markForward      forwardAmount * probability, 1e-12 USD in 2^-119, and likewise markStrike

@@ -136,19 +136,21 @@ template LegInAllScenarios(expiries) {
     signal halves[3];
     signal deviations[3];
     component unmoved = ShiftRight(2);
+    component unmovedHalf = ShiftRight(4);
     for (var v = 0; v < 3; v++) {
         if (v == 1) {
             // Unmoved vols: the multiplier is 1, its reciprocal 2^13.
             intercepts[v] <== open.moneyness;
             unmoved.in <== open.stepSlope;
             slopes[v] <== unmoved.out;
-            halves[v] <== open.half;
+            unmovedHalf.in <== open.half;
+            halves[v] <== unmovedHalf.out;
             deviations[v] <== open.deviation;
         } else {
             var side = v \ 2;
             intercepts[v] <== ShockedIntercept()(open.moneyness, open.picked[2 + side]);
             slopes[v] <== ShockedSlope()(open.stepSlope, open.picked[2 + side]);
-            shocked[side] = Deviation(24);
+            shocked[side] = Deviation(24, 9);
             shocked[side].product <== open.finer * open.picked[side];
             halves[v] <== shocked[side].half;
             deviations[v] <== shocked[side].deviation;

@@ -110,17 +110,29 @@ describe('forged hints', () => {
   // A moneyness of k + 1/2 in the field, possible for an even volatility, made whole again by `deviation >> 9`.
   it('the moneyness may not be a fraction', async () => {
     await expectRefused({
-      [bitHint]: 'low[i] <-- ((in >> i) & 1) ^ ((places == 34 && i == 33) ? 1 : 0);',
+      [bitHint]: 'low[i] <-- ((in >> i) & 1) ^ ((places == 30 && i == 29) ? 1 : 0);',
       [quotientHint]: `var size = dividend < 0 ? -dividend : dividend;
-        if (divisorBits == 20 && divisor != 1000000 && (divisor & 1) == 0 && (size & 4095) == 2048) {
+        if (divisorBits == 20 && divisor != 1000000 && (divisor & 1) == 0 && (size & 65535) == 32768) {
           if (2 * (dividend - q * divisor) >= divisor) { q = q + 1 / 2; } else { q = q - 1 / 2; }
         }
         quotient <-- q;`,
     });
   });
 
+  it('low bits may not move between the finer moneyness, its rounding and the deviation of the scenario', async () => {
+    for (const other of [
+      '(places == 33 && i == 32)',
+      '(places == 14 && i == 13)',
+      '(places == 30 && i == 29)',
+    ]) {
+      await expectRefused({
+        [bitHint]: `low[i] <-- ((in >> i) & 1) ^ (((places == 4 && i == 3) || ${other}) ? 1 : 0);`,
+      });
+    }
+  });
+
   // Remainders of the divisions whose quotients are ranged: one unit more in the remainder than the divisor allows.
-  it.each([28, 16, 20])('a quotient of FloorDivide(%i) may not be one less', async (bits) => {
+  it.each([28, 16, 20, 27])('a quotient of FloorDivide(%i) may not be one less', async (bits) => {
     await expectRefused({ [quotientHint]: `quotient <-- divisorBits == ${bits} ? q - 1 : q;` });
   });
 
@@ -140,7 +152,7 @@ describe('forged hints', () => {
     await expectRefused({ [clamp]: `${clamp} s = s + 1;` });
   });
 
-  it.each([25 + 9, 24 + 9, 14, 76, 40])(
+  it.each([25 + 5, 24 + 9, 4, 14, 15, 76, 40])(
     'a low bit of the shift by %i may not be turned alone',
     async (places) => {
       await expectRefused({

@@ -6,10 +6,15 @@
  * takes seconds: each lie waits for one value that only its own account brings.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { exactExpiry, exactExpiryRisk, exactExpiryShock } from '../../src/margin/exact/expiry.ts';
+import {
+  exactExpiry,
+  exactExpiryRisk,
+  exactExpiryShock,
+  LOG2_SHOCK_TENOR,
+} from '../../src/margin/exact/expiry.ts';
 import { exactLegSurface, stepSlopeOf } from '../../src/margin/exact/leg.ts';
 import { exactSolvency, MAX_CASH } from '../../src/margin/exact/solvency.ts';
-import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
+import { DEFAULT_PARAMETERS, horizonFactorOf, type RiskParameters } from '../../src/margin/parameters.ts';
 import {
   canonicalLegs,
   type Leg,
@@ -18,6 +23,7 @@ import {
   SCALAR_FIELD,
 } from '../../src/market/instrument.ts';
 import { type ExpiryState, MAX_DISCOUNT, MAX_PRICE, type MarketRound } from '../../src/market/words.ts';
+import { exp2Fixed, log2Fixed } from '../../src/math/fixed/primitives.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { accountInput } from '../../src/proof/witness/insolvency.ts';
@@ -75,7 +81,11 @@ beforeAll(async () => {
 /** The account of a lie: other seconds to expiry, strikes and even vols, so that no intermediate is that of another lie. */
 function accountOf(index: number): Account {
   const round: MarketRound = {
-    underlying: { ...baseRound.underlying, timestamp: baseRound.underlying.timestamp + 61n * BigInt(index) },
+    underlying: {
+      ...baseRound.underlying,
+      timestamp: baseRound.underlying.timestamp + 61n * BigInt(index),
+      realisedVolatility: baseRound.underlying.realisedVolatility + BigInt(index),
+    },
     expiries: baseRound.expiries.map((expiry) => ({
       ...expiry,
       forward: expiry.forward + 1_000_003n * BigInt(index),
@@ -92,7 +102,7 @@ function accountOf(index: number): Account {
   const parameters: RiskParameters = {
     ...DEFAULT_PARAMETERS,
     volShockUp: DEFAULT_PARAMETERS.volShockUp - 97 * index,
-    volShockDown: DEFAULT_PARAMETERS.volShockDown + 89 * index,
+    volShockDown: DEFAULT_PARAMETERS.volShockDown + 61 * index,
   };
   return { legs, scale: SCALE, round, parameters };
 }
@@ -112,10 +122,19 @@ function seen(account: Account) {
     return {
       ...shock,
       slope: stepSlope * shock.inverseMultiplier,
-      intercept: (2n * surface.moneyness + 1n) * shock.inverseMultiplier + (1n << 60n),
+      intercept: (2n * (surface.moneyness >> 4n) + 1n) * shock.inverseMultiplier + (1n << 60n),
       product: (surface.deviation >> 21n) * shock.volMultiplier,
     };
   });
+  const { parameters } = account;
+  const floored = expiry.tenor > parameters.tenorFloor ? expiry.tenor : BigInt(parameters.tenorFloor);
+  const power = BigInt(floored <= 2_592_000n ? parameters.tenorPowerShort : parameters.tenorPowerLong);
+  const horizon =
+    account.round.underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
+  const gammaDividend = BigInt(parameters.gammaRate) * horizon * horizon;
+  // A scenario of unmoved vols that no other leg shares: twelve steps up.
+  const coarse = (surface.moneyness >> 4n) + 12n * (stepSlope >> 2n) + 6n + (surface.deviation >> 34n);
+  const argument = surface.moneyness + (surface.deviation >> 30n);
   return {
     strike: instrument.strike,
     forward: expiry.forward,
@@ -125,8 +144,15 @@ function seen(account: Account) {
     volatility: surface.volatility >> 4n,
     moneyness: surface.moneyness,
     product: surface.deviation,
-    coarse: surface.moneyness + (surface.deviation >> 34n),
-    fine: 256n * (surface.moneyness + (surface.deviation >> 34n)) + 127n - (surface.deviation >> 25n),
+    half: surface.deviation >> 30n,
+    argument,
+    fineArgument: 16n * argument + 7n - (surface.deviation >> 25n),
+    coarse,
+    fine: 256n * coarse + 127n - (surface.deviation >> 25n),
+    tenorProduct: exp2Fixed(((LOG2_SHOCK_TENOR - log2Fixed(floored, 28)) * power) >> 35n),
+    gammaDividend,
+    byLogarithm: gammaDividend / 93_032_640n,
+    priceStep: BigInt(parameters.priceStep),
     down: shocked[0]!,
     up: shocked[1]!,
     step: risk.step,
@@ -141,9 +167,13 @@ interface Lies {
   root?: string;
   logarithm?: string;
   sign?: string;
+  tenor?: string;
 }
 type Seen = ReturnType<typeof seen>;
-const turn = (value: bigint, bit: number): string => `if (in == ${value} && i == ${bit}) { turned = 1; }`;
+const turn = (value: bigint, bit: number, places?: number): string =>
+  `if (in == ${value} && i == ${bit} ${places === undefined ? '' : `&& places == ${places}`}) { turned = 1; }`;
+/** The shift of the moneyness to 2^-12, which hides its sign in an offset. */
+const turnMoneyness = (v: Seen, bit: number): string => turn(v.moneyness + (1n << 60n), bit, 4);
 const divides = (divisor: bigint, bits: number, change: string, sign = ''): string =>
   `if (divisor == ${divisor} && divisorBits == ${bits} ${sign}) { ${change} }`;
 const result = (value: bigint): string => `&& q == ${field(value)}`;
@@ -157,7 +187,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
     refusedBy: 'SignedBits',
     say: (v) => ({
       divide: divides(v.volatility, 20, halfUnit, result(v.moneyness)),
-      shift: turn(v.product, 33),
+      shift: turn(v.product, 29),
     }),
   },
   'half a unit from the intercept to the deviation, vols down': {
@@ -180,7 +210,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
     refusedBy: 'OpenLeg',
     say: (v) => ({
       divide: divides(v.volatility, 20, halfUnit, whole(v.step)),
-      shift: turn(v.product, 33),
+      shift: turn(v.product, 29),
     }),
   },
   'half a unit in the slope and the deviation, vols up': {
@@ -214,11 +244,11 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
     say: (v) => ({ divide: divides(v.volatility, 20, 'q = q - 1;', whole(v.step)) }),
   },
   'the lowest bit of the deviation of the mark': {
-    refusedBy: 'Cell',
+    refusedBy: 'MarkProbabilities',
     say: (v) => ({ shift: turn(v.product, 0) }),
   },
   'a bit that only finer deviations have': {
-    refusedBy: 'Cell',
+    refusedBy: 'MarkProbabilities',
     say: (v) => ({ shift: turn(v.product, 21) }),
   },
   'the highest dropped bit of the deviation, vols down': {
@@ -285,15 +315,90 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
       logarithm: `if (in == ${v.tenor} && width == 28) { s = s - 1; }`,
     }),
   },
+  'the other tail for d1 at the mark': {
+    refusedBy: 'MarkProbabilities',
+    say: (v) => ({ sign: `if (in == ${v.argument} && fractionBits == 16) { turned = 1; }` }),
+  },
+  'the other tail for d2 at the mark': {
+    refusedBy: 'MarkProbabilities',
+    say: (v) => ({ sign: `if (in == ${v.fineArgument} && fractionBits == 20) { turned = 1; }` }),
+  },
   'the other tail for d1': {
     refusedBy: 'Cell',
-    say: (v) => ({
-      sign: `if (in == ${v.coarse} && fractionBits == 12) { turned = 1; }`,
-    }),
+    say: (v) => ({ sign: `if (in == ${v.coarse} && fractionBits == 12) { turned = 1; }` }),
   },
   'the other tail for d2': {
     refusedBy: 'Cell',
     say: (v) => ({ sign: `if (in == ${v.fine} && fractionBits == 20) { turned = 1; }` }),
+  },
+  'half a unit from the rounded moneyness to half the deviation, unmoved vols': {
+    refusedBy: 'SignedBits',
+    say: (v) => ({ shift: turnMoneyness(v, 3) + turn(v.half, 3, 4) }),
+  },
+  'the lowest bit of the rounded moneyness': {
+    refusedBy: 'SignedBits',
+    say: (v) => ({ shift: turnMoneyness(v, 0) }),
+  },
+  'a unit of the finer moneyness, and the bit that it changes in the rounded one': {
+    refusedBy: 'FloorDivide',
+    say: (v) => ({
+      divide: divides(v.volatility, 20, 'q = q - 1;', result(v.moneyness)),
+      shift: turnMoneyness(v, 0),
+    }),
+  },
+  'the lowest bit of half the deviation, unmoved vols': {
+    refusedBy: 'Cell',
+    say: (v) => ({ shift: turn(v.half, 0, 4) }),
+  },
+  'a bit from the deviation of the mark to its half': {
+    refusedBy: 'MarkProbabilities',
+    say: (v) => ({ shift: turn(v.product, 25) + turn(v.half, 0, 4) }),
+  },
+  'the lowest bit of the slope of unmoved vols': {
+    refusedBy: 'LegInAllScenarios',
+    say: (v) => ({ shift: turn(v.stepSlope, 0) }),
+  },
+  'half a unit from the slope of unmoved vols to half the deviation': {
+    refusedBy: 'LegInAllScenarios',
+    say: (v) => ({ shift: turn(v.stepSlope, 1) + turn(v.half, 3, 4) }),
+  },
+  'the highest dropped bit of the slope, vols down': {
+    refusedBy: 'ShockedSlope',
+    say: (v) => ({ shift: turn(v.down.slope, 14) }),
+  },
+  'the lowest bit of the tenor factor': {
+    refusedBy: 'TenorFactor',
+    say: (v) => ({ tenor: `if (in == ${v.tenorProduct} && i == 74) { bit = 1 - bit; }` }),
+  },
+  'a unit of the tenor factor in its dropped bits': {
+    refusedBy: 'TenorFactor',
+    say: (v) => ({
+      tenor: `if (in == ${v.tenorProduct}) { if (i == 73) { bit = bit + 2; } if (i == 74) { bit = bit - 1; } }`,
+    }),
+  },
+  'the cost of gamma one less': {
+    refusedBy: 'GammaCost',
+    say: (v) => ({ divide: divides(v.priceStep, 20, 'q = q - 1;', whole(v.byLogarithm)) }),
+  },
+  'the cost of gamma one more': {
+    refusedBy: 'GammaCost',
+    say: (v) => ({ divide: divides(v.priceStep, 20, 'q = q + 1;', whole(v.byLogarithm)) }),
+  },
+  'a fraction of the cost of gamma': {
+    refusedBy: 'GammaCost',
+    say: (v) => ({ divide: divides(v.priceStep, 20, 'q = q - 1 / divisor;', whole(v.byLogarithm)) }),
+  },
+  'the cost of gamma before its price step one less': {
+    refusedBy: 'GammaCost',
+    say: (v) => ({ divide: divides(93_032_640n, 27, 'q = q - 1;', whole(v.gammaDividend)) }),
+  },
+  'a fraction of the cost of gamma before its price step': {
+    refusedBy: 'GammaCost',
+    say: (v) => ({ divide: divides(93_032_640n, 27, 'q = q + 1 / divisor;', whole(v.gammaDividend)) }),
+  },
+  'half a unit of the spacing': {
+    refusedBy: 'IntegerSquareRoot',
+    say: (v) => ({ root: `if (in == ${v.root}) { guess = guess + 1 / 2; }` }),
   },
 };
 
@@ -304,7 +409,14 @@ describe('lying hints', () => {
   const generous = 10n ** 15n;
 
   beforeAll(async () => {
-    const texts: Record<keyof Lies, string[]> = { shift: [], divide: [], root: [], logarithm: [], sign: [] };
+    const texts: Record<keyof Lies, string[]> = {
+      shift: [],
+      divide: [],
+      root: [],
+      logarithm: [],
+      sign: [],
+      tenor: [],
+    };
     for (const [index, [name, { say: lie }]] of Object.entries(lies).entries()) {
       const account = accountOf(index + 1);
       inputs.set(name, await rawInput(account, generous, LEVEL));
@@ -320,6 +432,22 @@ describe('lying hints', () => {
         'quotient <-- q;': `${say('divide')}\nquotient <-- q;`,
         'root <-- guess;': `${say('root')}\nroot <-- guess;`,
         [clamp]: `${clamp}\n${say('logarithm')}`,
+        // The library's bits, as text of its own.
+        'template TenorFactor() {': `template LyingBits(n) {
+          signal input in;
+          signal output out[n];
+          var sum = 0;
+          for (var i = 0; i < n; i++) {
+            var bit = (in >> i) & 1;
+            ${say('tenor')}
+            out[i] <-- bit;
+            out[i] * (out[i] - 1) === 0;
+            sum += out[i] * (1 << i);
+          }
+          sum === in;
+        }
+        template TenorFactor() {`,
+        'component split = Num2Bits(98);': 'component split = LyingBits(98);',
         'negative <-- in < 0 ? 1 : 0;': `var turned = 0;\n${say('sign')}\nnegative <-- (in < 0 ? 1 : 0) ^ turned;`,
       }),
     );

@@ -3,7 +3,7 @@
  * (rounded down, for insolvency) and 7.7 (rounded up, for solvency).
  */
 
-import type { UnderlyingState } from '../../market/words.ts';
+import { EXPIRY_COUNT, type UnderlyingState } from '../../market/words.ts';
 import { horizonFactorOf, type RiskParameters } from '../parameters.ts';
 import type { ExactExpiryRisk } from './expiry.ts';
 
@@ -88,6 +88,12 @@ function sizeUp(value: bigint, places: bigint): bigint {
   return (units < 0n ? -units - 1n : units) + 1n;
 }
 
+/** Basis and interest rate of an expiry place that a round does not use, 2^-36: those of one hour. */
+function unusedRate({ basisMinimum, basisPerTenor, interestPerTenor }: RiskParameters): bigint {
+  const tenorUnits = (3_600 - 1) >> 4;
+  return (BigInt(basisMinimum) << 20n) + BigInt((basisPerTenor + interestPerTenor) * tenorUnits);
+}
+
 /** Rounded up: what a solvency proof covers at least. */
 export function chargesUp(
   sums: ExactChargeSums,
@@ -98,6 +104,8 @@ export function chargesUp(
   for (const { risk, forwardValue, markValue } of sums.expiries) {
     linear += sizeUp(forwardValue, 119n) * risk.basisRate + sizeUp(markValue, 119n) * risk.interestRate;
   }
+  // Places without an expiry count as ones of an hour, and rounding up leaves them a unit of delta and of value.
+  linear += BigInt(EXPIRY_COUNT - sums.expiries.length) * unusedRate(parameters);
   const { gammaValue, vegaValue } = sums;
   return {
     linear,

@@ -262,6 +262,82 @@ describe('a determined wire has one value, by exhaustive search', () => {
     expect(agree(circuit, 200).settled).toBeGreaterThan(5);
   });
 
+  it('division whose range check names a constant by a wire', () => {
+    const circuit = fc
+      .record({
+        modulus: fc.constantFrom(29, 31),
+        offset: fc.integer({ min: -3, max: 2 }),
+        constant: fc.integer({ min: -2, max: 2 }),
+        factor: fc.constantFrom(-1, 1, 2),
+        quotientBits: fc.integer({ min: 1, max: 3 }),
+        remainderBits: fc.integer({ min: 1, max: 2 }),
+      })
+      .map((o) => {
+        const builder = new Builder(o.modulus);
+        const [dividend, divisor] = [builder.input(), builder.input()];
+        const constant = builder.wire();
+        builder.constrain([[0, 1]], [[constant, 1]], [[0, o.constant]]);
+        const [quotient, remainder] = [builder.bits(o.quotientBits), builder.bits(o.remainderBits)];
+        builder.constrain([[divisor, 1]], weighted(quotient, powers), [
+          [dividend, 1],
+          ...weighted(remainder, powers, -1),
+        ]);
+        builder.constrain(
+          [[0, 1]],
+          [[divisor, 1], [0, o.offset], [constant, o.factor], ...weighted(remainder, powers, -1)],
+          weighted(builder.bits(o.remainderBits), powers),
+        );
+        return builder;
+      });
+    expect(agree(circuit, 120).settled).toBeGreaterThan(10);
+  });
+
+  it('a division of a quotient, which has no range of its own', () => {
+    // number = outer * first + left, first = divisor * second + rest, divisor = least + two bits that are given.
+    const circuit = fc
+      .record({
+        modulus: fc.constantFrom(29, 31),
+        outer: fc.integer({ min: 1, max: 6 }),
+        least: fc.integer({ min: -1, max: 3 }),
+        leftBits: fc.integer({ min: 1, max: 2 }),
+        leftSlack: fc.integer({ min: -1, max: 1 }),
+        restBits: fc.integer({ min: 1, max: 2 }),
+        restSlack: fc.integer({ min: -1, max: 1 }),
+        secondBits: fc.integer({ min: 1, max: 3 }),
+        checked: fc.tuple(fc.boolean(), fc.boolean()),
+      })
+      .map((o) => {
+        const builder = new Builder(o.modulus);
+        const [number, given] = [builder.input(), builder.bits(2)];
+        builder.inputs.push(...given);
+        const divisor: Terms = [[0, o.least], ...weighted(given, powers)];
+        const [second, rest, left] = [
+          builder.bits(o.secondBits),
+          builder.bits(o.restBits),
+          builder.bits(o.leftBits),
+        ];
+        const first = builder.wire();
+        builder.constrain(divisor, weighted(second, powers), [[first, 1], ...weighted(rest, powers, -1)]);
+        builder.constrain([[0, 1]], [[number, 1]], [[first, o.outer], ...weighted(left, powers)]);
+        if (o.checked[0]) {
+          builder.constrain(
+            [[0, 1]],
+            [[0, o.outer - 1 + o.leftSlack], ...weighted(left, powers, -1)],
+            weighted(builder.bits(o.leftBits), powers),
+          );
+        }
+        if (o.checked[1]) {
+          builder.constrain(
+            [[0, 1]],
+            [...divisor, [0, o.restSlack - 1], ...weighted(rest, powers, -1)],
+            weighted(builder.bits(o.restBits), powers),
+          );
+        }
+        return builder;
+      });
+    expect(agree(circuit, 120).settled).toBeGreaterThan(5);
+  });
+
   it('square roots', () => {
     const circuit = fc
       .record({

@@ -137,6 +137,7 @@ export class UniquenessLint {
   readonly #sideKnown: Uint8Array;
   readonly #hasRow: Uint8Array;
   readonly #sideRanged: Uint8Array;
+  readonly #sumRanged: Uint8Array;
   /** Combinations settled as a whole. */
   readonly #settled = new Set<string>();
   /** Uses as a factor, by the variables of the factor. */
@@ -164,6 +165,7 @@ export class UniquenessLint {
     this.#sideKnown = new Uint8Array(3 * count);
     this.#hasRow = new Uint8Array(count);
     this.#sideRanged = new Uint8Array(2 * count);
+    this.#sumRanged = new Uint8Array(count);
     this.#queuedSimple = new Uint8Array(count);
     this.#queuedHard = new Uint8Array(count);
     for (let wire = 0; wire < system.wires; wire++) this.#newVariable();
@@ -183,7 +185,7 @@ export class UniquenessLint {
   /** Apply the rules until nothing more follows. */
   run(): Uniqueness {
     do this.#drain();
-    while (this.#settleSides() || this.#retry());
+    while (this.#settleSides() || this.#retry() || this.#rangeSums());
     this.#onProgress?.({ determined: this.#determined, wires: this.#system.wires });
     const wires = this.#system.wires;
     return {
@@ -338,6 +340,23 @@ export class UniquenessLint {
   /** The terms that are not determined; the constant is. */
   #unknownPart(linear: Linear): Linear {
     return select(linear, (variable) => !this.#isKnown(variable));
+  }
+
+  /** Variables of one value as part of the constant. */
+  #foldConstants(linear: Linear): Linear {
+    const value = (variable: number): bigint | undefined => {
+      const range = this.#ranges[variable];
+      return range !== undefined && widthOf(range) === 0n ? range.low : undefined;
+    };
+    if (!linear.variables.some((variable) => variable !== 0 && value(variable) !== undefined)) return linear;
+    return linearOf(
+      this.#field,
+      linear.variables.map((variable, i) => {
+        const constant = value(variable);
+        const coefficient = linear.coefficients[i]!;
+        return constant === undefined ? [variable, coefficient] : [0, coefficient * constant];
+      }),
+    );
   }
 
   #knownPart(linear: Linear): Linear {
@@ -892,6 +911,38 @@ export class UniquenessLint {
   }
 
   /**
+   * Give sums that are products their range: `a * b = c` puts c within the product of the ranges of both factors. What a
+   * second floor division divides is ranged so, by its own quotient and remainder. Only when nothing else follows, since an
+   * unknown with a range is no longer eliminated.
+   *
+   * @returns true when there was one.
+   */
+  #rangeSums(): boolean {
+    let progress = false;
+    this.#constraints.forEach(({ a, b, c }, index) => {
+      if (this.#sumRanged[index] || isConstant(a) || isConstant(b)) return;
+      if (this.#unknownCount(index, 2) < 2 || !c.variables.some((variable) => this.#isFree(variable))) return;
+      const rangeA = this.#boundOf(a);
+      const rangeB = rangeA === undefined ? undefined : this.#boundOf(b);
+      if (rangeA === undefined || rangeB === undefined) return;
+      const interval = product(rangeA, rangeB);
+      if (widthOf(interval) >= this.#modulus) return;
+      this.#sumRanged[index] = 1;
+      this.#nameRange(c, interval);
+      progress = true;
+    });
+    return progress;
+  }
+
+  /** {@link #bound} of a combination with a constant. */
+  #boundOf(linear: Linear): Interval | undefined {
+    const bare = select(linear, (variable) => variable !== 0);
+    const range = this.#bound(bare);
+    const offset = this.#field.centre(coefficientOf(linear, 0));
+    return range && { low: range.low + offset, high: range.high + offset };
+  }
+
+  /**
    * `x * (u + v boolean) = c`: both values of the boolean put x into a range. x lies in one of them; a known x that can
    * lie in one only fixes the boolean.
    */
@@ -1081,7 +1132,7 @@ export class UniquenessLint {
       ] as const) {
         for (const direction of [1n, -1n]) {
           // n - direction * unit as a constant: at most -1 says n < divisor.
-          const gap = combine(field, known, sign, unit, -direction);
+          const gap = this.#foldConstants(combine(field, known, sign, unit, -direction));
           if (!isConstant(gap)) continue;
           const excess = field.centre(coefficientOf(gap, 0) + offset);
           if (excess >= 0n) continue;

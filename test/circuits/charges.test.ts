@@ -1,0 +1,240 @@
+/**
+ * The charges beside scan risk in both margin circuits: the signs that a prover of insolvency claims, and positions that no scenario
+ * moves and that basis or interest rates do.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { gammaCost, horizonRate } from '../../src/margin/exact/charges.ts';
+import {
+  exactMargin,
+  exactScenario,
+  prepareAccount,
+  scenarioLossValue,
+} from '../../src/margin/exact/margin.ts';
+import { exactSolvency } from '../../src/margin/exact/solvency.ts';
+import { mulberry32 } from '../../src/margin/example-book.ts';
+import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
+import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import type { MarketRound } from '../../src/market/words.ts';
+import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import type { CircuitInput } from '../../src/proof/prover/backend.ts';
+import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { solvencyInput } from '../../src/proof/witness/solvency.ts';
+import { randomLegs, randomRound } from '../../src/proof/witness/testing.ts';
+import { legs as fullLegs, round as fullRound } from './full-account.ts';
+import { expectRefused } from './tampering.ts';
+
+const SEED = Number(process.env.ZKMARGIN_SEED ?? 11);
+const SCALE = (1n << 40n) + 12_345n;
+const parameters = DEFAULT_PARAMETERS;
+const statement = { scale: SCALE, parameters, salt: 42n, context: 3n, capacity: 8 };
+
+let insolvency: CircuitTester;
+let solvency: CircuitTester;
+beforeAll(async () => {
+  insolvency = await CircuitTester.fromFile('circuits/main/insolvency-8.circom');
+  solvency = await CircuitTester.fromFile('circuits/main/solvency-8.circom');
+});
+
+const inputOf = (legs: readonly Leg[], round: MarketRound, scenarioIndex: number): Promise<CircuitInput> =>
+  insolvencyInput({ ...statement, legs, round, scenarioIndex });
+
+/** Signs as the circuit takes them. */
+interface Signs {
+  readonly forwardSigns: readonly bigint[];
+  readonly valueSigns: readonly bigint[];
+  readonly deltaSign: bigint;
+  readonly shortGamma: bigint;
+  readonly shortVega: bigint;
+}
+
+const signsOf = (input: CircuitInput): Signs => ({
+  forwardSigns: (input.forwardSigns as string[]).map(BigInt),
+  valueSigns: (input.valueSigns as string[]).map(BigInt),
+  deltaSign: BigInt(input.deltaSign as string),
+  shortGamma: BigInt(input.shortGamma as string),
+  shortVega: BigInt(input.shortVega as string),
+});
+
+const withSigns = (input: CircuitInput, signs: Signs): CircuitInput => ({
+  ...input,
+  forwardSigns: signs.forwardSigns.map(String),
+  valueSigns: signs.valueSigns.map(String),
+  deltaSign: String(signs.deltaSign),
+  shortGamma: String(signs.shortGamma),
+  shortVega: String(signs.shortVega),
+});
+
+/** The requirement that claimed signs give, 1e-6 USD; negative when it has no witness. */
+function claimedRequirement(
+  legs: readonly Leg[],
+  round: MarketRound,
+  scenarioIndex: number,
+  signs: Signs,
+): bigint {
+  const prepared = prepareAccount({ legs, scale: SCALE }, round, parameters);
+  const scenario = parameters.scenarios[scenarioIndex]!;
+  const { charges, shortContracts } = prepared;
+  const loss = scenarioLossValue(prepared, scenario) >> 145n;
+  const scan =
+    ((loss > 0n ? loss : 0n) * BigInt(scenario.damping) * BigInt(parameters.maintenanceFactor)) << 8n;
+  const short = (shortContracts * round.underlying.spot * BigInt(parameters.shortOptionRate)) << 20n;
+  let linear = (2n * signs.deltaSign - 1n) * charges.deltaValue * horizonRate(round.underlying, parameters);
+  charges.expiries.forEach(({ risk, forwardValue, markValue }, e) => {
+    linear += (2n * signs.forwardSigns[e]! - 1n) * forwardValue * risk.basisRate;
+    linear += (2n * signs.valueSigns[e]! - 1n) * markValue * risk.interestRate;
+  });
+  const gamma = signs.shortGamma * (-charges.gammaValue >> 114n) * gammaCost(round.underlying, parameters);
+  const shock = signs.shortVega === 1n ? parameters.volShockUp : parameters.volShockDown;
+  const vega =
+    (((1n - 2n * signs.shortVega) * charges.vegaValue) >> 144n) * (BigInt(shock * parameters.vegaRate) << 6n);
+  const sum = scan + short + (linear >> 119n) + gamma + vega;
+  return sum < 0n ? -1n : (SCALE * sum) / (1_000_000n << 76n);
+}
+
+describe('signs that a prover of insolvency claims', () => {
+  it('are bits', async () => {
+    const input = await inputOf(fullLegs, fullRound, 3);
+    await insolvency.witness(input);
+    const half = (SCALAR_FIELD + 1n) / 2n;
+    for (const value of [2n, SCALAR_FIELD - 1n, half]) {
+      for (const name of ['deltaSign', 'shortGamma', 'shortVega']) {
+        await expectRefused(insolvency, { ...input, [name]: String(value) });
+      }
+      for (const name of ['forwardSigns', 'valueSigns']) {
+        for (const place of [0, 7]) {
+          const signs = (input[name] as string[]).map((sign, e) => (e === place ? String(value) : sign));
+          await expectRefused(insolvency, { ...input, [name]: signs });
+        }
+      }
+    }
+  });
+
+  it(`never show a higher requirement than the model's (seed ${SEED})`, async () => {
+    const random = mulberry32(SEED);
+    const bit = (): bigint => (random() < 0.5 ? 1n : 0n);
+    const seen = { lower: 0, equal: 0, refused: 0 };
+    for (let index = 0; index < 60; index++) {
+      const round = randomRound(random);
+      const legs = randomLegs(random, round);
+      const scenarioIndex = random() < 0.3 ? 0 : Math.floor(random() * parameters.scenarios.length);
+      const input = await inputOf(legs, round, scenarioIndex);
+      const model = exactScenario({ legs, scale: SCALE }, round, parameters, scenarioIndex);
+      const honest = signsOf(input);
+      expect(claimedRequirement(legs, round, scenarioIndex, honest)).toBe(model.requirement);
+      // All at random, or a single one turned.
+      const signs: Signs =
+        random() < 0.5
+          ? {
+              forwardSigns: honest.forwardSigns.map(bit),
+              valueSigns: honest.valueSigns.map(bit),
+              deltaSign: bit(),
+              shortGamma: bit(),
+              shortVega: bit(),
+            }
+          : [
+              { ...honest, deltaSign: 1n - honest.deltaSign },
+              { ...honest, shortGamma: 1n - honest.shortGamma },
+              { ...honest, shortVega: 1n - honest.shortVega },
+            ][Math.floor(random() * 3)]!;
+      const claimed = claimedRequirement(legs, round, scenarioIndex, signs);
+      expect(claimed).toBeLessThanOrEqual(model.requirement);
+      if (claimed < 0n) {
+        seen.refused++;
+        await expectRefused(insolvency, withSigns(input, signs));
+        continue;
+      }
+      const witness = await insolvency.witness(withSigns(input, signs));
+      expect(insolvency.signal(witness, 'main.requirement')).toBe(claimed);
+      expect(insolvency.signal(witness, 'main.mark')).toBe((model.mark + SCALAR_FIELD) % SCALAR_FIELD);
+      seen[claimed < model.requirement ? 'lower' : 'equal']++;
+    }
+    console.log(seen);
+    expect(Math.min(seen.lower, seen.equal, seen.refused)).toBeGreaterThan(0);
+  });
+});
+
+describe('the place without move and shock', () => {
+  it('shows no loss, whatever its revaluation would', async () => {
+    const random = mulberry32(SEED + 1);
+    let wouldHaveShown = 0;
+    for (let index = 0; index < 12; index++) {
+      const round = randomRound(random);
+      const legs = randomLegs(random, round);
+      const witness = await insolvency.witness(await inputOf(legs, round, 0));
+      expect(insolvency.signal(witness, 'main.loss')).toBe(0n);
+      if (insolvency.signal(witness, 'main.shown') > 0n) wouldHaveShown++;
+      expect(insolvency.signal(witness, 'main.requirement')).toBe(
+        exactScenario({ legs, scale: SCALE }, round, parameters, 0).requirement,
+      );
+    }
+    expect(wouldHaveShown).toBeGreaterThan(0);
+  });
+});
+
+describe('positions that scenarios leave alone', () => {
+  const spot = BigInt(Math.round(Number(fullRound.underlying.spot) / 1e6));
+  const atTheMoney = (spot / 1_000n) * 1_000n;
+  const { expiryHour } = fullRound.expiries[5]!;
+  const option = (kind: 'call' | 'put', usd: bigint, quantity: bigint): Leg => ({
+    instrument: { kind, expiryHour, strike: usd * 10_000n },
+    quantity,
+  });
+  const linear = (quantity: bigint): Leg => ({
+    instrument: { kind: 'linear', expiryHour: 0, strike: 0n },
+    quantity,
+  });
+  const accounts = {
+    'a synthetic forward against linear legs': canonicalLegs([
+      option('call', atTheMoney, 5_000_000n),
+      option('put', atTheMoney, -5_000_000n),
+      linear(-5_000_000n),
+    ]),
+    'the same, short': canonicalLegs([
+      option('call', atTheMoney, -5_000_000n),
+      option('put', atTheMoney, 5_000_000n),
+      linear(5_000_000n),
+    ]),
+    'a box': canonicalLegs([
+      option('call', atTheMoney, 5_000_000n),
+      option('put', atTheMoney, -5_000_000n),
+      option('call', atTheMoney + 10_000n, -5_000_000n),
+      option('put', atTheMoney + 10_000n, 5_000_000n),
+    ]),
+    'the same, lent': canonicalLegs([
+      option('call', atTheMoney, -5_000_000n),
+      option('put', atTheMoney, 5_000_000n),
+      option('call', atTheMoney + 10_000n, 5_000_000n),
+      option('put', atTheMoney + 10_000n, -5_000_000n),
+    ]),
+  };
+
+  it.each(Object.entries(accounts))(
+    '%s: both circuits have the requirement of the model',
+    async (_, legs) => {
+      const account = { legs, scale: SCALE };
+      const margin = exactMargin(account, fullRound, parameters);
+      // What scenarios and gamma miss is charged: the greater part of the requirement, and no small sum.
+      const charged = margin.basisCharge + margin.interestCharge;
+      expect(2n * charged).toBeGreaterThan(margin.requirement - margin.shortOptionMinimum);
+      expect(charged).toBeGreaterThan(10_000_000n);
+      const witness = await insolvency.witness(await inputOf(legs, fullRound, margin.worstScenario));
+      expect(insolvency.signal(witness, 'main.requirement')).toBe(margin.requirement);
+
+      const level = 4096n;
+      const { slack } = exactSolvency({ ...account, cash: 0n }, fullRound, parameters, level);
+      const unit = 1_000_000n << 88n;
+      const least = slack < 0n ? (-slack + unit - 1n) / unit : -(slack / unit);
+      const of = (cash: bigint) => solvencyInput({ ...statement, legs, round: fullRound, cash, level });
+      const accepted = await of(least);
+      await solvency.witness(accepted);
+      await expectRefused(solvency, {
+        ...accepted,
+        cash: String((BigInt(accepted.cash as string) - 1n + SCALAR_FIELD) % SCALAR_FIELD),
+      });
+      // The least cash is what insolvency shows: equity of the requirement, but for roundings.
+      const difference = least + margin.mark - margin.requirement;
+      expect(difference).toBeGreaterThanOrEqual(0n);
+      expect(difference).toBeLessThan(100n);
+    },
+  );
+});

@@ -1,0 +1,135 @@
+/**
+ * What a prover of insolvency may choose: signs and scenario. No choice shows a requirement above the model's, or another mark.
+ * Hints of the gamma cost lie in a twin.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { exactMargin } from '../../src/margin/exact/margin.ts';
+import { mulberry32 } from '../../src/margin/example-book.ts';
+import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
+import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import type { CircuitInput } from '../../src/proof/prover/backend.ts';
+import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { legs as fullLegs, round } from './full-account.ts';
+import { expectRefused, twinSource } from './tampering.ts';
+
+const FILE = 'circuits/main/insolvency-8.circom';
+const CHOICES = Number(process.env.ZKMARGIN_CHOICES ?? 24);
+const SEED = Number(process.env.ZKMARGIN_SEED ?? 20261121);
+const signed = (value: bigint): bigint => (value > SCALAR_FIELD / 2n ? value - SCALAR_FIELD : value);
+const half = (SCALAR_FIELD + 1n) / 2n;
+
+/** Charges so high that a wrong sign costs more than everything else brings. */
+const dear: RiskParameters = {
+  ...DEFAULT_PARAMETERS,
+  horizonSeconds: 604_800,
+  basisMinimum: 2 ** 12,
+  basisPerTenor: 2 ** 12,
+  interestPerTenor: 2 ** 12,
+  gammaRate: 2 ** 14,
+  vegaRate: 2 ** 16,
+};
+const long = fullLegs.map((leg) => ({ ...leg, quantity: leg.quantity < 0n ? -leg.quantity : leg.quantity }));
+// A synthetic forward against linear legs, far and near: nothing but charges.
+const far = round.expiries[7]!;
+const strike = (far.forward / 1_000_000n) * 10_000n;
+const synthetic = canonicalLegs([
+  { instrument: { kind: 'linear', expiryHour: 0, strike: 0n }, quantity: -5_000_000n },
+  { instrument: { kind: 'call', expiryHour: far.expiryHour, strike }, quantity: 5_000_000n },
+  { instrument: { kind: 'put', expiryHour: far.expiryHour, strike }, quantity: -5_000_000n },
+]);
+const accounts: readonly (readonly [string, readonly Leg[], RiskParameters])[] = [
+  ['the full account', fullLegs, DEFAULT_PARAMETERS],
+  ['the full account, dear', fullLegs, dear],
+  ['all long, dear', long, dear],
+  ['a synthetic forward, dear', synthetic, dear],
+  ['nothing', [], dear],
+];
+
+let circuit: CircuitTester;
+beforeAll(async () => {
+  circuit = await CircuitTester.fromFile(FILE);
+});
+
+const inputOf = (
+  legs: readonly Leg[],
+  parameters: RiskParameters,
+  scale = 1n << 40n,
+): Promise<CircuitInput> =>
+  insolvencyInput({ legs, scale, round, parameters, scenarioIndex: 0, salt: 42n, context: 1n, capacity: 8 });
+
+describe('free choices', () => {
+  it.each(accounts)('of %s show no more than the model', async (_, legs, parameters) => {
+    const random = mulberry32(SEED);
+    const bit = (): string => (random() < 0.5 ? '0' : '1');
+    const scale = 2n ** 64n - 1n;
+    const { requirement, mark } = exactMargin({ legs, scale }, round, parameters);
+    const honest = await inputOf(legs, parameters, scale);
+    let reached = 0n;
+    for (let i = 0; i < CHOICES; i++) {
+      const flip = (sign: string): string => (random() < 0.15 ? String(1 - Number(sign)) : sign);
+      const of = (name: string): string[] => honest[name] as string[];
+      const input = {
+        ...honest,
+        forwardSigns: i % 2 ? of('forwardSigns').map(bit) : of('forwardSigns').map(flip),
+        valueSigns: i % 2 ? of('valueSigns').map(bit) : of('valueSigns').map(flip),
+        deltaSign: i % 2 ? bit() : flip(honest.deltaSign as string),
+        shortGamma: bit(),
+        shortVega: bit(),
+        scenarioIndex: [bit(), bit(), bit(), bit(), bit()],
+      };
+      const witness = await circuit.witness(input).catch((error: { code?: string }) => {
+        // A negative requirement, or an unused place beyond the range of price factors.
+        expect(error.code).toBe('WITNESS_REJECTED');
+        return undefined;
+      });
+      if (witness === undefined) continue;
+      const shown = circuit.signal(witness, 'main.requirement');
+      expect(shown).toBeLessThanOrEqual(requirement);
+      expect(signed(circuit.signal(witness, 'main.mark'))).toBe(mark);
+      if (shown > reached) reached = shown;
+    }
+    expect(reached).toBeLessThanOrEqual(requirement);
+  });
+
+  it('signs are booleans', async () => {
+    const honest = await inputOf(fullLegs, DEFAULT_PARAMETERS);
+    for (const lie of [2n, SCALAR_FIELD - 1n, half, half + 1n].map(String)) {
+      for (const name of ['deltaSign', 'shortGamma', 'shortVega'])
+        await expectRefused(circuit, { ...honest, [name]: lie });
+      for (const name of ['forwardSigns', 'valueSigns']) {
+        for (const place of [0, 7]) {
+          const signs = (honest[name] as string[]).map((old, e) => (e === place ? lie : old));
+          await expectRefused(circuit, { ...honest, [name]: signs });
+        }
+      }
+    }
+  });
+});
+
+describe('the gamma cost', () => {
+  const price = 'divisorBits == 20 && divisor != 1000000 && divisor == 75639';
+  it.each([
+    ['first quotient one less', 'divisorBits == 27', 'q = q - 1;'],
+    ['first quotient one more', 'divisorBits == 27', 'q = q + 1;'],
+    ['a fraction of the first', 'divisorBits == 27', 'q = q - 1 / divisor;'],
+    ['second quotient one less', price, 'q = q - 1;'],
+    ['a fraction of the second', price, 'q = q + 1 / divisor;'],
+    [
+      'a fraction of the second that the first makes up for',
+      'divisorBits == 27 || (divisorBits == 20 && divisor == 75639)',
+      'q = q + 1 / divisor;',
+    ],
+  ])('%s is refused', async (_, when, lie) => {
+    const twin = await CircuitTester.fromText(
+      'insolvency-8',
+      twinSource(FILE, { 'quotient <-- q;': `if (${when}) { ${lie} }\nquotient <-- q;` }),
+    );
+    const input = await inputOf(fullLegs, DEFAULT_PARAMETERS);
+    const witness = await twin.witness(input).catch((error: { code?: string }) => {
+      expect(error.code).toBe('WITNESS_REJECTED');
+      return undefined;
+    });
+    if (witness) expect(twin.violated(witness)).not.toEqual([]);
+  });
+});

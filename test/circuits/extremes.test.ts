@@ -1,0 +1,253 @@
+/**
+ * Legal extremes, at random: rounds, parameters and positions at or near the ends of what contracts allow. The exact model, the
+ * insolvency circuit and the solvency circuit must agree, a witness must exist where the model has a figure, and no cash is both
+ * insolvent and solvent.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { exactMargin } from '../../src/margin/exact/margin.ts';
+import { exactSolvency } from '../../src/margin/exact/solvency.ts';
+import { mulberry32 } from '../../src/margin/example-book.ts';
+import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
+import {
+  canonicalLegs,
+  type Leg,
+  LINEAR,
+  MAX_QUANTITY,
+  MAX_STRIKE,
+  SCALAR_FIELD,
+} from '../../src/market/instrument.ts';
+import { type ExpiryState, MAX_DISCOUNT, MAX_PRICE, type MarketRound } from '../../src/market/words.ts';
+import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { accountInput, insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+
+const SEED = Number(process.env.ZKMARGIN_SEED ?? 20261121);
+const CASES = Number(process.env.ZKMARGIN_EXTREMES ?? 12);
+const MODEL_CASES = Number(process.env.ZKMARGIN_EXTREMES_MODEL ?? 1_500);
+const CASH_UNIT = 1_000_000n << 88n;
+
+const ceilDiv = (a: bigint, b: bigint): bigint => (a > 0n ? (a + b - 1n) / b : -(-a / b));
+
+const atMost = (value: bigint, limit: bigint): bigint => [value, limit].sort((a, b) => (a < b ? -1 : 1))[0]!;
+
+class Chooser {
+  readonly #random: () => number;
+  constructor(seed: number) {
+    this.#random = mulberry32(seed);
+  }
+  below(n: number): number {
+    return Math.floor(this.#random() * n);
+  }
+  /** An end of the range, near an end, or anything in between, half of the time by its logarithm. */
+  within(low: bigint, high: bigint): bigint {
+    const span = high - low;
+    const near = BigInt(this.below(3));
+    const kind = this.below(6);
+    if (kind === 0) return low + (near < span ? near : span);
+    if (kind <= 2) return high - (near < span ? near : span);
+    const bits = span.toString(2).length;
+    const size = kind === 3 ? this.below(bits + 1) : bits;
+    let value = 0n;
+    for (let i = 0; i < size; i++) value = 2n * value + BigInt(this.below(2));
+    return low + (value <= span ? value : span);
+  }
+  number(low: number, high: number): number {
+    return Number(this.within(BigInt(low), BigInt(high)));
+  }
+  one<T>(values: readonly T[]): T {
+    return values[this.below(values.length)]!;
+  }
+}
+
+function someVols(c: Chooser): bigint[] {
+  const ends = [1n << 15n, (1n << 19n) - 1n];
+  const vols: bigint[] = [c.below(2) ? c.one(ends) : c.within(ends[0]!, ends[1]!)];
+  while (vols.length < 8) {
+    const last = vols.at(-1)!;
+    const change = c.below(4);
+    const next =
+      change === 0
+        ? last * 2n
+        : change === 1
+          ? (last + 1n) / 2n
+          : change === 2
+            ? last
+            : c.within(ends[0]!, ends[1]!);
+    const least = (last + 1n) / 2n > ends[0]! ? (last + 1n) / 2n : ends[0]!;
+    const largest = 2n * last < ends[1]! ? 2n * last : ends[1]!;
+    vols.push(next < least ? least : next > largest ? largest : next);
+  }
+  return vols;
+}
+
+function someRound(c: Chooser): MarketRound {
+  const base = 480_000 + c.below(1_000);
+  const timestamp = BigInt(base) * 3_600n + BigInt(c.one([0, 1, 1_800, 3_598, 3_599]));
+  const count = 1 + c.below(8);
+  const longest = 126_144_000;
+  const hours = new Set<number>();
+  for (let i = 0; i < count; i++) {
+    const tenor = c.one([
+      1,
+      3_600,
+      3_601,
+      86_400,
+      86_399,
+      2_592_000,
+      2_592_001,
+      31_536_000,
+      longest,
+      c.number(1, longest),
+    ]);
+    let hour = Math.ceil((Number(timestamp) + tenor) / 3_600);
+    if (hour * 3_600 - Number(timestamp) > longest) hour--;
+    hours.add(hour);
+  }
+  const price = (): bigint => (c.below(2) ? c.within(1n, MAX_PRICE) : c.within(10n ** 9n, 10n ** 12n));
+  const spot = price();
+  return {
+    underlying: { spot, timestamp, realisedVolatility: c.within(0n, 2n ** 20n - 1n), underlyingId: 7n },
+    expiries: [...hours]
+      .sort((a, b) => a - b)
+      .map(
+        (expiryHour): ExpiryState => ({
+          expiryHour,
+          forward: c.below(2) ? spot : price(),
+          discount: c.within(1n, MAX_DISCOUNT),
+          spacingExponent: c.one([0, 1, 2, 3] as const),
+          vols: someVols(c),
+        }),
+      ),
+  };
+}
+
+function someParameters(c: Chooser): RiskParameters {
+  // At most the steps of the layout's largest move in use, and what `validateDirections` asks of a version.
+  const scenarios = DEFAULT_PARAMETERS.scenarios.slice(0, c.one([27, 29, 31]));
+  const moves = Math.max(...scenarios.map(({ priceMove }) => Math.abs(priceMove)));
+  const volShockUp = c.number(0, 2 ** 13);
+  const tenorPowerShort = c.number(0, 2 ** 7);
+  return {
+    priceStep: c.number(15_053, Math.floor(2 ** 20 / moves)),
+    volShockUp,
+    volShockDown: c.number(0, volShockUp),
+    tenorPowerShort,
+    tenorPowerLong: c.number(0, tenorPowerShort),
+    tenorFloor: c.number(86_400, 2_592_000),
+    maintenanceFactor: c.number(2 ** 12, 2 ** 14),
+    shortOptionRate: c.number(0, 2 ** 14),
+    horizonSeconds: c.number(0, 604_800),
+    basisMinimum: c.number(0, 2 ** 12),
+    basisPerTenor: c.number(0, 2 ** 12),
+    interestPerTenor: c.number(0, 2 ** 12),
+    gammaRate: c.number(0, 2 ** 14),
+    vegaRate: c.number(0, 2 ** 16),
+    scenarios: scenarios.map((scenario) => ({
+      ...scenario,
+      damping: Math.abs(scenario.priceMove) > 4 ? c.one([1, 2 ** 16, 22_938]) : 2 ** 16,
+    })),
+  };
+}
+
+function someLegs(c: Chooser, round: MarketRound): readonly Leg[] {
+  const legs = new Map<string, Leg>();
+  const bias = c.below(3) - 1;
+  const count = 1 + c.below(8);
+  for (let i = 0; i < count; i++) {
+    const sign = BigInt(bias === 0 || c.below(5) === 0 ? 2 * c.below(2) - 1 : bias);
+    const quantity = sign * (c.below(3) ? MAX_QUANTITY - BigInt(c.below(2)) : c.within(1n, MAX_QUANTITY));
+    if (c.below(6) === 0) {
+      legs.set('linear', { instrument: LINEAR, quantity });
+      continue;
+    }
+    const expiry = c.one(round.expiries);
+    const atTheMoney = expiry.forward / 100n + 1n;
+    const wanted = c.one([
+      1n,
+      MAX_STRIKE,
+      atTheMoney,
+      (atTheMoney * 21n) / 20n + 1n,
+      c.within(1n, MAX_STRIKE),
+    ]);
+    const strike = atMost(wanted, MAX_STRIKE);
+    const kind = c.one(['call', 'put'] as const);
+    legs.set(`${kind} ${expiry.expiryHour} ${strike}`, {
+      instrument: { kind, expiryHour: expiry.expiryHour, strike },
+      quantity,
+    });
+  }
+  return canonicalLegs([...legs.values()]);
+}
+
+function someCase(seed: number) {
+  const c = new Chooser(seed);
+  const round = someRound(c);
+  return {
+    round,
+    parameters: someParameters(c),
+    legs: someLegs(c, round),
+    scale: c.within(1n, 2n ** 64n - 1n),
+  };
+}
+
+type Case = ReturnType<typeof someCase>;
+const figures = ({ legs, scale, round, parameters }: Case) => {
+  const margin = exactMargin({ legs, scale }, round, parameters);
+  const { slack, worstLoss } = exactSolvency({ legs, scale, cash: 0n }, round, parameters);
+  return {
+    margin,
+    worstLoss,
+    /** Most cash at which insolvency holds, least at which solvency does. */
+    insolventTo: margin.requirement - margin.mark - 1n,
+    solventFrom: ceilDiv(-slack, CASH_UNIT),
+  };
+};
+
+describe('legal extremes', () => {
+  it(`no cash is both insolvent and solvent: ${MODEL_CASES} cases`, () => {
+    for (let i = 0; i < MODEL_CASES; i++) {
+      const account = someCase(SEED + i);
+      const { insolventTo, solventFrom } = figures(account);
+      expect(insolventTo, `seed ${SEED + i}`).toBeLessThan(solventFrom);
+    }
+  });
+
+  let insolvency: CircuitTester;
+  let solvency: CircuitTester;
+  beforeAll(async () => {
+    insolvency = await CircuitTester.fromFile('circuits/main/insolvency-8.circom');
+    solvency = await CircuitTester.fromFile('circuits/main/solvency-8.circom');
+  }, 600_000);
+
+  it(`circuits agree with the model: ${CASES} cases`, { timeout: 3_600_000 }, async () => {
+    for (let i = 0; i < CASES; i++) {
+      const note = `seed ${SEED + i}`;
+      const account = someCase(SEED + i);
+      const { margin, worstLoss, solventFrom } = figures(account);
+      const common = { ...account, salt: 42n, context: 3n, capacity: 8 };
+      const last = account.parameters.scenarios.length - 1;
+      for (const scenarioIndex of new Set([margin.worstScenario, (i * 7) % (last + 1)])) {
+        const input = await insolvencyInput({ ...common, scenarioIndex });
+        const witness = await insolvency.witness(input).catch((error: unknown) => {
+          throw new Error(`${note}, scenario ${scenarioIndex}: no witness`, { cause: error });
+        });
+        expect(insolvency.violated(witness), note).toEqual([]);
+        const expected = margin.scenarios[scenarioIndex]!;
+        const mark = insolvency.signal(witness, 'main.mark');
+        expect(mark > SCALAR_FIELD / 2n ? mark - SCALAR_FIELD : mark, note).toBe(expected.mark);
+        expect(insolvency.signal(witness, 'main.requirement'), note).toBe(expected.requirement);
+      }
+      const base = { ...(await accountInput(common)), level: '4096', worstLoss: String(worstLoss) };
+      for (const [cash, holds] of [
+        [solventFrom, true],
+        [solventFrom - 1n, false],
+      ] as const) {
+        const input = { ...base, cash: String((cash + SCALAR_FIELD) % SCALAR_FIELD) };
+        const outcome = await solvency.witness(input).then(
+          () => true,
+          () => false,
+        );
+        expect(outcome, `${note}, cash ${cash}`).toBe(holds);
+      }
+    }
+  });
+});

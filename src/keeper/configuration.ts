@@ -1,0 +1,34 @@
+/** A keeper's document as what a keeper runs with. */
+import { checkShape } from '../input/check.ts';
+import { type KeeperDocument, KeeperDocumentSchema } from '../input/keeper.ts';
+import { DEFAULT_STRATEGY } from './strategy/configuration.ts';
+import type { StrategyConfiguration } from './strategy/decide.ts';
+
+const money = (usd: number): bigint => BigInt(Math.round(usd * 1e6));
+const rate = (basisPoints: number): bigint => BigInt(basisPoints);
+
+/** @throws ZkMarginError `MALFORMED` and others of the document's shape, naming the field */
+export function readKeeperDocument(document: unknown): KeeperDocument {
+  return checkShape(KeeperDocumentSchema, document);
+}
+
+/** The strategy of a document: {@link DEFAULT_STRATEGY} where it says nothing. */
+export function strategyOf({ strategy = {} }: KeeperDocument): StrategyConfiguration {
+  const { minimumProfitUsd, minimumStartProfitUsd, maxGrossNotionalUsd, maxDailyLossUsd } = strategy;
+  const { gasShareBps, targetDiscountBps, capitalSlackBps, proofSeconds } = strategy;
+  const given: Partial<StrategyConfiguration> = {
+    ...(strategy.kinds !== undefined && { kinds: strategy.kinds }),
+    ...(strategy.backstop !== undefined && { backstop: strategy.backstop }),
+    ...(strategy.batchOrders !== undefined && { batchOrders: strategy.batchOrders }),
+    ...(strategy.spreads !== undefined && { spreads: strategy.spreads }),
+    ...(minimumProfitUsd !== undefined && { minimumProfit: money(minimumProfitUsd) }),
+    ...(minimumStartProfitUsd !== undefined && { minimumStartProfit: money(minimumStartProfitUsd) }),
+    ...(maxGrossNotionalUsd !== undefined && { maxGrossNotional: money(maxGrossNotionalUsd) }),
+    ...(maxDailyLossUsd !== undefined && { maxDailyLoss: money(maxDailyLossUsd) }),
+    ...(gasShareBps !== undefined && { gasShareBps: rate(gasShareBps) }),
+    ...(targetDiscountBps !== undefined && { targetDiscountBps: rate(targetDiscountBps) }),
+    ...(capitalSlackBps !== undefined && { capitalSlackBps: rate(capitalSlackBps) }),
+    ...(proofSeconds !== undefined && { proofSeconds: BigInt(proofSeconds) }),
+  };
+  return { ...DEFAULT_STRATEGY, ...given };
+}

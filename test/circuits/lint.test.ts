@@ -80,6 +80,39 @@ describe('planted mistakes', () => {
     expect(report.open.find(({ pattern }) => pattern === 'main.q')).toMatchObject({ isOutput: true });
   });
 
+  /** floor(floor(n / 1000) / d), of which the last quotient alone has a range. */
+  const chained = (check: string): string =>
+    template(
+      'signal input n; signal input d; signal output q;',
+      `signal first <== FloorDivide(10)(n, 1000); q <== FloorDivide(20)(first, d); ${check}`,
+      ['arithmetic.circom'],
+    );
+
+  it.each([
+    ['settled when the second quotient is ranged', '_ <== Num2Bits(62)(q);', true],
+    ['open when it is not', '', false],
+    ['open when its range lets the product wrap', '_ <== Num2Bits(240)(q);', false],
+    ['open when only the first is', '_ <== Num2Bits(82)(first);', false],
+  ])('two divisions in a row: %s', async (_, check, settled) => {
+    const report = await lintText('chained', chained(check));
+    expect(report.open.length === 0).toBe(settled);
+    if (!settled) expect(openPatterns(report)[0]).toBe('main.q');
+  });
+
+  it.each([
+    ['settled', '_ <== Num2Bits(40)(q);', true],
+    ['open without a range of the quotient', '', false],
+  ])('a divisor so small that bits of the remainder are constants: %s', async (_, check, settled) => {
+    const text = template(
+      'signal input n; signal input d; signal output q;',
+      `_ <== Num2Bits(17)(d); q <== FloorDivide(20)(n, d); ${check}`,
+      ['arithmetic.circom'],
+    );
+    const report = await lintText('constants', text);
+    expect(report.open.length === 0).toBe(settled);
+    if (!settled) expect(openPatterns(report)[0]).toBe('main.q');
+  });
+
   const decomposition = (weight: string, check: string): string =>
     template(
       'signal input in; signal output out[8];',
@@ -219,21 +252,24 @@ describe('templates of this project', () => {
     expect(report.open.length === 0).toBe(bound);
   });
 
-  it('insolvency-8 is settled as a whole, with the allow-list as it is', async () => {
-    const circuit = await compileCircuit('insolvency-8');
-    const { uniqueness } = await readAllowances(allowancesPath);
-    const substitutions = await removedInputs(circuit, 'circuits/main/insolvency-8.circom');
-    const report = await lintFiles('insolvency-8', circuit, { allowances: uniqueness, substitutions });
-    expect(report).toMatchObject({ open: [], unusedInputs: [], stale: [] });
-    expect(
-      report.harmless.every(
-        ({ pattern }) => pattern.endsWith('IsZero.inv') || /IsZero\[\*\]\.inv$/.test(pattern),
-      ),
-    ).toBe(true);
-    const counted = Object.values(report.determined).reduce((sum, count) => sum + count, 0);
-    const harmless = report.harmless.reduce((sum, { signals }) => sum + signals, 0);
-    expect(counted + harmless).toBe(report.signals);
-  });
+  it.each(['insolvency-8', 'solvency-8'])(
+    '%s is settled as a whole, with the allow-list as it is',
+    async (name) => {
+      const circuit = await compileCircuit(name);
+      const { uniqueness } = await readAllowances(allowancesPath);
+      const substitutions = await removedInputs(circuit, `circuits/main/${name}.circom`);
+      const report = await lintFiles(name, circuit, { allowances: uniqueness, substitutions });
+      expect(report).toMatchObject({ open: [], unusedInputs: [], stale: [] });
+      expect(
+        report.harmless.every(
+          ({ pattern }) => pattern.endsWith('IsZero.inv') || /IsZero\[\*\]\.inv$/.test(pattern),
+        ),
+      ).toBe(true);
+      const counted = Object.values(report.determined).reduce((sum, count) => sum + count, 0);
+      const harmless = report.harmless.reduce((sum, { signals }) => sum + signals, 0);
+      expect(counted + harmless).toBe(report.signals);
+    },
+  );
 });
 
 describe('inputs that the optimiser removes', () => {

@@ -6,8 +6,10 @@ import { registerCircuits } from './commands/circuits.ts';
 import { registerDeploy } from './commands/deploy.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
+import { registerProver } from './commands/prover.ts';
 import { registerSchema } from './commands/schema.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerStore } from './commands/store.ts';
 import { registerSurface } from './commands/surface.ts';
 import { errorToData, ZkMarginError } from './errors.ts';
 
@@ -23,8 +25,10 @@ const program = new Command('zkmargin')
 registerMargin(program);
 registerPrice(program);
 registerSurface(program);
+registerStore(program);
 registerSchema(program);
 registerServe(program);
+registerProver(program);
 registerCircuits(program);
 registerCeremony(program);
 registerDeploy(program);

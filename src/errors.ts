@@ -65,6 +65,11 @@ export const ERROR_CODES = [
   'CANCELLED',
   'CHAIN_REVERTED',
   'CHAIN_UNAVAILABLE',
+  // The store: another process has it, it cannot be reached, it has no room, its schema is not this version's.
+  'STORE_LOCKED',
+  'STORE_UNAVAILABLE',
+  'STORE_FULL',
+  'STORE_MISMATCH',
   'UNSUPPORTED',
   'INTERNAL',
 ] as const;

@@ -64,7 +64,7 @@ export function shortStory(narrator: Narrator, options: DemoOptions): Promise<vo
       startService({
         port: 0,
         logger: false,
-        circuit: setting.circuits['insolvency-8']!,
+        circuits: [setting.circuits['insolvency-8']!],
         backend: demoBackend(),
       }),
     );

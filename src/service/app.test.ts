@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Groth16VerificationKey } from 'snarkjs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PARAMETERS, HEADER_BITS, packParameters } from '../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
 import { canonicalLegs, parseInstrument } from '../market/instrument.ts';
@@ -12,11 +12,11 @@ import { ProofError } from '../proof/errors.ts';
 import type { ProofJob, ProvenJob } from '../proof/prover/protocol.ts';
 import type { ProveOptions } from '../proof/prover/worker-pool.ts';
 import { insolvencyInput } from '../proof/witness/insolvency.ts';
-import type { JobStore } from '../store/job-store.ts';
-import { MemoryJobStore } from '../store/memory-job-store.ts';
+import { type Database, openDatabase } from '../store/database.ts';
+import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { buildService, type ServiceOptions } from './app.ts';
-import type { Prover } from './proof-jobs.ts';
-import { prepareProof } from './request.ts';
+import type { Prover } from './prover-runner.ts';
+import { prepareProof } from './requests/index.ts';
 import type { JobView, Problem, ProofRequest } from './schemas.ts';
 
 const surfaces = JSON.parse(
@@ -90,8 +90,10 @@ class FakeProver implements Prover {
   }
 }
 
+const SETTING = { served: new Set(['insolvency-8']), now: 0 };
+
 async function proven(body: ProofRequest): Promise<ProvenJob> {
-  const { publicSignals } = await prepareProof(body, 0);
+  const { publicSignals } = await prepareProof(body, SETTING);
   return {
     circuit: 'insolvency-8',
     proof: {
@@ -116,12 +118,33 @@ async function proven(body: ProofRequest): Promise<ProvenJob> {
 
 let app: FastifyInstance;
 let prover: FakeProver;
-let store: JobStore;
+let database: Database;
+let queue: JobQueue;
 
-function start(options: Partial<ServiceOptions> = {}): void {
+beforeAll(async () => {
+  database = await openDatabase();
+});
+afterAll(() => database?.close());
+
+async function start(
+  options: Partial<ServiceOptions> = {},
+  bounds: JobQueueOptions = { maxAttempts: 1 },
+): Promise<void> {
+  await database.query('truncate jobs cascade');
   prover = new FakeProver();
-  store = new MemoryJobStore(options.now ? { now: options.now } : {});
-  app = buildService({ prover, store, circuits: [{ name: 'insolvency-8', verificationKey }], ...options });
+  queue = new JobQueue(database, bounds);
+  app = buildService({
+    prover,
+    queue,
+    circuits: [{ name: 'insolvency-8', verificationKey }],
+    concurrency: 16,
+    ...options,
+  });
+}
+
+/** Until the prover has been given so many jobs. */
+async function given(count: number): Promise<void> {
+  await expect.poll(() => prover.pending.length, { timeout: 10_000, interval: 5 }).toBe(count);
 }
 
 const post = (payload: unknown, headers: Record<string, string> = {}) =>
@@ -133,13 +156,15 @@ const post = (payload: unknown, headers: Record<string, string> = {}) =>
   });
 const get = (url: string) => app.inject({ method: 'GET', url });
 
-afterEach(async () => {
+const stop = async () => {
   await app?.close();
-});
+};
 
 describe('proof jobs', () => {
+  afterEach(stop);
+
   it('accepts a statement once, tells its progress, and returns the proof', async () => {
-    start();
+    await start();
     const accepted = await post(request);
     expect(accepted.statusCode).toBe(202);
     const job = accepted.json<JobView>();
@@ -161,12 +186,12 @@ describe('proof jobs', () => {
     expect(done).toMatchObject({ state: 'done', result: { publicSignals: result.publicSignals } });
     expect(done.result!.calldata).toEqual(result.calldata);
     expect(done.progress).toBeUndefined();
-    expect(BigInt(done.result!.requirement)).toBe(BigInt(result.publicSignals[1]!));
+    expect(BigInt(done.result!.requirement!)).toBe(BigInt(result.publicSignals[1]!));
     expect((await post(request)).statusCode).toBe(200);
   });
 
   it('gives the prover the input of the statement, with the worst scenario unless one is chosen', async () => {
-    start();
+    await start();
     const legs = canonicalLegs(
       ['BTC-28FEB25-96000-C', 'BTC-SPOT'].map((name, index) => ({
         instrument: parseInstrument(name).instrument,
@@ -175,6 +200,7 @@ describe('proof jobs', () => {
     );
     await post(request);
     await post({ ...request, scenarioIndex: 2 });
+    await given(2);
     const [worst, chosen] = prover.pending.map(({ job }) => job.input);
     const context = BigInt(worst!.context as string);
     const common = { legs, salt: BigInt(SALT), scale: 2n ** 40n, round, context, capacity: 8 };
@@ -185,7 +211,7 @@ describe('proof jobs', () => {
   });
 
   it('takes packed parameters for the same job', async () => {
-    start();
+    await start();
     const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);
     const first = (await post(request)).json<JobView>();
     const packed = { header: String(header), scenarioWords: scenarioWords.map(String) };
@@ -194,7 +220,7 @@ describe('proof jobs', () => {
   });
 
   it('makes another job of another keeper, nonce, salt or key', async () => {
-    start();
+    await start();
     const ids = new Set<string>();
     const { context } = request;
     for (const change of [
@@ -206,32 +232,37 @@ describe('proof jobs', () => {
       ids.add((await post({ ...request, ...change })).json<JobView>().id);
     }
     await app.close();
-    start({ circuits: [{ name: 'insolvency-8', verificationKey: { ...verificationKey, IC: [['2']] } }] });
+    await start({
+      circuits: [{ name: 'insolvency-8', verificationKey: { ...verificationKey, IC: [['2']] } }],
+    });
     ids.add((await post(request)).json<JobView>().id);
     expect(ids.size).toBe(5);
   });
 
   it('refuses a healthy account when it is given the cash', async () => {
-    start();
-    const { mark, requirement } = await prepareProof(request, 0);
+    await start();
+    const { figures } = await prepareProof(request, SETTING);
+    const [mark, requirement] = [BigInt(figures.mark!), BigInt(figures.requirement!)];
     const healthy = await post({ ...request, cash: String(requirement - mark) });
     expect(healthy.statusCode).toBe(422);
     expect(healthy.json()).toMatchObject({ code: 'NOT_LIQUIDATABLE', field: 'cash' });
-    expect(await store.size()).toBe(0);
+    expect(await queue.size()).toBe(0);
     expect((await post({ ...request, cash: String(requirement - mark - 1n) })).statusCode).toBe(202);
   });
 
   it('cancels a job, forgets a finished one, and starts a failed one anew', async () => {
-    start();
+    await start();
     const { links } = (await post(request)).json<JobView>();
     const waiting = get(links.wait);
+    await given(1);
     expect((await app.inject({ method: 'DELETE', url: links.self })).statusCode).toBe(204);
-    expect(prover.pending[0]!.options.signal?.aborted).toBe(true);
+    await expect.poll(() => prover.pending[0]!.options.signal?.aborted).toBe(true);
     const cancelled = { state: 'failed', error: { code: 'CANCELLED', message: 'The job was cancelled.' } };
     expect((await waiting).json()).toMatchObject(cancelled);
     expect((await get(links.self)).json()).toMatchObject(cancelled);
 
     expect((await post(request)).statusCode).toBe(202);
+    await given(2);
     prover.pending[1]!.resolve(await proven(request));
     expect((await get(links.wait)).json()).toMatchObject({ state: 'done' });
     expect((await app.inject({ method: 'DELETE', url: links.self })).statusCode).toBe(204);
@@ -242,10 +273,11 @@ describe('proof jobs', () => {
   });
 
   it('fails a job whose proof states other figures', async () => {
-    start();
+    await start();
     const { links } = (await post(request)).json<JobView>();
     const result = await proven(request);
     result.publicSignals[1] = '1';
+    await given(1);
     prover.pending[0]!.resolve(result);
     const failed = (await get(links.wait)).json<JobView>();
     expect(failed).toMatchObject({ state: 'failed', error: { code: 'PROOF_INVALID' } });
@@ -258,8 +290,9 @@ describe('proof jobs', () => {
     [new ProofError('POOL_UNAVAILABLE', 'secret text'), 'BUSY'],
     [new Error('secret text'), 'INTERNAL'],
   ])('tells why a job failed in words of its own (%#)', async (error, code) => {
-    start();
+    await start();
     const { links } = (await post(request)).json<JobView>();
+    await given(1);
     prover.pending[0]!.reject(error);
     const answer = await get(links.wait);
     expect(answer.json()).toMatchObject({ state: 'failed', error: { code } });
@@ -268,22 +301,22 @@ describe('proof jobs', () => {
 
   it('drops a job at its deadline', async () => {
     const now = Date.parse('2025-02-19T12:00:00.950Z');
-    start({ now: () => now });
+    await start({ now: () => now });
     const { links, deadline } = (await post({ ...request, deadline: Math.ceil(now / 1000) })).json<JobView>();
     expect(deadline).toBe('2025-02-19T12:00:01.000Z');
     expect((await get(links.wait)).json()).toMatchObject({ state: 'failed', error: { code: 'TIMEOUT' } });
   });
 
   it('answers when the wait is over', async () => {
-    start();
+    await start();
     const { id } = (await post(request)).json<JobView>();
     const before = performance.now();
-    expect((await get(`/v1/proofs/${id}?wait=1`)).json()).toMatchObject({ state: 'queued' });
+    expect((await get(`/v1/proofs/${id}?wait=1`)).json()).toMatchObject({ state: 'proving' });
     expect(performance.now() - before).toBeGreaterThan(900);
   });
 
   it('says 503 with Retry-After when the queue is full, but still knows the jobs in it', async () => {
-    start({ maxActive: 1 });
+    await start({}, { capacity: 1 });
     const first = await post(request);
     const refused = await post({ ...request, salt: '2' });
     expect([refused.statusCode, refused.json<Problem>().code]).toEqual([503, 'BUSY']);
@@ -291,23 +324,28 @@ describe('proof jobs', () => {
     expect(refused.headers['content-type']).toContain('application/problem+json');
     expect((await post(request)).statusCode).toBe(200);
     expect((await get('/readyz')).json()).toMatchObject({ status: 503, reasons: ['the queue is full'] });
+    await given(1);
     prover.pending[0]!.resolve(await proven(request));
     await get(first.json<JobView>().links.wait);
     expect((await post({ ...request, salt: '2' })).statusCode).toBe(202);
   });
 
   it('keeps one place and one job for many equal requests at once', async () => {
-    start({ maxActive: 4 });
+    await start({}, { capacity: 4 });
     const answers = await Promise.all(Array.from({ length: 8 }, () => post(request)));
     const statuses = answers.map(({ statusCode }) => statusCode);
     expect(statuses.filter((status) => status === 202)).toHaveLength(1);
-    expect(prover.pending).toHaveLength(1);
+    await given(1);
     for (const salt of ['2', '3', '4']) expect((await post({ ...request, salt })).statusCode).toBe(202);
     expect((await post({ ...request, salt: '5' })).statusCode).toBe(503);
   });
 });
 
 describe('bad input', () => {
+  // None of these leaves anything behind, so one service serves them all.
+  beforeAll(() => start());
+  afterAll(stop);
+
   const change = (path: string, value: unknown): unknown => {
     const body = structuredClone(request) as unknown as Record<string, unknown>;
     const keys = path.split('.');
@@ -505,14 +543,13 @@ describe('bad input', () => {
   ];
 
   it.each(cases)('%s', async (_name, payload, status, code, field) => {
-    start();
     const answer = await post(payload as never);
     expect(answer.headers['content-type']).toContain('application/problem+json');
     expect(answer.json()).toMatchObject({ status, code, field });
     expect(answer.statusCode).toBe(status);
     expect(Object.keys(answer.json())).toEqual(expect.arrayContaining(['type', 'title', 'detail']));
     expect(answer.body).not.toContain(SALT);
-    expect(await store.size()).toBe(0);
+    expect(await queue.size()).toBe(0);
     expect(prover.pending).toHaveLength(0);
   });
 
@@ -540,7 +577,6 @@ describe('bad input', () => {
     ['wait NaN', { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?wait=NaN` }, 400, 'NOT_FINITE', 'wait'],
     ['an unknown query', { method: 'GET', url: `/v1/proofs/${'1'.repeat(64)}?x=1` }, 400, 'MALFORMED', 'x'],
   ] as const)('%s', async (_name, injected, status, code, field) => {
-    start();
     const answer = await app.inject({ ...injected });
     expect(answer.headers['content-type']).toContain('application/problem+json');
     expect(answer.statusCode).toBe(status);
@@ -549,7 +585,6 @@ describe('bad input', () => {
   });
 
   it('answers what is no HTTP with a problem document', async () => {
-    start();
     const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
     const text = await new Promise<string>((resolve, reject) => {
       let received = '';
@@ -566,9 +601,11 @@ describe('bad input', () => {
 });
 
 describe('operation', () => {
+  afterEach(stop);
+
   it('answers livez, and readyz with reasons', async () => {
     let reasons = ['keys are being loaded'];
-    start({ notReady: () => reasons });
+    await start({ notReady: () => reasons });
     expect((await get('/livez')).json()).toEqual({ status: 'ok' });
     const unready = await get('/readyz');
     expect([unready.statusCode, unready.json<Problem>().reasons]).toEqual([503, reasons]);
@@ -580,12 +617,27 @@ describe('operation', () => {
   });
 
   it('describes every route in OpenAPI', async () => {
-    start();
+    await start();
     const document = (await get('/openapi.json')).json();
     expect(document.openapi).toBe('3.1.0');
-    expect(Object.keys(document.paths)).toEqual(['/v1/proofs', '/v1/proofs/{id}', '/livez', '/readyz']);
+    expect(Object.keys(document.paths)).toEqual([
+      '/v1/proofs',
+      '/v1/proofs/{id}',
+      '/v1/proofs/{id}/events',
+      '/v1/circuits',
+      '/v1/verify',
+      '/livez',
+      '/readyz',
+    ]);
     const { requestBody, responses } = document.paths['/v1/proofs'].post;
-    const { properties } = requestBody.content['application/json'].schema;
+    const { oneOf } = requestBody.content['application/json'].schema;
+    expect(oneOf.map(({ title }: { title: string }) => title)).toEqual([
+      'Insolvency',
+      'Solvency',
+      'Settlement',
+      'Transfer',
+    ]);
+    const { properties } = oneOf[0];
     expect(Object.keys(properties)).toEqual(expect.arrayContaining(['legs', 'context', 'scenarioIndex']));
     expect(responses['4XX'].content['application/problem+json']).toBeDefined();
   });
@@ -598,12 +650,13 @@ describe('operation', () => {
         done();
       },
     });
-    start({ logger: { level: 'trace', stream } });
+    await start({ logger: { level: 'trace', stream } });
     const { links } = (await post(request)).json<JobView>();
     await post({ ...request, legs: [{ instrument: 'BTC-28FEB25-96000-C', quantity: SALT }] });
+    await given(1);
     prover.pending[0]!.reject(new Error(`salt ${SALT}`));
     await get(links.wait);
-    store.get = () => Promise.reject(new Error(`salt ${SALT}`));
+    queue.create = () => Promise.reject(new Error(`salt ${SALT}`));
     const failed = await post(request);
     expect(failed.json()).toMatchObject({ status: 500, code: 'INTERNAL' });
     expect(failed.body + log).not.toContain(SALT);
@@ -612,18 +665,20 @@ describe('operation', () => {
     expect(log).toContain('app.test.ts');
   });
 
-  it('closes the prover and ends jobs and waits', async () => {
-    start();
+  it('closes the prover, ends waits, and leaves jobs in the queue', async () => {
+    await start();
     const { links } = (await post(request)).json<JobView>();
     const waiting = get(links.wait);
-    // Until the wait has begun.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await given(1);
     await app.close();
-    expect((await waiting).json()).toMatchObject({ state: 'failed', error: { code: 'CANCELLED' } });
+    expect((await waiting).json()).toMatchObject({ state: 'proving' });
     expect(prover.closes).toBe(1);
+    expect(prover.pending[0]!.options.signal?.aborted).toBe(true);
+    const { id } = (await waiting).json<JobView>();
+    expect(await queue.get(id)).toMatchObject({ state: 'queued', attempts: 0, causes: [] });
   });
 
-  it('needs its circuit', () => {
-    expect(() => buildService({ prover: new FakeProver(), circuits: [] })).toThrow(/insolvency-8/);
+  it('needs a circuit', () => {
+    expect(() => buildService({ queue: new JobQueue(database), circuits: [] })).toThrow(/insolvency-8/);
   });
 });

@@ -1,30 +1,17 @@
 /** The HTTP service: statements in, verified proofs out. */
+import { hostname } from 'node:os';
 import swagger from '@fastify/swagger';
-import Fastify, {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyServerOptions,
-  type FastifyTypeProvider,
-} from 'fastify';
-import type { Groth16VerificationKey } from 'snarkjs';
-import { type Static, type TSchema, Type } from 'typebox';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
 import { requireInteger, ZkMarginError } from '../errors.ts';
-import type { JobRecord, JobStore } from '../store/job-store.ts';
-import { MemoryJobStore } from '../store/memory-job-store.ts';
+import type { JobQueue } from '../store/job-queue.ts';
+import { verificationKeyDigest } from './job-id.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
-import { ProofJobs, type Prover } from './proof-jobs.ts';
-import { prepareProof, verificationKeyDigest } from './request.ts';
-import {
-  HealthSchema,
-  INSOLVENCY_CIRCUIT,
-  JobParamsSchema,
-  JobQuerySchema,
-  JobSchema,
-  type JobView,
-  type Problem,
-  ProblemSchema,
-  ProofRequestSchema,
-} from './schemas.ts';
+import { ProofJobs } from './proof-jobs.ts';
+import { type Prover, ProverRunner } from './prover-runner.ts';
+import { circuitRoutes, type ServedCircuit } from './routes/circuits.ts';
+import { proofRoutes } from './routes/proofs.ts';
+import { PROBLEMS, type TypeBoxProvider } from './routes/shared.ts';
+import { HealthSchema, type Problem } from './schemas.ts';
 
 /** Largest body of a request, in bytes. */
 export const BODY_LIMIT = 65_536;
@@ -33,14 +20,19 @@ export const RETRY_AFTER_SECONDS = 5;
 
 /** Options of {@link buildService}. */
 export interface ServiceOptions {
-  /** Makes proofs and verifies them. The service closes it when it is closed itself. */
-  readonly prover: Prover;
-  /** Circuits that the prover has, with their verification keys. `insolvency-8` must be among them. */
-  readonly circuits: readonly { readonly name: string; readonly verificationKey: Groth16VerificationKey }[];
-  /** Where jobs are kept; in memory unless given, so that a restart forgets them. */
-  readonly store?: JobStore;
-  /** Unfinished jobs at most; more are refused with 503. Default 64. */
-  readonly maxActive?: number;
+  /** Where jobs are kept and wait. The service stops listening to it when it is closed itself. */
+  readonly queue: JobQueue;
+  /**
+   * Makes proofs and verifies them. The service closes it when it is closed itself. Without one, other processes take the jobs
+   * from the queue.
+   */
+  readonly prover?: Prover | undefined;
+  /** Jobs that the prover works on at a time. Default 1. */
+  readonly concurrency?: number | undefined;
+  /** Circuits for which proofs may be asked. */
+  readonly circuits: readonly ServedCircuit[];
+  /** Name of this process in the records of failed attempts. */
+  readonly worker?: string | undefined;
   /** Milliseconds that a job may take, waiting included. Default 120,000. */
   readonly maxJobMs?: number;
   /** Requests that may wait for jobs at a time. Default 256. */
@@ -55,17 +47,6 @@ export interface ServiceOptions {
   readonly now?: () => number;
 }
 
-interface TypeBoxProvider extends FastifyTypeProvider {
-  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
-  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
-}
-
-const problemAnswer = (description: string) => ({
-  description,
-  content: { [PROBLEM_TYPE]: { schema: ProblemSchema } },
-});
-const PROBLEMS = { '4xx': problemAnswer('The request'), '5xx': problemAnswer('The service') };
-
 /**
  * The service as a Fastify instance that does not listen yet.
  *
@@ -73,21 +54,33 @@ const PROBLEMS = { '4xx': problemAnswer('The request'), '5xx': problemAnswer('Th
  */
 export function buildService(options: ServiceOptions): FastifyInstance {
   const now = options.now ?? Date.now;
-  if (!options.circuits.some(({ name }) => name === INSOLVENCY_CIRCUIT)) {
-    throw new ZkMarginError('KEY_MISSING', `Give the prover the circuit ${INSOLVENCY_CIRCUIT}.`, {
+  const { queue, prover, circuits } = options;
+  if (circuits.length === 0) {
+    throw new ZkMarginError('KEY_MISSING', 'Serve at least one circuit, as insolvency-8.', {
       field: 'circuits',
     });
   }
+  const keyDigests = new Map(
+    circuits.map(({ name, verificationKey }) => [name, verificationKeyDigest(verificationKey)]),
+  );
+  const onStoreError = (error: unknown): void => app.log.warn(placeOf(error), 'the store failed');
+  const runner =
+    prover &&
+    new ProverRunner({
+      queue,
+      prover,
+      keyDigests,
+      worker: options.worker ?? `${hostname()}:${process.pid}`,
+      concurrency: requireInteger(options.concurrency ?? 1, 1, 256, 'concurrency'),
+      onStoreError,
+    });
   const jobs = new ProofJobs({
-    prover: options.prover,
-    store: options.store ?? new MemoryJobStore({ now }),
-    keyDigests: new Map(
-      options.circuits.map(({ name, verificationKey }) => [name, verificationKeyDigest(verificationKey)]),
-    ),
-    maxActive: requireInteger(options.maxActive ?? 64, 1, 512, 'maxActive'),
+    queue,
+    keyDigests,
     maxJobMs: requireInteger(options.maxJobMs ?? 120_000, 1, 86_400_000, 'maxJobMs'),
     maxWaiting: requireInteger(options.maxWaiting ?? 256, 0, 65_536, 'maxWaiting'),
-    now,
+    proverReasons: () => (prover?.status().closed ? ['the prover is closed'] : []),
+    onStoreError,
   });
 
   const app = Fastify({
@@ -98,7 +91,13 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     ajv: {
-      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true },
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        verbose: true,
+        discriminator: true,
+      },
     },
     frameworkErrors: (error, _request, reply) => {
       void sendProblem(reply as unknown as FastifyReply, problemOfRequest(error));
@@ -131,14 +130,22 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(reply, problemOf(new ZkMarginError('NOT_FOUND', 'Use a path and method of /openapi.json.'))),
   );
-  app.addHook('preClose', () => jobs.close(options.closeGraceMs));
+  app.addHook('onReady', async () => {
+    jobs.start();
+    runner?.start();
+  });
+  app.addHook('preClose', async () => {
+    await jobs.close();
+    await runner?.close(options.closeGraceMs);
+    await queue.close();
+  });
 
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'zkmargin',
-        description: 'Proofs of insolvency for margin accounts of options',
+        description: 'Proofs about margin accounts of options',
         version: '1',
       },
     },
@@ -146,69 +153,8 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   app.register(async (instance) => {
     const routes = instance.withTypeProvider<TypeBoxProvider>();
 
-    routes.post(
-      '/v1/proofs',
-      {
-        schema: {
-          summary: 'Ask for a proof',
-          description: 'The same statement asked for twice is one job.',
-          body: ProofRequestSchema,
-          response: {
-            200: { description: 'The job exists', ...JobSchema },
-            202: { description: 'The job is accepted', ...JobSchema },
-            ...PROBLEMS,
-          },
-        },
-      },
-      async (request, reply) => {
-        const { record, created } = await jobs.submit(await prepareProof(request.body, now()));
-        const view = jobView(record);
-        return reply
-          .code(created ? 202 : 200)
-          .header('location', view.links.self)
-          .send(view);
-      },
-    );
-
-    routes.get(
-      '/v1/proofs/:id',
-      {
-        schema: {
-          summary: 'A job and, when it is done, its proof',
-          params: JobParamsSchema,
-          querystring: JobQuerySchema,
-          response: { 200: JobSchema, ...PROBLEMS },
-        },
-      },
-      async (request, reply) => {
-        const gone = new AbortController();
-        const abort = () => gone.abort();
-        reply.raw.once('close', abort);
-        const { id } = request.params;
-        try {
-          const record = await jobs.get(id, Number(request.query.wait ?? 0) * 1000, gone.signal);
-          if (record === undefined) throw noJob();
-          return jobView(record);
-        } finally {
-          reply.raw.removeListener('close', abort);
-        }
-      },
-    );
-
-    routes.delete(
-      '/v1/proofs/:id',
-      {
-        schema: {
-          summary: 'Cancel a job, or forget a finished one',
-          params: JobParamsSchema,
-          response: { 204: Type.Null({ description: 'Cancelled or forgotten' }), ...PROBLEMS },
-        },
-      },
-      async (request, reply) => {
-        if (!(await jobs.remove(request.params.id))) throw noJob();
-        return reply.code(204).send(null);
-      },
-    );
+    proofRoutes(routes, { jobs, served: new Set(keyDigests.keys()), now });
+    circuitRoutes(routes, circuits, keyDigests);
 
     routes.get(
       '/livez',
@@ -225,9 +171,10 @@ export function buildService(options: ServiceOptions): FastifyInstance {
         },
       },
       async (_request, reply) => {
-        const reasons = [...jobs.refusals(), ...(options.notReady?.() ?? [])];
+        const reasons = [...(await jobs.refusals()), ...(options.notReady?.() ?? [])];
         if (reasons.length === 0) {
-          return { status: 'ready', ...(jobs.backend !== undefined && { backend: jobs.backend }) };
+          const backend = prover?.status().backend?.name;
+          return { status: 'ready', ...(backend !== undefined && { backend }) };
         }
         const problem = problemOf(new ZkMarginError('BUSY', `Not ready: ${reasons.join(', ')}.`));
         return sendProblem(reply as unknown as FastifyReply, { ...problem, reasons });
@@ -242,29 +189,6 @@ export function buildService(options: ServiceOptions): FastifyInstance {
 function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
-}
-
-function noJob(): ZkMarginError {
-  return new ZkMarginError('NOT_FOUND', 'Ask for the proof again: there is no such job, or it has expired.', {
-    field: 'id',
-  });
-}
-
-function jobView(record: JobRecord): JobView {
-  const self = `/v1/proofs/${record.id}`;
-  const { result, error } = record;
-  return {
-    id: record.id,
-    circuit: record.circuit,
-    state: record.state,
-    ...(record.state === 'proving' && record.stage !== undefined && { progress: { stage: record.stage } }),
-    createdAt: new Date(record.createdAt).toISOString(),
-    deadline: new Date(record.deadline).toISOString(),
-    ...(record.finishedAt !== undefined && { finishedAt: new Date(record.finishedAt).toISOString() }),
-    ...(result !== undefined && { result: { ...result, publicSignals: [...result.publicSignals] } }),
-    ...(error !== undefined && { error: { ...error } }),
-    links: { self, wait: `${self}?wait=60` },
-  };
 }
 
 function placeOf(error: unknown): { name: string; place: string[] } {

@@ -1,14 +1,18 @@
 /** The proof service. */
 export { BODY_LIMIT, buildService, RETRY_AFTER_SECONDS, type ServiceOptions } from './app.ts';
+export { jobIdOf, verificationKeyDigest } from './job-id.ts';
 export { PROBLEM_TYPE, problemOf } from './problems.ts';
-export type { Prover } from './proof-jobs.ts';
-export { jobIdOf, verificationKeyDigest } from './request.ts';
+export { type Prover, ProverRunner } from './prover-runner.ts';
+export type { ServedCircuit } from './routes/circuits.ts';
 export {
-  INSOLVENCY_CAPACITY,
-  INSOLVENCY_CIRCUIT,
+  type InsolvencyRequest,
   type JobView,
   MAX_WAIT_SECONDS,
   type Problem,
   type ProofRequest,
+  type SettlementRequest,
+  type SolvencyRequest,
+  type TransferRequest,
 } from './schemas.ts';
 export { type RunningService, type StartOptions, startService } from './start.ts';
+export { type RunningProver, type StartProverOptions, startProver } from './start-prover.ts';

@@ -13,6 +13,10 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   CONFLICT: 409,
   CANCELLED: 409,
   BUSY: 503,
+  STORE_LOCKED: 503,
+  STORE_UNAVAILABLE: 503,
+  STORE_FULL: 503,
+  STORE_MISMATCH: 503,
   TIMEOUT: 504,
   INTERNAL: 500,
   KEY_MISSING: 500,
@@ -86,17 +90,22 @@ function schemaError(errors: readonly VerboseError[], context = 'body'): ZkMargi
   const field =
     path.reduce((sum, part) => joinField(sum, /^\d+$/.test(part) ? `[${part}]` : part), '') || context;
   const { data, keyword } = error;
-  if (field === 'legs' && keyword === 'maxItems') {
-    return new ZkMarginError('TOO_MANY_LEGS', 'Give at most 8 legs, or split the account.', { field });
+  if (/(^|\.)legs$/.test(field) && keyword === 'maxItems') {
+    const { limit } = error.params;
+    return new ZkMarginError('TOO_MANY_LEGS', `Give at most ${limit} legs, or split the account.`, { field });
   }
-  if (field === 'legs' && keyword === 'minItems') {
+  if (/(^|\.)legs$/.test(field) && keyword === 'minItems') {
     return new ZkMarginError('NO_LEGS', 'Give at least one leg.', { field });
   }
   if (field === 'parameters.scenarios' && keyword === 'maxItems') {
     return new ZkMarginError('TOO_MANY_SCENARIOS', 'Give at most 32 scenarios.', { field });
   }
-  if (field === 'circuit' && keyword === 'const') {
-    return new ZkMarginError('UNSUPPORTED', 'Use a circuit that is served: insolvency-8.', { field });
+  if (keyword === 'discriminator') {
+    const tag = String(error.params.tag);
+    if (typeof error.params.tagValue === 'string') {
+      return new ZkMarginError('UNSUPPORTED', 'Use a circuit of GET /v1/circuits.', { field: tag });
+    }
+    return new ZkMarginError('MALFORMED', `Give ${tag} as text.`, { field: tag });
   }
   if (
     (typeof data === 'number' && !Number.isFinite(data)) ||

@@ -1,104 +1,82 @@
-/** Proof jobs from their acceptance to their end. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Proof jobs as the API sees them: asked for, waited for, watched, cancelled. */
 import { ZkMarginError } from '../errors.ts';
-import type { ProofJob, ProvenJob } from '../proof/prover/protocol.ts';
-import type { PoolStatus, ProveOptions } from '../proof/prover/worker-pool.ts';
-import type { JobPatch, JobRecord, JobStore } from '../store/job-store.ts';
-import { isFinished } from '../store/job-store.ts';
-import { jobErrorOf } from './problems.ts';
-import { jobIdOf, type PreparedProof } from './request.ts';
+import type { JobRecord } from '../store/job.ts';
+import type { JobQueue } from '../store/job-queue.ts';
+import { maintainQueue } from '../store/maintenance.ts';
+import { jobIdOf } from './job-id.ts';
+import type { PreparedProof } from './requests/index.ts';
 
-/** What proves: a `WorkerPool`, or a stand-in. It verifies a proof before it returns it. */
-export interface Prover {
-  prove(job: ProofJob, options?: ProveOptions): Promise<ProvenJob>;
-  status(): Pick<PoolStatus, 'closed'> & Partial<Pick<PoolStatus, 'backend'>>;
-  close(graceMs?: number): Promise<void>;
-}
-
-/** How {@link ProofJobs} are bounded. */
+/** What {@link ProofJobs} work with. */
 export interface ProofJobsOptions {
-  readonly prover: Prover;
-  readonly store: JobStore;
+  readonly queue: JobQueue;
   /** Digest of each circuit's verification key. */
   readonly keyDigests: ReadonlyMap<string, string>;
-  /** Unfinished jobs at most. */
-  readonly maxActive: number;
   /** Milliseconds that a job may take, waiting included. */
   readonly maxJobMs: number;
-  /** Requests that may wait for jobs at a time; others are answered at once. */
+  /** Requests that may wait for jobs or watch them at a time; others are answered at once. */
   readonly maxWaiting: number;
-  readonly now: () => number;
+  /** Why jobs would not be proven by this process now; empty when they would. */
+  readonly proverReasons: () => readonly string[];
+  /** Told of what goes wrong between the service and the store. */
+  readonly onStoreError?: (error: unknown) => void;
 }
 
-interface Run {
-  readonly controller: AbortController;
-  /** Settles, never rejects, when the job's end is in the store. */
-  finished: Promise<void>;
-}
-
-/** Runs jobs through the prover and writes what happens to them into the store. */
+/** The front of the queue. */
 export class ProofJobs {
   readonly #options: ProofJobsOptions;
-  readonly #runs = new Map<string, Run>();
-  #active = 0;
+  readonly #closing = new AbortController();
   #waiting = 0;
-  #closed = false;
+  #endMaintenance: (() => Promise<void>) | undefined;
 
   constructor(options: ProofJobsOptions) {
     this.#options = options;
   }
 
-  /** Name of what makes the proofs, where the prover tells. */
-  get backend(): string | undefined {
-    return this.#options.prover.status().backend?.name;
+  /** Begins to look after the queue. */
+  start(): void {
+    if (this.#closing.signal.aborted) return;
+    const { queue, onStoreError } = this.#options;
+    this.#endMaintenance ??= maintainQueue(queue, { ...(onStoreError && { onError: onStoreError }) });
   }
 
   /** Why no job would be accepted now; empty when one would. */
-  refusals(): string[] {
-    const reasons: string[] = [];
-    if (this.#closed) reasons.push('the service is closing');
-    else if (this.#options.prover.status().closed) reasons.push('the prover is closed');
-    if (this.#active >= this.#options.maxActive) reasons.push('the queue is full');
+  async refusals(): Promise<string[]> {
+    const reasons = this.#localRefusals();
+    try {
+      if (await this.#options.queue.isFull()) reasons.push('the queue is full');
+    } catch (error) {
+      reasons.push(
+        error instanceof ZkMarginError && error.code === 'STORE_FULL'
+          ? 'the store is full'
+          : 'the store cannot be reached',
+      );
+    }
     return reasons;
   }
 
-  /** @throws ZkMarginError `BUSY` when no job is accepted now */
-  assertAccepting(): void {
-    const reasons = this.refusals();
-    if (reasons.length > 0) {
-      throw new ZkMarginError('BUSY', `Try again later: ${reasons.join(', ')}.`, { details: { reasons } });
-    }
-  }
-
   /**
-   * The job of a statement: a new one, or the one that exists unless that one has failed. A job keeps the deadline that
-   * it was created with.
+   * The job of a statement: a new one, or the one that exists unless that one has failed. Asking again for a job can only give
+   * it more time.
    *
-   * @throws ZkMarginError `BUSY`
+   * @throws ZkMarginError `BUSY`, or of the store
    */
   async submit(proof: PreparedProof): Promise<{ record: JobRecord; created: boolean }> {
-    const { store, keyDigests, maxJobMs, now } = this.#options;
-    const id = jobIdOf(proof.circuit, keyDigests.get(proof.circuit) ?? '', proof.publicSignals);
-    const present = await store.get(id);
-    if (present !== undefined && present.state !== 'failed') return { record: present, created: false };
-    this.assertAccepting();
-    this.#active++;
-    let started = false;
-    try {
-      const createdAt = now();
-      const deadline = Math.min(proof.deadline ?? Number.POSITIVE_INFINITY, createdAt + maxJobMs);
-      const kept = await store.create({ id, circuit: proof.circuit, state: 'queued', createdAt, deadline });
-      if (kept.created) {
-        const run: Run = { controller: new AbortController(), finished: Promise.resolve() };
-        if (this.#closed) run.controller.abort();
-        this.#runs.set(id, run);
-        run.finished = this.#run(id, run, proof, deadline - now());
-        started = true;
-      }
-      return kept;
-    } finally {
-      if (!started) this.#active--;
+    const { queue, keyDigests, maxJobMs } = this.#options;
+    const { circuit, input, publicSignals, figures, priority, deadline } = proof;
+    const keyDigest = keyDigests.get(circuit);
+    if (keyDigest === undefined) {
+      throw new ZkMarginError('UNSUPPORTED', `Use a circuit that is served: not ${circuit}.`, {
+        field: 'circuit',
+      });
     }
+    const id = jobIdOf(circuit, keyDigest, publicSignals);
+    const reasons = this.#localRefusals();
+    if (reasons.length > 0) {
+      const present = await queue.get(id);
+      if (present !== undefined && present.state !== 'failed') return { record: present, created: false };
+      throw new ZkMarginError('BUSY', `Try again later: ${reasons.join(', ')}.`, { details: { reasons } });
+    }
+    return queue.create({ id, circuit, keyDigest, priority, input, figures, deadline, maxMs: maxJobMs });
   }
 
   /**
@@ -107,97 +85,57 @@ export class ProofJobs {
    * @param signal ends the wait
    */
   async get(id: string, waitMs = 0, signal?: AbortSignal): Promise<JobRecord | undefined> {
-    const { store, maxWaiting } = this.#options;
-    const run = this.#runs.get(id);
-    if (run !== undefined && waitMs > 0 && this.#waiting < maxWaiting) {
-      const over = new AbortController();
-      const abort = () => over.abort();
-      signal?.addEventListener('abort', abort, { once: true });
-      if (signal?.aborted) abort();
-      this.#waiting++;
-      try {
-        await Promise.race([
-          run.finished,
-          sleep(waitMs, undefined, { signal: over.signal }).catch(() => undefined),
-        ]);
-      } finally {
-        this.#waiting--;
-        signal?.removeEventListener('abort', abort);
-        over.abort();
-      }
+    const { queue, maxWaiting } = this.#options;
+    if (waitMs <= 0 || this.#waiting >= maxWaiting) return queue.get(id);
+    this.#waiting++;
+    try {
+      return await queue.wait(id, waitMs, this.#ends(signal));
+    } finally {
+      this.#waiting--;
     }
-    return store.get(id);
   }
 
   /**
-   * Cancels a job that runs, which then has failed with `CANCELLED`; forgets a finished one.
+   * A job each time that it changes, until it is finished or gone.
+   *
+   * @throws ZkMarginError `BUSY` when too many requests wait
+   */
+  async *changes(id: string, signal: AbortSignal): AsyncGenerator<JobRecord> {
+    if (this.#waiting >= this.#options.maxWaiting) {
+      throw new ZkMarginError('BUSY', 'Try again later: too many requests wait.');
+    }
+    this.#waiting++;
+    try {
+      yield* this.#options.queue.changes(id, this.#ends(signal));
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  /**
+   * Cancels an unfinished job, which then has failed with `CANCELLED`; forgets a finished one.
    *
    * @returns false when there is no such job
    */
   async remove(id: string): Promise<boolean> {
-    const { store } = this.#options;
-    const run = this.#runs.get(id);
-    if (run !== undefined) {
-      run.controller.abort();
-      await run.finished;
-      return true;
-    }
-    const record = await store.get(id);
-    return record !== undefined && isFinished(record) && (await store.delete(id));
+    const { queue } = this.#options;
+    return (await queue.cancel(id)) || (await queue.delete(id));
   }
 
-  /** Refuses new jobs, lets the prover end (it gives running jobs a while), and waits for every job's end. */
-  async close(graceMs?: number): Promise<void> {
-    this.#closed = true;
-    await this.#options.prover.close(graceMs);
-    for (const { controller } of this.#runs.values()) controller.abort();
-    await Promise.all([...this.#runs.values()].map(({ finished }) => finished));
+  /** Refuses new jobs and ends waits. Jobs stay in the queue. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#endMaintenance?.();
   }
 
-  async #run(id: string, run: Run, proof: PreparedProof, timeoutMs: number): Promise<void> {
-    const { prover, store, now } = this.#options;
-    // Changes reach the store in the order in which they happen.
-    let writes = Promise.resolve();
-    const write = (patch: JobPatch) => {
-      writes = writes.then(() => store.update(id, patch)).catch(() => undefined);
-    };
-    try {
-      const { circuit, input, publicSignals, mark, requirement } = proof;
-      const proven = await prover.prove(
-        { circuit, input },
-        {
-          signal: run.controller.signal,
-          timeoutMs: Math.max(1, Math.min(timeoutMs, 2 ** 31 - 1)),
-          onProgress: (stage, { step }) => {
-            // Only stages are kept; the job's own states say the rest.
-            if (stage !== 'queued' && stage !== 'done' && step === undefined)
-              write({ state: 'proving', stage });
-          },
-        },
-      );
-      if (
-        proven.publicSignals.length !== publicSignals.length ||
-        proven.publicSignals.some((signal, index) => signal !== publicSignals[index])
-      ) {
-        throw new ZkMarginError('PROOF_INVALID', 'The proof states other figures than the exact model.');
-      }
-      write({
-        state: 'done',
-        finishedAt: now(),
-        result: {
-          proof: proven.proof,
-          publicSignals: proven.publicSignals,
-          calldata: proven.calldata,
-          mark: String(mark),
-          requirement: String(requirement),
-          timings: proven.timings,
-        },
-      });
-    } catch (error) {
-      write({ state: 'failed', finishedAt: now(), error: jobErrorOf(error) });
-    }
-    await writes;
-    this.#active--;
-    if (this.#runs.get(id) === run) this.#runs.delete(id);
+  #localRefusals(): string[] {
+    return [
+      ...(this.#closing.signal.aborted ? ['the service is closing'] : []),
+      ...(this.#closing.signal.aborted ? [] : this.#options.proverReasons()),
+    ];
+  }
+
+  #ends(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
   }
 }

@@ -1,13 +1,11 @@
 /** The shapes of requests and answers: one source for validation, types and OpenAPI. */
 import { type Static, Type } from 'typebox';
 import { ERROR_CODES } from '../errors.ts';
+import { SETTLEMENT_WORDS } from '../margin/exact/settlement.ts';
 import { SCENARIO_CAPACITY, SCENARIO_WORD_COUNT } from '../margin/parameters.ts';
 import { EXPIRY_COUNT } from '../market/words.ts';
+import { JOB_PRIORITIES } from '../store/job.ts';
 
-/** The circuit that is served. */
-export const INSOLVENCY_CIRCUIT = 'insolvency-8';
-/** Legs that it has room for. */
-export const INSOLVENCY_CAPACITY = 8;
 /** Longest wait for a job, in seconds. */
 export const MAX_WAIT_SECONDS = 60;
 
@@ -38,6 +36,9 @@ const LegObject = Type.Object(
   },
   strict,
 );
+
+/** A leg as it is given. */
+export type LegRequest = Static<typeof LegObject>;
 
 const ParametersObject = Type.Object(
   {
@@ -86,23 +87,50 @@ const ContextObject = Type.Object(
   strict,
 );
 
-/** Body of `POST /v1/proofs`. */
-export const ProofRequestSchema = Type.Object(
+const Circuit = <Name extends string>(names: readonly Name[]) =>
+  Type.Unsafe<Name>({
+    type: 'string',
+    enum: [...names],
+    description: 'without a number, the smallest with room for the legs',
+  });
+
+const Legs = (minItems: number, maxItems: number) =>
+  Type.Array(LegObject, { minItems, maxItems, description: 'in any order, no instrument twice' });
+
+const Salt = Unsigned("salt of the account's commitment, below the field's order");
+const Underlying = Type.String({ pattern: '^[A-Z0-9]{1,4}$', description: 'as in BTC' });
+
+/** What every request may say about its job. */
+const jobProperties = {
+  deadline: Type.Optional(
+    Type.Integer({ description: 'seconds since 1970-01-01 UTC after which the proof is of no use' }),
+  ),
+  priority: Type.Optional(
+    Type.Unsafe<(typeof JOB_PRIORITIES)[number]>({
+      type: 'string',
+      enum: [...JOB_PRIORITIES],
+      description: 'to wait behind more urgent jobs; liquidation for insolvency, else solvency unless given',
+    }),
+  ),
+};
+
+/** What every statement about an account's margin is made of. */
+const marginProperties = {
+  salt: Salt,
+  scale: Unsigned('2^-40'),
+  underlyingWord: Unsigned('oracle word of the underlying'),
+  expiryWords: Type.Array(Unsigned('oracle word of an expiry, 0 when unused'), {
+    minItems: EXPIRY_COUNT,
+    maxItems: EXPIRY_COUNT,
+  }),
+  parameters: Type.Union([ParametersObject, PackedParametersObject]),
+};
+
+const InsolvencyRequestSchema = Type.Object(
   {
-    circuit: Type.Literal(INSOLVENCY_CIRCUIT),
-    legs: Type.Array(LegObject, {
-      minItems: 1,
-      maxItems: INSOLVENCY_CAPACITY,
-      description: 'in any order, no instrument twice',
-    }),
-    salt: Unsigned("salt of the account's commitment, below the field's order"),
-    scale: Unsigned('2^-40'),
-    underlyingWord: Unsigned('oracle word of the underlying'),
-    expiryWords: Type.Array(Unsigned('oracle word of an expiry, 0 when unused'), {
-      minItems: EXPIRY_COUNT,
-      maxItems: EXPIRY_COUNT,
-    }),
-    parameters: Type.Union([ParametersObject, PackedParametersObject]),
+    circuit: Circuit(['insolvency', 'insolvency-8', 'insolvency-32']),
+    legs: Legs(1, 32),
+    ...marginProperties,
     scenarioIndex: Type.Optional(
       Type.Integer({ description: 'scenario to prove; the worst one unless given' }),
     ),
@@ -110,14 +138,116 @@ export const ProofRequestSchema = Type.Object(
     cash: Type.Optional(
       Signed("the account's cash in 1e-6 USD; when given, an account that is healthy is refused"),
     ),
-    deadline: Type.Optional(
-      Type.Integer({ description: 'seconds since 1970-01-01 UTC after which the proof is of no use' }),
-    ),
+    ...jobProperties,
   },
+  { ...strict, title: 'Insolvency' },
+);
+/** A request for an insolvency proof. */
+export type InsolvencyRequest = Static<typeof InsolvencyRequestSchema>;
+
+const SolvencyRequestSchema = Type.Object(
+  {
+    circuit: Circuit(['solvency', 'solvency-8', 'solvency-16']),
+    legs: Legs(1, 16),
+    ...marginProperties,
+    cash: Signed('cash that is assumed, 1e-6 USD'),
+    level: Type.Optional(Unsigned('factor on the maintenance requirement, 2^-12; 4096 unless given')),
+    context: Type.Object(
+      {
+        chainId: Unsigned('chain of the consumer'),
+        consumer: Address('contract that takes the proof'),
+        purpose: Type.String({ enum: ['withdrawal', 'trade', 'recovery'] }),
+        accountId: Unsigned('the account'),
+        nonce: Unsigned("the account's nonce"),
+        round: Unsigned('number of the oracle round'),
+      },
+      strict,
+    ),
+    ...jobProperties,
+  },
+  { ...strict, title: 'Solvency' },
+);
+/** A request for a solvency proof. */
+export type SolvencyRequest = Static<typeof SolvencyRequestSchema>;
+
+const SettlementRequestSchema = Type.Object(
+  {
+    circuit: Circuit(['settlement', 'settlement-8', 'settlement-32']),
+    legs: Legs(1, 32),
+    salt: Salt,
+    scale: Unsigned('2^-40'),
+    underlying: Underlying,
+    prices: Type.Array(
+      Type.Object(
+        {
+          expiryHour: Type.Integer({ description: 'whole hours since 1970-01-01 UTC' }),
+          price: Unsigned('1e-6 USD'),
+        },
+        strict,
+      ),
+      { minItems: 1, maxItems: SETTLEMENT_WORDS, description: 'by hour, increasing' },
+    ),
+    context: Type.Object(
+      {
+        chainId: Unsigned('chain of the consumer'),
+        consumer: Address('contract that takes the proof'),
+        accountId: Unsigned('the account'),
+        nonce: Unsigned("the account's nonce"),
+      },
+      strict,
+    ),
+    ...jobProperties,
+  },
+  { ...strict, title: 'Settlement' },
+);
+/** A request for a settlement proof. */
+export type SettlementRequest = Static<typeof SettlementRequestSchema>;
+
+const TransferAccountObject = Type.Object(
+  { legs: Legs(0, 16), salt: Salt, scale: Unsigned('2^-40') },
   strict,
 );
+const TransferSidesObject = Type.Object({ a: TransferAccountObject, b: TransferAccountObject }, strict);
+const TransferRequestSchema = Type.Object(
+  {
+    circuit: Circuit(['transfer', 'transfer-16']),
+    underlying: Underlying,
+    before: TransferSidesObject,
+    after: TransferSidesObject,
+    publish: Type.Optional(
+      Type.Object(
+        { a: Type.Optional(Type.Boolean()), b: Type.Optional(Type.Boolean()) },
+        { ...strict, description: 'sides whose new opening is published with the trade; none unless given' },
+      ),
+    ),
+    context: Type.Object(
+      {
+        chainId: Unsigned('chain of the consumer'),
+        consumer: Address('contract that takes the proof'),
+        accountA: Unsigned('the first account'),
+        nonceA: Unsigned('its nonce'),
+        accountB: Unsigned('the second account'),
+        nonceB: Unsigned('its nonce'),
+        cashToA: Signed('what B pays to A, 1e-6 USD'),
+      },
+      strict,
+    ),
+    ...jobProperties,
+  },
+  { ...strict, title: 'Transfer' },
+);
+/** A request for a transfer proof. */
+export type TransferRequest = Static<typeof TransferRequestSchema>;
+
+/** Body of `POST /v1/proofs`: which statement it is of, `circuit` tells. */
+export type ProofRequest = InsolvencyRequest | SolvencyRequest | SettlementRequest | TransferRequest;
 /** Body of `POST /v1/proofs`. */
-export type ProofRequest = Static<typeof ProofRequestSchema>;
+export const ProofRequestSchema = Type.Unsafe<ProofRequest>({
+  type: 'object',
+  required: ['circuit'],
+  discriminator: { propertyName: 'circuit' },
+  oneOf: [InsolvencyRequestSchema, SolvencyRequestSchema, SettlementRequestSchema, TransferRequestSchema],
+});
 
 /** Path of one job. */
 export const JobParamsSchema = Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{64}$' }) });
@@ -136,6 +266,7 @@ export const JobQuerySchema = Type.Object(
 
 const Code = Type.String({ enum: [...ERROR_CODES] });
 const Pair = Type.Array(Type.String(), { minItems: 2, maxItems: 2 });
+const Calldata = Type.Object({ a: Pair, b: Type.Array(Pair), c: Pair });
 
 const ResultSchema = Type.Object({
   proof: Type.Object({
@@ -146,9 +277,18 @@ const ResultSchema = Type.Object({
     curve: Type.String(),
   }),
   publicSignals: Type.Array(Type.String()),
-  calldata: Type.Object({ a: Pair, b: Type.Array(Pair), c: Pair }),
-  mark: Type.String({ description: '1e-6 USD, signed' }),
-  requirement: Type.String({ description: '1e-6 USD' }),
+  calldata: Calldata,
+  mark: Type.Optional(Type.String({ description: 'of insolvency: 1e-6 USD, signed' })),
+  requirement: Type.Optional(Type.String({ description: 'of insolvency: 1e-6 USD' })),
+  cash: Type.Optional(
+    Type.String({ description: 'assumed by solvency, or paid by settlement: 1e-6 USD, signed' }),
+  ),
+  level: Type.Optional(Type.String({ description: 'of solvency: 2^-12' })),
+  newCommitment: Type.Optional(
+    Type.String({ description: "of settlement: the account's commitment after it" }),
+  ),
+  newA: Type.Optional(Type.String({ description: "of transfer: the first account's commitment after it" })),
+  newB: Type.Optional(Type.String({ description: "of transfer: the second account's commitment after it" })),
   timings: Type.Object({
     loading: Type.Number(),
     witness: Type.Number(),
@@ -164,16 +304,63 @@ export const JobSchema = Type.Object({
   id: Type.String(),
   circuit: Type.String(),
   state: Type.String({ enum: ['queued', 'proving', 'done', 'failed'] }),
+  priority: Type.String({ enum: [...JOB_PRIORITIES] }),
+  attempts: Type.Integer({ description: 'times that a prover took it' }),
+  causes: Type.Optional(
+    Type.Array(Type.Object({ code: Code, message: Type.String(), at: Type.String() }), {
+      description: 'why earlier attempts failed',
+    }),
+  ),
   progress: Type.Optional(Type.Object({ stage: Stage })),
   createdAt: Type.String({ description: 'ISO 8601' }),
   deadline: Type.String({ description: 'ISO 8601' }),
   finishedAt: Type.Optional(Type.String({ description: 'ISO 8601' })),
   result: Type.Optional(ResultSchema),
   error: Type.Optional(Type.Object({ code: Code, message: Type.String() })),
-  links: Type.Object({ self: Type.String(), wait: Type.String() }),
+  links: Type.Object({ self: Type.String(), wait: Type.String(), events: Type.String() }),
 });
 /** A job as it is shown. */
 export type JobView = Static<typeof JobSchema>;
+
+/** A circuit as it is told. */
+export const CircuitSchema = Type.Object({
+  name: Type.String(),
+  statement: Type.String({ description: 'insolvency, solvency, settlement or transfer' }),
+  legs: Type.Integer({ description: 'room for legs' }),
+  publicSignals: Type.Array(Type.String(), { description: 'names in order' }),
+  keyDigest: Type.String({ description: 'SHA-256 of the values of the verification key' }),
+  provenance: Type.Optional(Type.String({ description: 'development keys are for local chains alone' })),
+  verificationKey: Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true }),
+});
+/** Answer of `GET /v1/circuits`. */
+export const CircuitsSchema = Type.Object({ circuits: Type.Array(CircuitSchema) });
+/** Answer of `GET /v1/circuits`. */
+export type CircuitsView = Static<typeof CircuitsSchema>;
+
+const Coordinate = Type.String({ pattern: '^(0|[1-9][0-9]{0,77})$', maxLength: 78 });
+const CoordinatePair = Type.Array(Coordinate, { minItems: 2, maxItems: 2 });
+/** Body of `POST /v1/verify`. */
+export const VerifyRequestSchema = Type.Object(
+  {
+    circuit: Type.String({ maxLength: 64 }),
+    publicSignals: Type.Array(Coordinate, { maxItems: 64 }),
+    calldata: Type.Object(
+      {
+        a: CoordinatePair,
+        b: Type.Array(CoordinatePair, { minItems: 2, maxItems: 2 }),
+        c: CoordinatePair,
+      },
+      { ...strict, description: 'the proof as the contracts take it' },
+    ),
+  },
+  strict,
+);
+/** Answer of `POST /v1/verify`. */
+export const VerifyAnswerSchema = Type.Object({
+  valid: Type.Boolean(),
+  circuit: Type.String(),
+  keyDigest: Type.String(),
+});
 
 /** RFC 9457 problem document. */
 export const ProblemSchema = Type.Object({

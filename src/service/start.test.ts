@@ -56,7 +56,7 @@ describe('a running service', () => {
     const job = (await (await fetch(service.url + links.wait)).json()) as JobView;
     expect(job.state).toBe('done');
     const { calldata, mark, publicSignals } = job.result!;
-    expect(BigInt(mark)).toBeLessThan(0n);
+    expect(BigInt(mark!)).toBeLessThan(0n);
     const key = await loadVerificationKey('insolvency-8');
     expect(await verifyProof(key, publicSignals, fromCalldata(calldata as ProofCalldata))).toBe(true);
   });

@@ -1,0 +1,233 @@
+/** Takes jobs from the queue and proves them. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ZkMarginError } from '../errors.ts';
+import { ProofError, type ProofErrorCode } from '../proof/errors.ts';
+import type { ProofJob, ProvenJob } from '../proof/prover/protocol.ts';
+import type { PoolStatus, ProveOptions } from '../proof/prover/worker-pool.ts';
+import type { ClaimedJob } from '../store/job.ts';
+import type { JobQueue } from '../store/job-queue.ts';
+import { jobIdOf } from './job-id.ts';
+import { jobErrorOf } from './problems.ts';
+
+/** What proves: a `WorkerPool`, or a stand-in. It verifies a proof before it returns it. */
+export interface Prover {
+  prove(job: ProofJob, options?: ProveOptions): Promise<ProvenJob>;
+  status(): Pick<PoolStatus, 'closed'> & Partial<Pick<PoolStatus, 'backend'>>;
+  close(graceMs?: number): Promise<void>;
+}
+
+/** What a {@link ProverRunner} works with. */
+export interface ProverRunnerOptions {
+  readonly queue: JobQueue;
+  readonly prover: Prover;
+  /** Circuits that the prover has, with the digests of their verification keys. */
+  readonly keyDigests: ReadonlyMap<string, string>;
+  /** Name in the records of failed attempts. */
+  readonly worker: string;
+  /** Jobs at a time: as many as the prover has processes. Default 1. */
+  readonly concurrency?: number;
+  /** Milliseconds after which it looks for jobs although nobody has told of any. Default 1,000. */
+  readonly pollMs?: number;
+  /** Told of what goes wrong between the runner and the store; never of inputs. */
+  readonly onStoreError?: (error: ZkMarginError) => void;
+}
+
+/** Failures that another attempt would meet again. */
+const FINAL: ReadonlySet<ProofErrorCode> = new Set([
+  'INPUT_INVALID',
+  'WITNESS_REJECTED',
+  'PUBLIC_SIGNAL_OUT_OF_RANGE',
+  'TIMEOUT',
+]);
+
+/** Claims jobs, shows that it lives while they are proven, and writes their ends. */
+export class ProverRunner {
+  readonly #options: Required<Omit<ProverRunnerOptions, 'onStoreError'>>;
+  readonly #onStoreError: (error: ZkMarginError) => void;
+  readonly #running = new Map<string, AbortController>();
+  readonly #idle = new Set<() => void>();
+  #notices = 0;
+  #loops: Promise<void>[] = [];
+  #stopListening: () => void = () => {};
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ProverRunnerOptions) {
+    const { onStoreError, ...rest } = options;
+    this.#options = { concurrency: 1, pollMs: 1_000, ...rest };
+    this.#onStoreError = onStoreError ?? (() => {});
+  }
+
+  /** Begins to take jobs. Does nothing the second time. */
+  start(): void {
+    if (this.#loops.length > 0 || this.#closing !== undefined) return;
+    const { queue, concurrency } = this.#options;
+    this.#loops = Array.from({ length: concurrency }, () => this.#loop());
+    queue
+      .onQueued(() => this.#wake())
+      .then((stop) => {
+        this.#stopListening = stop;
+        if (this.#closing !== undefined) stop();
+      })
+      .catch((error: unknown) => this.#report(error));
+  }
+
+  /** Jobs that are being proven. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** The prover's state. */
+  status(): ReturnType<Prover['status']> {
+    return this.#options.prover.status();
+  }
+
+  /** Takes no more jobs, gives the running ones a while, and gives the rest back to the queue. Safe to call twice. */
+  close(graceMs?: number): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#stopListening();
+      this.#wake();
+      await this.#options.prover.close(graceMs);
+      for (const controller of this.#running.values()) controller.abort();
+      await Promise.all(this.#loops);
+    })();
+    return this.#closing;
+  }
+
+  #wake(): void {
+    this.#notices++;
+    for (const wake of this.#idle) wake();
+  }
+
+  async #loop(): Promise<void> {
+    const { queue, worker, keyDigests, pollMs } = this.#options;
+    const digests = [...new Set(keyDigests.values())];
+    while (this.#closing === undefined) {
+      const notices = this.#notices;
+      let claim: ClaimedJob | undefined;
+      try {
+        claim = await queue.claim(worker, digests);
+      } catch (error) {
+        this.#report(error);
+      }
+      if (claim === undefined) await this.#rest(notices, pollMs);
+      else if (this.#closing === undefined) await this.#prove(claim);
+      else await queue.release(claim).catch((error: unknown) => this.#report(error));
+    }
+  }
+
+  /** Waits for work, or for a while. */
+  async #rest(notices: number, ms: number): Promise<void> {
+    if (this.#closing !== undefined || notices !== this.#notices) return;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#idle.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#idle.add(end);
+    });
+  }
+
+  async #prove(claim: ClaimedJob): Promise<void> {
+    const { queue, prover } = this.#options;
+    const controller = new AbortController();
+    this.#running.set(claim.token, controller);
+    let lost = false;
+    let over = false;
+    // One at a time, so that stages reach the store in their order.
+    let beats = Promise.resolve();
+    const beat = (stage?: Parameters<JobQueue['heartbeat']>[1]) => {
+      beats = beats.then(async () => {
+        if (lost || over) return;
+        try {
+          if ((await queue.heartbeat(claim, stage)) !== undefined || over) return;
+          lost = true;
+          controller.abort();
+        } catch (error) {
+          this.#report(error);
+        }
+      });
+    };
+    const timer = setInterval(beat, Math.max(30, Math.floor(queue.leaseMs / 3)));
+    // Deadlines are those of the database's clock: it fails the job, and the next beat tells.
+    const deadline = setTimeout(
+      () => {
+        void queue
+          .maintain()
+          .catch((error: unknown) => this.#report(error))
+          .then(() => beat());
+      },
+      Math.min(claim.remainingMs + 20, 2 ** 31 - 1),
+    );
+    // A cancelled job is given up at once.
+    const forget = await queue.onChange(claim.id, () => beat()).catch(() => () => {});
+    try {
+      const proven = await prover.prove(
+        { circuit: claim.circuit, input: claim.input },
+        {
+          signal: controller.signal,
+          timeoutMs: 2 ** 31 - 1,
+          onProgress: (stage, { step }) => {
+            // Only stages are kept; the job's own states say the rest.
+            if (stage !== 'queued' && stage !== 'done' && step === undefined) beat(stage);
+          },
+        },
+      );
+      if (jobIdOf(claim.circuit, claim.keyDigest, proven.publicSignals) !== claim.id) {
+        throw new ZkMarginError('PROOF_INVALID', 'The proof states other figures than the exact model.');
+      }
+      over = true;
+      const { proof, publicSignals, calldata, timings } = proven;
+      await this.#write(claim, () => queue.complete(claim, { proof, publicSignals, calldata, timings }));
+    } catch (error) {
+      over = true;
+      if (lost) return;
+      if (this.#closing !== undefined && wasStopped(error)) {
+        await this.#write(claim, () => queue.release(claim));
+        return;
+      }
+      const again = error instanceof ProofError ? !FINAL.has(error.code) : !(error instanceof ZkMarginError);
+      await this.#write(claim, () => queue.fail(claim, jobErrorOf(error), again));
+    } finally {
+      over = true;
+      clearInterval(timer);
+      clearTimeout(deadline);
+      forget();
+      await beats;
+      this.#running.delete(claim.token);
+    }
+  }
+
+  /** Writes the end of an attempt, again and again while the store cannot take it: a proof is dear. */
+  async #write(claim: ClaimedJob, action: () => Promise<unknown>): Promise<void> {
+    const end = performance.now() + Math.max(claim.remainingMs, this.#options.queue.leaseMs);
+    for (let pause = 50; ; pause = Math.min(2_000, 2 * pause)) {
+      try {
+        await action();
+        return;
+      } catch (error) {
+        this.#report(error);
+        // When nobody can be told, the lease ends and the job goes to another worker.
+        if (this.#closing !== undefined || performance.now() > end) return;
+        await sleep(pause);
+      }
+    }
+  }
+
+  #report(error: unknown): void {
+    this.#onStoreError(
+      error instanceof ZkMarginError
+        ? error
+        : new ZkMarginError('INTERNAL', 'The prover failed.', { cause: error }),
+    );
+  }
+}
+
+/** True for the end of a prover that is being closed. */
+function wasStopped(error: unknown): boolean {
+  return (
+    error instanceof ProofError &&
+    (error.code === 'CANCELLED' || error.code === 'POOL_UNAVAILABLE' || error.code === 'WORKER_CRASHED')
+  );
+}

@@ -1,0 +1,95 @@
+/** Requests for insolvency proofs. */
+import type { Hex } from 'viem';
+import { CAPACITIES } from '../../chain/requests/market.ts';
+import { requireBigint, ZkMarginError } from '../../errors.ts';
+import { exactMargin, exactScenario } from '../../margin/exact/margin.ts';
+import { contextOf, type ProofContext } from '../../proof/witness/contexts.ts';
+import { insolvencyInput } from '../../proof/witness/insolvency.ts';
+import type { InsolvencyRequest } from '../schemas.ts';
+import {
+  chooseCircuit,
+  MAX_CASH,
+  readDeadline,
+  readMarketLegs,
+  readParameters,
+  readPriority,
+  readRound,
+  readSalt,
+  readScale,
+  readUint256,
+  renamed,
+} from './account.ts';
+import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
+
+/** Public inputs in order, after mark and requirement. */
+const PUBLIC = ['commitment', 'scale', 'underlyingWord', 'expiryWords', 'parametersCommitment', 'context'];
+
+/**
+ * Checks a request that has the right shape, and evaluates the exact model.
+ *
+ * @throws ZkMarginError naming the field; `NOT_LIQUIDATABLE` when cash is given and the account is healthy
+ */
+export async function prepareInsolvency(
+  body: InsolvencyRequest,
+  setting: RequestSetting,
+): Promise<PreparedProof> {
+  const { circuit, capacity } = chooseCircuit(body.circuit, body.legs.length, CAPACITIES.insolvency, setting);
+  const deadline = readDeadline(body.deadline, setting.now);
+  const context = contextOf(readContext(body.context));
+  const salt = readSalt(body.salt);
+  const scale = readScale(body.scale);
+  const cash =
+    body.cash === undefined ? undefined : requireBigint(BigInt(body.cash), -MAX_CASH, MAX_CASH, 'cash');
+  const round = readRound(body);
+  const parameters = readParameters(body.parameters);
+  const legs = readMarketLegs(body.legs, round, capacity);
+
+  const account = { legs, scale };
+  const { margin, scenarioIndex } = renamed(() => {
+    if (body.scenarioIndex !== undefined) {
+      const margin = exactScenario(account, round, parameters, body.scenarioIndex);
+      return { margin, scenarioIndex: body.scenarioIndex };
+    }
+    const margin = exactMargin(account, round, parameters);
+    return { margin, scenarioIndex: margin.worstScenario };
+  });
+  const { mark, requirement } = margin;
+  if (cash !== undefined && cash + mark >= requirement) {
+    throw new ZkMarginError(
+      'NOT_LIQUIDATABLE',
+      'Leave this account alone: its equity covers its requirement.',
+      { field: 'cash', details: { equity: cash + mark, requirement } },
+    );
+  }
+  const input = await insolvencyInput({
+    legs,
+    salt,
+    scale,
+    round,
+    parameters,
+    scenarioIndex,
+    context,
+    capacity,
+  });
+  return {
+    circuit,
+    input,
+    publicSignals: publicSignalsOf([mark, requirement], input, PUBLIC),
+    figures: { mark: String(mark), requirement: String(requirement) },
+    priority: readPriority(body.priority, 'liquidation'),
+    deadline,
+  };
+}
+
+function readContext(context: InsolvencyRequest['context']): ProofContext {
+  const read = (name: 'chainId' | 'accountId' | 'nonce' | 'round') =>
+    readUint256(context[name], `context.${name}`);
+  return {
+    chainId: read('chainId'),
+    engine: context.engine.toLowerCase() as Hex,
+    accountId: read('accountId'),
+    nonce: read('nonce'),
+    round: read('round'),
+    keeper: context.keeper.toLowerCase() as Hex,
+  };
+}

@@ -1,0 +1,61 @@
+/** Requests for settlement proofs. */
+import type { Hex } from 'viem';
+import { CAPACITIES } from '../../chain/requests/market.ts';
+import { validateSettlementPrices } from '../../margin/exact/settlement.ts';
+import { underlyingIdOf } from '../../market/instrument.ts';
+import { settlementContext } from '../../proof/witness/contexts.ts';
+import { committedSettlement, settlementInput } from '../../proof/witness/settlement.ts';
+import type { SettlementRequest } from '../schemas.ts';
+import {
+  chooseCircuit,
+  readDeadline,
+  readLegs,
+  readPriority,
+  readSalt,
+  readScale,
+  readUint256,
+} from './account.ts';
+import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
+
+/** Public inputs in order, after cash and the new commitment. */
+const PUBLIC = ['oldCommitment', 'scale', 'settlementWords', 'underlyingId', 'context'];
+
+/** @throws ZkMarginError naming the field */
+export async function prepareSettlement(
+  body: SettlementRequest,
+  setting: RequestSetting,
+): Promise<PreparedProof> {
+  const { circuit, capacity } = chooseCircuit(body.circuit, body.legs.length, CAPACITIES.settlement, setting);
+  const deadline = readDeadline(body.deadline, setting.now);
+  const { context } = body;
+  const read = (name: 'chainId' | 'accountId' | 'nonce') => readUint256(context[name], `context.${name}`);
+  const underlyingId = underlyingIdOf(body.underlying);
+  const prices = body.prices.map(({ expiryHour, price }) => ({ expiryHour, price: BigInt(price) }));
+  validateSettlementPrices(prices);
+  const statement = {
+    legs: readLegs(body.legs, underlyingId, capacity),
+    salt: readSalt(body.salt),
+    scale: readScale(body.scale, 0n),
+    prices,
+    underlyingId,
+    capacity,
+    context: settlementContext({
+      chainId: read('chainId'),
+      consumer: context.consumer.toLowerCase() as Hex,
+      accountId: read('accountId'),
+      nonce: read('nonce'),
+    }),
+  };
+  const [input, { cash, newCommitment }] = await Promise.all([
+    settlementInput(statement),
+    committedSettlement(statement),
+  ]);
+  return {
+    circuit,
+    input,
+    publicSignals: publicSignalsOf([cash, newCommitment], input, PUBLIC),
+    figures: { cash: String(cash), newCommitment: String(newCommitment) },
+    priority: readPriority(body.priority, 'solvency'),
+    deadline,
+  };
+}

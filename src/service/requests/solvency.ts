@@ -1,0 +1,83 @@
+/** Requests for solvency proofs. */
+import type { Hex } from 'viem';
+import { CAPACITIES } from '../../chain/requests/market.ts';
+import { requireBigint, ZkMarginError } from '../../errors.ts';
+import { MAINTENANCE_LEVEL } from '../../margin/exact/solvency.ts';
+import { solvencyContext } from '../../proof/witness/contexts.ts';
+import { solvencyInput } from '../../proof/witness/solvency.ts';
+import type { SolvencyRequest } from '../schemas.ts';
+import {
+  chooseCircuit,
+  MAX_CASH,
+  readDeadline,
+  readMarketLegs,
+  readParameters,
+  readPriority,
+  readRound,
+  readSalt,
+  readScale,
+  readUint256,
+} from './account.ts';
+import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
+
+/** Public inputs in order. */
+const PUBLIC = [
+  'commitment',
+  'scale',
+  'cash',
+  'level',
+  'underlyingWord',
+  'expiryWords',
+  'parametersCommitment',
+  'context',
+];
+
+/** @throws ZkMarginError naming the field; `WITNESS_FAILED` for an account that is not solvent at the level */
+export async function prepareSolvency(
+  body: SolvencyRequest,
+  setting: RequestSetting,
+): Promise<PreparedProof> {
+  const { circuit, capacity } = chooseCircuit(body.circuit, body.legs.length, CAPACITIES.solvency, setting);
+  const deadline = readDeadline(body.deadline, setting.now);
+  const { context } = body;
+  const read = (name: 'chainId' | 'accountId' | 'nonce' | 'round') =>
+    readUint256(context[name], `context.${name}`);
+  const salt = readSalt(body.salt);
+  const scale = readScale(body.scale);
+  const cash = requireBigint(BigInt(body.cash), -MAX_CASH, MAX_CASH, 'cash');
+  const level =
+    body.level === undefined ? MAINTENANCE_LEVEL : requireBigint(BigInt(body.level), 0n, 65_535n, 'level');
+  const round = readRound(body);
+  const parameters = readParameters(body.parameters);
+  const legs = readMarketLegs(body.legs, round, capacity);
+  const statement = {
+    legs,
+    salt,
+    scale,
+    cash,
+    level,
+    round,
+    parameters,
+    capacity,
+    context: solvencyContext({
+      chainId: read('chainId'),
+      consumer: context.consumer.toLowerCase() as Hex,
+      purpose: context.purpose as 'withdrawal',
+      accountId: read('accountId'),
+      nonce: read('nonce'),
+      round: read('round'),
+    }),
+  };
+  const input = await solvencyInput(statement).catch((error: unknown) => {
+    if (!(error instanceof ZkMarginError) || error.code !== 'WITNESS_FAILED') throw error;
+    throw new ZkMarginError(error.code, error.message, { field: 'cash', details: error.details });
+  });
+  return {
+    circuit,
+    input,
+    publicSignals: publicSignalsOf([], input, PUBLIC),
+    figures: { cash: String(cash), level: String(level) },
+    priority: readPriority(body.priority, 'solvency'),
+    deadline,
+  };
+}

@@ -1,0 +1,178 @@
+/** `/v1/proofs`: jobs from their acceptance to their end. */
+import type { FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import { ZkMarginError } from '../../errors.ts';
+import type { JobRecord } from '../../store/job.ts';
+import type { ProofJobs } from '../proof-jobs.ts';
+import { prepareProof } from '../requests/index.ts';
+import { JobParamsSchema, JobQuerySchema, JobSchema, type JobView, ProofRequestSchema } from '../schemas.ts';
+import { PROBLEMS, type Routes } from './shared.ts';
+
+/** Between comments of an event stream, in milliseconds. */
+const EVENT_PULSE_MS = 15_000;
+/** Bytes that a slow reader of events may leave unread. */
+const EVENT_BACKLOG_BYTES = 1_048_576;
+
+/** What the routes work with. */
+export interface ProofRoutesOptions {
+  readonly jobs: ProofJobs;
+  /** Names of the circuits that are served. */
+  readonly served: ReadonlySet<string>;
+  /** Clock, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** Adds the routes. */
+export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOptions): void {
+  routes.post(
+    '/v1/proofs',
+    {
+      schema: {
+        summary: 'Ask for a proof',
+        description: 'The same statement asked for twice is one job.',
+        body: ProofRequestSchema,
+        response: {
+          200: { description: 'The job exists', ...JobSchema },
+          202: { description: 'The job is accepted', ...JobSchema },
+          ...PROBLEMS,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { record, created } = await jobs.submit(await prepareProof(request.body, { served, now: now() }));
+      const view = jobView(record);
+      return reply
+        .code(created ? 202 : 200)
+        .header('location', view.links.self)
+        .send(view);
+    },
+  );
+
+  routes.get(
+    '/v1/proofs/:id',
+    {
+      schema: {
+        summary: 'A job and, when it is done, its proof',
+        params: JobParamsSchema,
+        querystring: JobQuerySchema,
+        response: { 200: JobSchema, ...PROBLEMS },
+      },
+    },
+    async (request, reply) => {
+      const gone = new AbortController();
+      const abort = () => gone.abort();
+      reply.raw.once('close', abort);
+      const { id } = request.params;
+      try {
+        const record = await jobs.get(id, Number(request.query.wait ?? 0) * 1000, gone.signal);
+        if (record === undefined) throw noJob();
+        return jobView(record);
+      } finally {
+        reply.raw.removeListener('close', abort);
+      }
+    },
+  );
+
+  routes.get(
+    '/v1/proofs/:id/events',
+    {
+      schema: {
+        summary: 'What happens to a job, as server-sent events',
+        description:
+          'Each event `job` holds the job as it is then; the last one is of its end. A comment now and then shows that the service lives.',
+        params: JobParamsSchema,
+        response: {
+          200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
+          ...PROBLEMS,
+        },
+      },
+    },
+    async (request, reply) => {
+      const gone = new AbortController();
+      const events = jobs.changes(request.params.id, gone.signal);
+      // Before anything is answered, so that a job that is not there is told as everywhere.
+      const first = await events.next();
+      if (first.done) throw noJob();
+      reply.hijack();
+      await sendEvents(reply as unknown as FastifyReply, gone, first.value, events);
+    },
+  );
+
+  routes.delete(
+    '/v1/proofs/:id',
+    {
+      schema: {
+        summary: 'Cancel a job, or forget a finished one',
+        params: JobParamsSchema,
+        response: { 204: Type.Null({ description: 'Cancelled or forgotten' }), ...PROBLEMS },
+      },
+    },
+    async (request, reply) => {
+      if (!(await jobs.remove(request.params.id))) throw noJob();
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+/** Writes events until the job's end, or until the client is gone or does not read. */
+async function sendEvents(
+  reply: FastifyReply,
+  gone: AbortController,
+  first: JobRecord,
+  events: AsyncGenerator<JobRecord>,
+): Promise<void> {
+  const { raw } = reply;
+  const leave = () => gone.abort();
+  raw.once('close', leave);
+  raw.once('error', leave);
+  const write = (text: string) => {
+    // What a client does not take is not piled up for it.
+    if (!raw.write(text) && raw.writableLength > EVENT_BACKLOG_BYTES) raw.destroy();
+  };
+  const event = (record: JobRecord) => write(`event: job\ndata: ${JSON.stringify(jobView(record))}\n\n`);
+  raw.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  });
+  const pulse = setInterval(() => write(': waiting\n\n'), EVENT_PULSE_MS);
+  try {
+    event(first);
+    for await (const record of events) event(record);
+  } catch {
+    // The client connects again and learns from the next answer what is wrong.
+  } finally {
+    clearInterval(pulse);
+    raw.end();
+  }
+}
+
+function noJob(): ZkMarginError {
+  return new ZkMarginError('NOT_FOUND', 'Ask for the proof again: there is no such job, or it has expired.', {
+    field: 'id',
+  });
+}
+
+function jobView(record: JobRecord): JobView {
+  const self = `/v1/proofs/${record.id}`;
+  const { result, error, figures, causes } = record;
+  return {
+    id: record.id,
+    circuit: record.circuit,
+    state: record.state,
+    priority: record.priority,
+    attempts: record.attempts,
+    ...(causes.length > 0 && {
+      causes: causes.map(({ code, message, at }) => ({ code, message, at: new Date(at).toISOString() })),
+    }),
+    ...(record.state === 'proving' && record.stage !== undefined && { progress: { stage: record.stage } }),
+    createdAt: new Date(record.createdAt).toISOString(),
+    deadline: new Date(record.deadline).toISOString(),
+    ...(record.finishedAt !== undefined && { finishedAt: new Date(record.finishedAt).toISOString() }),
+    ...(result !== undefined && {
+      result: { ...result, publicSignals: [...result.publicSignals], ...figures },
+    }),
+    ...(error !== undefined && { error: { ...error } }),
+    links: { self, wait: `${self}?wait=60`, events: `${self}/events` },
+  };
+}

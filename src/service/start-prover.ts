@@ -1,0 +1,100 @@
+/** Proving processes that take their jobs from a shared store: a prover on a machine of its own. */
+import { hostname } from 'node:os';
+import { ZkMarginError } from '../errors.ts';
+import {
+  type BackendConfiguration,
+  type BackendReport,
+  backendFromEnvironment,
+  resolveBackend,
+} from '../proof/prover/backends.ts';
+import type { ProverCircuit } from '../proof/prover/protocol.ts';
+import { WorkerPool } from '../proof/prover/worker-pool.ts';
+import { openDatabase } from '../store/database.ts';
+import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
+import { maintainQueue } from '../store/maintenance.ts';
+import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { verificationKeyDigest } from './job-id.ts';
+import { ProverRunner } from './prover-runner.ts';
+
+/** Options of {@link startProver}. */
+export interface StartProverOptions {
+  /** `postgres://...` of the store that the service uses. */
+  readonly url: string;
+  /** Bounds of the queue: the lease is that of this prover's claims. */
+  readonly queue?: JobQueueOptions;
+  /** What it proves: names, or circuits with their keys. Default `insolvency-8`. */
+  readonly circuits?: readonly (string | ProverCircuit)[];
+  /** Proving processes. Default 1. */
+  readonly workers?: number;
+  /** What makes the proofs. As the environment says unless given. */
+  readonly backend?: BackendConfiguration;
+  /** Name in the records of failed attempts. Default host and process id. */
+  readonly worker?: string;
+  /** Milliseconds that running jobs have when it is closed. Default 5,000. */
+  readonly closeGraceMs?: number;
+  /** Told of what goes wrong between the prover and the store. */
+  readonly onStoreError?: (error: ZkMarginError) => void;
+}
+
+/** A prover that takes jobs. */
+export interface RunningProver {
+  readonly backend: BackendReport;
+  readonly circuits: readonly string[];
+  readonly worker: string;
+  /** Takes no more jobs, gives running ones a while and the rest back. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to the store, loads the keys and begins to take jobs.
+ *
+ * @throws as `startService`
+ */
+export async function startProver(options: StartProverOptions): Promise<RunningProver> {
+  const { url, workers = 1, worker = `${hostname()}:${process.pid}`, onStoreError = () => {} } = options;
+  const chosen = await resolveBackend(options.backend ?? backendFromEnvironment());
+  const circuits = await loadCircuits(options.circuits ?? [DEFAULT_CIRCUIT]);
+  const database = await openDatabase({ url });
+  const queue = new JobQueue(database, options.queue);
+  const prover = new WorkerPool({
+    circuits,
+    backend: chosen.configuration,
+    size: workers,
+    maxQueue: workers,
+    crashRetries: 0,
+  });
+  const runner = new ProverRunner({
+    queue,
+    prover,
+    keyDigests: new Map(
+      circuits.map(({ name, verificationKey }) => [name, verificationKeyDigest(verificationKey)]),
+    ),
+    worker,
+    concurrency: workers,
+    onStoreError,
+  });
+  const endMaintenance = maintainQueue(queue, {
+    onError: (error) =>
+      onStoreError(
+        error instanceof ZkMarginError ? error : new ZkMarginError('INTERNAL', 'The store failed.'),
+      ),
+  });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      await endMaintenance();
+      await runner.close(options.closeGraceMs);
+      await queue.close();
+      await database.close();
+    })();
+    return closing;
+  };
+  try {
+    await prover.warmUp();
+    runner.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { backend: chosen.report, circuits: circuits.map(({ name }) => name), worker, close };
+}

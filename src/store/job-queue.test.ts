@@ -1,0 +1,422 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Database, openDatabase } from './database.ts';
+import { type ClaimedJob, JOB_PRIORITIES, type JobPriority, type JobResult, type NewJob } from './job.ts';
+import { JobQueue, type JobQueueOptions } from './job-queue.ts';
+import { NO_POSTGRES, postgresBinaries, startTestPostgres, type TestPostgres } from './testing.ts';
+
+const KEY = 'key';
+const SECRET = '81985529216486895';
+const idOf = (name: string | number): string => createHash('sha256').update(String(name)).digest('hex');
+const job = (name: string | number, changes: Partial<NewJob> = {}): NewJob => ({
+  id: idOf(name),
+  circuit: 'settlement-8',
+  keyDigest: KEY,
+  priority: 'solvency',
+  input: { salt: SECRET, name: String(name) },
+  figures: { cash: '-1' },
+  maxMs: 60_000,
+  ...changes,
+});
+const result = (note: string): JobResult => ({
+  proof: { pi_a: [note], pi_b: [], pi_c: [], protocol: 'groth16', curve: 'bn128' },
+  publicSignals: ['1'],
+  calldata: { a: ['1', '2'], b: [['1', '2']], c: ['1', '2'] } as unknown as JobResult['calldata'],
+  timings: { loading: 0, witness: 1, proving: 2, verifying: 3 },
+});
+const failure = { code: 'PROOF_FAILED', message: 'It failed.' } as const;
+
+let server: TestPostgres | undefined;
+if (postgresBinaries() === undefined) console.warn(`left out: ${NO_POSTGRES}`);
+beforeAll(async () => {
+  if (postgresBinaries() !== undefined) server = await startTestPostgres();
+});
+afterAll(() => server?.stop());
+
+const kinds: [string, boolean, () => Promise<Database>][] = [
+  ['embedded', true, () => openDatabase()],
+  [
+    'postgres',
+    postgresBinaries() !== undefined,
+    async () => openDatabase({ url: await server!.createDatabase() }),
+  ],
+];
+
+describe.each(kinds)('%s', (_kind, present, open) => {
+  const it_ = it.runIf(present);
+  let database: Database;
+  let queue: JobQueue;
+  const renew = (options: JobQueueOptions = {}): JobQueue => {
+    queue = new JobQueue(database, { retryMs: 0, ...options });
+    return queue;
+  };
+  const claim = (worker = 'w', least?: JobPriority) => queue.claim(worker, [KEY], least);
+  const endLeases = () =>
+    database.query("update jobs set lease_until = clock_timestamp() where state = 'proving'");
+  const inputs = async () =>
+    (await database.query<{ job_id: string }>('select job_id from job_inputs order by job_id')).map(
+      ({ job_id }) => job_id,
+    );
+
+  beforeAll(async () => {
+    if (present) database = await open();
+  });
+  beforeEach(async () => {
+    if (!present) return;
+    await database.query('truncate jobs cascade');
+    renew();
+  });
+  afterAll(() => database?.close());
+
+  it_('takes a job from its acceptance to its proof', async () => {
+    const { record, created } = await queue.create(job(1));
+    expect(created).toBe(true);
+    expect(record).toMatchObject({
+      state: 'queued',
+      priority: 'solvency',
+      attempts: 0,
+      figures: { cash: '-1' },
+    });
+    expect(record.deadline - record.createdAt).toBeCloseTo(60_000, -2);
+    expect(JSON.stringify(record)).not.toContain(SECRET);
+    expect(await queue.create(job(1))).toMatchObject({ created: false, record: { state: 'queued' } });
+    const claimed = (await claim())!;
+    expect(claimed).toMatchObject({ id: idOf(1), attempt: 1, input: { salt: SECRET } });
+    expect(claimed.remainingMs).toBeGreaterThan(50_000);
+    expect(await claim()).toBeUndefined();
+    expect(await queue.heartbeat(claimed, 'witness')).toBeGreaterThan(50_000);
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'proving', stage: 'witness', attempts: 1 });
+    expect(await queue.complete(claimed, result('x'))).toBe(true);
+    const done = (await queue.get(idOf(1)))!;
+    expect(done).toMatchObject({ state: 'done', result: result('x') });
+    expect(done.stage).toBeUndefined();
+    expect(await inputs()).toEqual([]);
+    expect(await queue.complete(claimed, result('y'))).toBe(false);
+    expect(await queue.create(job(1))).toMatchObject({ created: false, record: { state: 'done' } });
+  });
+
+  it_('gives the most urgent first, then the oldest, and only those of known keys', async () => {
+    for (const [index, priority] of (
+      ['speculative', 'solvency', 'liquidation', 'solvency'] as const
+    ).entries())
+      await queue.create(job(index, { priority }));
+    await queue.create(job('other', { priority: 'liquidation', keyDigest: 'another' }));
+    expect(await queue.claim('w', [])).toBeUndefined();
+    expect((await claim('w', 'liquidation'))?.id).toBe(idOf(2));
+    expect(await claim('w', 'liquidation')).toBeUndefined();
+    const order = [await claim(), await claim(), await claim(), await claim()].map((claimed) => claimed?.id);
+    expect(order).toEqual([idOf(1), idOf(3), idOf(0), undefined]);
+    expect(await queue.counts()).toMatchObject({ queued: { liquidation: 1, speculative: 0 }, proving: 4 });
+  });
+
+  it_('makes a job more urgent and gives it more time when it is asked for so, never less', async () => {
+    await queue.create(job(1, { priority: 'speculative', maxMs: 5_000 }));
+    await queue.create(job(2));
+    const raised = (await queue.create(job(1, { priority: 'liquidation' }))).record;
+    expect(raised.priority).toBe('liquidation');
+    expect(raised.deadline - raised.createdAt).toBeGreaterThan(50_000);
+    const again = (await queue.create(job(1, { priority: 'speculative', maxMs: 1 }))).record;
+    expect([again.priority, again.deadline]).toEqual(['liquidation', raised.deadline]);
+    expect((await claim())?.id).toBe(idOf(1));
+  });
+
+  it_('refuses more than it has room for, but for what is more urgent', async () => {
+    renew({ capacity: 2 });
+    await queue.create(job(1, { priority: 'attestation' }));
+    await queue.create(job(2, { priority: 'attestation' }));
+    expect([await queue.isFull('attestation'), await queue.isFull()]).toEqual([true, false]);
+    await expect(queue.create(job(3, { priority: 'speculative' }))).rejects.toMatchObject({ code: 'BUSY' });
+    expect(await queue.create(job(4, { priority: 'liquidation' }))).toMatchObject({ created: true });
+    expect(await queue.create(job(1, { priority: 'attestation' }))).toMatchObject({ created: false });
+    await queue.complete((await claim())!, result('x'));
+    await expect(queue.create(job(3, { priority: 'attestation' }))).rejects.toMatchObject({ code: 'BUSY' });
+    await queue.cancel(idOf(1));
+    expect(await queue.create(job(3, { priority: 'attestation' }))).toMatchObject({ created: true });
+  });
+
+  it_('keeps to its bound when many ask at once', async () => {
+    renew({ capacity: 5 });
+    const asked = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, index) => queue.create(job(index))),
+    );
+    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
+    expect((await queue.counts()).queued.solvency).toBe(5);
+  });
+
+  it_('tries again with a growing pause, keeps the causes, and gives up', async () => {
+    renew({ maxAttempts: 2, retryMs: 200 });
+    await queue.create(job(1));
+    const first = (await claim('first'))!;
+    expect(await queue.fail(first, failure, true)).toBe('queued');
+    expect(await claim()).toBeUndefined();
+    let second: ClaimedJob | undefined;
+    await expect
+      .poll(
+        async () => {
+          second = await claim('second');
+          return second?.attempt;
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(2);
+    expect(await queue.fail(first, failure, true)).toBeUndefined();
+    expect(await queue.fail(second!, failure, true)).toBe('failed');
+    const failed = (await queue.get(idOf(1)))!;
+    expect(failed).toMatchObject({ state: 'failed', error: failure, attempts: 2 });
+    expect(failed.causes.map(({ worker, code }) => [worker, code])).toEqual([
+      ['first', 'PROOF_FAILED'],
+      ['second', 'PROOF_FAILED'],
+    ]);
+    expect(await inputs()).toEqual([]);
+    const renewed = await queue.create(job(1));
+    expect(renewed).toMatchObject({ created: true, record: { state: 'queued', attempts: 0, causes: [] } });
+    await queue.fail((await claim())!, failure, false);
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'failed', attempts: 1 });
+  });
+
+  it_('takes a job from a worker that is silent, whose proof then counts for nothing', async () => {
+    await queue.create(job(1));
+    const lost = (await claim('lost'))!;
+    expect(await queue.maintain()).toMatchObject({ recovered: 0 });
+    await endLeases();
+    expect(await queue.maintain()).toMatchObject({ recovered: 1, abandoned: 0 });
+    expect(await queue.heartbeat(lost)).toBeUndefined();
+    expect(await queue.complete(lost, result('late'))).toBe(false);
+    const next = (await claim('next'))!;
+    expect(next.attempt).toBe(1);
+    expect(await queue.complete(lost, result('late'))).toBe(false);
+    expect(await queue.release(lost)).toBe(false);
+    expect(await queue.fail(lost, failure, false)).toBeUndefined();
+    expect(await queue.complete(next, result('right'))).toBe(true);
+    expect(await queue.get(idOf(1))).toMatchObject({
+      result: result('right'),
+      causes: [{ worker: 'lost', code: 'PROOF_FAILED', message: 'The proving process was lost.' }],
+    });
+  });
+
+  it_('does not go on for ever with a job that ends every worker', async () => {
+    await queue.create(job(1));
+    let taken = 0;
+    for (; taken < 100 && (await claim()) !== undefined; taken++) {
+      await endLeases();
+      await queue.maintain();
+    }
+    expect(taken).toBeGreaterThan(5);
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'failed', error: { code: 'PROOF_FAILED' } });
+  });
+
+  it_('fails what is overdue, queued or not, and refuses its proof', async () => {
+    await queue.create(job(1, { maxMs: 1 }));
+    await queue.create(job(2));
+    const claimed = (await claim())!;
+    expect(claimed.id).toBe(idOf(2));
+    await database.query("update jobs set deadline = clock_timestamp() where state = 'proving'");
+    expect(await queue.complete(claimed, result('late'))).toBe(false);
+    expect(await queue.maintain()).toMatchObject({ overdue: 2 });
+    for (const name of [1, 2])
+      expect(await queue.get(idOf(name))).toMatchObject({ state: 'failed', error: { code: 'TIMEOUT' } });
+    expect(await inputs()).toEqual([]);
+  });
+
+  it_('cancels, gives back, forgets', async () => {
+    await queue.create(job(1));
+    const claimed = (await claim())!;
+    expect(await queue.release(claimed)).toBe(true);
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'queued', attempts: 0 });
+    expect(await queue.delete(idOf(1))).toBe(false);
+    const again = (await claim())!;
+    expect(await queue.cancel(idOf(1))).toBe(true);
+    expect(await queue.cancel(idOf(1))).toBe(false);
+    expect(await queue.complete(again, result('x'))).toBe(false);
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'failed', error: { code: 'CANCELLED' } });
+    expect(await queue.delete(idOf(1))).toBe(true);
+    expect(await queue.get(idOf(1))).toBeUndefined();
+    expect([await queue.cancel(idOf(1)), await queue.delete(idOf(1))]).toEqual([false, false]);
+    await queue.create(job(2));
+    expect((await claim())?.id).toBe(idOf(2));
+    await queue.reclaim();
+    expect(await queue.maintain()).toMatchObject({ recovered: 1 });
+  });
+
+  it_('forgets finished jobs by age and number', async () => {
+    renew({ maxFinished: 2 });
+    for (const name of [1, 2, 3, 4]) {
+      await queue.create(job(name));
+      await queue.cancel(idOf(name));
+    }
+    await queue.create(job(5));
+    expect(await queue.maintain()).toMatchObject({ forgotten: 2 });
+    expect([(await queue.get(idOf(2)))?.state, (await queue.get(idOf(3)))?.state]).toEqual([
+      undefined,
+      'failed',
+    ]);
+    renew({ retentionMs: 0 });
+    expect(await queue.maintain()).toMatchObject({ forgotten: 2 });
+    expect(await queue.size()).toBe(1);
+  });
+
+  it_('tells waiters and watchers what happens', async () => {
+    await queue.create(job(1));
+    const heard: string[] = [];
+    const stop = await queue.onQueued((priority) => heard.push(priority));
+    const waiting = queue.wait(idOf(1), 30_000);
+    const watched: string[] = [];
+    const watching = (async () => {
+      for await (const { state, stage } of queue.changes(idOf(1), new AbortController().signal))
+        watched.push(stage ?? state);
+    })();
+    await expect.poll(() => watched).toEqual(['queued']);
+    const claimed = (await claim())!;
+    await expect.poll(() => watched.at(-1)).toBe('proving');
+    await queue.heartbeat(claimed, 'witness');
+    await expect.poll(() => watched.at(-1)).toBe('witness');
+    await queue.complete(claimed, result('x'));
+    expect(await waiting).toMatchObject({ state: 'done' });
+    await watching;
+    expect(watched).toEqual(['queued', 'proving', 'witness', 'done']);
+    await queue.create(job(2, { priority: 'liquidation' }));
+    await expect.poll(() => heard).toEqual(['liquidation']);
+    stop();
+    expect(await queue.wait(idOf(2), 20)).toMatchObject({ state: 'queued' });
+    const leaving = new AbortController();
+    const left = queue.wait(idOf(2), 30_000, leaving.signal);
+    leaving.abort();
+    expect(await left).toMatchObject({ state: 'queued' });
+    expect(await queue.wait(idOf('none'), 30_000)).toBeUndefined();
+    await queue.close();
+  });
+
+  it_(
+    'gives each job to one worker, whatever workers do, and ends each once',
+    async () => {
+      renew({ capacity: 200, maxAttempts: 100, leaseMs: 3_600_000 });
+      const count = 60;
+      for (let index = 0; index < count; index++)
+        await queue.create(job(index, { priority: JOB_PRIORITIES[index % 4]! }));
+      const ended = new Map<string, string[]>();
+      const holders = new Map<string, string>();
+      let shared = 0;
+      let seed = 7;
+      const random = () => {
+        seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+        return seed / 2 ** 31;
+      };
+      const worker = async (name: string) => {
+        for (let idle = 0; ended.size < count && idle < 5_000; ) {
+          const claimed = await claim(name);
+          if (claimed === undefined) {
+            idle++;
+            await queue.maintain();
+            await new Promise((resolve) => setTimeout(resolve, 5));
+            continue;
+          }
+          const other = holders.get(claimed.id);
+          if (other !== undefined) shared++;
+          holders.set(claimed.id, claimed.token);
+          const fate = random();
+          // One that falls silent keeps its job until its lease is over.
+          if (fate < 0.1) {
+            holders.delete(claimed.id);
+            continue;
+          }
+          if (fate < 0.2) {
+            holders.delete(claimed.id);
+            await queue.fail(claimed, failure, true);
+            continue;
+          }
+          await new Promise((resolve) => setTimeout(resolve, random() * 5));
+          holders.delete(claimed.id);
+          if (await queue.complete(claimed, result(claimed.token)))
+            ended.set(claimed.id, [...(ended.get(claimed.id) ?? []), claimed.token]);
+        }
+      };
+      await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(worker));
+      expect([...ended.values()].map((tokens) => tokens.length)).toEqual(new Array(count).fill(1));
+      for (const [id, [token]] of ended) expect((await queue.get(id))?.result).toEqual(result(token!));
+      expect(shared).toBe(0);
+      expect(await inputs()).toEqual([]);
+    },
+    240_000,
+  );
+
+  it_(
+    'agrees with a simple model under any order of events',
+    async () => {
+      renew({ maxAttempts: 2 });
+      const name = fc.integer({ min: 0, max: 2 });
+      const step = fc.oneof(
+        fc.record({ do: fc.constant('create' as const), name }),
+        fc.record({ do: fc.constant('claim' as const) }),
+        fc.record({ do: fc.constant('complete' as const), nth: fc.nat(5) }),
+        fc.record({ do: fc.constant('fail' as const), nth: fc.nat(5), retry: fc.boolean() }),
+        fc.record({ do: fc.constant('release' as const), nth: fc.nat(5) }),
+        fc.record({ do: fc.constant('cancel' as const), name }),
+        fc.record({ do: fc.constant('lose' as const) }),
+      );
+      interface Modelled {
+        state: string;
+        attempts: number;
+        token?: string | undefined;
+      }
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 25 }), async (steps) => {
+          await database.query('truncate jobs cascade');
+          const model = new Map<string, Modelled>();
+          const claims: ClaimedJob[] = [];
+          const holds = (claimed: ClaimedJob) => model.get(claimed.id)?.token === claimed.token;
+          for (const action of steps) {
+            if (action.do === 'create') {
+              const id = idOf(action.name);
+              const before = model.get(id);
+              const fresh = before === undefined || before.state === 'failed';
+              expect((await queue.create(job(action.name))).created).toBe(fresh);
+              if (fresh) model.set(id, { state: 'queued', attempts: 0 });
+            } else if (action.do === 'claim') {
+              const claimed = await claim();
+              const queued = [...model.values()].some(({ state }) => state === 'queued');
+              expect(claimed !== undefined).toBe(queued);
+              if (claimed === undefined) continue;
+              const taken = model.get(claimed.id)!;
+              expect([taken.state, claimed.attempt]).toEqual(['queued', taken.attempts + 1]);
+              model.set(claimed.id, { state: 'proving', attempts: claimed.attempt, token: claimed.token });
+              claims.push(claimed);
+            } else if (action.do === 'cancel') {
+              const id = idOf(action.name);
+              const open = ['queued', 'proving'].includes(model.get(id)?.state ?? '');
+              expect(await queue.cancel(id)).toBe(open);
+              if (open) model.set(id, { ...model.get(id)!, state: 'failed', token: undefined });
+            } else if (action.do === 'lose') {
+              await endLeases();
+              await queue.maintain();
+              for (const [id, { state, attempts }] of model)
+                if (state === 'proving') model.set(id, { state: 'queued', attempts: attempts - 1 });
+            } else {
+              const claimed = claims[action.nth];
+              if (claimed === undefined) continue;
+              const held = holds(claimed);
+              const { attempts } = model.get(claimed.id)!;
+              if (action.do === 'complete') {
+                expect(await queue.complete(claimed, result('x'))).toBe(held);
+                if (held) model.set(claimed.id, { state: 'done', attempts });
+              } else if (action.do === 'release') {
+                expect(await queue.release(claimed)).toBe(held);
+                if (held) model.set(claimed.id, { state: 'queued', attempts: attempts - 1 });
+              } else {
+                const state = action.retry && attempts < 2 ? 'queued' : 'failed';
+                expect(await queue.fail(claimed, failure, action.retry)).toBe(held ? state : undefined);
+                if (held) model.set(claimed.id, { state, attempts });
+              }
+            }
+          }
+          for (const [id, { state, attempts }] of model)
+            expect(await queue.get(id)).toMatchObject({ state, attempts });
+          const open = [...model].filter(([, { state }]) => state === 'queued' || state === 'proving');
+          expect(await inputs()).toEqual(open.map(([id]) => id).sort());
+        }),
+        { numRuns: 40 },
+      );
+    },
+    240_000,
+  );
+});

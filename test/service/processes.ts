@@ -1,0 +1,136 @@
+/** The program as real processes, and jobs that are quick to prove. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { JobView, SettlementRequest } from '../../src/service/index.ts';
+import { prepareProof } from '../../src/service/requests/index.ts';
+
+const program = fileURLToPath(new URL('../../bin/zkmargin.mjs', import.meta.url));
+
+/** A process that a test started. */
+export interface Started {
+  readonly pid: number;
+  /** Until it has printed a line that matches; undefined when it ends before. */
+  line(pattern: RegExp): Promise<RegExpExecArray | undefined>;
+  /** Ids of its child processes. */
+  children(): number[];
+  /** Ends it at once, without a chance to clean up, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** Asks it to end, and gives its exit code. */
+  stop(): Promise<number | null>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Starts `zkmargin` with arguments, or another script through its loader. */
+export function start(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  script?: string,
+): Started {
+  const command = script === undefined ? [program] : ['--import', 'tsx', script];
+  const child = spawn(process.execPath, [...command, ...args], {
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  let output = '';
+  const listeners = new Set<() => void>();
+  let gone = false;
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (text) => {
+      output += text;
+      changed();
+    });
+  }
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('close', (code) => {
+      gone = true;
+      running.delete(child);
+      changed();
+      resolve(code);
+    });
+  });
+  return {
+    pid: child.pid!,
+    line: (pattern) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = pattern.exec(output);
+          if (found === null && !gone) return;
+          listeners.delete(look);
+          resolve(found ?? undefined);
+        };
+        listeners.add(look);
+        look();
+      }),
+    children: () => {
+      try {
+        const text = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+        return text.split(' ').filter(Boolean).map(Number);
+      } catch {
+        return [];
+      }
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await ended;
+    },
+    stop: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
+}
+
+/** Ends whatever a test left running. */
+export function killAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+/** A settlement whose job is its own: every salt makes another one. */
+export function settlementRequest(salt: number): SettlementRequest {
+  return {
+    circuit: 'settlement',
+    legs: [
+      { instrument: { kind: 'call', expiryHour: 483_488, strike: '960000000' }, quantity: '-2000000' },
+      { instrument: { kind: 'put', expiryHour: 484_000, strike: '900000000' }, quantity: '1000000' },
+    ],
+    salt: String(salt),
+    scale: String(2n ** 40n),
+    underlying: 'BTC',
+    prices: [{ expiryHour: 483_488, price: '97000000000' }],
+    context: { chainId: '31337', consumer: `0x${'c1'.repeat(20)}`, accountId: '7', nonce: String(salt) },
+  };
+}
+
+/** What the proof of a request must state. */
+export async function expectedSignals(salt: number): Promise<readonly string[]> {
+  const setting = { served: new Set(['settlement-8']), now: 0 };
+  return (await prepareProof(settlementRequest(salt), setting)).publicSignals;
+}
+
+/** Asks for a proof; undefined when the service does not answer, or does not accept. */
+export async function ask(url: string, salt: number): Promise<JobView | undefined> {
+  try {
+    const answer = await fetch(`${url}/v1/proofs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(settlementRequest(salt)),
+      signal: AbortSignal.timeout(10_000),
+    });
+    return answer.ok ? ((await answer.json()) as JobView) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A job, waiting for its end. */
+export async function jobOf(url: string, id: string, wait = 60): Promise<JobView> {
+  const answer = await fetch(`${url}/v1/proofs/${id}?wait=${wait}`);
+  if (!answer.ok) throw new Error(`${answer.status} for job ${id}`);
+  return (await answer.json()) as JobView;
+}

@@ -1,13 +1,14 @@
 /**
  * Speed of the main parts: medians of several runs, as a table and as JSON in bench-results/.
  *
- * Usage: npm run bench [-- --runs 5 --only margin|proofs --json]
+ * Usage: npm run bench [-- --runs 5 --only margin|monitor|proofs --json]
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchMargin } from './bench/margin.ts';
 import type { BenchResult } from './bench/measure.ts';
+import { benchMonitor } from './bench/monitor.ts';
 import { benchProofs } from './bench/proofs.ts';
 import { exampleSurfaces } from './lib/example-crash.ts';
 import { table } from './lib/format.ts';
@@ -24,15 +25,18 @@ if (!Number.isInteger(runs) || runs < 1 || runs > 100) {
   console.error('--runs must be a whole number from 1 to 100.');
   process.exit(2);
 }
-if (values.only !== undefined && values.only !== 'margin' && values.only !== 'proofs') {
-  console.error('--only must be margin or proofs.');
+const PARTS = ['margin', 'monitor', 'proofs'];
+if (values.only !== undefined && !PARTS.includes(values.only)) {
+  console.error('--only must be margin, monitor or proofs.');
   process.exit(2);
 }
 
 const results: BenchResult[] = [];
 // Margins come first: their peak of memory is the process's until then.
-if (values.only !== 'proofs') results.push(...benchMargin(exampleSurfaces(), runs));
-if (values.only !== 'margin') results.push(...(await benchProofs(runs)));
+const wanted = (part: string) => values.only === undefined || values.only === part;
+if (wanted('margin')) results.push(...benchMargin(exampleSurfaces(), runs));
+if (wanted('monitor')) results.push(...benchMonitor(exampleSurfaces(), runs));
+if (wanted('proofs')) results.push(...(await benchProofs(runs)));
 
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
 const document = { machine, runs, time: new Date().toISOString(), results };

@@ -16,7 +16,6 @@ import {
   type IndexerStep,
 } from '../../src/chain/indexer/index.ts';
 import { prepareTrade } from '../../src/chain/requests/trade.ts';
-import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { packLeg } from '../../src/market/instrument.ts';
 import { packRound } from '../../src/market/words.ts';
 import { ChainStore } from '../../src/store/chain-store.ts';
@@ -189,7 +188,7 @@ describe('a story', () => {
   });
 
   it.each([1, 2, 3, 4, 5])('follows a reorganisation of depth %i', async (depth) => {
-    const { protocol, opening } = world;
+    const { protocol } = world;
     const account = pairs[2]!.trader.accountId;
     const deposit = (amount: bigint) =>
       protocol.write(protocol.operator, 'clearingHouse', 'deposit', [account, amount]);
@@ -219,7 +218,6 @@ describe('a story', () => {
     await indexer().sync();
     await expectTruth();
     expect((await store.newestRounds())[0]!.number).toBe(2n);
-    expect(opening.underlying.underlyingId).toBe(protocol.underlyingId);
   });
 
   it('takes back an auction, a round and an opening with their blocks', async () => {
@@ -238,12 +236,13 @@ describe('a story', () => {
       ...round,
       underlying: { ...round.underlying, timestamp: await protocol.now() },
     });
-    const [failing] = pairs;
-    const figures = await proveForAuction(protocol, UNPROVEN, failing!.maker, protocol.keeper);
-    expect(figures.mark).toBeDefined();
-    await world.open(world.healthy).catch(() => undefined);
+    const { accountId } = pairs[0]!.trader;
+    const figures = await proveForAuction(protocol, UNPROVEN, pairs[0]!.trader, protocol.keeper, 0);
+    await startAuction(protocol, protocol.keeper, accountId, { ...figures, requirement: 10n ** 14n }, vessel);
     await indexer().sync();
-    expect((await store.rounds(protocol.underlyingId)).length).toBe(3);
+    await expectTruth();
+    expect(await store.rounds(protocol.underlyingId)).toHaveLength(3);
+    expect(await store.auctions({ running: true })).toHaveLength(2);
     await protocol.revert(snapshot);
     const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
     await test.mine({ blocks: 12 });
@@ -256,12 +255,6 @@ describe('a story', () => {
       rounds: await store.rounds(protocol.underlyingId),
     }).toEqual(before);
     expect((await store.tip())!.number).toBeGreaterThan(tip.number);
-  });
-
-  it('gives the figures of the exact model for what it knows', async () => {
-    const { trader } = pairs[2]!;
-    const { mark } = exactMargin(trader, world.protocol.market.round, world.protocol.parameters);
-    expect(typeof mark).toBe('bigint');
   });
 
   it('reads the whole chain anew to the same state, in other steps', async () => {

@@ -107,6 +107,7 @@ export class EndpointPool {
    */
   async run<T>(work: (client: PublicClient, height: bigint) => Promise<T>): Promise<T> {
     await this.#survey();
+    let cause: unknown;
     for (const endpoint of this.#endpoints) {
       if (endpoint.status.condition !== 'ok') continue;
       try {
@@ -114,12 +115,14 @@ export class EndpointPool {
         return await work(endpoint.client, endpoint.status.height!);
       } catch (error) {
         if (!isEndpointError(error)) throw error;
+        cause = error;
         this.#failed(endpoint, error);
       }
     }
     throw new ZkMarginError('CHAIN_UNAVAILABLE', 'No RPC endpoint can be used; see what each one does.', {
       field: 'rpc',
       details: { endpoints: this.status().map(({ name, condition }) => `${name}: ${condition}`) },
+      cause,
     });
   }
 

@@ -1,5 +1,13 @@
 /** What a range of blocks says of the protocol: events, and the contracts' state where events do not suffice. */
-import { type Address, decodeEventLog, type Log, type PublicClient, RpcRequestError } from 'viem';
+import {
+  type Address,
+  BaseError,
+  ContractFunctionZeroDataError,
+  decodeEventLog,
+  type Log,
+  type PublicClient,
+  RpcRequestError,
+} from 'viem';
 import type {
   AccountRecord,
   AuctionRecord,
@@ -273,8 +281,8 @@ export class ChainReader {
         scale: bigint;
         inAuction: boolean;
       }>('clearingHouse', 'getAccount'),
-      read<bigint>('clearingHouse', 'collateralValueOf'),
-      read<bigint>('auctionHouse', 'feeChargedAt'),
+      read<bigint>('clearingHouse', 'collateralValueOf').catch(nothingThere),
+      read<bigint>('auctionHouse', 'feeChargedAt').catch(nothingThere),
     ]);
     if (/^0x0{40}$/.test(account.owner)) return undefined;
     return {
@@ -405,6 +413,13 @@ export class ChainReader {
   }
 }
 
+/** While the contracts are being deployed, the first account is there before the last contract is. */
+function nothingThere(error: unknown): bigint {
+  const none = (inner: unknown) => inner instanceof ContractFunctionZeroDataError;
+  if (error instanceof BaseError && error.walk(none) !== null) return 0n;
+  throw error;
+}
+
 /** Far from the newest block, states are read at the end of the part of the range that is far. */
 function lastFar({ to, closeFrom }: BlockRange): bigint {
   return to < closeFrom ? to : closeFrom - 1n;
@@ -447,11 +462,7 @@ async function logsOf(
     return await client.getLogs({ address: [...address], fromBlock: from, toBlock: to });
   } catch (error) {
     const refused =
-      error instanceof Error &&
-      'walk' in error &&
-      (error as { walk(test: (inner: unknown) => boolean): unknown }).walk(
-        (inner) => inner instanceof RpcRequestError,
-      ) !== null;
+      error instanceof BaseError && error.walk((inner) => inner instanceof RpcRequestError) !== null;
     if (!refused || from === to) throw error;
     const middle = (from + to) / 2n;
     return [

@@ -1,0 +1,141 @@
+/**
+ * What a keeper needs to know, and who tells it: the service's API, or in tests the chain itself.
+ *
+ * Money is in 1e-6 USD, scales are in 2^-40, times in seconds since 1970-01-01 UTC.
+ */
+import type { Address } from 'viem';
+import type { ProvenMargin } from '../chain/requests/insolvency.ts';
+import type { BidTerms } from '../liquidation/auction.ts';
+import type { LiquidationTerms } from '../liquidation/terms.ts';
+import type { Leg } from '../market/instrument.ts';
+import type { MarketRound } from '../market/words.ts';
+
+/** The newest round of an underlying with the terms in force. */
+export interface FeedMarket {
+  readonly underlyingId: bigint;
+  /** Number of the round. */
+  readonly number: bigint;
+  readonly round: MarketRound;
+  /** Index of the round, 2^-16. */
+  readonly volatilityIndex: bigint;
+  readonly terms: LiquidationTerms;
+  /** Last second at which a proof of this round is accepted, if no newer round comes. */
+  readonly proofExpiry: bigint;
+}
+
+/** An account below its maintenance requirement that no auction sells yet. */
+export interface LiquidationCandidate {
+  readonly accountId: bigint;
+  readonly underlyingId: bigint;
+  /** `badDebt` without equity. */
+  readonly status: 'liquidatable' | 'badDebt';
+  /** Of the account, as proofs bind it. */
+  readonly nonce: bigint;
+  /** To its legs: a vessel that holds the same may take more of them. */
+  readonly commitment: bigint;
+  readonly scale: bigint;
+  /** Signed. */
+  readonly cash: bigint;
+  /** Value of collateral after haircuts. */
+  readonly collateral: bigint;
+  /** Value of the positions, signed. */
+  readonly mark: bigint;
+  readonly requirement: bigint;
+  /** Cash, collateral and mark. */
+  readonly equity: bigint;
+  /** Number of the round of these figures. */
+  readonly round: bigint;
+  /** Last second at which a proof of these figures is accepted, if no newer round comes. */
+  readonly proofExpiry: bigint;
+  /** Legs of the insolvency circuit that fits. Proofs of one batch are of one circuit. */
+  readonly capacity: number;
+  /** The legs, when they are public. */
+  readonly legs?: readonly Leg[];
+  /** Whether a start of an auction would be charged a fee now; within the cool-off there is none, hence no reward. */
+  readonly startFeeDue: boolean;
+  /** What a keeper gains before gas and hedge, as the feed reckons. The strategy reckons for itself. */
+  readonly expectedProfit: bigint;
+}
+
+/** Terms of a running auction: those of its start. */
+export interface RunningTerms extends BidTerms {
+  /** Age of the proven round up to which bids are taken. */
+  readonly maxProofAge: bigint;
+  /** Smallest part of what is for sale that may be bought. */
+  readonly minBidBps: bigint;
+}
+
+/** An auction that runs, with the account as it stands. */
+export interface RunningAuction {
+  readonly accountId: bigint;
+  readonly underlyingId: bigint;
+  readonly commitment: bigint;
+  /** Number of the auction. */
+  readonly number: bigint;
+  readonly scale: bigint;
+  /** Signed. */
+  readonly cash: bigint;
+  readonly collateral: bigint;
+  /** Cash that bids have paid. */
+  readonly reserved: bigint;
+  /** Round of the recorded proof. */
+  readonly round: bigint;
+  /** Timestamp of that round. */
+  readonly provenAt: bigint;
+  /** Recorded figures, at the scale with which the auction began. */
+  readonly proven: { readonly mark: bigint; readonly requirement: bigint; readonly scale: bigint };
+  /** From when on anyone may bid. */
+  readonly publicStart: bigint;
+  /** From when on the public's subsidy rises; absent while nobody has marked the account as insolvent. */
+  readonly subsidyFrom?: bigint;
+  /** Whether a settlement has changed the positions: the auction must be started anew. */
+  readonly superseded: boolean;
+  readonly terms: RunningTerms;
+  readonly capacity: number;
+  /** The legs, when they are public. */
+  readonly legs?: readonly Leg[];
+}
+
+/** What a proof is for: the liquidation engine, or the auction house (start, refresh, restart). */
+export type ProofPurpose = 'liquidate' | 'auction';
+
+/** A proof that a keeper asks for. Only transactions of the keeper can use it. */
+export interface KeeperProofRequest {
+  readonly accountId: bigint;
+  readonly purpose: ProofPurpose;
+  /** Sender of the transaction. */
+  readonly keeper: Address;
+  /** Round at which to prove; must be the newest. */
+  readonly round: bigint;
+}
+
+/** A proof with what it was made for. */
+export interface KeeperProof extends ProvenMargin {
+  readonly accountId: bigint;
+  /** Scale of the figures. */
+  readonly scale: bigint;
+}
+
+/** Where keepers learn of chances, and get proofs. Implementations never give out salts or witnesses. */
+export interface KeeperFeed {
+  /** @throws ZkMarginError `NOT_FOUND` for an underlying without a round */
+  market(underlyingId: bigint): Promise<FeedMarket>;
+  /** Accounts below their requirement, the best chance first. */
+  liquidations(): Promise<readonly LiquidationCandidate[]>;
+  auctions(): Promise<readonly RunningAuction[]>;
+  /** Public legs of an account with positions; undefined when they are not public. */
+  legs(accountId: bigint): Promise<readonly Leg[] | undefined>;
+  /**
+   * Asks for a proof. Asking twice is one job.
+   *
+   * @returns id of the job
+   * @throws ZkMarginError `NOT_LIQUIDATABLE`, `STALE_ROUND`, `BUSY`
+   */
+  requestProof(request: KeeperProofRequest): Promise<string>;
+  /**
+   * Waits for a proof.
+   *
+   * @throws ZkMarginError `NOT_FOUND`, `PROOF_FAILED`, `CANCELLED` when the signal is given
+   */
+  waitForProof(id: string, signal: AbortSignal): Promise<KeeperProof>;
+}

@@ -1,5 +1,5 @@
 /** The service over a real chain: what it tells of accounts, markets and liquidations, and a proof for a keeper. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { proveForAuction, startAuction } from '../../scripts/lib/local-auction.ts';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
@@ -49,16 +49,10 @@ afterAll(async () => {
 /** Until the service shows the newest block. */
 async function caughtUp(): Promise<void> {
   const height = await world.protocol.client.getBlockNumber();
-  await expect
-    .poll(
-      () =>
-        client.markets().then(
-          ({ block }) => BigInt(block),
-          () => 0n,
-        ),
-      { timeout: 20_000, interval: 20 },
-    )
-    .toBeGreaterThanOrEqual(height);
+  await vi.waitFor(
+    async () => expect(BigInt((await client.markets()).block)).toBeGreaterThanOrEqual(height),
+    { timeout: 20_000, interval: 20 },
+  );
 }
 
 describe('the book', () => {
@@ -159,11 +153,11 @@ describe('a crash', () => {
     expect(feed.map(({ accountId }) => accountId).sort()).toEqual([...failing].sort());
     for (const item of feed) {
       const pair = pairs.find(({ trader }) => String(trader.accountId) === item.accountId)!;
-      const { mark, requirement } = exactMargin(pair.trader, crashed, protocol.parameters);
+      const { mark, requirement } = exactMargin(pair.trader, protocol.market.round, protocol.parameters);
       expect([item.mark, item.requirement].map(BigInt)).toEqual([mark, requirement]);
       expect(BigInt(item.equity)).toBe(BigInt(item.cash) + mark);
       expect(item).toMatchObject({ status: 'liquidatable', round: '2', capacity: 8, startFeeDue: true });
-      expect(BigInt(item.proofExpiry)).toBe(crashed.underlying.timestamp + 600n);
+      expect(BigInt(item.proofExpiry)).toBe(protocol.market.round.underlying.timestamp + 600n);
       expect(item.plan.atomic).toMatchObject({ open: true });
       expect(BigInt(item.expectedProfit)).toBeGreaterThan(0n);
     }

@@ -1,5 +1,12 @@
 /** The contracts that are indexed, from an address book or a deployment. */
-import { type Address, getAddress, keccak256, type PublicClient, toHex } from 'viem';
+import {
+  type Address,
+  getAddress,
+  keccak256,
+  type PublicClient,
+  TransactionReceiptNotFoundError,
+  toHex,
+} from 'viem';
 import type { AddressBook } from '../address-book.ts';
 import { PROTOCOL_CONTRACTS, type ProtocolRole } from '../artifacts.ts';
 import { ChainError } from '../errors.ts';
@@ -55,7 +62,14 @@ export async function firstBlockOf(client: PublicClient, book: AddressBook): Pro
   for (const role of INDEXED_ROLES) {
     const hash = book.contracts[role]?.transactionHash;
     if (hash === undefined) return undefined;
-    const { blockNumber } = await client.getTransactionReceipt({ hash });
+    const blockNumber = await client.getTransactionReceipt({ hash }).then(
+      (receipt) => receipt.blockNumber,
+      (error: unknown) => {
+        if (error instanceof TransactionReceiptNotFoundError) return undefined;
+        throw error;
+      },
+    );
+    if (blockNumber === undefined) return undefined;
     if (first === undefined || blockNumber < first) first = blockNumber;
   }
   return first;

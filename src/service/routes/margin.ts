@@ -1,6 +1,7 @@
 /** `/v1/margin` and `/v1/simulate`: margin of a document, without any state. */
 import { readMarginDocument } from '../../input/margin.ts';
 import { marginResult } from '../../report/margin-result.ts';
+import { plain } from '../../risk/monitor/index.ts';
 import { MarginDocumentBodySchema, MarginResultSchema, SimulationSchema } from '../book/schemas.ts';
 import { PROBLEMS, type Routes } from './shared.ts';
 
@@ -19,7 +20,7 @@ export function marginRoutes(routes: Routes): void {
         response: { 200: MarginResultSchema, ...PROBLEMS },
       },
     },
-    async ({ body }) => ({ ...marginResult(readMarginDocument(body)) }),
+    async ({ body }) => ({ ...plain(marginResult(readMarginDocument(body))) }),
   );
 
   routes.post(

@@ -59,6 +59,9 @@ export const ERROR_CODES = [
   'KEY_MISMATCH',
   // Services and chains.
   'NOT_FOUND',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'RATE_LIMITED',
   'CONFLICT',
   'BUSY',
   'TIMEOUT',

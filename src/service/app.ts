@@ -2,13 +2,20 @@
 import { hostname } from 'node:os';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
+import type { IndexedContracts } from '../chain/indexer/index.ts';
 import { requireInteger, ZkMarginError } from '../errors.ts';
+import type { ChainStore } from '../store/chain-store.ts';
 import type { JobQueue } from '../store/job-queue.ts';
+import { type AccessOptions, guard } from './access.ts';
+import type { LiveBook } from './book/live-book.ts';
 import { verificationKeyDigest } from './job-id.ts';
+import type { ServiceMetrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
 import { ProofJobs } from './proof-jobs.ts';
 import { type Prover, ProverRunner } from './prover-runner.ts';
+import { addEntityTags, bookRoutes } from './routes/book.ts';
 import { circuitRoutes, type ServedCircuit } from './routes/circuits.ts';
+import { marginRoutes } from './routes/margin.ts';
 import { proofRoutes } from './routes/proofs.ts';
 import { PROBLEMS, type TypeBoxProvider } from './routes/shared.ts';
 import { HealthSchema, type Problem } from './schemas.ts';
@@ -17,6 +24,13 @@ import { HealthSchema, type Problem } from './schemas.ts';
 export const BODY_LIMIT = 65_536;
 /** What a client that meets a full queue is told to wait, in seconds. */
 export const RETRY_AFTER_SECONDS = 5;
+
+/** The chain as it is served. */
+export interface ServedChain {
+  readonly book: LiveBook;
+  readonly store: ChainStore;
+  readonly contracts: IndexedContracts;
+}
 
 /** Options of {@link buildService}. */
 export interface ServiceOptions {
@@ -41,6 +55,12 @@ export interface ServiceOptions {
   readonly closeGraceMs?: number;
   /** Further reasons for which the service is not ready, such as keys that are being loaded. */
   readonly notReady?: () => readonly string[];
+  /** What is known of the chain; without it there are no routes of accounts. */
+  readonly chain?: ServedChain | undefined;
+  /** Counts what happens, and serves it. */
+  readonly metrics?: ServiceMetrics | undefined;
+  /** Who may do what; everybody everything unless given. */
+  readonly access?: AccessOptions | undefined;
   /** Fastify's logger; none unless given. Bodies are never logged. */
   readonly logger?: FastifyServerOptions['logger'];
   /** Clock, in milliseconds; `Date.now` unless given. */
@@ -54,7 +74,8 @@ export interface ServiceOptions {
  */
 export function buildService(options: ServiceOptions): FastifyInstance {
   const now = options.now ?? Date.now;
-  const { queue, prover, circuits } = options;
+  const { queue, circuits, metrics } = options;
+  const prover = options.prover && (metrics?.counted(options.prover) ?? options.prover);
   if (circuits.length === 0) {
     throw new ZkMarginError('KEY_MISSING', 'Serve at least one circuit, as insolvency-8.', {
       field: 'circuits',
@@ -135,6 +156,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     runner?.start();
   });
   app.addHook('preClose', async () => {
+    await options.chain?.book.close();
     await jobs.close();
     await runner?.close(options.closeGraceMs);
     await queue.close();
@@ -150,11 +172,19 @@ export function buildService(options: ServiceOptions): FastifyInstance {
       },
     },
   });
+  addEntityTags(app);
+  metrics?.watchQueue(queue);
   app.register(async (instance) => {
+    await guard(instance, options.access ?? {});
+    metrics?.serve(instance);
     const routes = instance.withTypeProvider<TypeBoxProvider>();
 
     proofRoutes(routes, { jobs, served: new Set(keyDigests.keys()), now });
     circuitRoutes(routes, circuits, keyDigests);
+    marginRoutes(routes);
+    if (options.chain !== undefined) {
+      bookRoutes(routes, { ...options.chain, jobs, served: new Set(keyDigests.keys()), now });
+    }
 
     routes.get(
       '/livez',

@@ -10,9 +10,13 @@ export const PROBLEM_TYPE = 'application/problem+json';
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  RATE_LIMITED: 429,
   CONFLICT: 409,
   CANCELLED: 409,
   BUSY: 503,
+  CHAIN_UNAVAILABLE: 503,
   STORE_LOCKED: 503,
   STORE_UNAVAILABLE: 503,
   STORE_FULL: 503,

@@ -1,6 +1,16 @@
 /** The service as a running server with its proving processes. */
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { type AddressBook, readAddressBook } from '../chain/address-book.ts';
+import { loadProtocolAbis } from '../chain/artifacts.ts';
+import {
+  contractsOfBook,
+  firstBlockOf,
+  type IndexedContracts,
+  Indexer,
+  type IndexerStatus,
+} from '../chain/indexer/index.ts';
+import { ZkMarginError } from '../errors.ts';
 import { poseidonHash } from '../proof/commitment.ts';
 import {
   type BackendConfiguration,
@@ -10,14 +20,20 @@ import {
 } from '../proof/prover/backends.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
 import { WorkerPool } from '../proof/prover/worker-pool.ts';
+import { ChainStore } from '../store/chain-store.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { buildService, type ServiceOptions } from './app.ts';
+import { LiveBook } from './book/live-book.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { ServiceMetrics } from './metrics.ts';
 
 /** Options of {@link startService}. */
 export interface StartOptions
-  extends Omit<ServiceOptions, 'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady'> {
+  extends Omit<
+    ServiceOptions,
+    'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics'
+  > {
   /** Address to listen on. Default 127.0.0.1: there is no authentication. */
   readonly host?: string;
   /** Port; 0 chooses a free one. Default 8080. */
@@ -32,6 +48,25 @@ export interface StartOptions
   readonly workers?: number;
   /** What makes the proofs. As the environment says unless given: see `backendFromEnvironment`. */
   readonly backend?: BackendConfiguration;
+  /** The chain to follow; without it the service proves what it is given. */
+  readonly chain?: ChainOptions;
+  /** Told of what goes wrong and is tried again. */
+  readonly onWarning?: (error: unknown, what: string) => void;
+}
+
+/** Which chain to follow, and how. */
+export interface ChainOptions {
+  /** RPC endpoints in order of preference. */
+  readonly rpc: readonly string[];
+  /** Where the contracts are: an address book, its file, or the addresses. */
+  readonly book: string | AddressBook | IndexedContracts;
+  /** First block to look at; that of the first contract unless given. */
+  readonly startBlock?: bigint | undefined;
+  readonly confirmations?: number | undefined;
+  readonly pollMs?: number | undefined;
+  /** Blocks that the indexer may be behind for the service to be ready. Default 5. */
+  readonly maxLagBlocks?: number | undefined;
+  readonly rpcTimeoutMs?: number | undefined;
 }
 
 /** A running service. */
@@ -43,6 +78,8 @@ export interface RunningService {
   readonly backend: BackendReport;
   /** Its store. Closed with the service. */
   readonly database: Database;
+  /** How the indexer stands; undefined when no chain is followed. */
+  readonly indexer?: () => IndexerStatus;
   /** Refuses new jobs, gives running ones a while, ends all processes. What is not done stays in the store. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -56,7 +93,8 @@ export interface RunningService {
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
   const { host = '127.0.0.1', port = 8080, workers = 1, backend, ...rest } = options;
-  const { store, queue: bounds, circuits: wanted, ...service } = rest;
+  const { store, queue: bounds, circuits: wanted, chain: followed, onWarning = () => {}, ...service } = rest;
+  const chain = followed && { ...followed, ...contractsOf(followed.book) };
   // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
   const chosen = await resolveBackend(backend ?? backendFromEnvironment());
   const circuits = await loadCircuits(wanted ?? [DEFAULT_CIRCUIT]);
@@ -73,6 +111,29 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
           // The queue tries again, and keeps the cause.
           crashRetries: 0,
         });
+  const metrics = new ServiceMetrics();
+  const chainStore = new ChainStore(database);
+  const book =
+    chain &&
+    new LiveBook({
+      store: chainStore,
+      onRound: (seconds) => metrics.round(seconds),
+      onError: (error) => onWarning(error, 'the book could not be read'),
+    });
+  const indexer =
+    chain &&
+    new Indexer({
+      store: chainStore,
+      contracts: chain.contracts,
+      abis: loadProtocolAbis(),
+      endpoints: { urls: chain.rpc, timeoutMs: chain.rpcTimeoutMs },
+      startBlock: chain.startBlock ?? chain.firstBlock,
+      confirmations: chain.confirmations,
+      pollMs: chain.pollMs,
+      onError: (error) => onWarning(error, 'the indexer failed'),
+    });
+  if (indexer) metrics.watchIndexer(() => indexer.status());
+  if (book) metrics.watchBook(book);
   let reason: string | undefined = 'keys are being loaded';
   const app = buildService({
     ...service,
@@ -80,16 +141,28 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     prover,
     concurrency: Math.max(1, workers),
     circuits,
-    notReady: () => (reason === undefined ? [] : [reason]),
+    metrics,
+    ...(chain && book && { chain: { book, store: chainStore, contracts: chain.contracts } }),
+    notReady: () => [
+      ...(reason === undefined ? [] : [reason]),
+      ...(indexer && book ? chainReasons(indexer.status(), book, chain?.maxLagBlocks ?? 5) : []),
+    ],
   });
-  const close = async (): Promise<void> => {
-    await app.close();
-    await database.close();
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      await indexer?.close();
+      await app.close();
+      await database.close();
+    })();
+    return closing;
   };
   try {
     // The store is this process's alone: whoever had a job of it has ended.
     if (database.kind === 'embedded') await queue.reclaim();
     await app.listen({ host, port });
+    indexer?.start();
+    await book?.start();
     await Promise.all([prover?.warmUp(), poseidonHash([0n])]);
     reason = undefined;
   } catch (error) {
@@ -98,5 +171,41 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   }
   const address = app.server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return { app, url: `http://${name}:${address.port}`, backend: chosen.report, database, close };
+  return {
+    app,
+    url: `http://${name}:${address.port}`,
+    backend: chosen.report,
+    database,
+    ...(indexer && { indexer: () => indexer.status() }),
+    close,
+  };
+}
+
+type FirstBlock = NonNullable<ConstructorParameters<typeof Indexer>[0]['startBlock']>;
+
+function contractsOf(book: ChainOptions['book']): { contracts: IndexedContracts; firstBlock?: FirstBlock } {
+  const found = typeof book === 'string' ? readAddressBook(book) : book;
+  if (found === undefined) {
+    throw new ZkMarginError('NOT_FOUND', 'Name an address book that exists; zkmargin deploy writes one.', {
+      field: 'book',
+    });
+  }
+  if ('addresses' in found) return { contracts: found };
+  return { contracts: contractsOfBook(found), firstBlock: (client) => firstBlockOf(client, found) };
+}
+
+/** Why what is told of the chain should not be relied on. */
+function chainReasons(
+  { behind, problem, lastLook }: IndexerStatus,
+  book: LiveBook,
+  maxLagBlocks: number,
+): string[] {
+  const reasons: string[] = [];
+  if (problem !== undefined) reasons.push(`the chain cannot be followed (${problem.code})`);
+  if (lastLook === undefined) reasons.push('the chain has not been looked at');
+  else if (behind !== undefined && behind > maxLagBlocks)
+    reasons.push(`the indexer is ${behind} blocks behind`);
+  if (book.markets().length === 0) reasons.push('there is no round');
+  if (book.problem !== undefined) reasons.push(`the book cannot be read (${book.problem.code})`);
+  return reasons;
 }

@@ -153,7 +153,8 @@ function noJob(): ZkMarginError {
   });
 }
 
-function jobView(record: JobRecord): JobView {
+/** A job as it is shown. */
+export function jobView(record: JobRecord): JobView {
   const self = `/v1/proofs/${record.id}`;
   const { result, error, figures, causes } = record;
   return {

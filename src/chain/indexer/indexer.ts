@@ -1,0 +1,263 @@
+/** Follows the chain into the store: forward by ranges of blocks, and back to the common ancestor when the chain changes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PublicClient } from 'viem';
+import { ZkMarginError } from '../../errors.ts';
+import type { BlockRecord } from '../../store/chain-records.ts';
+import type { ChainStore } from '../../store/chain-store.ts';
+import type { ProtocolAbis } from '../artifacts.ts';
+import { deploymentDigest, type IndexedContracts } from './contracts.ts';
+import { EndpointPool, type EndpointPoolOptions, type EndpointStatus } from './endpoints.ts';
+import { ChainMoved, ChainReader } from './reader.ts';
+
+/** Options of {@link Indexer}. */
+export interface IndexerOptions {
+  readonly store: ChainStore;
+  readonly contracts: IndexedContracts;
+  readonly abis: ProtocolAbis;
+  /** First block to look at, at the start of a store. Default 0. */
+  readonly startBlock?: bigint | ((client: PublicClient) => Promise<bigint | undefined>) | undefined;
+  readonly endpoints: Omit<EndpointPoolOptions, 'chainId' | 'identify'>;
+  /** Blocks on top of the newest one that is looked at. Default 0: reorganisations are rolled back. */
+  readonly confirmations?: number | undefined;
+  /** Blocks of one step at most. Default 2,000. */
+  readonly rangeBlocks?: number | undefined;
+  /** So many of the newest blocks are looked at one by one. Default 64. */
+  readonly closeBlocks?: number | undefined;
+  /** A reorganisation of more blocks is reported and not followed. Default 256. */
+  readonly maxReorgDepth?: number | undefined;
+  /** Milliseconds between looks at the chain when nothing is left to do. Default 1,000. */
+  readonly pollMs?: number | undefined;
+  /** Told after each step. */
+  readonly onStep?: ((step: IndexerStep) => void) | undefined;
+  /** Told of what goes wrong; it is tried again. */
+  readonly onError?: ((error: ZkMarginError) => void) | undefined;
+}
+
+/** What a step did. */
+export interface IndexerStep {
+  /** Blocks that were added; 0 for none. */
+  readonly blocks: number;
+  /** Block that was gone back to. */
+  readonly rolledBackTo?: bigint;
+  /** How many blocks were taken back. */
+  readonly depth?: number;
+  /** Openings that do not fit, are withheld, or cannot be derived. */
+  readonly unknownOpenings: readonly { readonly accountId: bigint; readonly reason: string }[];
+  /** Whether nothing is left to do. */
+  readonly upToDate: boolean;
+}
+
+/** How the indexer stands. */
+export interface IndexerStatus {
+  /** Newest block that is in the store. */
+  readonly tip?: bigint;
+  readonly tipTimestamp?: bigint;
+  /** Newest block of the chain, as the endpoint in use tells. */
+  readonly head?: bigint;
+  /** Blocks that are missing, confirmations apart; undefined before the first look. */
+  readonly behind?: number;
+  readonly rollbacks: number;
+  /** Milliseconds since 1970-01-01 UTC of the last successful look. */
+  readonly lastLook?: number;
+  /** Why the last look failed. */
+  readonly problem?: ZkMarginError;
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+/** Follows one chain. */
+export class Indexer {
+  readonly #options: IndexerOptions;
+  readonly #pool: EndpointPool;
+  readonly #reader: ChainReader;
+  readonly #closing = new AbortController();
+  #tip: BlockRecord | undefined;
+  #head: bigint | undefined;
+  #start: bigint | undefined;
+  #rollbacks = 0;
+  #lastLook: number | undefined;
+  #problem: ZkMarginError | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: IndexerOptions) {
+    this.#options = options;
+    this.#reader = new ChainReader(options.contracts, options.abis);
+    this.#pool = new EndpointPool({
+      ...options.endpoints,
+      chainId: options.contracts.chainId,
+      identify: (client) => this.#identify(client),
+    });
+  }
+
+  status(): IndexerStatus {
+    const target = this.#target();
+    return {
+      ...(this.#tip && { tip: this.#tip.number, tipTimestamp: this.#tip.timestamp }),
+      ...(this.#head !== undefined && { head: this.#head }),
+      ...(target !== undefined && {
+        behind: Math.max(0, Number(target - (this.#tip?.number ?? (this.#start ?? 0n) - 1n))),
+      }),
+      rollbacks: this.#rollbacks,
+      ...(this.#lastLook !== undefined && { lastLook: this.#lastLook }),
+      ...(this.#problem && { problem: this.#problem }),
+      endpoints: this.#pool.status(),
+    };
+  }
+
+  /** Follows the chain until it is closed. */
+  start(): void {
+    this.#loop ??= this.#follow();
+  }
+
+  /** Ends after the step that is under way. Safe to call twice. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#loop;
+  }
+
+  /**
+   * Steps until nothing is left to do.
+   *
+   * @throws ZkMarginError `CHAIN_UNAVAILABLE`, `CONFLICT`, `STORE_MISMATCH`, and of the store
+   */
+  async sync(): Promise<void> {
+    while (!(await this.step()).upToDate);
+  }
+
+  /** One step: a rollback, or one range. @throws ZkMarginError as {@link sync} */
+  async step(): Promise<IndexerStep> {
+    try {
+      const step = await this.#pool.run((client, height) => this.#step(client, height));
+      this.#lastLook = Date.now();
+      this.#problem = undefined;
+      this.#options.onStep?.(step);
+      return step;
+    } catch (error) {
+      // The chain changed meanwhile; the next step sees how.
+      if (error instanceof ChainMoved) return { blocks: 0, unknownOpenings: [], upToDate: false };
+      this.#problem =
+        error instanceof ZkMarginError
+          ? error
+          : new ZkMarginError('INTERNAL', 'The indexer failed; see the log.', { cause: error });
+      throw error;
+    }
+  }
+
+  async #step(client: PublicClient, height: bigint): Promise<IndexerStep> {
+    const { store, rangeBlocks = 2_000, closeBlocks = 64, maxReorgDepth = 256 } = this.#options;
+    const start = await this.#startBlock(client);
+    this.#head = height;
+    const tip = await store.tip();
+    this.#tip = tip;
+    if (tip !== undefined) {
+      const ancestor = await this.#ancestor(client, tip, height, maxReorgDepth);
+      if (ancestor !== tip) {
+        await store.rollback(ancestor.number);
+        this.#rollbacks++;
+        this.#tip = ancestor;
+        return {
+          blocks: 0,
+          rolledBackTo: ancestor.number,
+          depth: Number(tip.number - ancestor.number),
+          unknownOpenings: [],
+          upToDate: false,
+        };
+      }
+    }
+    const target = this.#target()!;
+    const from = tip === undefined ? start : tip.number + 1n;
+    if (from > target) return { blocks: 0, unknownOpenings: [], upToDate: true };
+    const last = from + BigInt(rangeBlocks) - 1n;
+    const to = last < target ? last : target;
+    const newest = height - BigInt(closeBlocks) + 1n;
+    const changes = await this.#reader.read(
+      client,
+      { from, to, closeFrom: newest > from ? newest : from, before: tip },
+      {
+        account: (id) => store.account(id),
+        opening: (commitment) => store.opening(commitment),
+        accountsWithCollateral: async () =>
+          (await store.accounts({ withCollateral: true })).map(({ accountId }) => accountId),
+        runningAuctions: () => store.auctions({ running: true }),
+        newestRound: async (underlyingId) => (await store.rounds(underlyingId, { limit: 1 }))[0],
+      },
+    );
+    await store.apply(tip, changes);
+    this.#tip = changes.blocks.at(-1)!;
+    if (to % 256n === 0n || to - from > 256n) await store.prune(to - 4n * BigInt(maxReorgDepth));
+    return {
+      blocks: Number(to - from) + 1,
+      unknownOpenings: changes.openings
+        .filter(({ status }) => status !== 'known')
+        .map(({ accountId, reason = '' }) => ({ accountId, reason })),
+      upToDate: to === target,
+    };
+  }
+
+  #target(): bigint | undefined {
+    if (this.#head === undefined) return undefined;
+    return this.#head - BigInt(this.#options.confirmations ?? 0);
+  }
+
+  async #startBlock(client: PublicClient): Promise<bigint> {
+    if (this.#start !== undefined) return this.#start;
+    const { startBlock = 0n, contracts, store } = this.#options;
+    const wanted = typeof startBlock === 'bigint' ? startBlock : ((await startBlock(client)) ?? 0n);
+    const claimed = await store.claim({
+      chainId: BigInt(contracts.chainId),
+      deployment: deploymentDigest(contracts),
+      startBlock: wanted,
+    });
+    this.#start = claimed.startBlock;
+    return this.#start;
+  }
+
+  /** The newest block that store and chain have in common; the tip itself when nothing changed. */
+  async #ancestor(
+    client: PublicClient,
+    tip: BlockRecord,
+    height: bigint,
+    maxReorgDepth: number,
+  ): Promise<BlockRecord> {
+    const upTo = tip.number <= height ? tip.number : height;
+    // Without blocks up to the chain's height there is nothing to compare yet.
+    let [block] = await this.#options.store.blocksBelow(upTo, 1);
+    // A chain that ends earlier, with the same blocks up to there, may yet grow: nothing is taken back.
+    for (let first = true; block !== undefined; first = false) {
+      const { hash } = await client.getBlock({ blockNumber: block.number });
+      if (hash === block.hash) return first ? tip : block;
+      if (tip.number - block.number >= BigInt(maxReorgDepth)) break;
+      [block] = await this.#options.store.blocksBelow(block.number - 1n, 1);
+    }
+    throw new ZkMarginError(
+      'CONFLICT',
+      `More than ${maxReorgDepth} blocks of the chain are not those of the store: check the endpoints, or start with an empty store.`,
+      { field: 'rpc', details: { tip: tip.number } },
+    );
+  }
+
+  /** Why an endpoint serves another chain: the contracts are not there, or blocks deep below the tip are others. */
+  async #identify(client: PublicClient): Promise<string | undefined> {
+    const { contracts, store } = this.#options;
+    const code = await client.getCode({ address: contracts.addresses.clearingHouse });
+    if (code === undefined || code === '0x') return 'there is no clearing house at the address of the book';
+    const oldest = await store.oldestBlock();
+    if (oldest === undefined || (this.#tip?.number ?? 0n) - oldest.number < 256n) return undefined;
+    const { hash } = await client.getBlock({ blockNumber: oldest.number });
+    return hash === oldest.hash ? undefined : `its block ${oldest.number} is another one`;
+  }
+
+  async #follow(): Promise<void> {
+    const { pollMs = 1_000, onError } = this.#options;
+    while (!this.#closing.signal.aborted) {
+      let wait = pollMs;
+      try {
+        if (!(await this.step()).upToDate) wait = 0;
+      } catch {
+        onError?.(this.#problem!);
+      }
+      if (wait > 0) await sleep(wait, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      // Let others have their turn between steps.
+      else await sleep(1);
+    }
+  }
+}

@@ -1,0 +1,151 @@
+/** The keeper's feed over the service's API. */
+import { proofArgument } from '../chain/requests/proofs.ts';
+import type { ServiceClient } from '../client/index.ts';
+import { ZkMarginError } from '../errors.ts';
+import type { LiquidationTerms } from '../liquidation/terms.ts';
+import type { InstrumentKind, Leg } from '../market/instrument.ts';
+import { unpackRound } from '../market/words.ts';
+import type { LegView } from '../service/book/schemas.ts';
+import type {
+  FeedMarket,
+  KeeperFeed,
+  KeeperProof,
+  KeeperProofRequest,
+  LiquidationCandidate,
+  RunningAuction,
+} from './feed.ts';
+
+/** What the keeper needs to know, from a running service. */
+export class ServiceFeed implements KeeperFeed {
+  readonly #client: ServiceClient;
+  /** What was asked for, by job. */
+  readonly #asked = new Map<string, KeeperProofRequest>();
+
+  constructor(client: ServiceClient) {
+    this.#client = client;
+  }
+
+  async market(underlyingId: bigint): Promise<FeedMarket> {
+    const { markets } = await this.#client.markets();
+    const found = markets.find(({ round }) => BigInt(round.underlyingId) === underlyingId);
+    if (found === undefined) {
+      throw new ZkMarginError('NOT_FOUND', 'Use an underlying that has a round.', { field: 'underlyingId' });
+    }
+    const { round, terms, proofExpiry } = found;
+    return {
+      underlyingId,
+      number: BigInt(round.number),
+      round: unpackRound({
+        underlyingWord: BigInt(round.underlyingWord),
+        expiryWords: round.expiryWords.map(BigInt),
+      }),
+      volatilityIndex: BigInt(round.volatilityIndex),
+      terms: {
+        ...terms,
+        penaltyBps: terms.penaltyBps as unknown as LiquidationTerms['penaltyBps'],
+        atomicLimit: BigInt(terms.atomicLimit),
+        tip: BigInt(terms.tip),
+      },
+      proofExpiry: BigInt(proofExpiry),
+    };
+  }
+
+  async liquidations(): Promise<readonly LiquidationCandidate[]> {
+    return (await this.#client.allLiquidations()).map((item) => ({
+      accountId: BigInt(item.accountId),
+      underlyingId: BigInt(item.underlyingId),
+      status: item.status as LiquidationCandidate['status'],
+      nonce: BigInt(item.nonce),
+      commitment: BigInt(item.commitment),
+      scale: BigInt(item.scale),
+      cash: BigInt(item.cash),
+      collateral: BigInt(item.collateral),
+      mark: BigInt(item.mark),
+      requirement: BigInt(item.requirement),
+      equity: BigInt(item.equity),
+      round: BigInt(item.round),
+      proofExpiry: BigInt(item.proofExpiry),
+      capacity: item.capacity,
+      legs: item.legs.map(legOf),
+      startFeeDue: item.startFeeDue,
+      expectedProfit: BigInt(item.expectedProfit),
+    }));
+  }
+
+  async auctions(): Promise<readonly RunningAuction[]> {
+    const auctions = await this.#client.runningAuctions();
+    // Nobody can prove an account whose legs are not known.
+    return auctions.flatMap((item) => {
+      const { capacity, legs, subsidyFrom, proven, terms } = item;
+      if (capacity === undefined) return [];
+      return {
+        accountId: BigInt(item.accountId),
+        underlyingId: BigInt(item.underlyingId),
+        commitment: BigInt(item.commitment),
+        number: BigInt(item.number),
+        scale: BigInt(item.scale),
+        cash: BigInt(item.cash),
+        collateral: BigInt(item.collateral),
+        reserved: BigInt(item.reserved),
+        round: BigInt(item.round),
+        provenAt: BigInt(item.provenAt),
+        proven: {
+          mark: BigInt(proven.mark),
+          requirement: BigInt(proven.requirement),
+          scale: BigInt(proven.scale),
+        },
+        publicStart: BigInt(item.publicStart),
+        ...(subsidyFrom !== undefined && { subsidyFrom: BigInt(subsidyFrom) }),
+        superseded: item.superseded,
+        terms: Object.fromEntries(
+          Object.entries(terms).map(([name, value]) => [name, BigInt(value)]),
+        ) as unknown as RunningAuction['terms'],
+        capacity,
+        ...(legs !== undefined && { legs: legs.map(legOf) }),
+      };
+    });
+  }
+
+  async legs(accountId: bigint): Promise<readonly Leg[] | undefined> {
+    return (await this.#client.account(accountId)).legs?.map(legOf);
+  }
+
+  async requestProof(request: KeeperProofRequest): Promise<string> {
+    const { accountId, purpose, keeper, round } = request;
+    const { id } = await this.#client.proveAccount(accountId, { purpose, keeper, round: String(round) });
+    this.#asked.set(id, request);
+    return id;
+  }
+
+  async waitForProof(id: string, signal: AbortSignal): Promise<KeeperProof> {
+    const request = this.#asked.get(id);
+    if (request === undefined) {
+      throw new ZkMarginError('NOT_FOUND', 'Ask for the proof again: this client did not.', { field: 'id' });
+    }
+    const { state, result, error, circuit } = await this.#client.finished(id, signal);
+    if (state !== 'done' || result === undefined) {
+      this.#asked.delete(id);
+      throw new ZkMarginError('PROOF_FAILED', error?.message ?? 'The proof was not made.', {
+        details: { reason: error?.code ?? 'INTERNAL' },
+      });
+    }
+    const { calldata, mark, requirement, publicSignals } = result;
+    return {
+      accountId: request.accountId,
+      round: request.round,
+      mark: BigInt(mark!),
+      requirement: BigInt(requirement!),
+      capacity: Number(circuit.split('-')[1]),
+      // Mark, requirement, commitment, scale: `docs/margin-model.md`, section 5.
+      scale: BigInt(publicSignals[3]!),
+      proof: proofArgument(calldata as Parameters<typeof proofArgument>[0]),
+    };
+  }
+}
+
+function legOf({ kind, expiryHour, strike, quantity }: LegView): Leg {
+  return {
+    instrument: { kind: kind as InstrumentKind, expiryHour, strike: BigInt(strike) },
+    quantity: BigInt(quantity),
+  };
+}

@@ -1,0 +1,191 @@
+/** What the service tells Prometheus. Labels never hold accounts, keys or addresses. */
+import type { FastifyInstance } from 'fastify';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { IndexerStatus } from '../chain/indexer/index.ts';
+import { isZkMarginError } from '../errors.ts';
+import { ProofError } from '../proof/errors.ts';
+import { JOB_PRIORITIES } from '../store/job.ts';
+import type { JobQueue } from '../store/job-queue.ts';
+import type { LiveBook } from './book/live-book.ts';
+import type { Prover } from './prover-runner.ts';
+
+const CONDITIONS = ['untried', 'ok', 'timeout', 'error', 'lagging', 'wrongChain'] as const;
+
+/** Counters and gauges of one service. */
+export class ServiceMetrics {
+  readonly registry = new Registry();
+  readonly #proofs: Counter<'circuit' | 'result'>;
+  readonly #proofSeconds: Histogram<'circuit'>;
+  readonly #http: Histogram<'method' | 'route' | 'status'>;
+  readonly #roundSeconds: Histogram;
+
+  constructor() {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.#proofs = new Counter({
+      name: 'zkmargin_proofs_total',
+      help: 'attempts at proofs by this process, by circuit and result: done, or the code of the failure',
+      labelNames: ['circuit', 'result'],
+      registers,
+    });
+    this.#proofSeconds = new Histogram({
+      name: 'zkmargin_proof_seconds',
+      help: 'time of attempts that gave a proof',
+      labelNames: ['circuit'],
+      buckets: [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64],
+      registers,
+    });
+    this.#http = new Histogram({
+      name: 'zkmargin_http_request_seconds',
+      help: 'time of requests, waits included',
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+      registers,
+    });
+    this.#roundSeconds = new Histogram({
+      name: 'zkmargin_round_to_margin_seconds',
+      help: 'time from a round in the store to the margins of all accounts',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5],
+      registers,
+    });
+  }
+
+  /** Tells how long the margins of a round took. */
+  round(seconds: number): void {
+    this.#roundSeconds.observe(seconds);
+  }
+
+  /** Tells what the queue holds. */
+  watchQueue(queue: JobQueue): void {
+    const gauge: Gauge<'state' | 'priority'> = new Gauge({
+      name: 'zkmargin_queue_jobs',
+      help: 'unfinished jobs by state, queued ones by priority',
+      labelNames: ['state', 'priority'],
+      registers: [this.registry],
+      collect: async () => {
+        try {
+          const { queued, proving } = await queue.counts();
+          for (const priority of JOB_PRIORITIES) gauge.set({ state: 'queued', priority }, queued[priority]);
+          gauge.set({ state: 'proving', priority: 'any' }, proving);
+        } catch {
+          // The other figures are told although the store is not there.
+          gauge.reset();
+        }
+      },
+    });
+  }
+
+  /** Tells how the indexer stands. */
+  watchIndexer(status: () => IndexerStatus): void {
+    const registers = [this.registry];
+    const lag: Gauge = new Gauge({
+      name: 'zkmargin_indexer_lag_blocks',
+      help: 'blocks that the store lacks, confirmations apart',
+      registers,
+      collect: () => {
+        const { behind } = status();
+        if (behind !== undefined) lag.set(behind);
+      },
+    });
+    const tip: Gauge = new Gauge({
+      name: 'zkmargin_indexer_block',
+      help: 'newest block of the store',
+      registers,
+      collect: () => tip.set(Number(status().tip ?? 0n)),
+    });
+    const look: Gauge = new Gauge({
+      name: 'zkmargin_indexer_last_look_seconds',
+      help: 'when the chain was last looked at with success, seconds since 1970-01-01 UTC',
+      registers,
+      collect: () => look.set((status().lastLook ?? 0) / 1000),
+    });
+    const rollbacks: Gauge = new Gauge({
+      name: 'zkmargin_indexer_rollbacks',
+      help: 'reorganisations that were followed since the start',
+      registers,
+      collect: () => rollbacks.set(status().rollbacks),
+    });
+    const endpoints: Gauge<'endpoint' | 'condition'> = new Gauge({
+      name: 'zkmargin_rpc_endpoint',
+      help: '1 for the condition that an RPC endpoint is in',
+      labelNames: ['endpoint', 'condition'],
+      registers,
+      collect: () => {
+        for (const { name, condition } of status().endpoints) {
+          for (const item of CONDITIONS)
+            endpoints.set({ endpoint: name, condition: item }, item === condition ? 1 : 0);
+        }
+      },
+    });
+  }
+
+  /** Tells how the book stands. */
+  watchBook(book: LiveBook): void {
+    const registers = [this.registry];
+    const tiers: Gauge<'underlying' | 'tier'> = new Gauge({
+      name: 'zkmargin_accounts',
+      help: 'accounts with known positions by tier',
+      labelNames: ['underlying', 'tier'],
+      registers,
+      collect: () => {
+        for (const { underlyingId, monitor } of book.markets()) {
+          for (const [tier, count] of Object.entries(monitor.snapshot?.totals.byTier ?? {})) {
+            tiers.set({ underlying: String(underlyingId), tier }, count);
+          }
+        }
+      },
+    });
+    const unknown: Gauge = new Gauge({
+      name: 'zkmargin_unknown_openings',
+      help: 'accounts with positions whose legs are not known',
+      registers,
+      collect: () => unknown.set(book.unknown().length),
+    });
+    const listeners: Gauge = new Gauge({
+      name: 'zkmargin_event_listeners',
+      help: 'clients that listen to events',
+      registers,
+      collect: () => listeners.set(book.events.listeners),
+    });
+  }
+
+  /** A prover whose attempts are counted. */
+  counted(prover: Prover): Prover {
+    return {
+      prove: async (job, options) => {
+        const started = performance.now();
+        try {
+          const proven = await prover.prove(job, options);
+          this.#proofs.inc({ circuit: job.circuit, result: 'done' });
+          this.#proofSeconds.observe({ circuit: job.circuit }, (performance.now() - started) / 1000);
+          return proven;
+        } catch (error) {
+          const code = error instanceof ProofError || isZkMarginError(error) ? error.code : 'INTERNAL';
+          this.#proofs.inc({ circuit: job.circuit, result: code });
+          throw error;
+        }
+      },
+      status: () => prover.status(),
+      close: (graceMs) => prover.close(graceMs),
+    };
+  }
+
+  /** Counts the requests of an app, and serves `/metrics`. */
+  serve(app: FastifyInstance): void {
+    app.addHook('onResponse', async (request, reply) => {
+      this.#http.observe(
+        // The route's pattern: paths have ids.
+        {
+          method: request.method,
+          route: request.routeOptions.url ?? 'none',
+          status: String(reply.statusCode),
+        },
+        reply.elapsedTime / 1000,
+      );
+    });
+    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+      const text = await this.registry.metrics();
+      return reply.type(this.registry.contentType).send(text);
+    });
+  }
+}

@@ -1,0 +1,249 @@
+/** The service over a real chain: what it tells of accounts, markets and liquidations, and a proof for a keeper. */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { proveForAuction, startAuction } from '../../scripts/lib/local-auction.ts';
+import type { OpenedPair } from '../../scripts/lib/local-book.ts';
+import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
+import { INDEXED_ROLES, type IndexedContracts } from '../../src/chain/indexer/index.ts';
+import { type ServerEvent, ServiceClient } from '../../src/client/index.ts';
+import { ServiceFeed } from '../../src/keeper/service-feed.ts';
+import { exactMargin } from '../../src/margin/exact/margin.ts';
+import { loadVerificationKey } from '../../src/proof/keys/artifacts.ts';
+import { fromCalldata, type ProofCalldata } from '../../src/proof/prover/backend.ts';
+import { verifyProof } from '../../src/proof/prover/verify.ts';
+import type { Problem } from '../../src/service/index.ts';
+import { type RunningService, startService } from '../../src/service/index.ts';
+import { example } from './documents.ts';
+
+let world: UnprovenWorld;
+let service: RunningService;
+let client: ServiceClient;
+let pairs: OpenedPair[];
+
+function contracts(): IndexedContracts {
+  const { protocol } = world;
+  return {
+    chainId: protocol.anvil.chainId,
+    addresses: Object.fromEntries(
+      INDEXED_ROLES.map((role) => [role, protocol.deployment[role]]),
+    ) as IndexedContracts['addresses'],
+  };
+}
+
+beforeAll(async () => {
+  world = await startUnprovenWorld();
+  const { protocol } = world;
+  pairs = [];
+  for (const account of [...world.failing.slice(0, 2), world.healthy]) pairs.push(await world.open(account));
+  service = await startService({
+    port: 0,
+    chain: { rpc: [protocol.anvil.url], book: contracts(), pollMs: 50 },
+  });
+  client = new ServiceClient({ url: service.url });
+  await caughtUp();
+}, 600_000);
+afterAll(async () => {
+  await service?.close();
+  await world?.protocol.stop();
+});
+
+/** Until the service shows the newest block. */
+async function caughtUp(): Promise<void> {
+  const height = await world.protocol.client.getBlockNumber();
+  await vi.waitFor(
+    async () => expect(BigInt((await client.markets()).block)).toBeGreaterThanOrEqual(height),
+    { timeout: 20_000, interval: 20 },
+  );
+}
+
+describe('the book', () => {
+  it('shows accounts with legs and risk, by pages', async () => {
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+    const all = (await client.accounts()).accounts;
+    const ids: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await client.accounts({ limit: 3, cursor });
+      ids.push(...page.accounts.map(({ accountId }) => accountId));
+      cursor = page.next;
+    } while (cursor !== undefined);
+    expect(ids).toEqual(all.map(({ accountId }) => accountId));
+    expect(ids).toHaveLength(1 + 2 * pairs.length);
+    const { trader } = pairs[0]!;
+    const shown = await client.account(trader.accountId);
+    expect(shown.legs?.map(({ quantity }) => BigInt(quantity))).toEqual(
+      trader.legs.map(({ quantity }) => quantity),
+    );
+    expect(shown).toMatchObject({ opening: { status: 'known' }, risk: { round: '1' }, underlying: 'BTC' });
+    expect(shown.risk!.tier).not.toBe('liquidatable');
+    expect(JSON.stringify(shown)).not.toContain(String(trader.salt));
+  });
+
+  it('breaks a margin down as the exact model has it', async () => {
+    const { trader } = pairs[2]!;
+    const { round, parameters } = world.protocol.market;
+    const margin = exactMargin(trader, round, parameters);
+    const shown = await client.margin(trader.accountId);
+    expect(
+      [shown.mark, shown.requirement, shown.loss, shown.gammaCharge, shown.vegaCharge].map(BigInt),
+    ).toEqual([margin.mark, margin.requirement, margin.loss, margin.gammaCharge, margin.vegaCharge]);
+    expect(shown.scenarios.map(({ loss }) => BigInt(loss))).toEqual(margin.scenarios.map(({ loss }) => loss));
+    await expect(client.margin(1n)).rejects.toMatchObject({ code: 'NO_LEGS' });
+    await expect(client.margin(999n)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('answers 304 to those who have it already', async () => {
+    const first = await fetch(`${service.url}/v1/accounts`);
+    const tag = first.headers.get('etag')!;
+    const again = await fetch(`${service.url}/v1/accounts`, { headers: { 'if-none-match': tag } });
+    expect([again.status, await again.text()]).toEqual([304, '']);
+    const other = await fetch(`${service.url}/v1/accounts`, { headers: { 'if-none-match': '"else"' } });
+    expect(other.status).toBe(200);
+  });
+
+  it('refuses what is malformed in problem documents', async () => {
+    for (const path of [
+      '/v1/accounts?limit=0',
+      '/v1/accounts?limit=501',
+      '/v1/accounts?cursor=AAAA',
+      '/v1/accounts/-1',
+      '/v1/accounts?else=1',
+      '/v1/rounds?underlying=btc',
+    ]) {
+      const answer = await fetch(service.url + path);
+      expect([path, answer.status]).toEqual([
+        path,
+        answer.status >= 400 && answer.status < 500 ? answer.status : 0,
+      ]);
+      expect(answer.headers.get('content-type')).toContain('application/problem+json');
+      expect(typeof ((await answer.json()) as Problem).code).toBe('string');
+    }
+  });
+});
+
+describe('a crash', () => {
+  it('is told as it happens, and the feed has those who fail', async () => {
+    const { protocol, crashed } = world;
+    const ends = new AbortController();
+    const heard: ServerEvent[] = [];
+    const listening = (async () => {
+      for await (const event of client.events({ signal: ends.signal })) heard.push(event);
+    })().catch(() => undefined);
+    await expect
+      .poll(
+        async () => (await (await fetch(`${service.url}/metrics`)).text()).match(/event_listeners (\d)/)?.[1],
+      )
+      .toBe('1');
+    await protocol.advanceTo(crashed.underlying.timestamp + 1n);
+    await protocol.postRound(crashed);
+    await caughtUp();
+    const failing = pairs.slice(0, 2).map(({ trader }) => String(trader.accountId));
+    await expect
+      .poll(
+        () =>
+          heard.filter(
+            ({ type, data }) => type === 'account' && (data as { tier: string }).tier === 'liquidatable',
+          ).length,
+      )
+      .toBe(2);
+    expect(heard.find(({ type }) => type === 'round')?.data).toMatchObject({ number: '2' });
+    ends.abort();
+    await listening;
+
+    const feed = await client.allLiquidations();
+    expect(feed.map(({ accountId }) => accountId).sort()).toEqual([...failing].sort());
+    for (const item of feed) {
+      const pair = pairs.find(({ trader }) => String(trader.accountId) === item.accountId)!;
+      const { mark, requirement } = exactMargin(pair.trader, protocol.market.round, protocol.parameters);
+      expect([item.mark, item.requirement].map(BigInt)).toEqual([mark, requirement]);
+      expect(BigInt(item.equity)).toBe(BigInt(item.cash) + mark);
+      expect(item).toMatchObject({ status: 'liquidatable', round: '2', capacity: 8, startFeeDue: true });
+      expect(BigInt(item.proofExpiry)).toBe(protocol.market.round.underlying.timestamp + 600n);
+      expect(item.plan.atomic).toMatchObject({ open: true });
+      expect(BigInt(item.expectedProfit)).toBeGreaterThan(0n);
+    }
+    const { rounds } = await client.rounds({ limit: 1 });
+    expect(rounds).toMatchObject([{ number: '2' }]);
+    expect((await client.rounds({ underlying: 'BTC' })).rounds).toHaveLength(2);
+  });
+
+  it('gives a keeper a proof of an account, once', async () => {
+    const feed = new ServiceFeed(client);
+    const { trader } = pairs[0]!;
+    const keeper = world.protocol.keeper.account.address;
+    const ask = { accountId: trader.accountId, purpose: 'liquidate', keeper, round: 2n } as const;
+    const [id, same] = [await feed.requestProof(ask), await feed.requestProof(ask)];
+    expect(same).toBe(id);
+    await expect(feed.requestProof({ ...ask, round: 1n })).rejects.toMatchObject({ code: 'STALE_ROUND' });
+    await expect(feed.requestProof({ ...ask, accountId: pairs[2]!.trader.accountId })).rejects.toMatchObject({
+      code: 'NOT_LIQUIDATABLE',
+    });
+    const proof = await feed.waitForProof(id, AbortSignal.timeout(60_000));
+    const candidate = (await feed.liquidations()).find(({ accountId }) => accountId === trader.accountId)!;
+    expect(proof).toMatchObject({
+      accountId: trader.accountId,
+      round: 2n,
+      mark: candidate.mark,
+      requirement: candidate.requirement,
+      capacity: 8,
+      scale: candidate.scale,
+    });
+    const job = await client.job(id);
+    const key = await loadVerificationKey('insolvency-8');
+    expect(
+      await verifyProof(key, job.result!.publicSignals, fromCalldata(job.result!.calldata as ProofCalldata)),
+    ).toBe(true);
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    expect(metrics).toContain('zkmargin_proofs_total{circuit="insolvency-8",result="done"} 1');
+    expect(metrics).toContain('zkmargin_indexer_lag_blocks 0');
+    expect(metrics).toMatch(/zkmargin_round_to_margin_seconds_count 2/);
+    expect(metrics).toContain('route="/v1/accounts/:id"');
+  });
+
+  it('shows an auction, and the keeper hears of it', async () => {
+    const { protocol } = world;
+    const vessel = await protocol.createFunded(protocol.keeper, 1_000_000_000n);
+    const { trader } = pairs[1]!;
+    const proven = await proveForAuction(protocol, UNPROVEN, trader, protocol.keeper);
+    await startAuction(protocol, protocol.keeper, trader.accountId, proven, vessel);
+    await caughtUp();
+    const feed = new ServiceFeed(client);
+    const account = await protocol.account(trader.accountId);
+    expect(await feed.auctions()).toMatchObject([
+      {
+        accountId: trader.accountId,
+        number: 1n,
+        scale: account.scale,
+        cash: account.cash,
+        proven: { mark: proven.mark, requirement: proven.requirement, scale: account.scale },
+        superseded: false,
+        capacity: 8,
+        terms: { maxProofAge: 300n },
+        legs: trader.legs,
+      },
+    ]);
+    expect((await feed.liquidations()).map(({ accountId }) => accountId)).toEqual([
+      pairs[0]!.trader.accountId,
+    ]);
+    const market = await feed.market(protocol.underlyingId);
+    expect(market).toMatchObject({ number: 2n, round: protocol.market.round, terms: protocol.terms });
+    expect(await feed.legs(trader.accountId)).toEqual(trader.legs);
+    expect(await feed.legs(vessel)).toBeUndefined();
+  });
+});
+
+describe('without state', () => {
+  it('margins a document, and what its trades would do', async () => {
+    const document = example();
+    const margin = await client.marginOf(document);
+    expect(margin).toMatchObject({
+      portfolio: expect.any(String),
+      maintenance: { requirement: expect.any(Number) },
+    });
+    const simulation = await client.simulate(document);
+    expect(simulation.maintenanceRequirement).toBe(
+      (margin.maintenance as { requirement: number }).requirement,
+    );
+    expect(simulation.trades).toEqual(margin.trades);
+    await expect(client.marginOf({ market: {} })).rejects.toMatchObject({ code: 'MALFORMED' });
+  });
+});

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { registerCeremony } from './commands/ceremony.ts';
 import { registerCircuits } from './commands/circuits.ts';
 import { registerDeploy } from './commands/deploy.ts';
+import { registerKeeper } from './commands/keeper.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
 import { registerProver } from './commands/prover.ts';
@@ -32,6 +33,7 @@ registerProver(program);
 registerCircuits(program);
 registerCeremony(program);
 registerDeploy(program);
+registerKeeper(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -67,7 +67,8 @@ export function registerKeeper(program: Command): void {
         { readAddressBook },
         { contractsOfBook },
         { loadProtocolAbis },
-        { httpFeed },
+        { ServiceClient },
+        { ServiceFeed },
         { runKeeper },
         { DEFAULT_FEES },
       ] = await Promise.all([
@@ -75,7 +76,8 @@ export function registerKeeper(program: Command): void {
         import('../chain/address-book.ts'),
         import('../chain/indexer/contracts.ts'),
         import('../chain/artifacts.ts'),
-        import('../client/feed.ts'),
+        import('../client/index.ts'),
+        import('../keeper/service-feed.ts'),
         import('../keeper/index.ts'),
         import('../keeper/transactions/fees.ts'),
       ]);
@@ -86,9 +88,9 @@ export function registerKeeper(program: Command): void {
         });
       }
       const { chainId, addresses: contracts } = contractsOfBook(book);
-      const apiKey = process.env.ZKMARGIN_API_KEY;
+      const apiKey = process.env.ZKMARGIN_API_KEY || undefined;
       const keeper = await runKeeper({
-        feed: httpFeed({ url: document.service, ...(apiKey && { apiKey }) }),
+        feed: new ServiceFeed(new ServiceClient({ url: document.service, token: apiKey })),
         client: createPublicClient({ transport: http(document.rpc) }),
         chainId,
         account,

@@ -2,7 +2,10 @@
 import { type Static, Type } from 'typebox';
 
 const closed = { additionalProperties: false };
-const id = Type.String({ pattern: '^[1-9][0-9]{0,18}$', description: 'number of an account of the clearing house' });
+const id = Type.String({
+  pattern: '^[1-9][0-9]{0,18}$',
+  description: 'number of an account of the clearing house',
+});
 const usd = Type.Number({ minimum: 0, maximum: 1e12, description: 'USD' });
 const basisPoints = Type.Integer({ minimum: 0, maximum: 10_000, description: 'basis points' });
 const url = Type.String({ pattern: '^https?://', maxLength: 2_048 });
@@ -13,10 +16,16 @@ export const KeeperDocumentSchema = Type.Object(
     service: Type.String({ ...url, description: 'the service that lists liquidations and makes proofs' }),
     rpc: Type.String({ ...url, description: 'JSON-RPC of the chain' }),
     relay: Type.Optional(
-      Type.String({ ...url, description: 'private relay to which transactions are sent in place of the RPC' }),
+      Type.String({
+        ...url,
+        description: 'private relay to which transactions are sent in place of the RPC',
+      }),
     ),
     book: Type.String({ minLength: 1, description: 'address book of the deployment' }),
-    journal: Type.String({ minLength: 1, description: "file of the keeper's transactions; made when absent" }),
+    journal: Type.String({
+      minLength: 1,
+      description: "file of the keeper's transactions; made when absent",
+    }),
     vessels: Type.Array(id, {
       minItems: 1,
       maxItems: 64,

@@ -2,6 +2,7 @@
 import type { TSchema } from 'typebox';
 import { MarginModelSchema } from '../margin/engine/model.ts';
 import { DeploymentDocumentSchema } from './deployment.ts';
+import { KeeperDocumentSchema } from './keeper.ts';
 import { MarginDocumentSchema } from './margin.ts';
 import { Pmrm2CaseSchema } from './pmrm2.ts';
 import { PriceRow } from './price.ts';
@@ -25,5 +26,6 @@ export const documentSchemas: Readonly<Record<string, DocumentSchema>> = {
   price: named(PriceRow, 'price', 'one option, for `zkmargin price`; documents are rows or lists of rows'),
   surface: named(SurfaceDocument, 'surface', 'quotes of a surface, for `zkmargin surface`'),
   deployment: named(DeploymentDocumentSchema, 'deployment', 'contracts to deploy, for `zkmargin deploy`'),
+  keeper: named(KeeperDocumentSchema, 'keeper', 'how a keeper works, for `zkmargin keeper`'),
   returns: named(ReturnsDocument, 'returns', 'history of prices or returns, for tail risk'),
 };

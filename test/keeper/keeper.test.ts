@@ -1,5 +1,5 @@
 /** Keepers at work on a real EVM with real proofs. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { toHex } from 'viem';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { auctionOf } from '../../scripts/lib/local-auction.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
+import { PROTOCOL_CONTRACTS } from '../../src/chain/artifacts.ts';
+import { INDEXED_ROLES } from '../../src/chain/indexer/index.ts';
 import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type { KeeperProof } from '../../src/keeper/feed.ts';
 import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
@@ -413,4 +415,102 @@ describe('a keeper process that is killed between sending and receipt', () => {
       }
     },
   );
+});
+
+describe('the commands', () => {
+  /** A process of the command line, with what it has printed. */
+  function command(parameters: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    const bin = fileURLToPath(new URL('../../bin/zkmargin.mjs', import.meta.url));
+    const { DATABASE_URL: _url, ...inherited } = process.env;
+    const child: ChildProcess = spawn(process.execPath, [bin, ...parameters], {
+      env: { ...inherited, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const printed = { out: '', errors: '' };
+    child.stdout!.on('data', (text) => {
+      printed.out += text;
+    });
+    child.stderr!.on('data', (text) => {
+      printed.errors += text;
+    });
+    const stop = async (): Promise<number | null> => {
+      if (child.exitCode !== null) return child.exitCode;
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      return (await ended)[0];
+    };
+    return { child, printed, stop };
+  }
+
+  it('serve and keeper liquidate an account between them', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'zkmargin-commands-'));
+    const { trader } = world.failing[0]!;
+    const { anvil, deployment } = protocol;
+    const book = join(folder, 'book.json');
+    const contracts = Object.fromEntries(
+      INDEXED_ROLES.map((role) => [
+        role,
+        {
+          address: deployment[role],
+          contract: PROTOCOL_CONTRACTS[role],
+          initHash: `0x${'00'.repeat(32)}`,
+          transactionHash: `0x${'00'.repeat(32)}`,
+        },
+      ]),
+    );
+    await writeFile(book, JSON.stringify({ schema: 1, chainId: anvil.chainId, contracts }));
+    const serve = command([
+      ...['serve', '--port', '0', '--store', 'memory', '--rpc', anvil.url, '--book', book],
+    ]);
+    const processes = [serve];
+    try {
+      const service = await vi.waitFor(
+        () => {
+          const found = /serves on (http:\S+);/.exec(serve.printed.out)?.[1];
+          if (found === undefined)
+            throw new Error(`not started: ${serve.printed.out}${serve.printed.errors}`);
+          return found;
+        },
+        { timeout: 90_000, interval: 100 },
+      );
+      const document = join(folder, 'keeper.json');
+      await writeFile(
+        document,
+        JSON.stringify({
+          service,
+          rpc: anvil.url,
+          book,
+          journal: join(folder, 'journal.json'),
+          vessels: vesselsOf(0).map(String),
+          nativePriceUsd: Number(NATIVE_PRICE) / 1e6,
+          pollMs: 500,
+          strategy: { kinds: ['liquidate'], maxGrossNotionalUsd: 1e9, minimumProfitUsd: 1 },
+        }),
+      );
+      const key = toHex(anvil.accounts[KEEPERS[0]]!.getHdKey().privateKey!);
+      const before = await protocol.account(trader.accountId);
+      const keeper = command(['keeper', document], { ZKMARGIN_KEEPER_KEY: key });
+      processes.push(keeper);
+      await vi.waitFor(
+        async () => {
+          const { scale } = await protocol.account(trader.accountId);
+          if (scale === before.scale)
+            throw new Error(`not liquidated: ${keeper.printed.out}${keeper.printed.errors}`);
+        },
+        { timeout: 90_000, interval: 500 },
+      );
+      const after = await protocol.account(trader.accountId);
+      const remaining = marginNow(protocol, { legs: trader.legs, scale: after.scale });
+      expect(after.cash + remaining.mark).toBeGreaterThanOrEqual(remaining.requirement);
+      expect(await keeper.stop()).toBe(0);
+      expect(await serve.stop()).toBe(0);
+      for (const { printed } of processes) {
+        const text = `${printed.out}${printed.errors}`;
+        expect(text).not.toContain(key.slice(2));
+      }
+    } finally {
+      for (const { child } of processes) child.kill('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 240_000);
 });

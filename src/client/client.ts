@@ -177,7 +177,12 @@ export class ServiceClient {
       endless: true,
     });
     if (!response.ok) throw await problemOf(response);
-    yield* readEvents(response.body!);
+    try {
+      yield* readEvents(response.body!);
+    } catch (cause) {
+      if (signal.aborted) return;
+      throw new ZkMarginError('BUSY', 'The stream of events broke off; connect again.', { cause });
+    }
   }
 
   async #get<T>(path: string, query: Query = {}): Promise<T> {

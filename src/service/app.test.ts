@@ -626,6 +626,8 @@ describe('operation', () => {
       '/v1/proofs/{id}/events',
       '/v1/circuits',
       '/v1/verify',
+      '/v1/margin',
+      '/v1/simulate',
       '/livez',
       '/readyz',
     ]);

@@ -34,7 +34,7 @@ export interface StartOptions
     ServiceOptions,
     'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics'
   > {
-  /** Address to listen on. Default 127.0.0.1: there is no authentication. */
+  /** Address to listen on. Default 127.0.0.1: without API keys there is no authentication. */
   readonly host?: string;
   /** Port; 0 chooses a free one. Default 8080. */
   readonly port?: number;

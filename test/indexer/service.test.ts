@@ -1,9 +1,11 @@
 /** The service over a real chain: what it tells of accounts, markets and liquidations, and a proof for a keeper. */
+import { createTestClient, http } from 'viem';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { proveForAuction, startAuction } from '../../scripts/lib/local-auction.ts';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import { INDEXED_ROLES, type IndexedContracts } from '../../src/chain/indexer/index.ts';
+import { prepareTrade } from '../../src/chain/requests/trade.ts';
 import { type ServerEvent, ServiceClient } from '../../src/client/index.ts';
 import { ServiceFeed } from '../../src/keeper/service-feed.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
@@ -48,7 +50,7 @@ afterAll(async () => {
 
 /** Until the service shows the newest block. */
 async function caughtUp(): Promise<void> {
-  const height = await world.protocol.client.getBlockNumber();
+  const height = (await world.protocol.client.getBlock()).number;
   await vi.waitFor(
     async () => expect(BigInt((await client.markets()).block)).toBeGreaterThanOrEqual(height),
     { timeout: 20_000, interval: 20 },
@@ -228,6 +230,140 @@ describe('a crash', () => {
     expect(market).toMatchObject({ number: 2n, round: protocol.market.round, terms: protocol.terms });
     expect(await feed.legs(trader.accountId)).toEqual(trader.legs);
     expect(await feed.legs(vessel)).toBeUndefined();
+  });
+});
+
+describe('a reorganisation', () => {
+  it('brings back former accounts, risk and rounds, and tells of it', async () => {
+    const { protocol } = world;
+    const { trader } = pairs[2]!;
+    const ends = new AbortController();
+    const heard: ServerEvent[] = [];
+    const listening = (async () => {
+      for await (const event of client.events({ signal: ends.signal })) heard.push(event);
+    })().catch(() => undefined);
+    const former = {
+      accounts: await client.accounts(),
+      feed: (await client.liquidations()).liquidations,
+      rounds: await client.rounds(),
+      auctions: await client.auctions(),
+    };
+    const snapshot = await protocol.snapshot();
+    const { round } = protocol.market;
+    await protocol.advance(60);
+    await protocol.postRound({
+      ...round,
+      underlying: { ...round.underlying, timestamp: await protocol.now() },
+    });
+    await protocol.write(protocol.operator, 'clearingHouse', 'deposit', [
+      pairs[0]!.trader.accountId,
+      10n ** 12n,
+    ]);
+    const extra = await protocol.createFunded(protocol.operator, 1n);
+    await caughtUp();
+    expect((await client.liquidations()).liquidations).toHaveLength(0);
+    expect((await client.account(trader.accountId)).risk!.round).toBe('3');
+    const height = (await protocol.client.getBlock()).number;
+    await protocol.revert(snapshot);
+    const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
+    await test.mine({ blocks: Number(height - (await protocol.client.getBlock()).number) + 1 });
+    await caughtUp();
+    await expect(client.account(extra)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect({
+      accounts: { ...(await client.accounts()), block: former.accounts.block },
+      feed: (await client.liquidations()).liquidations,
+      rounds: await client.rounds(),
+      auctions: await client.auctions(),
+    }).toEqual(former);
+    await vi.waitFor(() => expect(heard.map(({ type }) => type)).toContain('rollback'));
+    ends.abort();
+    await listening;
+    // Who was away hears what he missed.
+    const again = new AbortController();
+    const missed: ServerEvent[] = [];
+    for await (const event of client.events({ signal: again.signal, lastEventId: heard[0]!.id! })) {
+      missed.push(event);
+      if (missed.length === heard.length - 1) again.abort();
+    }
+    expect(missed).toEqual(heard.slice(1));
+    for await (const event of client.events({
+      signal: AbortSignal.timeout(20_000),
+      lastEventId: 'other-1',
+    })) {
+      expect(event.type).toBe('reset');
+      break;
+    }
+  });
+
+  it('leaves no legs where an opening is of another commitment', async () => {
+    const { protocol } = world;
+    const [first, second] = await protocol.createVessels(protocol.wallet(2), [10n ** 12n, 10n ** 12n]);
+    const { legs, scale } = world.healthy;
+    const mirrored = legs.map(({ instrument, quantity }) => ({ instrument, quantity: -quantity }));
+    const party = (accountId: bigint, its: typeof legs) => ({
+      accountId,
+      nonce: 0n,
+      before: undefined,
+      after: { legs: its, salt: accountId, scale },
+      cash: 10n ** 12n,
+      wallet: protocol.wallet(2),
+    });
+    const [a, b] = [party(first!, legs), party(second!, mirrored)];
+    const prepared = await prepareTrade(UNPROVEN, protocol.market, {
+      clearingHouse: protocol.deployment.clearingHouse,
+      underlyingId: protocol.underlyingId,
+      a,
+      b,
+      cashToA: 0n,
+    });
+    const wrong = { ...prepared, a: { ...prepared.a, opening: prepared.b.opening } };
+    await protocol.write(
+      protocol.operator,
+      'clearingHouse',
+      'trade',
+      await protocol.tradeArguments(wrong, a, b),
+    );
+    await caughtUp();
+    const shown = await client.account(first!);
+    expect(shown.opening).toEqual({ status: 'mismatch', reason: 'legs and salt are of another commitment' });
+    expect([shown.legs, shown.risk]).toEqual([undefined, undefined]);
+    expect((await client.account(second!)).opening.status).toBe('known');
+    await expect(client.margin(first!)).rejects.toMatchObject({ code: 'COMMITMENT_MISMATCH' });
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    expect(metrics).toContain('zkmargin_unknown_openings 1');
+  });
+});
+
+describe('the description', () => {
+  it('has every route, and every answer of the book has a schema', async () => {
+    const { paths } = (await (await fetch(`${service.url}/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, { responses: Record<string, { content?: unknown }> }>>;
+    };
+    expect(Object.keys(paths).sort()).toEqual([
+      '/livez',
+      '/readyz',
+      '/v1/accounts',
+      '/v1/accounts/{id}',
+      '/v1/accounts/{id}/margin',
+      '/v1/accounts/{id}/proofs',
+      '/v1/auctions',
+      '/v1/circuits',
+      '/v1/events',
+      '/v1/liquidations',
+      '/v1/margin',
+      '/v1/markets',
+      '/v1/proofs',
+      '/v1/proofs/{id}',
+      '/v1/proofs/{id}/events',
+      '/v1/rounds',
+      '/v1/simulate',
+      '/v1/verify',
+    ]);
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const [method, { responses }] of Object.entries(methods)) {
+        if (method !== 'delete') expect([path, responses['200']?.content]).toEqual([path, expect.anything()]);
+      }
+    }
   });
 });
 

@@ -246,7 +246,14 @@ export class LiveBook {
     const gone = anew ? [...this.#monitors.values()].flatMap((monitor) => idsOf(monitor)) : [];
     for (const account of changed) this.#accounts.set(account.accountId, account);
     for (const [commitment, opening] of openings) {
-      if (this.#openings.get(commitment)?.status !== 'known') this.#openings.set(commitment, opening);
+      const former = this.#openings.get(commitment);
+      if (former?.status === 'known') continue;
+      this.#openings.set(commitment, opening);
+      if (former === undefined || opening.status !== 'known') continue;
+      // Others that hold the same legs learn of them, too.
+      for (const account of this.#accounts.values()) {
+        if (account.commitment === commitment && !changed.includes(account)) changed.push(account);
+      }
     }
     const formerAuctions = this.#auctions;
     this.#auctions = new Map(auctions.map((auction) => [auction.accountId, auction]));

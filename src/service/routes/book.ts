@@ -335,7 +335,10 @@ function accountProofRequest(
   market: BookMarket,
   { auction, keeper }: { readonly auction: boolean; readonly keeper: string },
 ): ProofRequest {
-  const running = auction ? book.auction(account.accountId)?.figures : undefined;
+  const present = auction ? book.auction(account.accountId) : undefined;
+  // One that a settlement has superseded is started anew, with the account as it stands.
+  const running =
+    present === undefined || auctionView(book, present).superseded ? undefined : present.figures;
   const { salt } = book.opening(account)!;
   const legs = book.legs(account)!;
   const { header, ...rest } = marketView(market).parameters;

@@ -1,5 +1,9 @@
 /** The market of demonstrations, measurements and end-to-end tests: a real day, and its crash an hour later. */
 import { readFileSync } from 'node:fs';
+import { exactMargin } from '../../src/margin/exact/margin.ts';
+import { exactSolvency } from '../../src/margin/exact/solvency.ts';
+import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
+import type { RiskParameters } from '../../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 
@@ -34,4 +38,50 @@ export function exampleCrash({ symbol = 'BTC', move = -0.12, vols = 1.35 } = {})
     secondsLater: CRASH_SECONDS,
   });
   return { opening, crashed };
+}
+
+/** Accounts of up to eight legs that may be opened before a crash. */
+export interface CrashBook {
+  /** Below the requirement afterwards, with equity. */
+  readonly failing: readonly ExampleAccount[];
+  /** At more than twice the requirement afterwards. */
+  readonly healthy: ExampleAccount;
+}
+
+/**
+ * Accounts of the example book by what the crash makes of them.
+ *
+ * @param initialLevel what they must have at the opening, 2^-12 of the maintenance requirement
+ */
+export function crashBook(
+  { opening, crashed }: ExampleCrash,
+  parameters: RiskParameters,
+  initialLevel: bigint,
+): CrashBook {
+  const book = exampleBook({
+    opening,
+    shocked: crashed,
+    parameters,
+    seed: 7,
+    count: 64,
+    failing: 0.8,
+    minimumRatio: 1.4,
+  }).filter(
+    (account) =>
+      account.legs.length <= 8 && exactSolvency(account, opening, parameters, initialLevel).solvent,
+  );
+  const after = (account: ExampleAccount) => {
+    const { mark, requirement } = exactMargin(account, crashed, parameters);
+    return { equity: account.cash + mark, requirement };
+  };
+  const failing = book.filter((account) => {
+    const { equity, requirement } = after(account);
+    return equity > 0n && equity < requirement;
+  });
+  const healthy = book.find((account) => {
+    const { equity, requirement } = after(account);
+    return equity > 2n * requirement;
+  });
+  if (healthy === undefined) throw new Error('No account of the example book stays healthy.');
+  return { failing, healthy };
 }

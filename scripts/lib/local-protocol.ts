@@ -15,8 +15,14 @@ import {
   TransactionReceiptNotFoundError,
 } from 'viem';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
+import type { AddressBook } from '../../src/chain/address-book.ts';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
-import { loadProtocolAbis, type ProtocolAbis, type ProtocolRole } from '../../src/chain/artifacts.ts';
+import {
+  loadProtocolAbis,
+  PROTOCOL_CONTRACTS,
+  type ProtocolAbis,
+  type ProtocolRole,
+} from '../../src/chain/artifacts.ts';
 import { buildContracts } from '../../src/chain/build.ts';
 import { signTradeConsent } from '../../src/chain/consent.ts';
 import { type DeployerWallet, type Deployment, deployProtocol } from '../../src/chain/deploy.ts';
@@ -145,6 +151,16 @@ export class LocalProtocol {
       await anvil.stop();
       throw error;
     }
+  }
+
+  /** The deployment as an address book, for commands that read one. */
+  addressBook(): AddressBook {
+    const zero: Hex = `0x${'00'.repeat(32)}`;
+    const contracts = Object.entries(PROTOCOL_CONTRACTS).map(([role, contract]) => [
+      role,
+      { address: this.deployment[role as ProtocolRole], contract, initHash: zero, transactionHash: zero },
+    ]);
+    return { schema: 1, chainId: this.anvil.chainId, contracts: Object.fromEntries(contracts) };
   }
 
   /** Wallet of a local account. */

@@ -1,13 +1,12 @@
 /** A local protocol whose verifiers accept anything: for tests of what comes after proofs. */
 import { createTestClient, http } from 'viem';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
+import { prepareTrade } from '../../src/chain/requests/trade.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
-import { exactMargin } from '../../src/margin/exact/margin.ts';
-import { exactSolvency } from '../../src/margin/exact/solvency.ts';
-import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
+import type { ExampleAccount } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import type { MarketRound } from '../../src/market/words.ts';
-import { exampleCrash } from './example-crash.ts';
+import { crashBook, exampleCrash } from './example-crash.ts';
 import { type OpenedPair, openPair } from './local-book.ts';
 import { LocalProtocol } from './local-protocol.ts';
 
@@ -15,7 +14,6 @@ import { LocalProtocol } from './local-protocol.ts';
 const YES = '0x60015f5260205ff3';
 /** Large accounts may be liquidated atomically, too. */
 const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n };
-const SEED = 7;
 
 /** Gives proofs that only a verifier that accepts anything accepts. */
 export const UNPROVEN: Prover = {
@@ -43,6 +41,8 @@ export interface UnprovenWorld {
   readonly healthy: ExampleAccount;
   /** Opens an account of the example book, with a market maker on the other side. */
   open(account: ExampleAccount): Promise<OpenedPair>;
+  /** A trade of the healthy account's legs whose first party publishes an opening that is of the other's commitment. */
+  tradeWithFalseOpening(): Promise<{ readonly mismatched: bigint; readonly honest: bigint }>;
 }
 
 /** Deploys, sets the verifiers aside, and posts the opening round. */
@@ -64,31 +64,7 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
     const wallets = { trader: protocol.wallet(2), maker: protocol.wallet(3) };
     await protocol.fund(wallets.trader, wallets.maker);
     const { initialLevel } = protocol.market;
-    const book = exampleBook({
-      opening,
-      shocked: crashed,
-      parameters,
-      seed: SEED,
-      count: 64,
-      failing: 0.8,
-      minimumRatio: 1.4,
-    }).filter(
-      (account) =>
-        account.legs.length <= 8 && exactSolvency(account, opening, parameters, initialLevel).solvent,
-    );
-    const after = (account: ExampleAccount) => {
-      const { mark, requirement } = exactMargin(account, crashed, parameters);
-      return { equity: account.cash + mark, requirement };
-    };
-    const failing = book.filter((account) => {
-      const { equity, requirement } = after(account);
-      return equity > 0n && equity < requirement;
-    });
-    const healthy = book.find((account) => {
-      const { equity, requirement } = after(account);
-      return equity > 2n * requirement;
-    });
-    if (healthy === undefined) throw new Error('No account of the example book stays healthy.');
+    const { failing, healthy } = crashBook({ opening, crashed }, parameters, initialLevel);
     return {
       protocol,
       opening,
@@ -96,9 +72,37 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
       failing,
       healthy,
       open: (account) => openPair(protocol, UNPROVEN, account, wallets),
+      tradeWithFalseOpening: () => tradeWithFalseOpening(protocol, healthy),
     };
   } catch (error) {
     await protocol.stop();
     throw error;
   }
+}
+
+async function tradeWithFalseOpening(protocol: LocalProtocol, { legs, scale }: ExampleAccount) {
+  const wallet = protocol.wallet(2);
+  const cash = 10n ** 12n;
+  const [mismatched, honest] = (await protocol.createVessels(wallet, [cash, cash])) as [bigint, bigint];
+  const party = (accountId: bigint, its: ExampleAccount['legs']) => ({
+    accountId,
+    nonce: 0n,
+    before: undefined,
+    after: { legs: its, salt: accountId, scale },
+    cash,
+    wallet,
+  });
+  const mirrored = legs.map(({ instrument, quantity }) => ({ instrument, quantity: -quantity }));
+  const [a, b] = [party(mismatched, legs), party(honest, mirrored)];
+  const prepared = await prepareTrade(UNPROVEN, protocol.market, {
+    clearingHouse: protocol.deployment.clearingHouse,
+    underlyingId: protocol.underlyingId,
+    a,
+    b,
+    cashToA: 0n,
+  });
+  const lying = { ...prepared, a: { ...prepared.a, opening: prepared.b.opening } };
+  const parameters = await protocol.tradeArguments(lying, a, b);
+  await protocol.write(protocol.operator, 'clearingHouse', 'trade', parameters);
+  return { mismatched, honest };
 }

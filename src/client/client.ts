@@ -8,6 +8,7 @@ import type {
   AccountView,
   AuctionsSchema,
   AuctionView,
+  LiquidationPricesView,
   LiquidationsSchema,
   LiquidationView,
   MarginView,
@@ -73,6 +74,10 @@ export class ServiceClient {
 
   margin(id: bigint): Promise<MarginView> {
     return this.#get(`/v1/accounts/${id}/margin`);
+  }
+
+  liquidationPrices(id: bigint): Promise<LiquidationPricesView> {
+    return this.#get(`/v1/accounts/${id}/liquidation-prices`);
   }
 
   markets(): Promise<Static<typeof MarketsSchema>> {

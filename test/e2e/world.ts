@@ -1,18 +1,14 @@
 /** A crashed market with accounts that were opened by real trades: the state from which each end-to-end scene starts. */
 
-import { exampleCrash } from '../../scripts/lib/example-crash.ts';
+import { crashBook, exampleCrash } from '../../scripts/lib/example-crash.ts';
 import { type OpenedPair, openPair } from '../../scripts/lib/local-book.ts';
 import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import { revertReason } from '../../src/chain/reverts.ts';
 import { DEFAULT_LIQUIDATION_TERMS, type LiquidationTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
-import { exactSolvency } from '../../src/margin/exact/solvency.ts';
-import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
-
-const SEED = 7;
 
 /** The BTC surface of 19 February 2025, and an hour later: -12 %, vols up. */
 export const { opening, crashed } = exampleCrash();
@@ -50,33 +46,8 @@ export async function startWorld(
     await protocol.postRound(opening);
     await protocol.fund(protocol.wallet(2), protocol.wallet(3), protocol.wallet(4), protocol.wallet(5));
     const { initialLevel } = protocol.market;
-    const book = exampleBook({
-      opening,
-      shocked: crashed,
-      parameters,
-      seed: SEED,
-      count: 64,
-      failing: 0.8,
-      minimumRatio: 1.4,
-    }).filter(
-      (account) =>
-        account.legs.length <= 8 && exactSolvency(account, opening, parameters, initialLevel).solvent,
-    );
-    const equityAfter = (account: ExampleAccount) => {
-      const { mark, requirement } = exactMargin(account, crashed, parameters);
-      return { equity: account.cash + mark, requirement };
-    };
-    const failing = book.filter((account) => {
-      const { equity, requirement } = equityAfter(account);
-      return equity > 0n && equity < requirement;
-    });
-    const healthy = book.find((account) => {
-      const { equity, requirement } = equityAfter(account);
-      return equity > 2n * requirement;
-    });
-    if (failing.length < failingCount || healthy === undefined) {
-      throw new Error(`Only ${failing.length} accounts fail in the crash.`);
-    }
+    const { failing, healthy } = crashBook({ opening, crashed }, parameters, initialLevel);
+    if (failing.length < failingCount) throw new Error(`Only ${failing.length} accounts fail in the crash.`);
     const wallets = { trader: protocol.wallet(2), maker: protocol.wallet(3) };
     const pairs: OpenedPair[] = [];
     for (const account of failing.slice(0, failingCount)) {

@@ -15,7 +15,6 @@ import {
   type IndexerOptions,
   type IndexerStep,
 } from '../../src/chain/indexer/index.ts';
-import { prepareTrade } from '../../src/chain/requests/trade.ts';
 import { packLeg } from '../../src/market/instrument.ts';
 import { packRound } from '../../src/market/words.ts';
 import { ChainStore } from '../../src/store/chain-store.ts';
@@ -152,33 +151,7 @@ describe('a story', () => {
   });
 
   it('reports an opening that is of another commitment, and has no legs for it', async () => {
-    const { protocol } = world;
-    const [trader, maker] = await protocol.createVessels(protocol.wallet(2), [10n ** 12n, 10n ** 12n]);
-    const { legs, scale } = world.healthy;
-    const mirrored = legs.map(({ instrument, quantity }) => ({ instrument, quantity: -quantity }));
-    const party = (accountId: bigint, its: typeof legs) => ({
-      accountId,
-      nonce: 0n,
-      before: undefined,
-      after: { legs: its, salt: accountId, scale },
-      cash: 10n ** 12n,
-      wallet: protocol.wallet(2),
-    });
-    const [a, b] = [party(trader!, legs), party(maker!, mirrored)];
-    const prepared = await prepareTrade(UNPROVEN, protocol.market, {
-      clearingHouse: protocol.deployment.clearingHouse,
-      underlyingId: protocol.underlyingId,
-      a,
-      b,
-      cashToA: 0n,
-    });
-    const false_ = { ...prepared, a: { ...prepared.a, opening: prepared.b.opening } };
-    await protocol.write(
-      protocol.operator,
-      'clearingHouse',
-      'trade',
-      await protocol.tradeArguments(false_, a, b),
-    );
+    const { mismatched: trader } = await world.tradeWithFalseOpening();
     await indexer().sync();
     await expectTruth();
     expect(steps.at(-1)!.unknownOpenings).toEqual([

@@ -6,8 +6,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { startUnprovenWorld, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
-import { PROTOCOL_CONTRACTS } from '../../src/chain/artifacts.ts';
-import { INDEXED_ROLES } from '../../src/chain/indexer/index.ts';
 import { ServiceClient } from '../../src/client/index.ts';
 import { startProxy } from './proxies.ts';
 
@@ -18,19 +16,7 @@ const children: ChildProcess[] = [];
 
 beforeAll(async () => {
   world = await startUnprovenWorld();
-  const { anvil, deployment } = world.protocol;
-  const contracts = Object.fromEntries(
-    INDEXED_ROLES.map((role) => [
-      role,
-      {
-        address: deployment[role],
-        contract: PROTOCOL_CONTRACTS[role],
-        initHash: `0x${'00'.repeat(32)}`,
-        transactionHash: `0x${'00'.repeat(32)}`,
-      },
-    ]),
-  );
-  writeFileSync(book, JSON.stringify({ schema: 1, chainId: anvil.chainId, contracts }));
+  writeFileSync(book, JSON.stringify(world.protocol.addressBook()));
 }, 600_000);
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');

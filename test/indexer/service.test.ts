@@ -5,13 +5,13 @@ import { proveForAuction, startAuction } from '../../scripts/lib/local-auction.t
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import { INDEXED_ROLES, type IndexedContracts } from '../../src/chain/indexer/index.ts';
-import { prepareTrade } from '../../src/chain/requests/trade.ts';
 import { type ServerEvent, ServiceClient } from '../../src/client/index.ts';
 import { ServiceFeed } from '../../src/keeper/service-feed.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { loadVerificationKey } from '../../src/proof/keys/artifacts.ts';
 import { fromCalldata, type ProofCalldata } from '../../src/proof/prover/backend.ts';
 import { verifyProof } from '../../src/proof/prover/verify.ts';
+import { liquidationPrices } from '../../src/risk/monitor/index.ts';
 import type { Problem } from '../../src/service/index.ts';
 import { type RunningService, startService } from '../../src/service/index.ts';
 import { example } from './documents.ts';
@@ -91,6 +91,25 @@ describe('the book', () => {
     expect(shown.scenarios.map(({ loss }) => BigInt(loss))).toEqual(margin.scenarios.map(({ loss }) => loss));
     await expect(client.margin(1n)).rejects.toMatchObject({ code: 'NO_LEGS' });
     await expect(client.margin(999n)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('finds the prices at which an account becomes liquidatable, as the exact model decides', async () => {
+    const { trader } = pairs[2]!;
+    const { round, parameters } = world.protocol.market;
+    const account = { ...trader, cash: (await world.protocol.account(trader.accountId)).cash };
+    const expected = liquidationPrices(account, round, parameters);
+    const shown = await client.liquidationPrices(trader.accountId);
+    expect(shown).toMatchObject({ spot: String(round.underlying.spot), liquidatable: false });
+    const sides = [
+      [shown.below, expected.below],
+      [shown.above, expected.above],
+    ] as const;
+    for (const [side, wanted] of sides) {
+      expect(side.kind).toBe(wanted.kind);
+      if (wanted.kind === 'found') expect(side.threshold!.spot).toBe(String(wanted.threshold.spot));
+    }
+    expect(sides.some(([{ kind }]) => kind === 'found')).toBe(true);
+    await expect(client.liquidationPrices(1n)).rejects.toMatchObject({ code: 'NO_LEGS' });
   });
 
   it('answers 304 to those who have it already', async () => {
@@ -296,39 +315,13 @@ describe('a reorganisation', () => {
   });
 
   it('leaves no legs where an opening is of another commitment', async () => {
-    const { protocol } = world;
-    const [first, second] = await protocol.createVessels(protocol.wallet(2), [10n ** 12n, 10n ** 12n]);
-    const { legs, scale } = world.healthy;
-    const mirrored = legs.map(({ instrument, quantity }) => ({ instrument, quantity: -quantity }));
-    const party = (accountId: bigint, its: typeof legs) => ({
-      accountId,
-      nonce: 0n,
-      before: undefined,
-      after: { legs: its, salt: accountId, scale },
-      cash: 10n ** 12n,
-      wallet: protocol.wallet(2),
-    });
-    const [a, b] = [party(first!, legs), party(second!, mirrored)];
-    const prepared = await prepareTrade(UNPROVEN, protocol.market, {
-      clearingHouse: protocol.deployment.clearingHouse,
-      underlyingId: protocol.underlyingId,
-      a,
-      b,
-      cashToA: 0n,
-    });
-    const wrong = { ...prepared, a: { ...prepared.a, opening: prepared.b.opening } };
-    await protocol.write(
-      protocol.operator,
-      'clearingHouse',
-      'trade',
-      await protocol.tradeArguments(wrong, a, b),
-    );
+    const { mismatched: first, honest: second } = await world.tradeWithFalseOpening();
     await caughtUp();
-    const shown = await client.account(first!);
+    const shown = await client.account(first);
     expect(shown.opening).toEqual({ status: 'mismatch', reason: 'legs and salt are of another commitment' });
     expect([shown.legs, shown.risk]).toEqual([undefined, undefined]);
-    expect((await client.account(second!)).opening.status).toBe('known');
-    await expect(client.margin(first!)).rejects.toMatchObject({ code: 'COMMITMENT_MISMATCH' });
+    expect((await client.account(second)).opening.status).toBe('known');
+    await expect(client.margin(first)).rejects.toMatchObject({ code: 'COMMITMENT_MISMATCH' });
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     expect(metrics).toContain('zkmargin_unknown_openings 1');
   });
@@ -344,6 +337,7 @@ describe('the description', () => {
       '/readyz',
       '/v1/accounts',
       '/v1/accounts/{id}',
+      '/v1/accounts/{id}/liquidation-prices',
       '/v1/accounts/{id}/margin',
       '/v1/accounts/{id}/proofs',
       '/v1/auctions',

@@ -11,8 +11,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { auctionOf } from '../../scripts/lib/local-auction.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
-import { PROTOCOL_CONTRACTS } from '../../src/chain/artifacts.ts';
-import { INDEXED_ROLES } from '../../src/chain/indexer/index.ts';
 import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type { KeeperProof } from '../../src/keeper/feed.ts';
 import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
@@ -445,20 +443,9 @@ describe('the commands', () => {
   it('serve and keeper liquidate an account between them', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'zkmargin-commands-'));
     const { trader } = world.failing[0]!;
-    const { anvil, deployment } = protocol;
+    const { anvil } = protocol;
     const book = join(folder, 'book.json');
-    const contracts = Object.fromEntries(
-      INDEXED_ROLES.map((role) => [
-        role,
-        {
-          address: deployment[role],
-          contract: PROTOCOL_CONTRACTS[role],
-          initHash: `0x${'00'.repeat(32)}`,
-          transactionHash: `0x${'00'.repeat(32)}`,
-        },
-      ]),
-    );
-    await writeFile(book, JSON.stringify({ schema: 1, chainId: anvil.chainId, contracts }));
+    await writeFile(book, JSON.stringify(protocol.addressBook()));
     const serve = command([
       ...['serve', '--port', '0', '--store', 'memory', '--rpc', anvil.url, '--book', book],
     ]);

@@ -135,6 +135,45 @@ export const MarginViewSchema = Type.Object({
 /** The exact margin of an account. */
 export type MarginView = Static<typeof MarginViewSchema>;
 
+const PriceSideSchema = Type.Object({
+  kind: Type.String({
+    enum: ['found', 'none', 'unresolved'],
+    description: 'none: no change within the range; unresolved: the search ended first, at `reached`',
+  }),
+  threshold: Type.Optional(
+    Type.Object({
+      spot: Usd('spot at which the status has changed, and has not 1e-6 USD nearer to the present spot'),
+      factor: Type.Number({ description: 'that spot over the present one' }),
+      equity: Usd(),
+      requirement: Usd('1e-6 USD'),
+      worstScenario: Type.Integer({ description: 'scenario that shows the requirement there' }),
+    }),
+  ),
+  reached: Type.Optional(Usd('spot up to which nothing changes')),
+});
+
+/** Where an account's status changes. */
+export const LiquidationPricesViewSchema = Type.Object({
+  accountId: Id,
+  round: Amount('number of the round'),
+  spot: Usd('at the round, 1e-6 USD'),
+  liquidatable: Type.Boolean({
+    description: 'whether it is now; then the prices are those at which it recovers',
+  }),
+  below: PriceSideSchema,
+  above: PriceSideSchema,
+  range: Type.Object(
+    { low: Usd('1e-6 USD'), high: Usd('1e-6 USD') },
+    { description: 'spots that were searched' },
+  ),
+  evaluations: Type.Object(
+    { float: Type.Integer(), exact: Type.Integer() },
+    { description: 'of the two models' },
+  ),
+});
+/** Where an account's status changes. */
+export type LiquidationPricesView = Static<typeof LiquidationPricesViewSchema>;
+
 /** A round of the oracle. */
 export const RoundViewSchema = Type.Object({
   underlying: Type.Union([Type.String(), Type.Null()]),

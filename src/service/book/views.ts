@@ -3,6 +3,7 @@ import { packParameters } from '../../margin/parameters.ts';
 import { formatInstrument, type Leg, underlyingSymbolOf } from '../../market/instrument.ts';
 import {
   type AccountRisk,
+  liquidationPricesView,
   marginView,
   plain,
   tierOfFigures,
@@ -20,6 +21,7 @@ import type {
   AccountView,
   AuctionView,
   LegView,
+  LiquidationPricesView,
   LiquidationView,
   MarginView,
   MarketDataView,
@@ -100,6 +102,20 @@ export function accountMarginView(market: BookMarket, account: AccountRecord): M
     equity: String(equity),
     // Rounded up, against the account.
     initialRequirement: String((initial + 4_095n) / 4_096n),
+  };
+}
+
+/** Evaluations on each side of the spot after which the search for liquidation prices gives up. */
+const MOST_EVALUATIONS = 1_024;
+
+/** Where the status of a monitored account changes. @throws ZkMarginError as `RiskMonitor.liquidationPrices` */
+export function accountPricesView(market: BookMarket, account: AccountRecord): LiquidationPricesView {
+  const prices = market.monitor.liquidationPrices(account.accountId, { limit: MOST_EVALUATIONS });
+  return {
+    ...(liquidationPricesView(prices) as Omit<LiquidationPricesView, 'accountId' | 'round' | 'spot'>),
+    accountId: String(account.accountId),
+    round: String(market.record.number),
+    spot: String(market.record.spot),
   };
 }
 

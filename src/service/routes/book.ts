@@ -18,6 +18,7 @@ import {
   AccountViewSchema,
   AuctionsQuerySchema,
   AuctionsSchema,
+  LiquidationPricesViewSchema,
   LiquidationsQuerySchema,
   LiquidationsSchema,
   MarginViewSchema,
@@ -27,6 +28,7 @@ import {
 } from '../book/schemas.ts';
 import {
   accountMarginView,
+  accountPricesView,
   accountView,
   auctionView,
   liquidationView,
@@ -104,6 +106,24 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     async ({ params }) => {
       const account = known(book, params.id);
       return accountMarginView(openMarket(book, account), account);
+    },
+  );
+
+  routes.get(
+    '/v1/accounts/:id/liquidation-prices',
+    {
+      schema: {
+        summary:
+          'The nearest prices below and above the present one at which the status of an account changes',
+        description:
+          'Forwards move with spot, volatilities stay at their standardised moneyness, time stands still. Found by search on the exact model.',
+        params: AccountParamsSchema,
+        response: { 200: LiquidationPricesViewSchema, ...PROBLEMS },
+      },
+    },
+    async ({ params }) => {
+      const account = known(book, params.id);
+      return accountPricesView(openMarket(book, account), account);
     },
   );
 

@@ -2,7 +2,7 @@
  * Everything at once on a local chain, to watch: contracts, accounts opened by real trades, the service, a keeper, and a
  * market that replays the crash of 5 August 2024.
  *
- * Usage: npm run dev [-- --accounts 3 --seconds 4 --port 8080 --exit]
+ * Usage: npm run dev [-- --accounts 3 --seconds 6 --port 8080 --exit]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -26,7 +26,7 @@ import { LocalProtocol } from './lib/local-protocol.ts';
 const { values: options } = parseArgs({
   options: {
     accounts: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '6' },
     port: { type: 'string', default: '8080' },
     exit: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -36,7 +36,7 @@ if (options.help) {
   console.log(`Usage: npm run dev -- [options]
 
   --accounts N   accounts that the crash will bring below their requirement, 1 to 8 (default 3)
-  --seconds N    seconds between two half hours of the crash, 1 to 600 (default 4)
+  --seconds N    seconds between two half hours of the crash, 1 to 600 (default 6)
   --port N       of the service, 0 for a free one (default 8080)
   --exit         end after the last price; otherwise all goes on until Ctrl-C`);
   process.exit(0);

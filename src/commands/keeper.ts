@@ -36,7 +36,8 @@ function lineOf(event: KeeperEvent): string | undefined {
       return 'stopped';
     case 'transaction': {
       const { event: inner } = event;
-      return 'hash' in inner ? `transaction ${inner.hash} ${inner.type}` : `transaction ${inner.type}`;
+      const why = 'reason' in inner && inner.reason !== '' ? `: ${inner.reason}` : '';
+      return `transaction ${'hash' in inner ? `${inner.hash} ` : ''}${inner.type}${why}`;
     }
   }
 }

@@ -256,7 +256,7 @@ describe('three keepers and one account', () => {
     const feed = feedOf();
     await chain.setAutomine(false);
     const keepers = await Promise.all([0, 1, 2].map((index) => start(index, feed, { strategy: ATOMIC })));
-    await Promise.all(keepers.map(({ until }) => until(transaction('sent'))));
+    await Promise.all(keepers.map(({ untilPooled }) => untilPooled()));
     await chain.mine({ blocks: 1 });
     const ends = await Promise.all(keepers.map(({ until }) => until(finished('liquidate'))));
     expect(ends.map(({ end }) => end).sort()).toEqual(['confirmed', 'reverted', 'reverted']);
@@ -276,10 +276,9 @@ describe('three keepers and one account', () => {
 describe('a transaction that lies in the open', () => {
   it('is of no use to whoever copies it', async () => {
     await chain.setAutomine(false);
-    const { until } = await start(0, feedOf(), { strategy: ATOMIC });
-    const { event } = await until(transaction('sent'));
-    if (event.type !== 'sent') throw new Error('Nothing was sent.');
-    const { input, to, gas, maxFeePerGas } = await protocol.client.getTransaction({ hash: event.hash });
+    const { until, untilPooled } = await start(0, feedOf(), { strategy: ATOMIC });
+    const hash = await untilPooled();
+    const { input, to, gas, maxFeePerGas } = await protocol.client.getTransaction({ hash });
     const thief = protocol.wallet(5);
     const stolen = await thief.sendTransaction({
       to: to!,
@@ -295,7 +294,7 @@ describe('a transaction that lies in the open', () => {
     const { end } = await until(finished('liquidate'));
     expect(end).toBe('confirmed');
     const copied = await protocol.client.getTransactionReceipt({ hash: stolen });
-    const own = await protocol.client.getTransactionReceipt({ hash: event.hash });
+    const own = await protocol.client.getTransactionReceipt({ hash: hash });
     expect(copied.status).toBe('reverted');
     expect(copied.transactionIndex).toBeLessThan(own.transactionIndex);
   });
@@ -305,11 +304,11 @@ describe('a reorganisation', () => {
   it('that takes a liquidation out of the chain has it sent again', async () => {
     const { trader } = world.failing[0]!;
     await chain.setAutomine(false);
-    const { until } = await start(0, feedOf(), {
+    const { until, untilPooled } = await start(0, feedOf(), {
       strategy: ATOMIC,
       transactions: { confirmations: 3 },
     });
-    await until(transaction('sent'));
+    await untilPooled();
     await chain.mine({ blocks: 1 });
     await until(transaction('included'));
     expect((await protocol.account(trader.accountId)).nonce).toBe(2n);

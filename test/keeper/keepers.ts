@@ -1,5 +1,13 @@
 /** Keepers on a local protocol, as tests start them. */
-import { createPublicClient, createTestClient, http, type LocalAccount, type PublicClient } from 'viem';
+import {
+  createPublicClient,
+  createTestClient,
+  type Hash,
+  http,
+  type LocalAccount,
+  type PublicClient,
+} from 'viem';
+import { vi } from 'vitest';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type { KeeperFeed } from '../../src/keeper/feed.ts';
@@ -27,6 +35,8 @@ export interface TestKeeper {
   readonly events: KeeperEvent[];
   /** Resolves with the first event, past or future, that a predicate accepts. */
   until<T extends KeeperEvent>(accepts: (event: KeeperEvent) => event is T, timeoutMs?: number): Promise<T>;
+  /** Resolves with the hash of the first transaction sent, when the node has it: a keeper tells of it before it broadcasts. */
+  untilPooled(): Promise<Hash>;
 }
 
 /** A client that asks often, as local chains can bear. */
@@ -71,29 +81,37 @@ export async function startKeeper(
       for (const listener of listeners) listener();
     },
   });
+  function until<T extends KeeperEvent>(
+    accepts: (event: KeeperEvent) => event is T,
+    timeoutMs = 60_000,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        listeners.delete(look);
+        reject(new Error(`The keeper did not tell of it. It told: ${summary(events)}`));
+      }, timeoutMs);
+      const look = (): void => {
+        const found = events.find(accepts);
+        if (found === undefined) return;
+        clearTimeout(late);
+        listeners.delete(look);
+        resolve(found);
+      };
+      listeners.add(look);
+      look();
+    });
+  }
   return {
     keeper,
     account,
     events,
-    until<T extends KeeperEvent>(
-      accepts: (event: KeeperEvent) => event is T,
-      timeoutMs = 60_000,
-    ): Promise<T> {
-      return new Promise((resolve, reject) => {
-        const late = setTimeout(() => {
-          listeners.delete(look);
-          reject(new Error(`The keeper did not tell of it. It told: ${summary(events)}`));
-        }, timeoutMs);
-        const look = (): void => {
-          const found = events.find(accepts);
-          if (found === undefined) return;
-          clearTimeout(late);
-          listeners.delete(look);
-          resolve(found);
-        };
-        listeners.add(look);
-        look();
-      });
+    until,
+    async untilPooled() {
+      const { event } = await until(transaction('sent'));
+      if (event.type !== 'sent') throw new Error('Nothing was sent.');
+      const { hash } = event;
+      await vi.waitFor(() => protocol.client.getTransaction({ hash }), { timeout: 30_000, interval: 25 });
+      return hash;
     },
   };
 }

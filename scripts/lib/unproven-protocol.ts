@@ -9,6 +9,7 @@ import type { MarketRound } from '../../src/market/words.ts';
 import { crashBook, exampleCrash } from './example-crash.ts';
 import { type OpenedPair, openPair } from './local-book.ts';
 import { LocalProtocol } from './local-protocol.ts';
+import { standInProof } from './stand-in-proof.ts';
 
 /** Returns true to every call. */
 const YES = '0x60015f5260205ff3';
@@ -16,19 +17,7 @@ const YES = '0x60015f5260205ff3';
 const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n };
 
 /** Gives proofs that only a verifier that accepts anything accepts. */
-export const UNPROVEN: Prover = {
-  prove: async () => ({
-    calldata: {
-      a: ['0', '0'],
-      b: [
-        ['0', '0'],
-        ['0', '0'],
-      ],
-      c: ['0', '0'],
-    },
-    publicSignals: [],
-  }),
-};
+export const UNPROVEN: Prover = { prove: async ({ circuit }) => standInProof(circuit, []) };
 
 /** A protocol at the opening round, and accounts of which some fail in the crash. */
 export interface UnprovenWorld {

@@ -3,6 +3,7 @@ import { createPublicClient, createWalletClient, encodeFunctionData, http, parse
 import { startAnvil } from '../../src/chain/anvil.ts';
 import { linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
 import { buildContracts } from '../../src/chain/build.ts';
+import { includedReceipt } from '../../src/chain/receipts.ts';
 import { type ProofArgument, proofArgument } from '../../src/chain/requests/proofs.ts';
 import { verifierContractName } from '../../src/proof/keys/artifacts.ts';
 import type { ProvenJob } from '../../src/proof/prover/protocol.ts';
@@ -48,7 +49,7 @@ export async function verificationGas({ circuit, calldata, publicSignals }: Prov
       data: linkedBytecode(artifact),
       gas: 5_000_000n,
     });
-    const { contractAddress } = await client.waitForTransactionReceipt({ hash: deployed });
+    const { contractAddress } = await includedReceipt(client, deployed);
     const call = verifierCall(circuit, proofArgument(calldata), publicSignals.map(BigInt));
     if ((await client.readContract({ ...call, address: contractAddress! })) !== true) {
       throw new Error('The verifier refuses the proof.');
@@ -59,7 +60,7 @@ export async function verificationGas({ circuit, calldata, publicSignals }: Prov
       data: encodeFunctionData(call),
       gas: GAS_LIMIT,
     });
-    return (await client.waitForTransactionReceipt({ hash })).gasUsed;
+    return (await includedReceipt(client, hash)).gasUsed;
   } finally {
     await anvil.stop();
   }

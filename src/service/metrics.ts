@@ -4,8 +4,12 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { IndexerStatus } from '../chain/indexer/index.ts';
 import { isZkMarginError } from '../errors.ts';
 import { ProofError } from '../proof/errors.ts';
+import { ALERT_SEVERITIES } from '../risk/monitor/index.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
+import { ALERT_KINDS } from './alerts/conditions.ts';
+import type { DeliveryResult } from './alerts/dispatcher.ts';
+import type { AlertMonitor } from './alerts/monitor.ts';
 import type { LiveBook } from './book/live-book.ts';
 import type { Prover } from './prover-runner.ts';
 
@@ -18,6 +22,7 @@ export class ServiceMetrics {
   readonly #proofSeconds: Histogram<'circuit'>;
   readonly #http: Histogram<'method' | 'route' | 'status'>;
   readonly #roundSeconds: Histogram;
+  readonly #alertDeliveries: Counter<'result'>;
 
   constructor() {
     const registers = [this.registry];
@@ -47,6 +52,48 @@ export class ServiceMetrics {
       help: 'time from a round in the store to the margins of all accounts',
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5],
       registers,
+    });
+    this.#alertDeliveries = new Counter({
+      name: 'zkmargin_alert_deliveries_total',
+      help: 'deliveries to webhooks by what became of them: delivered, retried, dead after the last attempt, dropped for newer ones',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const result of ['delivered', 'retried', 'dead', 'dropped'])
+      this.#alertDeliveries.inc({ result }, 0);
+  }
+
+  /** Counts what became of deliveries to webhooks. */
+  alertDelivery(result: DeliveryResult, count = 1): void {
+    this.#alertDeliveries.inc({ result }, count);
+  }
+
+  /** Tells which alerts are open, and what waits for webhooks. */
+  watchAlerts(alerts: AlertMonitor): void {
+    const registers = [this.registry];
+    const open: Gauge<'kind' | 'severity'> = new Gauge({
+      name: 'zkmargin_alerts_open',
+      help: 'open alerts by kind and severity',
+      labelNames: ['kind', 'severity'],
+      registers,
+      collect: () => {
+        for (const kind of ALERT_KINDS) {
+          for (const severity of ALERT_SEVERITIES) open.set({ kind, severity }, 0);
+        }
+        for (const { kind, severity } of alerts.open()) open.inc({ kind, severity });
+      },
+    });
+    const waiting: Gauge = new Gauge({
+      name: 'zkmargin_alert_deliveries_waiting',
+      help: 'deliveries that wait for webhooks',
+      registers,
+      collect: async () => {
+        try {
+          waiting.set((await alerts.store.deliveryCounts()).waiting);
+        } catch {
+          waiting.reset();
+        }
+      },
     });
   }
 

@@ -340,6 +340,7 @@ describe('the description', () => {
       '/v1/accounts/{id}/liquidation-prices',
       '/v1/accounts/{id}/margin',
       '/v1/accounts/{id}/proofs',
+      '/v1/alerts',
       '/v1/auctions',
       '/v1/circuits',
       '/v1/events',

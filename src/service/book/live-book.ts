@@ -40,6 +40,8 @@ export interface LiveBookOptions {
   readonly pollMs?: number;
   /** Told how long it took from a new round to the margins of all accounts, in seconds. */
   readonly onRound?: (seconds: number, underlyingId: bigint) => void;
+  /** Told when something has changed, after all of it is taken in. */
+  readonly onChange?: () => void;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -307,6 +309,7 @@ export class LiveBook {
         data: { accountId: String(auction.accountId), number: String(auction.number), running: false },
       });
     }
+    this.#options.onChange?.();
   }
 
   /** Brings one underlying up to date, and tells what changed. */

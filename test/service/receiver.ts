@@ -25,9 +25,9 @@ export interface Receiver {
   readonly url: string;
   /** All that came, in order. */
   readonly all: readonly Received[];
-  /** What was taken, in order. */
+  /** What was taken, in order, without what came again: a sender that ends may not have seen the answer. */
   taken(): readonly Received[];
-  /** `step kind` of every notice that was taken. */
+  /** `step kind` of every notice that was {@link taken}. */
   notices(): string[];
   /** What is answered from now on; a function gets the number of the request, from 0. */
   answer: Answer | ((count: number) => Answer);
@@ -58,7 +58,15 @@ export async function startReceiver(path = '/hook', port = 0): Promise<Receiver>
   const receiver: Receiver = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`,
     all,
-    taken: () => all.filter(({ answer }) => typeof answer === 'number' && answer < 300),
+    taken: () => {
+      const seen = new Set<unknown>();
+      return all.filter(({ answer, headers }) => {
+        const key = headers['idempotency-key'];
+        if (typeof answer !== 'number' || answer >= 300 || seen.has(key)) return false;
+        seen.add(key);
+        return true;
+      });
+    },
     notices: () =>
       receiver
         .taken()

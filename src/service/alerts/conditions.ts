@@ -41,7 +41,7 @@ export interface AlertLimits {
   readonly heartbeatSeconds?: bigint | undefined;
   /** Blocks that the indexer may be behind. */
   readonly maxLagBlocks: number;
-  /** Seconds for which no endpoint may answer. */
+  /** Seconds for which no endpoint may answer; so long a process has to catch up when it starts. */
   readonly unreachableSeconds: number;
   /** Seconds for which a liquidation may wait while nothing is proven. */
   readonly starvedSeconds: number;
@@ -202,7 +202,8 @@ function indexerAlerts(
       ),
     );
   } else if (lastLook === undefined) unknown.add('chain-unreachable');
-  if (behind === undefined) unknown.add('indexer-behind');
+  // Who has just started has to catch up first.
+  if (behind === undefined || now - startedAt < 1_000 * unreachableSeconds) unknown.add('indexer-behind');
   else if (behind > maxLagBlocks) {
     alerts.push(
       plain(

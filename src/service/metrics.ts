@@ -1,8 +1,9 @@
 /** What the service tells Prometheus. Labels never hold accounts, keys or addresses. */
 import type { FastifyInstance } from 'fastify';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { IndexerStatus } from '../chain/indexer/index.ts';
 import { isZkMarginError } from '../errors.ts';
+import { PROOF_SECONDS, processRegistry, serveRegistry } from '../metrics/registry.ts';
 import { ProofError } from '../proof/errors.ts';
 import { ALERT_SEVERITIES } from '../risk/monitor/index.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
@@ -17,16 +18,17 @@ const CONDITIONS = ['untried', 'ok', 'timeout', 'error', 'lagging', 'wrongChain'
 
 /** Counters and gauges of one service. */
 export class ServiceMetrics {
-  readonly registry = new Registry();
+  readonly registry = processRegistry();
   readonly #proofs: Counter<'circuit' | 'result'>;
   readonly #proofSeconds: Histogram<'circuit'>;
+  readonly #stageSeconds: Histogram<'circuit' | 'stage'>;
+  readonly #roundToProof: Histogram<'circuit'>;
   readonly #http: Histogram<'method' | 'route' | 'status'>;
   readonly #roundSeconds: Histogram;
   readonly #alertDeliveries: Counter<'result'>;
 
   constructor() {
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry });
     this.#proofs = new Counter({
       name: 'zkmargin_proofs_total',
       help: 'attempts at proofs by this process, by circuit and result: done, or the code of the failure',
@@ -37,7 +39,21 @@ export class ServiceMetrics {
       name: 'zkmargin_proof_seconds',
       help: 'time of attempts that gave a proof',
       labelNames: ['circuit'],
-      buckets: [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64],
+      buckets: PROOF_SECONDS,
+      registers,
+    });
+    this.#stageSeconds = new Histogram({
+      name: 'zkmargin_proof_stage_seconds',
+      help: 'time of each stage of attempts that gave a proof: loading of a key, witness, proving, verifying',
+      labelNames: ['circuit', 'stage'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, ...PROOF_SECONDS],
+      registers,
+    });
+    this.#roundToProof = new Histogram({
+      name: 'zkmargin_round_to_proof_seconds',
+      help: 'time from a round in the book to a proof at it, whoever proved',
+      labelNames: ['circuit'],
+      buckets: PROOF_SECONDS,
       registers,
     });
     this.#http = new Histogram({
@@ -119,6 +135,29 @@ export class ServiceMetrics {
           gauge.reset();
         }
       },
+    });
+  }
+
+  /**
+   * Tells how long after a round proofs at it are done, by any process: a proof is at the round whose words are among its public
+   * signals. Proofs at earlier rounds are not counted.
+   *
+   * @returns ends it
+   */
+  watchProofs(queue: JobQueue, book: LiveBook): Promise<() => void> {
+    return queue.onDone((id) => {
+      const at = performance.now();
+      void queue
+        .get(id)
+        .then((job) => {
+          const signals = new Set(job?.result?.publicSignals);
+          const market = book.markets().find(({ record }) => signals.has(String(record.underlyingWord)));
+          if (job === undefined || market === undefined) return;
+          this.#roundToProof.observe({ circuit: job.circuit }, (at - market.roundSeenAt) / 1000);
+        })
+        .catch(() => {
+          // The store is away: a proof is not counted.
+        });
     });
   }
 
@@ -205,6 +244,9 @@ export class ServiceMetrics {
           const proven = await prover.prove(job, options);
           this.#proofs.inc({ circuit: job.circuit, result: 'done' });
           this.#proofSeconds.observe({ circuit: job.circuit }, (performance.now() - started) / 1000);
+          for (const [stage, ms] of Object.entries(proven.timings)) {
+            this.#stageSeconds.observe({ circuit: job.circuit, stage }, ms / 1000);
+          }
           return proven;
         } catch (error) {
           const code = error instanceof ProofError || isZkMarginError(error) ? error.code : 'INTERNAL';
@@ -230,9 +272,6 @@ export class ServiceMetrics {
         reply.elapsedTime / 1000,
       );
     });
-    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
-      const text = await this.registry.metrics();
-      return reply.type(this.registry.contentType).send(text);
-    });
+    serveRegistry(app, this.registry);
   }
 }

@@ -194,6 +194,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     indexer?.start();
     await book?.start();
     await alerts.start();
+    if (book) await metrics.watchProofs(queue, book);
     await Promise.all([prover?.warmUp(), poseidonHash([0n])]);
     reason = undefined;
   } catch (error) {

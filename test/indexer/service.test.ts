@@ -249,6 +249,18 @@ describe('a crash', () => {
     ).toBe(true);
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     expect(metrics).toContain('zkmargin_proofs_total{circuit="insolvency-8",result="done"} 1');
+    for (const stage of ['loading', 'witness', 'proving', 'verifying']) {
+      const labels = `circuit="insolvency-8",stage="${stage}"`;
+      const count = new RegExp(`zkmargin_proof_stage_seconds_count\\{${labels}\\} (\\d+)`).exec(metrics)?.[1];
+      expect([stage, count]).toEqual([stage, '1']);
+    }
+    const toProof = async () =>
+      (await (await fetch(`${service.url}/metrics`)).text()).match(
+        /zkmargin_round_to_proof_seconds_(?:count|sum)\{circuit="insolvency-8"\} \S+/g,
+      );
+    await expect.poll(async () => (await toProof())?.at(-1)).toContain('} 1');
+    const [sum] = (await toProof())!;
+    expect(Number(sum!.split(' ')[1])).toBeGreaterThan(0);
     expect(metrics).toContain('zkmargin_indexer_lag_blocks 0');
     expect(metrics).toMatch(/zkmargin_round_to_margin_seconds_count 2/);
     expect(metrics).toContain('route="/v1/accounts/:id"');

@@ -30,6 +30,8 @@ export interface BookMarket {
   /** Last second at which a proof of the round is accepted, if no newer one comes. */
   readonly proofExpiry: bigint;
   readonly pending: PendingRoundRecord | undefined;
+  /** When this process saw the round first, in milliseconds of `performance.now`. */
+  readonly roundSeenAt: number;
   readonly monitor: RiskMonitor;
 }
 
@@ -388,6 +390,7 @@ export class LiveBook {
       terms,
       proofExpiry,
       pending,
+      roundSeenAt: newRound ? started : former.roundSeenAt,
       monitor,
     });
     if (newRound) {

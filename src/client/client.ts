@@ -65,6 +65,11 @@ export class ServiceClient {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** @throws ZkMarginError `BUSY` with the reasons when the service is not ready */
+  async ready(): Promise<void> {
+    await this.#call('GET', '/readyz', {});
+  }
+
   accounts(page: PageOptions = {}): Promise<Static<typeof AccountsSchema>> {
     return this.#get('/v1/accounts', { ...page });
   }

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 const environment = {
   ...process.env,
   ZKMARGIN_SLOW: '1',
+  ZKMARGIN_ALERT_KILLS: process.env.ZKMARGIN_ALERT_KILLS ?? '30',
   ZKMARGIN_CRASHES: process.env.ZKMARGIN_CRASHES ?? '200',
   ZKMARGIN_PORTFOLIOS: process.env.ZKMARGIN_PORTFOLIOS ?? '100000',
 };
@@ -11,6 +12,7 @@ const files = [
   'test/e2e/proof-set.test.ts',
   'src/margin/exact/portfolio-accuracy.test.ts',
   'test/service/crash.test.ts',
+  'test/service/alerts.test.ts',
 ];
 const { status } = spawnSync('npx', ['vitest', 'run', ...files], { stdio: 'inherit', env: environment });
 process.exit(status ?? 1);

@@ -21,6 +21,8 @@ import {
 import { killAll, start } from './processes.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 
+/** Times that a process is killed. */
+const KILLS = Number(process.env.ZKMARGIN_ALERT_KILLS ?? 2);
 const SECRET = 'a secret of the operator';
 const folder = mkdtempSync(join(tmpdir(), 'zkmargin-alerts-'));
 const present = postgresBinaries() !== undefined;
@@ -60,8 +62,8 @@ async function memory(): Promise<Database> {
 /** A monitor whose conditions a test sets. */
 interface Watched {
   readonly monitor: AlertMonitor;
-  /** Conditions that hold: numbers of RPC endpoints that serve another chain, and whether the queue is full. */
-  readonly hold: { wrong: number[]; full: boolean };
+  /** Conditions that hold: numbers of RPC endpoints that serve another chain, whether the queue is full, free bytes of the disk. */
+  readonly hold: { wrong: number[]; full: boolean; free: number };
   readonly notices: AlertNoticeView[];
   readonly results: Partial<Record<DeliveryResult, number>>;
   readonly warnings: string[];
@@ -71,7 +73,7 @@ interface Watched {
 
 function watch(database: Database, options: AlertOptions): Watched {
   const watched: Omit<Watched, 'monitor'> = {
-    hold: { wrong: [], full: false },
+    hold: { wrong: [], full: false, free: 2 ** 40 },
     notices: [],
     results: {},
     warnings: [],
@@ -81,6 +83,7 @@ function watch(database: Database, options: AlertOptions): Watched {
     now: watched.clock,
     startedAt: 0,
     queue: { full: watched.hold.full, starvedMs: 0 },
+    room: { free: watched.hold.free, reserve: 2 ** 20 },
     indexer: {
       behind: 0,
       rollbacks: 0,
@@ -156,6 +159,15 @@ describe.each([
       'raised 2',
     ]);
     await until(async () => expect(await monitor.store.deliveryCounts()).toEqual({ waiting: 0, dead: 0 }));
+    for (const free of [2 ** 22, 2 ** 20, 2 ** 22, 2 ** 20]) {
+      hold.free = free;
+      await monitor.judge();
+    }
+    await until(() => expect(hook.notices().slice(4)).toEqual(['raised store-low', 'worsened store-low']));
+    expect(hook.all.at(-1)!.delivery.notices[0]!.alert).toMatchObject({ severity: 'critical', times: 2 });
+    expect(await monitor.store.list({ limit: 1 })).toMatchObject([
+      { kind: 'store-low', severity: 'critical' },
+    ]);
   });
 
   it.runIf(possible)('are neither repeated nor forgotten after a restart', async () => {
@@ -340,11 +352,13 @@ describe('a delivery', () => {
     await first.monitor.start();
     await until(() => expect(all.notices()).toHaveLength(250));
     expect(all.taken().map(({ delivery }) => delivery.notices.length)).toEqual([100, 100, 50]);
+    const none = { waiting: 0, dead: 0 };
+    await until(async () => expect(await first.monitor.store.deliveryCounts()).toEqual(none));
     await first.monitor.close();
     const second = watch(database, { webhooks: [few.url], minimumSeverity: 'critical' });
     await second.monitor.start();
     await until(() => expect(second.notices).toHaveLength(250));
-    expect(await second.monitor.store.deliveryCounts()).toEqual({ waiting: 0, dead: 0 });
+    expect(await second.monitor.store.deliveryCounts()).toEqual(none);
   });
 
   it('is made without the store when the store takes nothing', async () => {
@@ -411,37 +425,41 @@ describe.runIf(present)('two processes with one store', () => {
 });
 
 describe('a process that is killed', () => {
-  it('loses no alert, and repeats none under another key', async () => {
-    const hook = await receiver();
-    const directory = join(folder, 'killed');
-    const script = fileURLToPath(new URL('./alert-process.ts', import.meta.url));
-    hook.answer = (count) => (count % 3 === 1 ? 500 : 204);
-    for (let kills = 0; kills < 3; kills++) {
-      const before = hook.taken().length;
-      const child = start([directory, hook.url], {}, script);
-      await until(() => expect(hook.taken().length).toBeGreaterThan(before + 6 + kills));
-      await child.kill();
-    }
-    const database = await openDatabase({ directory });
-    closing.push(() => database.close());
-    const last = watch(database, { webhooks: [hook.url] });
-    await last.monitor.start();
-    await until(async () => {
-      expect(await last.monitor.store.deliveryCounts()).toEqual({ waiting: 0, dead: 0 });
-      expect(await last.monitor.store.list({ state: 'open' })).toEqual([]);
-    });
-    const told = hook
-      .taken()
-      .flatMap(({ delivery }) => delivery.notices.map(({ step, alert }) => `${alert.number} ${step}`));
-    const records = await last.monitor.store.list({ limit: 10_000 });
-    expect(records.length).toBeGreaterThan(10);
-    expect([...told].sort()).toEqual(
-      records.flatMap(({ number }) => [`${number} raised`, `${number} resolved`]).sort(),
-    );
-    for (const { number } of records) {
-      expect(told.indexOf(`${number} raised`)).toBeLessThan(told.indexOf(`${number} resolved`));
-    }
-  });
+  it(
+    'loses no alert, and repeats none under another key',
+    async () => {
+      const hook = await receiver();
+      const directory = join(folder, 'killed');
+      const script = fileURLToPath(new URL('./alert-process.ts', import.meta.url));
+      hook.answer = (count) => (count % 3 === 1 ? 500 : 204);
+      for (let kills = 0; kills < KILLS; kills++) {
+        const before = hook.taken().length;
+        const child = start([directory, hook.url], {}, script);
+        await until(() => expect(hook.taken().length).toBeGreaterThan(before + 6 + (kills % 5)));
+        await child.kill();
+      }
+      const database = await openDatabase({ directory });
+      closing.push(() => database.close());
+      const last = watch(database, { webhooks: [hook.url] });
+      await last.monitor.start();
+      await until(async () => {
+        expect(await last.monitor.store.deliveryCounts()).toEqual({ waiting: 0, dead: 0 });
+        expect(await last.monitor.store.list({ state: 'open' })).toEqual([]);
+      });
+      const told = hook
+        .taken()
+        .flatMap(({ delivery }) => delivery.notices.map(({ step, alert }) => `${alert.number} ${step}`));
+      const records = await last.monitor.store.list({ limit: 10_000 });
+      expect(records.length).toBeGreaterThan(10);
+      expect([...told].sort()).toEqual(
+        records.flatMap(({ number }) => [`${number} raised`, `${number} resolved`]).sort(),
+      );
+      for (const { number } of records) {
+        expect(told.indexOf(`${number} raised`)).toBeLessThan(told.indexOf(`${number} resolved`));
+      }
+    },
+    120_000 + KILLS * 30_000,
+  );
 });
 
 describe('options', () => {

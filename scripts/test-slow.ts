@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 const environment = {
   ...process.env,
   ZKMARGIN_SLOW: '1',
+  ZKMARGIN_ALERT_KILLS: process.env.ZKMARGIN_ALERT_KILLS ?? '30',
   ZKMARGIN_CRASHES: process.env.ZKMARGIN_CRASHES ?? '200',
   ZKMARGIN_PORTFOLIOS: process.env.ZKMARGIN_PORTFOLIOS ?? '100000',
 };
@@ -15,6 +16,7 @@ const files = [
   'src/margin/exact/portfolio-accuracy.test.ts',
   'test/screening.test.ts',
   'test/service/crash.test.ts',
+  'test/service/alerts.test.ts',
 ];
 const wanted = process.argv.slice(2);
 const chosen = files.filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));

@@ -62,6 +62,26 @@ describe('docs/known-failures.md', () => {
   });
 });
 
+describe('metrics', () => {
+  it('that documents name are told by the service or the keeper', () => {
+    const service = readFileSync('src/service/metrics.ts', 'utf8');
+    const keeper = readFileSync('src/keeper/metrics.ts', 'utf8');
+    const told = new Set([
+      ...[...service.matchAll(/name: '(zkmargin_[a-z_]+)'/g)].map((match) => match[1]!),
+      ...[...keeper.matchAll(/(?:counter|gauge|histogram)\(\s*'([a-z_]+)'/g)].map(
+        (match) => `zkmargin_keeper_${match[1]}`,
+      ),
+    ]);
+    const documents = readdirSync('docs').filter((name) => name.endsWith('.md'));
+    const named = documents
+      .flatMap((name) => quotedIn(readFileSync(join('docs', name), 'utf8')))
+      .flatMap((text) => /^(zkmargin_[a-z_]+)(?:\{|$)/.exec(text)?.[1] ?? []);
+    expect(told.size).toBeGreaterThan(30);
+    expect(named.filter((name) => !told.has(name))).toEqual([]);
+    expect([...told].filter((name) => !named.includes(name))).toEqual([]);
+  });
+});
+
 describe.each(CONTRACT_DOCUMENTS)('%s', (path) => {
   const quoted = quotedIn(readFileSync(path, 'utf8'));
 

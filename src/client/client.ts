@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Static } from 'typebox';
 import { ERROR_CODES, type ErrorCode, ZkMarginError } from '../errors.ts';
+import type { AlertsSchema } from '../service/alerts/schemas.ts';
 import type {
   AccountProofRequestSchema,
   AccountsSchema,
@@ -62,6 +63,11 @@ export class ServiceClient {
     this.#url = url.replace(/\/+$/, '');
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#timeoutMs = timeoutMs;
+  }
+
+  /** @throws ZkMarginError `BUSY` with the reasons when the service is not ready */
+  async ready(): Promise<void> {
+    await this.#call('GET', '/readyz', {});
   }
 
   accounts(page: PageOptions = {}): Promise<Static<typeof AccountsSchema>> {
@@ -125,6 +131,13 @@ export class ServiceClient {
       const { auctions, next } = await this.auctions({ running: true, limit: 500, cursor });
       return { items: auctions, next };
     });
+  }
+
+  /** Alerts, the newest first. */
+  alerts(
+    options: PageOptions & { readonly state?: 'open' | 'resolved' | undefined } = {},
+  ): Promise<Static<typeof AlertsSchema>> {
+    return this.#get('/v1/alerts', { ...options });
   }
 
   circuits(): Promise<CircuitsView> {

@@ -40,6 +40,20 @@ export const KeeperDocumentSchema = Type.Object(
     dryRun: Type.Optional(Type.Boolean()),
     concurrency: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
     pollMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 600_000 })),
+    metricsPort: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 65_535,
+        description: 'port of /metrics, /livez and /readyz; 0 for a free one, none without it',
+      }),
+    ),
+    metricsHost: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description: 'address of the metrics, 127.0.0.1 unless given; there is no authentication',
+      }),
+    ),
     confirmations: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
     maxFeeGwei: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6 })),
     strategy: Type.Optional(

@@ -1,6 +1,7 @@
 /** A keeper's document as what a keeper runs with. */
 import { checkShape } from '../input/check.ts';
 import { type KeeperDocument, KeeperDocumentSchema } from '../input/keeper.ts';
+import type { MetricsPlace } from './metrics-server.ts';
 import { DEFAULT_STRATEGY } from './strategy/configuration.ts';
 import type { StrategyConfiguration } from './strategy/decide.ts';
 
@@ -10,6 +11,11 @@ const rate = (basisPoints: number): bigint => BigInt(basisPoints);
 /** @throws ZkMarginError `MALFORMED` and others of the document's shape, naming the field */
 export function readKeeperDocument(document: unknown): KeeperDocument {
   return checkShape(KeeperDocumentSchema, document);
+}
+
+/** Where a keeper answers about itself; undefined for nowhere. */
+export function metricsOf({ metricsPort, metricsHost }: KeeperDocument): MetricsPlace | undefined {
+  return metricsPort === undefined ? undefined : { port: metricsPort, host: metricsHost };
 }
 
 /** The strategy of a document: {@link DEFAULT_STRATEGY} where it says nothing. */

@@ -21,10 +21,20 @@ export type KeeperEvent =
       readonly declined: number;
       readonly ms: number;
     }
+  /** Own means at a look: cash and collateral of all vessels, notional (undefined when it cannot be valued), losses of the day. */
+  | {
+      readonly type: 'book';
+      readonly capital: bigint;
+      readonly grossNotional: bigint | undefined;
+      readonly lossToday: bigint;
+    }
   /** A chance is left alone; told again only when the reason changes. */
   | { readonly type: 'declined'; readonly declined: Declined }
   | (OfAction & { readonly type: 'chosen'; readonly profit: Profit })
-  | (OfAction & { readonly type: 'proven'; readonly ms: number })
+  /** Proofs are asked for. */
+  | (OfAction & { readonly type: 'proving'; readonly proofs: number })
+  | (OfAction & { readonly type: 'proven'; readonly proofs: number; readonly ms: number })
+  | (OfAction & { readonly type: 'unproven'; readonly proofs: number; readonly reason: string })
   /** In a dry run: what would have been sent, and what the simulation says. */
   | (OfAction & { readonly type: 'wouldSend'; readonly profit: Profit; readonly refused?: string })
   /** It came to nothing before anything was sent. */

@@ -118,6 +118,8 @@ export interface KeeperProof extends ProvenMargin {
 
 /** Where keepers learn of chances, and get proofs. Implementations never give out salts or witnesses. */
 export interface KeeperFeed {
+  /** Throws when it has nothing to rely on, and why. Health checks ask. */
+  ready?(): Promise<void>;
   /** @throws ZkMarginError `NOT_FOUND` for an underlying without a round */
   market(underlyingId: bigint): Promise<FeedMarket>;
   /** Accounts below their requirement, the best chance first. */

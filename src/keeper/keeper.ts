@@ -14,6 +14,8 @@ import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } fro
 import { KeeperError } from './errors.ts';
 import type { KeeperEvent } from './events.ts';
 import type { FeedMarket, KeeperFeed, KeeperProof } from './feed.ts';
+import { KeeperMetrics } from './metrics.ts';
+import { type MetricsPlace, serveMetrics } from './metrics-server.ts';
 import type { Action, Decision, Declined } from './strategy/actions.ts';
 import { decide, type KeeperBook, type StrategyConfiguration, type VesselState } from './strategy/decide.ts';
 import { type ActionKind, type GasPrice, moneyToWei, weiToMoney } from './strategy/gas.ts';
@@ -49,11 +51,15 @@ export interface KeeperOptions {
   readonly orderSeconds?: bigint;
   /** Milliseconds for which a chance that came to nothing is left alone; 10,000 unless given. */
   readonly retryMs?: number;
+  /** Where it answers `/metrics`, `/livez` and `/readyz`; nowhere unless given. */
+  readonly metrics?: MetricsPlace;
   readonly onEvent?: (event: KeeperEvent) => void;
 }
 
 /** A keeper that runs. */
 export interface RunningKeeper {
+  /** Where its metrics are, as in `http://127.0.0.1:9464`. */
+  readonly metricsUrl?: string;
   /** What happens with the chances of this moment; nothing is begun. */
   decide(): Promise<Decision>;
   /** Transactions under way. */
@@ -85,9 +91,72 @@ interface Work {
 /**
  * Starts a keeper. Transactions of an earlier run are taken up first.
  *
- * @throws KeeperError `WRONG_CHAIN`
+ * @throws KeeperError `WRONG_CHAIN`; ZkMarginError `CONFLICT` when the port of its metrics is in use
  */
 export async function runKeeper(options: KeeperOptions): Promise<RunningKeeper> {
+  const { metrics: place } = options;
+  return place === undefined ? openKeeper(options) : runObserved(options, place);
+}
+
+/** A keeper with a server that tells of it. */
+async function runObserved(options: KeeperOptions, place: MetricsPlace): Promise<RunningKeeper> {
+  const { strategy, nativePrice, feed, client, chainId, journal } = options;
+  let keeper: RunningKeeper | undefined;
+  const metrics = new KeeperMetrics({
+    strategy,
+    nativePrice,
+    record: (id) => {
+      const { pending = [], ended = [] } = keeper?.sender ?? {};
+      return pending.find((record) => record.id === id) ?? ended.findLast((record) => record.id === id);
+    },
+  });
+  const { stallMs = 120_000 } = place;
+  const server = await serveMetrics(
+    metrics,
+    place,
+    () => {
+      const since = performance.now() - stallMs;
+      return [
+        ...(metrics.lastPassAt < since ? ['no look at the feed has ended'] : []),
+        ...(keeper !== undefined && keeper.sender.lastPassAt < since
+          ? ['transactions are not followed']
+          : []),
+      ];
+    },
+    {
+      'the service is not ready': async () => feed.ready?.(),
+      'the RPC cannot be used': async () => {
+        const served = await client.getChainId();
+        if (served !== chainId) throw new KeeperError('WRONG_CHAIN', 'The RPC serves another chain.');
+      },
+      'the journal cannot be written': async () => journal.check?.(),
+    },
+  );
+  try {
+    const opened = await openKeeper({
+      ...options,
+      onEvent: (event) => {
+        metrics.tell(event);
+        options.onEvent?.(event);
+      },
+    });
+    keeper = opened;
+    return {
+      metricsUrl: server.url,
+      sender: opened.sender,
+      decide: () => opened.decide(),
+      stop: async () => {
+        await opened.stop();
+        await server.close();
+      },
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+async function openKeeper(options: KeeperOptions): Promise<RunningKeeper> {
   const sender = await TransactionSender.open({
     ...options.transactions,
     client: options.client,
@@ -197,6 +266,12 @@ class Keeper implements RunningKeeper {
       lossToday: this.#lossToday(nativePrice),
       inFlight: this.#occupied(),
     };
+    this.#tell({
+      type: 'book',
+      capital: vessels.reduce((sum, { cash, collateral }) => sum + cash + collateral, 0n),
+      grossNotional: book.grossNotional,
+      lossToday: book.lossToday,
+    });
     const now = block.timestamp;
     const decision = decide({ now, gasPrice, markets, candidates, auctions, book }, this.#options.strategy);
     return { decision, candidates: candidates.length, auctions: auctions.length, now, gasPrice };
@@ -313,6 +388,7 @@ class Keeper implements RunningKeeper {
     gasPrice: GasPrice,
   ): Promise<void> {
     const { kind, accountId } = action;
+    const decidedAt = Date.now();
     const proofs = await this.#prove(action, now);
     const outdated = await this.#outdated(action, proofs);
     if (outdated !== undefined) {
@@ -346,6 +422,9 @@ class Keeper implements RunningKeeper {
         accounts: accounts.join(','),
         vessels: vesselsOf(action).join(','),
         notional: action.notional.toString(),
+        // What is booked with another transaction is not booked here.
+        hedge: (gain === 0n ? 0n : profit.hedge).toString(),
+        decidedAt: decidedAt.toString(),
       },
     };
     const outcome = await this.sender.submit(intent);
@@ -389,13 +468,25 @@ class Keeper implements RunningKeeper {
     const begun = performance.now();
     const inTime = AbortSignal.timeout(Math.max(1, Number((expiry ?? now) - now) * 1_000));
     const signal = AbortSignal.any([inTime, this.#stopping.signal]);
+    this.#tell({ type: 'proving', kind, accountId, proofs: accounts.length });
     const proofs = await Promise.all(
       accounts.map(async (id) => {
         const job = await feed.requestProof({ accountId: id, purpose, keeper: account.address, round });
         return feed.waitForProof(job, signal);
       }),
-    );
-    this.#tell({ type: 'proven', kind, accountId, ms: performance.now() - begun });
+    ).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) {
+        this.#tell({ type: 'unproven', kind, accountId, proofs: accounts.length, reason: reasonOf(error) });
+      }
+      throw error;
+    });
+    this.#tell({
+      type: 'proven',
+      kind,
+      accountId,
+      proofs: proofs.length,
+      ms: performance.now() - begun,
+    });
     return proofs;
   }
 

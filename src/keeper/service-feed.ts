@@ -25,6 +25,10 @@ export class ServiceFeed implements KeeperFeed {
     this.#client = client;
   }
 
+  ready(): Promise<void> {
+    return this.#client.ready();
+  }
+
   async market(underlyingId: bigint): Promise<FeedMarket> {
     const { markets } = await this.#client.markets();
     const found = markets.find(({ round }) => BigInt(round.underlyingId) === underlyingId);

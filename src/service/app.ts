@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
 import type { IndexedContracts } from '../chain/indexer/index.ts';
 import { requireInteger, ZkMarginError } from '../errors.ts';
+import type { AlertStore } from '../store/alert-store.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import type { JobQueue } from '../store/job-queue.ts';
 import { type AccessOptions, guard } from './access.ts';
@@ -13,6 +14,7 @@ import type { ServiceMetrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
 import { ProofJobs } from './proof-jobs.ts';
 import { type Prover, ProverRunner } from './prover-runner.ts';
+import { alertRoutes } from './routes/alerts.ts';
 import { addEntityTags, bookRoutes } from './routes/book.ts';
 import { circuitRoutes, type ServedCircuit } from './routes/circuits.ts';
 import { marginRoutes } from './routes/margin.ts';
@@ -57,6 +59,8 @@ export interface ServiceOptions {
   readonly notReady?: () => readonly string[];
   /** What is known of the chain; without it there are no routes of accounts. */
   readonly chain?: ServedChain | undefined;
+  /** Alerts that are listed. */
+  readonly alerts?: AlertStore | undefined;
   /** Counts what happens, and serves it. */
   readonly metrics?: ServiceMetrics | undefined;
   /** Who may do what; everybody everything unless given. */
@@ -185,6 +189,8 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     if (options.chain !== undefined) {
       bookRoutes(routes, { ...options.chain, jobs, served: new Set(keyDigests.keys()), now });
     }
+
+    if (options.alerts !== undefined) alertRoutes(routes, options.alerts);
 
     routes.get(
       '/livez',

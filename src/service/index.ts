@@ -1,4 +1,6 @@
 /** The proof service. */
+export type { AlertOptions } from './alerts/monitor.ts';
+export type { AlertDelivery, AlertNoticeView, AlertView } from './alerts/schemas.ts';
 export { BODY_LIMIT, buildService, RETRY_AFTER_SECONDS, type ServiceOptions } from './app.ts';
 export { jobIdOf, verificationKeyDigest } from './job-id.ts';
 export { PROBLEM_TYPE, problemOf } from './problems.ts';

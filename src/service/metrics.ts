@@ -1,11 +1,16 @@
 /** What the service tells Prometheus. Labels never hold accounts, keys or addresses. */
 import type { FastifyInstance } from 'fastify';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { IndexerStatus } from '../chain/indexer/index.ts';
 import { isZkMarginError } from '../errors.ts';
+import { PROOF_SECONDS, processRegistry, serveRegistry } from '../metrics/registry.ts';
 import { ProofError } from '../proof/errors.ts';
+import { ALERT_SEVERITIES } from '../risk/monitor/index.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
+import { ALERT_KINDS } from './alerts/conditions.ts';
+import type { DeliveryResult } from './alerts/dispatcher.ts';
+import type { AlertMonitor } from './alerts/monitor.ts';
 import type { LiveBook } from './book/live-book.ts';
 import type { Prover } from './prover-runner.ts';
 
@@ -13,15 +18,17 @@ const CONDITIONS = ['untried', 'ok', 'timeout', 'error', 'lagging', 'wrongChain'
 
 /** Counters and gauges of one service. */
 export class ServiceMetrics {
-  readonly registry = new Registry();
+  readonly registry = processRegistry();
   readonly #proofs: Counter<'circuit' | 'result'>;
   readonly #proofSeconds: Histogram<'circuit'>;
+  readonly #stageSeconds: Histogram<'circuit' | 'stage'>;
+  readonly #roundToProof: Histogram<'circuit'>;
   readonly #http: Histogram<'method' | 'route' | 'status'>;
   readonly #roundSeconds: Histogram;
+  readonly #alertDeliveries: Counter<'result'>;
 
   constructor() {
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry });
     this.#proofs = new Counter({
       name: 'zkmargin_proofs_total',
       help: 'attempts at proofs by this process, by circuit and result: done, or the code of the failure',
@@ -32,7 +39,21 @@ export class ServiceMetrics {
       name: 'zkmargin_proof_seconds',
       help: 'time of attempts that gave a proof',
       labelNames: ['circuit'],
-      buckets: [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64],
+      buckets: PROOF_SECONDS,
+      registers,
+    });
+    this.#stageSeconds = new Histogram({
+      name: 'zkmargin_proof_stage_seconds',
+      help: 'time of each stage of attempts that gave a proof: loading of a key, witness, proving, verifying',
+      labelNames: ['circuit', 'stage'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, ...PROOF_SECONDS],
+      registers,
+    });
+    this.#roundToProof = new Histogram({
+      name: 'zkmargin_round_to_proof_seconds',
+      help: 'time from a round in the book to a proof at it, whoever proved',
+      labelNames: ['circuit'],
+      buckets: PROOF_SECONDS,
       registers,
     });
     this.#http = new Histogram({
@@ -47,6 +68,48 @@ export class ServiceMetrics {
       help: 'time from a round in the store to the margins of all accounts',
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5],
       registers,
+    });
+    this.#alertDeliveries = new Counter({
+      name: 'zkmargin_alert_deliveries_total',
+      help: 'deliveries to webhooks by what became of them: delivered, retried, dead after the last attempt, dropped for newer ones',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const result of ['delivered', 'retried', 'dead', 'dropped'])
+      this.#alertDeliveries.inc({ result }, 0);
+  }
+
+  /** Counts what became of deliveries to webhooks. */
+  alertDelivery(result: DeliveryResult, count = 1): void {
+    this.#alertDeliveries.inc({ result }, count);
+  }
+
+  /** Tells which alerts are open, and what waits for webhooks. */
+  watchAlerts(alerts: AlertMonitor): void {
+    const registers = [this.registry];
+    const open: Gauge<'kind' | 'severity'> = new Gauge({
+      name: 'zkmargin_alerts_open',
+      help: 'open alerts by kind and severity',
+      labelNames: ['kind', 'severity'],
+      registers,
+      collect: () => {
+        for (const kind of ALERT_KINDS) {
+          for (const severity of ALERT_SEVERITIES) open.set({ kind, severity }, 0);
+        }
+        for (const { kind, severity } of alerts.open()) open.inc({ kind, severity });
+      },
+    });
+    const waiting: Gauge = new Gauge({
+      name: 'zkmargin_alert_deliveries_waiting',
+      help: 'deliveries that wait for webhooks',
+      registers,
+      collect: async () => {
+        try {
+          waiting.set((await alerts.store.deliveryCounts()).waiting);
+        } catch {
+          waiting.reset();
+        }
+      },
     });
   }
 
@@ -72,6 +135,29 @@ export class ServiceMetrics {
           gauge.reset();
         }
       },
+    });
+  }
+
+  /**
+   * Tells how long after a round proofs at it are done, by any process: a proof is at the round whose words are among its public
+   * signals. Proofs at earlier rounds are not counted.
+   *
+   * @returns ends it
+   */
+  watchProofs(queue: JobQueue, book: LiveBook): Promise<() => void> {
+    return queue.onDone((id) => {
+      const at = performance.now();
+      void queue
+        .get(id)
+        .then((job) => {
+          const signals = new Set(job?.result?.publicSignals);
+          const market = book.markets().find(({ record }) => signals.has(String(record.underlyingWord)));
+          if (job === undefined || market === undefined) return;
+          this.#roundToProof.observe({ circuit: job.circuit }, (at - market.roundSeenAt) / 1000);
+        })
+        .catch(() => {
+          // The store is away: a proof is not counted.
+        });
     });
   }
 
@@ -158,6 +244,9 @@ export class ServiceMetrics {
           const proven = await prover.prove(job, options);
           this.#proofs.inc({ circuit: job.circuit, result: 'done' });
           this.#proofSeconds.observe({ circuit: job.circuit }, (performance.now() - started) / 1000);
+          for (const [stage, ms] of Object.entries(proven.timings)) {
+            this.#stageSeconds.observe({ circuit: job.circuit, stage }, ms / 1000);
+          }
           return proven;
         } catch (error) {
           const code = error instanceof ProofError || isZkMarginError(error) ? error.code : 'INTERNAL';
@@ -183,9 +272,6 @@ export class ServiceMetrics {
         reply.elapsedTime / 1000,
       );
     });
-    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
-      const text = await this.registry.metrics();
-      return reply.type(this.registry.contentType).send(text);
-    });
+    serveRegistry(app, this.registry);
   }
 }

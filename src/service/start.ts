@@ -23,6 +23,8 @@ import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { ChainStore } from '../store/chain-store.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
+import type { BookState } from './alerts/conditions.ts';
+import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/monitor.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
@@ -32,7 +34,7 @@ import { ServiceMetrics } from './metrics.ts';
 export interface StartOptions
   extends Omit<
     ServiceOptions,
-    'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics'
+    'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics' | 'alerts'
   > {
   /** Address to listen on. Default 127.0.0.1: without API keys there is no authentication. */
   readonly host?: string;
@@ -50,6 +52,8 @@ export interface StartOptions
   readonly backend?: BackendConfiguration;
   /** The chain to follow; without it the service proves what it is given. */
   readonly chain?: ChainOptions;
+  /** How alerts are raised, and which webhooks are told of them. They are listed without webhooks, too. */
+  readonly alerts?: AlertOptions;
   /** Told of what goes wrong and is tried again. */
   readonly onWarning?: (error: unknown, what: string) => void;
 }
@@ -68,6 +72,9 @@ export interface ChainOptions {
   readonly maxLagBlocks?: number | undefined;
   readonly rpcTimeoutMs?: number | undefined;
 }
+
+/** Blocks that the indexer may be behind unless told otherwise. */
+const MAX_LAG_BLOCKS = 5;
 
 /** A running service. */
 export interface RunningService {
@@ -93,7 +100,9 @@ export interface RunningService {
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
   const { host = '127.0.0.1', port = 8080, workers = 1, backend, ...rest } = options;
-  const { store, queue: bounds, circuits: wanted, chain: followed, onWarning = () => {}, ...service } = rest;
+  const { store, queue: bounds, circuits: wanted, chain: followed, ...others } = rest;
+  const { alerts: alertOptions = {}, onWarning = () => {}, ...service } = others;
+  const alertSettings = readAlertOptions(alertOptions);
   const chain = followed && { ...followed, ...contractsOf(followed.book) };
   // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
   const chosen = await resolveBackend(backend ?? backendFromEnvironment());
@@ -118,6 +127,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     new LiveBook({
       store: chainStore,
       onRound: (seconds) => metrics.round(seconds),
+      onChange: () => void alerts.judge(),
       onError: (error) => onWarning(error, 'the book could not be read'),
     });
   const indexer =
@@ -132,6 +142,24 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
       pollMs: chain.pollMs,
       onError: (error) => onWarning(error, 'the indexer failed'),
     });
+  const startedAt = Date.now();
+  const alerts = new AlertMonitor(alertSettings, {
+    database,
+    maxLagBlocks: chain?.maxLagBlocks ?? MAX_LAG_BLOCKS,
+    state: async () => ({
+      now: service.now?.() ?? Date.now(),
+      startedAt,
+      book: book?.block === undefined ? undefined : bookState(book),
+      indexer: indexer?.status(),
+      queue: { full: await queue.isFull(), starvedMs: await queue.starvedMs() },
+      room: database.room(),
+    }),
+    onNotice: (notice) => book?.events.add({ type: 'alert', data: notice }),
+    onDelivery: (result, count) => metrics.alertDelivery(result, count),
+    onError: onWarning,
+    ...(service.now && { now: service.now }),
+  });
+  metrics.watchAlerts(alerts);
   if (indexer) metrics.watchIndexer(() => indexer.status());
   if (book) metrics.watchBook(book);
   let reason: string | undefined = 'keys are being loaded';
@@ -142,16 +170,18 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     concurrency: Math.max(1, workers),
     circuits,
     metrics,
+    alerts: alerts.store,
     ...(chain && book && { chain: { book, store: chainStore, contracts: chain.contracts } }),
     notReady: () => [
       ...(reason === undefined ? [] : [reason]),
-      ...(indexer && book ? chainReasons(indexer.status(), book, chain?.maxLagBlocks ?? 5) : []),
+      ...(indexer && book ? chainReasons(indexer.status(), book, chain?.maxLagBlocks ?? MAX_LAG_BLOCKS) : []),
     ],
   });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
       await indexer?.close();
+      await alerts.close();
       await app.close();
       await database.close();
     })();
@@ -163,6 +193,8 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     await app.listen({ host, port });
     indexer?.start();
     await book?.start();
+    await alerts.start();
+    if (book) await metrics.watchProofs(queue, book);
     await Promise.all([prover?.warmUp(), poseidonHash([0n])]);
     reason = undefined;
   } catch (error) {
@@ -192,6 +224,19 @@ function contractsOf(book: ChainOptions['book']): { contracts: IndexedContracts;
   }
   if ('addresses' in found) return { contracts: found };
   return { contracts: contractsOfBook(found), firstBlock: (client) => firstBlockOf(client, found) };
+}
+
+/** What alerts are judged by. */
+function bookState(book: LiveBook): BookState {
+  return {
+    markets: book.markets(),
+    timestamp: book.timestamp,
+    problem: book.problem,
+    unknown: book.unknown().map((account) => {
+      const { status, reason } = book.opening(account) ?? {};
+      return { account, status: status ?? 'missing', reason };
+    }),
+  };
 }
 
 /** Why what is told of the chain should not be relied on. */

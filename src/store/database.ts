@@ -30,6 +30,13 @@ export interface Connection extends Queryable {
 /** Ends a subscription of {@link Database.listen}. */
 export type StopListening = () => Promise<void>;
 
+/** Room on a disk, in bytes. */
+export interface DiskRoom {
+  readonly free: number;
+  /** With less than this nothing is written. */
+  readonly reserve: number;
+}
+
 /** A database with this version's schema. */
 export interface Database extends Queryable {
   readonly kind: 'embedded' | 'postgres';
@@ -44,6 +51,8 @@ export interface Database extends Queryable {
   listen(channel: string, onNotice: (payload: string) => void): Promise<StopListening>;
   /** The embedded database as a compressed archive; undefined for a server, which has `pg_dump`. */
   dump(): Promise<Uint8Array | undefined>;
+  /** Room on the disk of an embedded database; undefined for one in memory, and for a server, which watches its own. */
+  room(): DiskRoom | undefined;
   /** Ends all connections. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statfsSync } from
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { ZkMarginError } from '../errors.ts';
-import type { Connection, Database, DatabaseOptions, Row } from './database.ts';
+import type { Connection, Database, DatabaseOptions, DiskRoom, Row } from './database.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { INT8, NUMERIC, readNumeric, storeError, toParameter } from './values.ts';
 
@@ -52,7 +52,8 @@ export async function openEmbedded({ directory, archive }: DatabaseOptions): Pro
       return PGlite.create(settings);
     };
     const check = dataDir === undefined ? () => {} : () => requireRoom(dataDir);
-    return new EmbeddedDatabase(pglite, { reopen, check, unlock });
+    const room = () => (dataDir === undefined ? undefined : { free: freeBytesOf(dataDir), reserve: RESERVE });
+    return new EmbeddedDatabase(pglite, { reopen, check, room, unlock });
   } catch (error) {
     unlock();
     throw openingError(error, archive !== undefined);
@@ -83,11 +84,16 @@ function blobOf(archive: Uint8Array): Blob {
 
 /** @throws ZkMarginError `STORE_FULL` */
 function requireRoom(dataDir: string): void {
-  const { bavail, bsize } = statfsSync(dataDir);
-  if (bavail * bsize >= RESERVE) return;
+  const freeBytes = freeBytesOf(dataDir);
+  if (freeBytes >= RESERVE) return;
   throw new ZkMarginError('STORE_FULL', 'The store has no room; free space on its disk.', {
-    details: { freeBytes: bavail * bsize, neededBytes: RESERVE },
+    details: { freeBytes, neededBytes: RESERVE },
   });
+}
+
+function freeBytesOf(dataDir: string): number {
+  const { bavail, bsize } = statfsSync(dataDir);
+  return bavail * bsize;
 }
 
 /** What an embedded database is made of beside its instance. */
@@ -96,6 +102,7 @@ interface EmbeddedParts {
   readonly reopen: () => Promise<PGlite>;
   /** Throws when there is no room for changes. */
   readonly check: () => void;
+  readonly room: () => DiskRoom | undefined;
   readonly unlock: () => void;
 }
 
@@ -160,6 +167,10 @@ class EmbeddedDatabase implements Database {
         async () => new Uint8Array(await (await pglite.dumpDataDir('gzip')).arrayBuffer()),
       ),
     );
+  }
+
+  room(): DiskRoom | undefined {
+    return this.#parts.room();
   }
 
   close(): Promise<void> {

@@ -75,6 +75,7 @@ export class JobQueue {
   readonly #options: Required<JobQueueOptions>;
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #workWaiters = new Set<(priority: JobPriority) => void>();
+  readonly #doneListeners = new Set<(id: string) => void>();
   #listening: Promise<StopListening> | undefined;
 
   /** @throws ZkMarginError for bounds that are none */
@@ -176,6 +177,18 @@ export class JobQueue {
   async size(): Promise<number> {
     const [row] = await this.#database.query<{ count: bigint }>('select count(*) from jobs');
     return Number(row!.count);
+  }
+
+  /**
+   * Milliseconds for which the oldest liquidation that may be taken has waited for a prover, by the database's clock; 0 when none
+   * waits, or any is being proven.
+   */
+  async starvedMs(): Promise<number> {
+    const [row] = await this.#database.query<{ waited: number | null }>(
+      `select extract(epoch from clock_timestamp() - min(greatest(created_at, not_before)))::float8 * 1000 as waited from jobs
+      where state = 'queued' and priority = 0 and not exists (select 1 from jobs where state = 'proving')`,
+    );
+    return Math.max(0, row?.waited ?? 0);
   }
 
   /** Unfinished jobs, for health checks and metrics. */
@@ -425,6 +438,13 @@ export class JobQueue {
     };
   }
 
+  /** Calls back with the id of each job that is done, whoever proved it; a hint, as `Database.listen`. */
+  async onDone(callback: (id: string) => void): Promise<() => void> {
+    await this.#listen();
+    this.#doneListeners.add(callback);
+    return () => this.#doneListeners.delete(callback);
+  }
+
   /** Stops listening. The database stays open. */
   async close(): Promise<void> {
     const listening = this.#listening;
@@ -440,6 +460,7 @@ export class JobQueue {
       const urgency = JOB_PRIORITIES[Number(priority)];
       if (state === 'queued' && urgency !== undefined)
         for (const callback of this.#workWaiters) callback(urgency);
+      if (state === 'done') for (const callback of this.#doneListeners) callback(id);
     });
     this.#listening.catch(() => {
       this.#listening = undefined;

@@ -110,6 +110,10 @@ class PostgresDatabase implements Database {
     };
   }
 
+  room(): undefined {
+    return undefined;
+  }
+
   async dump(): Promise<undefined> {
     return undefined;
   }

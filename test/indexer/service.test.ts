@@ -14,12 +14,14 @@ import { verifyProof } from '../../src/proof/prover/verify.ts';
 import { liquidationPrices } from '../../src/risk/monitor/index.ts';
 import type { Problem } from '../../src/service/index.ts';
 import { type RunningService, startService } from '../../src/service/index.ts';
+import { type Receiver, startReceiver } from '../service/receiver.ts';
 import { example } from './documents.ts';
 
 let world: UnprovenWorld;
 let service: RunningService;
 let client: ServiceClient;
 let pairs: OpenedPair[];
+let hook: Receiver;
 
 function contracts(): IndexedContracts {
   const { protocol } = world;
@@ -36,8 +38,10 @@ beforeAll(async () => {
   const { protocol } = world;
   pairs = [];
   for (const account of [...world.failing.slice(0, 2), world.healthy]) pairs.push(await world.open(account));
+  hook = await startReceiver();
   service = await startService({
     port: 0,
+    alerts: { webhooks: [hook.url], holdSeconds: 0, pollMs: 50, retryMs: 1 },
     chain: { rpc: [protocol.anvil.url], book: contracts(), pollMs: 50 },
   });
   client = new ServiceClient({ url: service.url });
@@ -45,6 +49,7 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(async () => {
   await service?.close();
+  await hook?.close();
   await world?.protocol.stop();
 });
 
@@ -167,6 +172,35 @@ describe('a crash', () => {
       )
       .toBe(2);
     expect(heard.find(({ type }) => type === 'round')?.data).toMatchObject({ number: '2' });
+    // Webhooks, events and the list say the same.
+    const raised = failing.map((id) => `account-liquidatable:BTC:${id}`).sort();
+    const posted = () =>
+      hook
+        .taken()
+        .flatMap(({ delivery }) => delivery.notices)
+        .filter(({ alert }) => alert.kind === 'account-liquidatable');
+    await expect.poll(() => posted().length).toBe(2);
+    expect(
+      posted()
+        .map(({ step, alert }) => [step, alert.id, alert.severity, alert.round])
+        .sort(),
+    ).toEqual(raised.map((id) => ['raised', id, 'warning', '2']));
+    const told = () => heard.filter(({ type }) => type === 'alert').map(({ data }) => data);
+    await expect.poll(told).toEqual(expect.arrayContaining(posted()));
+    const { alerts } = await client.alerts({ state: 'open' });
+    expect(alerts).toEqual(expect.arrayContaining(posted().map(({ alert }) => alert)));
+    const [newest] = (await client.alerts({ limit: 1 })).alerts;
+    const { next } = await client.alerts({ limit: 1 });
+    const [older] = (await client.alerts({ limit: 1, cursor: next })).alerts;
+    expect(BigInt(newest!.number) - BigInt(older!.number)).toBe(1n);
+    const { alerts: ended } = await client.alerts({ state: 'resolved' });
+    for (const { id, resolvedAt } of ended) expect([id, resolvedAt]).toEqual([id, expect.any(String)]);
+    expect(ended.map(({ kind }) => kind)).not.toContain('account-liquidatable');
+    const counted = await (await fetch(`${service.url}/metrics`)).text();
+    expect(counted).toContain('zkmargin_alerts_open{kind="account-liquidatable",severity="warning"} 2');
+    expect(counted).toContain('zkmargin_alerts_open{kind="account-bad-debt",severity="critical"} 0');
+    expect(counted).toMatch(/zkmargin_alert_deliveries_total\{result="delivered"\} [1-9]/);
+    expect(counted).toContain('zkmargin_alert_deliveries_total{result="dead"} 0');
     ends.abort();
     await listening;
 
@@ -215,6 +249,18 @@ describe('a crash', () => {
     ).toBe(true);
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     expect(metrics).toContain('zkmargin_proofs_total{circuit="insolvency-8",result="done"} 1');
+    for (const stage of ['loading', 'witness', 'proving', 'verifying']) {
+      const labels = `circuit="insolvency-8",stage="${stage}"`;
+      const count = new RegExp(`zkmargin_proof_stage_seconds_count\\{${labels}\\} (\\d+)`).exec(metrics)?.[1];
+      expect([stage, count]).toEqual([stage, '1']);
+    }
+    const toProof = async () =>
+      (await (await fetch(`${service.url}/metrics`)).text()).match(
+        /zkmargin_round_to_proof_seconds_(?:count|sum)\{circuit="insolvency-8"\} \S+/g,
+      );
+    await expect.poll(async () => (await toProof())?.at(-1)).toContain('} 1');
+    const [sum] = (await toProof())!;
+    expect(Number(sum!.split(' ')[1])).toBeGreaterThan(0);
     expect(metrics).toContain('zkmargin_indexer_lag_blocks 0');
     expect(metrics).toMatch(/zkmargin_round_to_margin_seconds_count 2/);
     expect(metrics).toContain('route="/v1/accounts/:id"');
@@ -282,6 +328,15 @@ describe('a reorganisation', () => {
     await caughtUp();
     expect((await client.liquidations()).liquidations).toHaveLength(0);
     expect((await client.account(trader.accountId)).risk!.round).toBe('3');
+    // The alert ends with the deposit, and is raised again when the deposit is taken back.
+    const id = `account-liquidatable:BTC:${pairs[0]!.trader.accountId}`;
+    const steps = () =>
+      hook
+        .taken()
+        .flatMap(({ delivery }) => delivery.notices)
+        .filter(({ alert }) => alert.id === id)
+        .map(({ step }) => step);
+    await expect.poll(steps).toEqual(['raised', 'resolved']);
     const height = (await protocol.client.getBlock()).number;
     await protocol.revert(snapshot);
     const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
@@ -295,6 +350,7 @@ describe('a reorganisation', () => {
       auctions: await client.auctions(),
     }).toEqual(former);
     await expect.poll(() => heard.map(({ type }) => type)).toContain('rollback');
+    await expect.poll(steps).toEqual(['raised', 'resolved', 'raised']);
     ends.abort();
     await listening;
     // Who was away hears what he missed.
@@ -324,6 +380,7 @@ describe('a reorganisation', () => {
     await expect(client.margin(first)).rejects.toMatchObject({ code: 'COMMITMENT_MISMATCH' });
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     expect(metrics).toContain('zkmargin_unknown_openings 1');
+    await vi.waitFor(() => expect(hook.notices()).toContain('raised opening-unknown'));
   });
 });
 
@@ -340,6 +397,7 @@ describe('the description', () => {
       '/v1/accounts/{id}/liquidation-prices',
       '/v1/accounts/{id}/margin',
       '/v1/accounts/{id}/proofs',
+      '/v1/alerts',
       '/v1/auctions',
       '/v1/circuits',
       '/v1/events',

@@ -51,6 +51,11 @@ export class FileJournal implements TransactionJournal {
     return this.#write();
   }
 
+  /** Writes what is there already. */
+  check(): Promise<void> {
+    return this.#write();
+  }
+
   async close(): Promise<void> {
     await this.#writing.catch(() => {});
     await rm(`${this.#path}.lock`, { force: true });

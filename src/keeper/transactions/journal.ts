@@ -75,6 +75,8 @@ export interface TransactionJournal {
   save(record: TransactionRecord): Promise<void>;
   /** Removes a record whose transaction was never broadcast. */
   remove(id: string): Promise<void>;
+  /** Throws when nothing can be written. Health checks ask. */
+  check?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -119,6 +119,7 @@ export class TransactionSender {
   /** Submissions and passes change the same state: one after another. */
   #turn: Promise<unknown> = Promise.resolve();
   #gap: { readonly nonce: number; readonly since: number } | undefined;
+  #lastPassAt = performance.now();
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
 
@@ -164,6 +165,11 @@ export class TransactionSender {
   /** What has ended in the last two days, also in earlier processes. */
   get ended(): readonly TransactionRecord[] {
     return this.#ended;
+  }
+
+  /** When a pass ended last, whatever came of it, in milliseconds of `performance.now`. */
+  get lastPassAt(): number {
+    return this.#lastPassAt;
   }
 
   /** What a call would come to now. */
@@ -576,6 +582,7 @@ export class TransactionSender {
           reason: shortened(error instanceof Error ? error.message : String(error)),
         });
       }
+      this.#lastPassAt = performance.now();
       await sleep(this.#options.pollMs ?? 1_000, undefined, { signal }).catch(() => {});
     }
   }

@@ -6,11 +6,11 @@ import { exampleBook } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import {
   type ActiveAlert,
-  ALERT_RULES,
   type Alert,
   type AlertConditions,
   alertsOf,
   NO_ALERTS,
+  RISK_ALERT_KINDS,
   updateAlerts,
 } from './alerts.ts';
 import { RiskMonitor } from './monitor.ts';
@@ -54,7 +54,7 @@ describe('alerts', () => {
     const expected = snapshot.ranking.filter(({ tier }) => tier === 'liquidatable').map(({ id }) => id);
     expect(expected.length).toBeGreaterThan(3);
     expect(
-      alerts.filter(({ rule }) => rule === 'account-liquidatable').map(({ accountId }) => accountId),
+      alerts.filter(({ kind }) => kind === 'account-liquidatable').map(({ accountId }) => accountId),
     ).toEqual(expect.arrayContaining(expected));
     expect(new Set(idsOf(alerts)).size).toBe(alerts.length);
     const first = updateAlerts(NO_ALERTS, alerts, CRASH.now);
@@ -80,12 +80,14 @@ describe('alerts', () => {
     const first = updateAlerts(NO_ALERTS, attended, CRASH.now);
     monitor.setAccount(account);
     const left = updateAlerts(first.active, alertsOf(monitor.refresh(), CRASH), CRASH.now + 1n);
-    expect(idsOf(left.raised)).toEqual([id]);
-    expect(left.raised[0]!.severity).toBe('warning');
+    expect(left.raised).toEqual([]);
+    expect(idsOf(left.worsened)).toEqual([id]);
+    expect(left.worsened[0]!.severity).toBe('warning');
     // It eases again: nothing is sent, and another rise is not either.
     const eased = updateAlerts(left.active, attended, CRASH.now + 2n);
-    expect(eased.raised).toEqual([]);
-    expect(updateAlerts(eased.active, left.raised, CRASH.now + 3n).raised).toEqual([]);
+    expect([...eased.raised, ...eased.worsened]).toEqual([]);
+    const risen = updateAlerts(eased.active, left.worsened, CRASH.now + 3n);
+    expect([...risen.raised, ...risen.worsened]).toEqual([]);
   });
 
   it('tell of bad debt and deficit, by what the fund covers', () => {
@@ -100,12 +102,12 @@ describe('alerts', () => {
         ...CALM,
         ...(fund === undefined ? {} : { fund }),
         ...(deficitLimit === undefined ? {} : { deficitLimit }),
-      }).find(({ rule }) => rule === 'book-deficit')?.severity;
+      }).find(({ kind }) => kind === 'book-deficit')?.severity;
     expect(severityWith()).toBe('critical');
     expect(severityWith(deficit)).toBe('warning');
     expect(severityWith(deficit - 1n)).toBe('critical');
     expect(severityWith(undefined, deficit)).toBeUndefined();
-    const debt = alertsOf(snapshot, CALM).find(({ rule }) => rule === 'account-bad-debt');
+    const debt = alertsOf(snapshot, CALM).find(({ kind }) => kind === 'account-bad-debt');
     expect(debt).toMatchObject({ id: 'account-bad-debt:BTC:2', severity: 'critical', accountId: 2n });
   });
 
@@ -119,7 +121,7 @@ describe('alerts', () => {
     const { timestamp } = opening.underlying;
     const at = (age: bigint) =>
       alertsOf(snapshot, { now: timestamp + age, maxRoundAge: 300n }).find(
-        ({ rule }) => rule === 'oracle-stale',
+        ({ kind }) => kind === 'oracle-stale',
       )?.severity;
     expect([at(150n), at(151n), at(300n), at(301n)]).toEqual([undefined, 'warning', 'warning', 'critical']);
     const alerts = alertsOf(snapshot, { ...CALM, pendingRound: { number: 10n, timestamp } });
@@ -131,41 +133,58 @@ describe('alerts', () => {
 
 describe('updates of alerts', () => {
   const alertOf = (place: number, severity: Alert['severity']): Alert => ({
-    id: `${ALERT_RULES[0]}:BTC:${place}`,
-    rule: ALERT_RULES[0],
+    id: `${RISK_ALERT_KINDS[0]}:BTC:${place}`,
+    kind: RISK_ALERT_KINDS[0],
     severity,
     text: 'A text.',
     underlyingId: 1n,
     accountId: BigInt(place),
   });
 
-  it('raise no alert twice without a rise or a pause, and resolve each that ends', () => {
+  it('tell of no alert twice without a rise, a pause or a reminder, and resolve each that ends', () => {
     const step = fc.record({
       seconds: fc.bigInt(1n, 400n),
       alerts: fc.uniqueArray(
         fc.tuple(fc.nat(5), fc.constantFrom<Alert['severity']>('info', 'warning', 'critical')),
         { selector: ([place]) => place },
       ),
+      blind: fc.nat(8),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), fc.bigInt(0n, 500n), (steps, hold) => {
+      fc.property(fc.array(step, { maxLength: 30 }), fc.bigInt(0n, 500n), fc.bigInt(1n, 900n), (...given) => {
+        const [steps, holdSeconds, reminderSeconds] = given;
         const severities = ['info', 'warning', 'critical'];
-        const sent = new Map<string, number>();
+        const sent = new Map<string, { rank: number; at: bigint; seen: bigint }>();
         let active: ReadonlyMap<string, ActiveAlert> = NO_ALERTS;
         let now = 0n;
-        for (const { seconds, alerts } of steps) {
+        for (const { seconds, alerts, blind } of steps) {
           now += seconds;
           const holding = alerts.map(([place, severity]) => alertOf(place, severity));
-          const update = updateAlerts(active, holding, now, hold);
-          for (const { id, severity } of update.raised) {
-            const rank = severities.indexOf(severity);
-            expect(rank).toBeGreaterThan(sent.get(id) ?? -1);
-            sent.set(id, rank);
+          const unjudged = (id: string) => id.endsWith(`:${blind}`);
+          const update = updateAlerts(active, holding, now, { holdSeconds, reminderSeconds, unjudged });
+          const told = [...update.raised, ...update.worsened, ...update.reminded];
+          expect(new Set(idsOf(told)).size).toBe(told.length);
+          for (const { id } of update.raised) expect(sent.has(id)).toBe(false);
+          for (const { id, severity } of update.worsened) {
+            expect(severities.indexOf(severity)).toBeGreaterThan(sent.get(id)!.rank);
+          }
+          for (const { id } of update.reminded) {
+            expect(now - sent.get(id)!.at).toBeGreaterThanOrEqual(reminderSeconds);
+          }
+          for (const { id, severity } of told) {
+            sent.set(id, { rank: severities.indexOf(severity), at: now, seen: now });
           }
           for (const { id } of update.resolved) {
-            expect(sent.has(id)).toBe(true);
+            expect(now - sent.get(id)!.seen).toBeGreaterThanOrEqual(holdSeconds);
+            expect(unjudged(id)).toBe(false);
             expect(idsOf(holding)).not.toContain(id);
             sent.delete(id);
+          }
+          for (const [id, known] of sent) {
+            if (unjudged(id) || idsOf(holding).includes(id)) known.seen = now;
+            // Nothing that holds goes without a reminder, or with another severity than what was told or worse.
+            if (!idsOf(holding).includes(id)) expect(now - known.seen).toBeLessThan(holdSeconds + 1n);
+            else expect(now - known.at).toBeLessThan(reminderSeconds);
           }
           // What was sent and not taken back is what is remembered, and every condition that holds is.
           expect([...update.active.keys()].sort()).toEqual([...sent.keys()].sort());

@@ -1,4 +1,4 @@
-/** Alerts: what people must hear of, by rules over snapshots and the oracle's state. Pure; sending is for others. */
+/** Alerts: what people must hear of, by snapshots and the oracle's state. Pure; sending is for others. */
 import { underlyingSymbolOf } from '../../market/instrument.ts';
 import { decimal } from '../../report/table.ts';
 import type { AccountRisk, RiskSnapshot } from './snapshot.ts';
@@ -9,8 +9,8 @@ export const ALERT_SEVERITIES = ['info', 'warning', 'critical'] as const;
 /** How much hurry there is. */
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
-/** Rules; each has a section of the runbook. */
-export const ALERT_RULES = [
+/** Kinds of alerts about accounts, books and oracles; each has its entry in the runbook, `docs/operations.md`. */
+export const RISK_ALERT_KINDS = [
   'account-liquidatable',
   'account-bad-debt',
   'account-undecided',
@@ -19,28 +19,30 @@ export const ALERT_RULES = [
   'oracle-breaker',
 ] as const;
 
-/** Name of a rule. */
-export type AlertRule = (typeof ALERT_RULES)[number];
+/** Kind of an alert about risk. */
+export type RiskAlertKind = (typeof RISK_ALERT_KINDS)[number];
 
 /** One condition that holds. */
-export interface Alert {
-  /** The same for as long as the condition is about the same thing: rule, underlying and account. */
+export interface Alert<Kind extends string = string> {
+  /** The same for as long as the condition is about the same thing: kind, underlying and account. */
   readonly id: string;
-  readonly rule: AlertRule;
+  readonly kind: Kind;
   readonly severity: AlertSeverity;
   /** What is the matter, and what to do. */
   readonly text: string;
-  readonly underlyingId: bigint;
+  readonly underlyingId?: bigint;
   readonly accountId?: bigint;
   readonly roundNumber?: bigint;
 }
 
-/** What rules know beside the snapshot. */
+/** What is known beside the snapshot. */
 export interface AlertConditions {
   /** Seconds since 1970-01-01 UTC. */
   readonly now: bigint;
   /** Age of the newest round beyond which contracts take no proof of it, in seconds. */
   readonly maxRoundAge: bigint;
+  /** Age of the newest round beyond which its sources are taken for silent, in seconds; half of `maxRoundAge` unless given. */
+  readonly heartbeat?: bigint;
   /** A round that the oracle's breaker holds back until another confirms it. */
   readonly pendingRound?: { readonly number: bigint; readonly timestamp: bigint };
   /** What the insurance fund holds, 1e-6 USD. */
@@ -50,15 +52,15 @@ export interface AlertConditions {
 }
 
 /** All conditions that hold now, the most severe first. */
-export function alertsOf(snapshot: RiskSnapshot, conditions: AlertConditions): Alert[] {
+export function alertsOf(snapshot: RiskSnapshot, conditions: AlertConditions): Alert<RiskAlertKind>[] {
   const { underlyingId, roundNumber, totals } = snapshot;
   const name = underlyingSymbolOf(underlyingId) ?? underlyingId.toString();
-  const alerts: Alert[] = [];
-  const add = (rule: AlertRule, severity: AlertSeverity, text: string, accountId?: bigint) => {
-    const id = accountId === undefined ? `${rule}:${name}` : `${rule}:${name}:${accountId}`;
+  const alerts: Alert<RiskAlertKind>[] = [];
+  const add = (kind: RiskAlertKind, severity: AlertSeverity, text: string, accountId?: bigint) => {
+    const id = accountId === undefined ? `${kind}:${name}` : `${kind}:${name}:${accountId}`;
     alerts.push({
       id,
-      rule,
+      kind,
       severity,
       text,
       underlyingId,
@@ -69,7 +71,7 @@ export function alertsOf(snapshot: RiskSnapshot, conditions: AlertConditions): A
 
   for (const row of snapshot.ranking) accountAlert(row, name, add);
 
-  const { now, maxRoundAge, pendingRound, fund, deficitLimit = 0n } = conditions;
+  const { now, maxRoundAge, heartbeat, pendingRound, fund, deficitLimit = 0n } = conditions;
   if (totals.deficit > deficitLimit) {
     const covered = fund !== undefined && fund >= totals.deficit;
     const rest =
@@ -85,7 +87,8 @@ export function alertsOf(snapshot: RiskSnapshot, conditions: AlertConditions): A
     );
   }
   const age = now - snapshot.round.underlying.timestamp;
-  if (2n * age > maxRoundAge) {
+  const silent = heartbeat === undefined ? 2n * age > maxRoundAge : age > heartbeat || age > maxRoundAge;
+  if (silent) {
     const over = age > maxRoundAge;
     add(
       'oracle-stale',
@@ -109,7 +112,7 @@ export function alertsOf(snapshot: RiskSnapshot, conditions: AlertConditions): A
 function accountAlert(
   row: AccountRisk,
   name: string,
-  add: (rule: AlertRule, severity: AlertSeverity, text: string, accountId: bigint) => void,
+  add: (kind: RiskAlertKind, severity: AlertSeverity, text: string, accountId: bigint) => void,
 ): void {
   const attended = row.inAuction ? 'It is in auction.' : 'Nobody has begun to liquidate it.';
   if (row.tier === 'badDebt') {
@@ -139,63 +142,87 @@ function accountAlert(
 }
 
 /** An alert that has been raised. */
-export interface ActiveAlert {
-  readonly alert: Alert;
+export interface ActiveAlert<A extends Alert = Alert> {
+  /** As it was told last. */
+  readonly alert: A;
   /** When it was raised, in seconds since 1970-01-01 UTC. */
   readonly since: bigint;
+  /** When it was told last: raised, raised again as more severe, or reminded of. */
+  readonly toldAt: bigint;
   /** When its condition held last. */
   readonly lastSeen: bigint;
 }
 
 /** What is to be sent, and what to remember. */
-export interface AlertUpdate {
-  /** New, or more severe than when they were raised last. */
-  readonly raised: readonly Alert[];
+export interface AlertUpdate<A extends Alert = Alert> {
+  /** New. */
+  readonly raised: readonly A[];
+  /** More severe than when they were told last. */
+  readonly worsened: readonly A[];
+  /** Told again, because they have held for so long; as they are now. */
+  readonly reminded: readonly A[];
   /** Whose condition has not held for a while. */
-  readonly resolved: readonly Alert[];
-  readonly active: ReadonlyMap<string, ActiveAlert>;
+  readonly resolved: readonly A[];
+  readonly active: ReadonlyMap<string, ActiveAlert<A>>;
+}
+
+/** How {@link updateAlerts} judges. */
+export interface AlertRules {
+  /** Seconds for which a condition must not have held until its alert is resolved. Default 300. */
+  readonly holdSeconds?: bigint;
+  /** Seconds after which an alert that still holds is told again; never unless given. */
+  readonly reminderSeconds?: bigint;
+  /** True for alerts of which nothing is known now: they stay as they are. */
+  readonly unjudged?: (id: string) => boolean;
 }
 
 /** No alerts yet. */
-export const NO_ALERTS: ReadonlyMap<string, ActiveAlert> = new Map();
+export const NO_ALERTS: ReadonlyMap<string, never> = new Map<string, never>();
 
 /**
- * Compares conditions with the alerts that are active, so that each is raised once.
+ * Compares conditions with the alerts that are active, so that each is told once, when it gets worse, and again after a while.
  *
- * An alert that eases stays at the severity that was sent, so that it does not swing up and down; it is resolved when its condition has
- * not held for `holdSeconds`, so that an account about its threshold raises one alert and not one each round.
+ * An alert that eases stays at the severity that was told, so that it does not swing up and down; a reminder tells it as it is
+ * then. It is resolved when its condition has not held for `holdSeconds`, so that an account about its threshold raises one
+ * alert and not one each round.
  *
- * @param alerts all conditions that hold now, of all underlyings that `active` has
+ * @param alerts all conditions that hold now, of all that `active` may be about
  */
-export function updateAlerts(
-  active: ReadonlyMap<string, ActiveAlert>,
-  alerts: readonly Alert[],
+export function updateAlerts<A extends Alert>(
+  active: ReadonlyMap<string, ActiveAlert<A>>,
+  alerts: readonly A[],
   now: bigint,
-  holdSeconds = 300n,
-): AlertUpdate {
-  const next = new Map<string, ActiveAlert>();
-  const raised: Alert[] = [];
-  const resolved: Alert[] = [];
+  { holdSeconds = 300n, reminderSeconds, unjudged = () => false }: AlertRules = {},
+): AlertUpdate<A> {
+  const next = new Map<string, ActiveAlert<A>>();
+  const [raised, worsened, reminded, resolved]: [A[], A[], A[], A[]] = [[], [], [], []];
   for (const alert of alerts) {
     const known = active.get(alert.id);
-    const rank = ALERT_SEVERITIES.indexOf(alert.severity);
-    if (known === undefined || rank > ALERT_SEVERITIES.indexOf(known.alert.severity)) {
-      raised.push(alert);
-      next.set(alert.id, { alert, since: known?.since ?? now, lastSeen: now });
-    } else {
-      next.set(alert.id, { ...known, lastSeen: now });
-    }
+    const tell = (list: A[]): void => {
+      list.push(alert);
+      next.set(alert.id, { alert, since: known?.since ?? now, toldAt: now, lastSeen: now });
+    };
+    if (known === undefined) tell(raised);
+    else if (rankOf(alert) > rankOf(known.alert)) tell(worsened);
+    else if (reminderSeconds !== undefined && now - known.toldAt >= reminderSeconds) tell(reminded);
+    else next.set(alert.id, { ...known, lastSeen: now });
   }
   for (const [id, known] of active) {
     if (next.has(id)) continue;
-    if (now - known.lastSeen >= holdSeconds) resolved.push(known.alert);
+    if (unjudged(id)) next.set(id, { ...known, lastSeen: now });
+    else if (now - known.lastSeen >= holdSeconds) resolved.push(known.alert);
     else next.set(id, known);
   }
-  return { raised: raised.sort(bySeverity), resolved, active: next };
+  for (const list of [raised, worsened, reminded, resolved]) list.sort(bySeverity);
+  return { raised, worsened, reminded, resolved, active: next };
+}
+
+function rankOf({ severity }: Alert): number {
+  return ALERT_SEVERITIES.indexOf(severity);
 }
 
 function bySeverity(a: Alert, b: Alert): number {
-  const rank = ALERT_SEVERITIES.indexOf(b.severity) - ALERT_SEVERITIES.indexOf(a.severity);
+  const rank = rankOf(b) - rankOf(a);
   return rank !== 0 ? rank : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 
 /** Something that happened. Data are plain JSON. */
 export interface BookEvent {
-  readonly type: 'round' | 'account' | 'auction' | 'opening' | 'rollback';
+  readonly type: 'round' | 'account' | 'auction' | 'opening' | 'rollback' | 'alert';
   readonly data: Readonly<Record<string, unknown>>;
 }
 

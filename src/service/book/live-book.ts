@@ -30,6 +30,8 @@ export interface BookMarket {
   /** Last second at which a proof of the round is accepted, if no newer one comes. */
   readonly proofExpiry: bigint;
   readonly pending: PendingRoundRecord | undefined;
+  /** When this process saw the round first, in milliseconds of `performance.now`. */
+  readonly roundSeenAt: number;
   readonly monitor: RiskMonitor;
 }
 
@@ -40,6 +42,8 @@ export interface LiveBookOptions {
   readonly pollMs?: number;
   /** Told how long it took from a new round to the margins of all accounts, in seconds. */
   readonly onRound?: (seconds: number, underlyingId: bigint) => void;
+  /** Told when something has changed, after all of it is taken in. */
+  readonly onChange?: () => void;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -307,6 +311,7 @@ export class LiveBook {
         data: { accountId: String(auction.accountId), number: String(auction.number), running: false },
       });
     }
+    this.#options.onChange?.();
   }
 
   /** Brings one underlying up to date, and tells what changed. */
@@ -385,6 +390,7 @@ export class LiveBook {
       terms,
       proofExpiry,
       pending,
+      roundSeenAt: newRound ? started : former.roundSeenAt,
       monitor,
     });
     if (newRound) {

@@ -13,15 +13,19 @@ const Tier = Type.String({
   description: 'how the account stands',
 });
 
-/** Page of a list. */
-const NextCursor = Type.Optional(Type.String({ description: 'for the next page; absent on the last one' }));
-const Limit = Type.Optional(
+/** Where the next page of a list begins. */
+export const NextCursor = Type.Optional(
+  Type.String({ description: 'for the next page; absent on the last one' }),
+);
+/** Entries of a page. */
+export const Limit = Type.Optional(
   Type.String({
     pattern: '^([1-9][0-9]?|[1-4][0-9]{2}|500)$',
     description: 'entries, at most 500; 100 unless given',
   }),
 );
-const Cursor = Type.Optional(
+/** Place of a page. */
+export const Cursor = Type.Optional(
   Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: 'of the page before' }),
 );
 const UnderlyingQuery = Type.Optional(

@@ -261,9 +261,9 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     '/v1/events',
     {
       schema: {
-        summary: 'Rounds, changes of accounts, auctions and rollbacks, as server-sent events',
+        summary: 'Rounds, changes of accounts, auctions, rollbacks and alerts, as server-sent events',
         description:
-          'Event types: round, account, auction, opening, rollback, and reset when events since Last-Event-ID are not known any more: ' +
+          'Event types: round, account, auction, opening, rollback, alert, and reset when events since Last-Event-ID are not known any more: ' +
           'then read the lists again. A comment now and then shows that the service lives.',
         response: {
           200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },

@@ -387,6 +387,7 @@ class Measurement {
     );
     const order = {
       accountId: account.accountId,
+      nonce,
       vesselId,
       round,
       mark,

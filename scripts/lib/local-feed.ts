@@ -119,6 +119,7 @@ export class LocalFeed implements KeeperFeed {
         underlyingId: this.#protocol.underlyingId,
         commitment: account.commitment,
         number: auction.number,
+        startNonce: auction.startNonce,
         scale: account.scale,
         cash: account.cash,
         collateral: await this.#protocol.read<bigint>('clearingHouse', 'collateralValueOf', [accountId]),

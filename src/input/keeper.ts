@@ -49,7 +49,18 @@ export const KeeperDocumentSchema = Type.Object(
             Type.Array(
               Type.Union(
                 (
-                  ['liquidate', 'liquidateBatch', 'start', 'bid', 'takeOver', 'refresh', 'restart'] as const
+                  [
+                    'liquidate',
+                    'liquidateBatch',
+                    'start',
+                    'bid',
+                    'takeOver',
+                    'refresh',
+                    'restart',
+                    'sealedBid',
+                    'poke',
+                    'close',
+                  ] as const
                 ).map((kind) => Type.Literal(kind)),
               ),
               { minItems: 1, uniqueItems: true },
@@ -62,6 +73,14 @@ export const KeeperDocumentSchema = Type.Object(
           ),
           gasShareBps: Type.Optional(basisPoints),
           targetDiscountBps: Type.Optional(basisPoints),
+          sealedDiscountBps: Type.Optional(basisPoints),
+          sealedSlackBps: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 100_000,
+              description: 'cash that a sealed bid leaves in its vessel, basis points of what it needs now',
+            }),
+          ),
           batchOrders: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
           maxGrossNotionalUsd: Type.Optional(usd),
           maxDailyLossUsd: Type.Optional(usd),

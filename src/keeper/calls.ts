@@ -78,10 +78,10 @@ export function callOf(
         proofs.map(({ proof }) => proof),
       ]);
     case 'start':
-      return auctionHouse('start', [claim(first!), action.rewardAccountId, first!.proof]);
+      return auctionHouse('start', [claim(action, first!), action.rewardAccountId, first!.proof]);
     case 'refresh':
     case 'restart':
-      return auctionHouse(action.kind, [claim(first!), first!.proof]);
+      return auctionHouse(action.kind, [claim(action, first!), first!.proof]);
     case 'bid':
       return auctionHouse('bid', [
         { ...auctionOrder(action, deadline), maxPayment: action.maxPayment, asBackstop: false },
@@ -93,13 +93,17 @@ export function callOf(
   }
 }
 
-function claim({ accountId, round, mark, requirement, capacity }: KeeperProof) {
-  return { accountId, round, mark, requirement, capacity };
+/** The nonce is that of the decision: a proof of the account after a change would be for another decision. */
+function claim(
+  { nonce }: { readonly nonce: bigint },
+  { accountId, round, mark, requirement, capacity }: KeeperProof,
+) {
+  return { accountId, nonce, round, mark, requirement, capacity };
 }
 
 function liquidationOrder(action: LiquidateAction, proof: KeeperProof, deadline: bigint) {
   return {
-    ...claim(proof),
+    ...claim(action, proof),
     vesselId: action.vesselId,
     maxPayment: action.maxPayment,
     minScaleTaken: action.minScale,

@@ -72,6 +72,8 @@ export interface RunningAuction {
   readonly commitment: bigint;
   /** Number of the auction. */
   readonly number: bigint;
+  /** Of the account when the auction began, as proofs bind it. */
+  readonly startNonce: bigint;
   readonly scale: bigint;
   /** Signed. */
   readonly cash: bigint;
@@ -110,7 +112,7 @@ export interface KeeperProofRequest {
 }
 
 /** A proof with what it was made for. */
-export interface KeeperProof extends ProvenMargin {
+export interface KeeperProof extends Omit<ProvenMargin, 'nonce'> {
   readonly accountId: bigint;
   /** Scale of the figures. */
   readonly scale: bigint;

@@ -83,6 +83,7 @@ export class ServiceFeed implements KeeperFeed {
         underlyingId: BigInt(item.underlyingId),
         commitment: BigInt(item.commitment),
         number: BigInt(item.number),
+        startNonce: BigInt(item.startNonce),
         scale: BigInt(item.scale),
         cash: BigInt(item.cash),
         collateral: BigInt(item.collateral),

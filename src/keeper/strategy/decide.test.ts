@@ -57,6 +57,7 @@ function auction(changes: Partial<RunningAuction> = {}): RunningAuction {
     underlyingId: 1n,
     commitment: 6n,
     number: 3n,
+    startNonce: 1n,
     scale: ONE,
     cash: -25_000n * USD,
     collateral: 0n,

@@ -48,6 +48,10 @@ export class LocalFeed implements KeeperFeed {
     this.#isPublic = isPublic;
   }
 
+  newestBlock(): Promise<bigint> {
+    return this.#protocol.client.getBlockNumber({ cacheTime: 0 });
+  }
+
   async market(underlyingId: bigint): Promise<FeedMarket> {
     const { market, terms } = this.#protocol;
     if (market.round.underlying.underlyingId !== underlyingId) {

@@ -40,6 +40,13 @@ export const KeeperDocumentSchema = Type.Object(
     dryRun: Type.Optional(Type.Boolean()),
     concurrency: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
     pollMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 600_000 })),
+    maxFeedAgeSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 86_400,
+        description: "how old the service's view of the chain may be, by the times of blocks",
+      }),
+    ),
     confirmations: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
     maxFeeGwei: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6 })),
     strategy: Type.Optional(

@@ -2,7 +2,7 @@
 import { type Abi, type Address, encodeFunctionData } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
 import type { KeeperProof } from './feed.ts';
-import type { Action, LiquidateAction } from './strategy/actions.ts';
+import type { Action, LiquidateAction, SealedBidAction } from './strategy/actions.ts';
 import type { CallAbis, ContractCall } from './transactions/simulation.ts';
 
 /** Contracts that keepers call. */
@@ -10,6 +10,8 @@ export interface KeeperContracts {
   readonly clearingHouse: Address;
   readonly engine: Address;
   readonly auctionHouse: Address;
+  /** Where registered liquidators bid under seal; keepers make no sealed bids without it. */
+  readonly sealedBids?: Address;
 }
 
 /** ABIs by address, as simulations look them up. */
@@ -17,19 +19,24 @@ export function callAbis(contracts: KeeperContracts, abis: ProtocolAbis): CallAb
   return new Map<string, Abi>([
     [contracts.engine.toLowerCase(), abis.engine],
     [contracts.auctionHouse.toLowerCase(), abis.auctionHouse],
+    ...(contracts.sealedBids === undefined
+      ? []
+      : [[contracts.sealedBids.toLowerCase(), abis.sealedBids] as const]),
   ]);
 }
 
-/** Accounts of an action that need a proof, in the order of its orders; none for bids and takeovers. */
+/** Accounts of an action that need a proof, in the order of its orders; none for bids, takeovers and what follows from them. */
 export function provenAccounts(action: Action): readonly bigint[] {
   switch (action.kind) {
-    case 'bid':
-    case 'takeOver':
-      return [];
     case 'liquidateBatch':
       return action.orders.map(({ accountId }) => accountId);
-    default:
+    case 'liquidate':
+    case 'start':
+    case 'refresh':
+    case 'restart':
       return [action.accountId];
+    default:
+      return [];
   }
 }
 
@@ -41,6 +48,8 @@ export function vesselsOf(action: Action): readonly bigint[] {
     case 'liquidate':
     case 'bid':
     case 'takeOver':
+    case 'sealedBid':
+    case 'fill':
       return [action.vesselId];
     default:
       return [];
@@ -48,13 +57,13 @@ export function vesselsOf(action: Action): readonly bigint[] {
 }
 
 /**
- * The call that carries an action out.
+ * The call that carries an action out. That of a sealed bid holds a secret, which `SealedBids` keeps.
  *
  * @param proofs one for each of {@link provenAccounts}
  * @param deadline last second at which the order may be executed
  */
 export function callOf(
-  action: Action,
+  action: Exclude<Action, SealedBidAction>,
   proofs: readonly KeeperProof[],
   deadline: bigint,
   contracts: KeeperContracts,
@@ -67,6 +76,10 @@ export function callOf(
   const auctionHouse = (functionName: string, args: readonly unknown[]): ContractCall => ({
     to: contracts.auctionHouse,
     data: encodeFunctionData({ abi: abis.auctionHouse, functionName, args }),
+  });
+  const sealedBids = (functionName: string, args: readonly unknown[]): ContractCall => ({
+    to: contracts.sealedBids!,
+    data: encodeFunctionData({ abi: abis.sealedBids, functionName, args }),
   });
   const [first] = proofs;
   switch (action.kind) {
@@ -90,6 +103,11 @@ export function callOf(
       return auctionHouse('takeOver', [
         { ...auctionOrder(action, deadline), minSubsidy: action.minSubsidy, asBackstop: false },
       ]);
+    case 'fill':
+      return sealedBids('fill', [action.accountId]);
+    case 'poke':
+    case 'close':
+      return auctionHouse(action.kind, [action.accountId]);
   }
 }
 

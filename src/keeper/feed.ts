@@ -120,6 +120,8 @@ export interface KeeperProof extends Omit<ProvenMargin, 'nonce'> {
 
 /** Where keepers learn of chances, and get proofs. Implementations never give out salts or witnesses. */
 export interface KeeperFeed {
+  /** Newest block of the chain that the feed knows. What is asked for afterwards is at least as new. */
+  newestBlock(): Promise<bigint>;
   /** @throws ZkMarginError `NOT_FOUND` for an underlying without a round */
   market(underlyingId: bigint): Promise<FeedMarket>;
   /** Accounts below their requirement, the best chance first. */

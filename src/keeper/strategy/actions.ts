@@ -90,6 +90,8 @@ export interface SealedBidAction extends SliceAction {
   readonly commitEnd: bigint;
   readonly revealEnd: bigint;
   readonly publicStart: bigint;
+  /** What the commitment locks, 1e-6 USD. */
+  readonly bond: bigint;
 }
 
 /** Execution of the revealed bids of an auction, one of which is the keeper's. */

@@ -113,7 +113,7 @@ export interface SealedStage {
 }
 
 /** A sealed bid of the keeper, with what the chain knows of it. */
-export interface OwnSealedBid extends SealedStage {
+export interface OwnSealedBid extends Omit<SealedStage, 'startFactorBps'> {
   readonly accountId: bigint;
   readonly vesselId: bigint;
   readonly factorBps: bigint;
@@ -585,6 +585,7 @@ class Reckoner {
         commitEnd: stage.commitEnd,
         revealEnd: stage.revealEnd,
         publicStart: stage.publicStart,
+        bond: sealed.bond,
         ...part,
       };
     };
@@ -697,7 +698,7 @@ class Reckoner {
 
   /** Starts the clock of the subsidy, when the whole subsidy would pay for that and for the takeover. */
   #poke(auction: RunningAuction, market: FeedMarket, decline: Decline): Reckoned {
-    const { accountId, terms } = auction;
+    const { terms } = auction;
     const { now } = this.#situation;
     if (!this.#enabled('poke')) return decline('NOT_MARKED');
     let later: Profit;
@@ -719,7 +720,12 @@ class Reckoner {
   /** An own vessel that is auctioned is of no use until the auction ends, which anyone may bring about once it is covered. */
   #own(auction: RunningAuction, equity: bigint): Reckoned {
     const { accountId, terms } = auction;
-    const decline: Decline = (reason, figures = NO_FIGURES) => ({ kind: 'close', accountId, reason, figures });
+    const decline: Decline = (reason, figures = NO_FIGURES) => ({
+      kind: 'close',
+      accountId,
+      reason,
+      figures,
+    });
     const target = ceilDivide(auctionRequirement(auction) * (BASIS + terms.bufferBps), BASIS);
     const isCovered = auction.superseded || (equity > 0n && equity >= target);
     if (!this.#enabled('close') || !isCovered) return decline('OWN_ACCOUNT', { equity, target });

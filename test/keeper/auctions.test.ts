@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { toHex } from 'viem';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { auctionOf, registerLiquidator } from '../../scripts/lib/local-auction.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
@@ -82,6 +82,12 @@ async function openAuction(strategy = ONLY('start')): Promise<void> {
   expect((await opener.until(finished('start'))).end).toBe('confirmed');
 }
 
+/** A chance that is left alone, not because something is being done about it. */
+function leftAlone(kind: string) {
+  return (event: KeeperEvent): event is Extract<KeeperEvent, { type: 'declined' }> =>
+    event.type === 'declined' && event.declined.kind === kind && event.declined.reason !== 'IN_FLIGHT';
+}
+
 /** The same market some seconds later. */
 function later(round: MarketRound, secondsLater: number): MarketRound {
   return shockRound(round, { priceMove: 0, volMultiplierAt30d: 1, secondsLater });
@@ -121,10 +127,7 @@ describe('an account without equity', () => {
     const strategy = { ...ONLY('start', 'takeOver'), minimumStartProfit: -20_000_000n };
     const { until, keeper } = await start(0, { strategy });
     expect((await until(finished('start'))).end).toBe('confirmed');
-    const { declined } = await until(
-      (event): event is Extract<KeeperEvent, { type: 'declined' }> =>
-        event.type === 'declined' && event.declined.kind === 'takeOver',
-    );
+    const { declined } = await until(leftAlone('takeOver'));
     expect(declined.reason).toBe('NOT_PROFITABLE');
     expect((await keeper.decide()).actions).toEqual([]);
 
@@ -153,7 +156,7 @@ describe('an auction whose price curve has ended', () => {
     expect(anew.number).toBe(first.number);
     expect(anew.round).toBe(protocol.market.number);
     expect(anew.publicStart).toBeGreaterThan(first.publicStart + TERMS.tailSeconds);
-    const { declined } = await bidder.until((event) => event.type === 'declined');
+    const { declined } = await bidder.until(leftAlone('bid'));
     expect(declined).toMatchObject({ kind: 'bid', reason: 'PRICE_TOO_HIGH' });
     await protocol.advanceTo(declined.notBefore!);
     expect((await bidder.until(finished('bid'))).end).toBe('confirmed');
@@ -167,7 +170,7 @@ describe('an auction of which the keeper has bought a part', () => {
     await protocol.advance(60);
     // As much as the limit of positions allows, then no more.
     const whole = { ...ONLY('bid'), targetDiscountBps: 0n, minimumProfit: 100_000n };
-    const probe = await start(1, { strategy: whole, dryRun: true });
+    const probe = await start(1, { strategy: whole, concurrency: 0 });
     const [all] = (await probe.keeper.decide()).actions;
     await probe.keeper.stop();
     const limited = { ...whole, maxGrossNotional: all!.notional / 2n };
@@ -266,6 +269,14 @@ describe('a sealed bid', () => {
     await chain.setAutomine(false);
     const first = startProcess(file);
     await first.until(transaction('sent'));
+    // A keeper tells of a transaction before it broadcasts it.
+    await vi.waitFor(
+      async () => {
+        const { pending } = await chain.getTxpoolStatus();
+        if (pending === 0) throw new Error('The commitment is not in the pool yet.');
+      },
+      { timeout: 30_000, interval: 25 },
+    );
     first.child.kill('SIGKILL');
     await first.ended;
     // What the process had sent is included without it.

@@ -173,7 +173,7 @@ describe('an auction of which the keeper has bought a part', () => {
     const probe = await start(1, { strategy: whole, concurrency: 0 });
     const [all] = (await probe.keeper.decide()).actions;
     await probe.keeper.stop();
-    const limited = { ...whole, maxGrossNotional: all!.notional / 2n };
+    const limited = { ...whole, maxGrossNotional: all!.notional / 10n };
     const part = await start(1, { strategy: limited });
     expect((await part.until(finished('bid'))).end).toBe('confirmed');
     const { scale } = await winnings(1);
@@ -188,6 +188,73 @@ describe('an auction of which the keeper has bought a part', () => {
     expect((await auctionOf(protocol, trader().accountId)).round).toBe(protocol.market.number);
     expect((await winnings(1)).scale).toBeGreaterThan(scale);
   });
+});
+
+describe('a feed', () => {
+  /** The start of the auction is what there is to do; nothing of it is begun. */
+  const looking = { strategy: ONLY('start'), concurrency: 0, pollMs: 600_000 };
+
+  /** A keeper over a feed that is changed, and one over the feed as it is. */
+  async function lookWith(changes: Partial<LocalFeed>, options = {}) {
+    const changed = Object.assign(feed(), changes);
+    const started = await startKeeper(protocol, changed, KEEPERS[0], vessels[0]!, { ...looking, ...options });
+    running.push(started);
+    return started;
+  }
+
+  it('that is behind the chain is not acted on, and told', async () => {
+    const known = await protocol.client.getBlockNumber({ cacheTime: 0 });
+    const { keeper, until } = await lookWith({ newestBlock: async () => known }, { pollMs: 50 });
+    expect((await keeper.decide()).actions).toMatchObject([{ kind: 'start' }]);
+    await protocol.advance(91);
+    await expect(keeper.decide()).rejects.toMatchObject({ code: 'STALE_FEED' });
+    const { reason } = await until(
+      (event): event is Extract<KeeperEvent, { type: 'passFailed' }> => event.type === 'passFailed',
+    );
+    expect(reason).toContain('STALE_FEED');
+  });
+
+  it('that answers slowly is as old as its answer, by the times of blocks', async () => {
+    let slow = false;
+    const plain = feed();
+    const { keeper } = await lookWith({
+      async liquidations() {
+        const answer = await plain.liquidations();
+        if (slow) await protocol.advance(91);
+        return answer;
+      },
+    });
+    expect((await keeper.decide()).actions).toMatchObject([{ kind: 'start' }]);
+    slow = true;
+    await expect(keeper.decide()).rejects.toMatchObject({ code: 'STALE_FEED' });
+  });
+
+  it('that knows more than the RPC is not acted on', async () => {
+    const ahead = (blocks: bigint) => async () =>
+      (await protocol.client.getBlockNumber({ cacheTime: 0 })) + blocks;
+    const near = await lookWith({ newestBlock: ahead(5n) });
+    expect((await near.keeper.decide()).actions).toMatchObject([{ kind: 'start' }]);
+    await near.keeper.stop();
+    const far = await lookWith({ newestBlock: ahead(6n) });
+    await expect(far.keeper.decide()).rejects.toMatchObject({ code: 'RPC_BEHIND' });
+  });
+
+  it.each([-400, 400])(
+    'is judged by the chain’s time, though the local clock is off by %d days',
+    async (days) => {
+      const { keeper } = await lookWith({});
+      const { round } = protocol.market;
+      const expiry = round.underlying.timestamp + 600n;
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + days * 86_400_000 });
+      try {
+        expect((await keeper.decide()).actions).toMatchObject([{ kind: 'start', proofExpiry: expiry }]);
+        await protocol.advanceTo(expiry - TEST_STRATEGY.proofSeconds + 1n);
+        expect((await keeper.decide()).declined).toMatchObject([{ reason: 'PROOF_EXPIRED' }]);
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
 });
 
 describe('a sealed bid', () => {

@@ -172,6 +172,11 @@ describe('a crash', () => {
 
     const feed = await client.allLiquidations();
     expect(feed.map(({ accountId }) => accountId).sort()).toEqual([...failing].sort());
+    const page = await client.liquidations({ limit: 1 });
+    expect(page.further).toEqual([page.next]);
+    const next = await client.liquidations({ limit: 1, cursor: page.further![0]! });
+    expect([...page.liquidations, ...next.liquidations]).toEqual(feed);
+    expect(next).not.toHaveProperty('further');
     for (const item of feed) {
       const pair = pairs.find(({ trader }) => String(trader.accountId) === item.accountId)!;
       const { mark, requirement } = exactMargin(pair.trader, protocol.market.round, protocol.parameters);

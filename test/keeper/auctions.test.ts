@@ -274,6 +274,14 @@ describe('a sealed bid', () => {
     (name: string) =>
     (event: KeeperEvent): event is Extract<KeeperEvent, { type: 'sealedBid' }> =>
       event.type === 'sealedBid' && event.state === name;
+  const gasOf = ({ events }: TestKeeper, kind: string): bigint => {
+    for (const event of events) {
+      if (event.type === 'transaction' && event.event.type === 'included' && event.event.kind === kind) {
+        return event.event.gasUsed;
+      }
+    }
+    throw new Error(`No transaction of ${kind} was included.`);
+  };
   const locked = async () =>
     (await protocol.read<readonly bigint[]>('sealedBids', 'liquidatorOf', [bidder().account.address]))[1]!;
 
@@ -300,6 +308,17 @@ describe('a sealed bid', () => {
     expect(end).toBe('confirmed');
     await second.until(state('released'));
     expect(await locked()).toBe(0n);
+    // The strategy reckons with no less gas than was used.
+    const { gasTable } = strategy;
+    const [commit, reveal, fill] = [
+      gasOf(first, 'sealedBid'),
+      gasOf(second, 'reveal'),
+      gasOf(second, 'fill'),
+    ];
+    console.log(`gas of a sealed bid: commitment ${commit}, reveal ${reveal}, fill ${fill}`);
+    expect(commit + reveal + fill).toBeLessThanOrEqual(gasTable.sealedBid);
+    expect(reveal).toBeLessThanOrEqual(gasTable.reveal);
+    expect(fill).toBeLessThanOrEqual(gasTable.fill);
     const { scale, won } = await winnings(1);
     expect(scale).toBeGreaterThan(0n);
     expect(won - profit.gross).toBeLessThanOrEqual(5n);
@@ -314,6 +333,7 @@ describe('a sealed bid', () => {
     const { publicStart } = await auctionOf(protocol, trader().accountId);
     await protocol.advanceTo(BigInt(publicStart));
     expect((await keeper.until(finished('release'))).end).toBe('confirmed');
+    expect(gasOf(keeper, 'release')).toBeLessThanOrEqual(strategy.gasTable.release);
     await keeper.until(state('released'));
     expect(await locked()).toBe(0n);
     expect((await winnings(1)).scale).toBe(0n);

@@ -13,6 +13,7 @@ import {ProofContext} from "./libraries/ProofContext.sol";
 
 /// @notice What a keeper asks for. Money is in 1e-6 USD.
 /// @param accountId account to liquidate
+/// @param nonce of the account, as the proof binds it: an account that has changed since is refused before the proof is looked at
 /// @param vesselId account of the keeper that takes and pays: without positions, or with the same commitment
 /// @param round number of the oracle round that the proof is about; must be the newest
 /// @param mark proven value of the positions, signed
@@ -23,6 +24,7 @@ import {ProofContext} from "./libraries/ProofContext.sol";
 /// @param deadline last second at which the order may be executed
 struct LiquidationOrder {
     uint256 accountId;
+    uint64 nonce;
     uint256 vesselId;
     uint64 round;
     int256 mark;
@@ -77,8 +79,9 @@ contract LiquidationEngine is ReentrancyGuardTransient {
     error ScaleBelowLimit(uint256 scaleTaken, uint256 minScaleTaken);
     /// @notice A batch has no orders, or too many.
     error BatchSizeOutOfRange(uint256 orders);
-    /// @notice The account's positions have changed since the proof was checked: it occurs twice in the batch, or as a vessel.
-    error AccountChanged(uint256 accountId);
+    /// @notice The account's positions are not those of the order: somebody else was first, or it occurs twice in the batch, or as a vessel.
+    /// @param nonce of the account now
+    error AccountChanged(uint256 accountId, uint64 nonce);
     /// @notice An order of a batch cannot be executed; all are undone.
     /// @param reason error of the order alone
     error OrderFailed(uint256 index, bytes reason);
@@ -136,14 +139,14 @@ contract LiquidationEngine is ReentrancyGuardTransient {
     }
 
     /// @notice Liquidates an account. The sender is the keeper, and owns the vessel.
-    /// @dev Proof context: `ProofContext.insolvency(this, accountId, nonce, round, keeper)`.
+    /// @dev Proof context: `ProofContext.insolvency(this, accountId, nonce, round, keeper)`. Who loses a race pays for no verification.
     /// @return liquidation every figure of it
     function liquidate(LiquidationOrder calldata order, Groth16Proof calldata proof)
         external
         nonReentrant
         returns (Liquidation memory liquidation)
     {
-        Account memory account = _account(order.accountId);
+        Account memory account = expectedAccount(order);
         uint64 version = parameters.versionOf(account.underlyingId);
         gate.requireInsolvency(_claim(order, account, version, msg.sender), proof);
         return _execute(order, account, version, msg.sender);
@@ -160,22 +163,21 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         uint256 count = orders.length;
         if (count == 0 || count > MAX_ORDERS) revert BatchSizeOutOfRange(count);
         InsolvencyClaim[] memory claims = new InsolvencyClaim[](count);
-        uint64[] memory nonces = new uint64[](count);
         uint64 version;
         for (uint256 index = 0; index < count; index++) {
-            Account memory account = _account(orders[index].accountId);
-            // The gate refuses claims of another underlying than the first one's.
-            if (index == 0) version = parameters.versionOf(account.underlyingId);
-            nonces[index] = account.nonce;
-            claims[index] = _claim(orders[index], account, version, msg.sender);
+            try this.expectedAccount(orders[index]) returns (Account memory account) {
+                // The gate refuses claims of another underlying than the first one's.
+                if (index == 0) version = parameters.versionOf(account.underlyingId);
+                claims[index] = _claim(orders[index], account, version, msg.sender);
+            } catch (bytes memory reason) {
+                revert OrderFailed(index, reason);
+            }
         }
         gate.requireInsolvencyBatch(claims, proofs);
 
         liquidations = new Liquidation[](count);
         for (uint256 index = 0; index < count; index++) {
-            try this.executeProven(orders[index], nonces[index], version, msg.sender) returns (
-                Liquidation memory liquidation
-            ) {
+            try this.executeProven(orders[index], version, msg.sender) returns (Liquidation memory liquidation) {
                 liquidations[index] = liquidation;
             } catch (bytes memory reason) {
                 revert OrderFailed(index, reason);
@@ -185,15 +187,25 @@ contract LiquidationEngine is ReentrancyGuardTransient {
 
     /// @notice Executes an order of a batch whose proof has been checked. This contract alone may call, so that the error of an order can
     /// be told with its index.
-    /// @param nonce of the account when its proof was checked
-    function executeProven(LiquidationOrder calldata order, uint64 nonce, uint64 version, address keeper)
+    function executeProven(LiquidationOrder calldata order, uint64 version, address keeper)
         external
         returns (Liquidation memory liquidation)
     {
         if (msg.sender != address(this)) revert NotSelf(msg.sender);
-        Account memory account = house.getAccount(order.accountId);
-        if (account.nonce != nonce) revert AccountChanged(order.accountId);
-        return _execute(order, account, version, keeper);
+        // Earlier orders may have changed the account.
+        return _execute(order, expectedAccount(order), version, keeper);
+    }
+
+    /// @notice The account of an order; reverts when the order cannot be executed any more, whatever its proof says.
+    /// @dev All that a race can change is looked at here, before the costly proof.
+    function expectedAccount(LiquidationOrder calldata order) public view returns (Account memory account) {
+        if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
+        uint256 accountId = order.accountId;
+        account = house.getAccount(accountId);
+        if (account.owner == address(0)) revert UnknownAccount(accountId);
+        if (account.nonce != order.nonce) revert AccountChanged(accountId, account.nonce);
+        if (account.scale == 0) revert NoPositions(accountId);
+        if (account.inAuction) revert AccountInAuction(accountId);
     }
 
     /// @notice What a liquidation comes to if mark and requirement are proven; nothing is proven here. Reverts as the liquidation would,
@@ -204,7 +216,7 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         view
         returns (Liquidation memory liquidation)
     {
-        Account memory account = _account(order.accountId);
+        Account memory account = expectedAccount(order);
         (, liquidation) = _price(order, account, parameters.versionOf(account.underlyingId), keeper);
     }
 
@@ -247,7 +259,6 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         view
         returns (LiquidationState memory state, Liquidation memory liquidation)
     {
-        if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
         state = _liquidatableState(order, account);
         LiquidationTerms memory terms = parameters.termsAt(account.underlyingId, version);
         liquidation.penaltyBps = _penaltyBps(terms, state, account.underlyingId, keeper);
@@ -307,13 +318,6 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         liquidation.reward = penalty * rewardShareBps / LiquidationMath.BASIS;
         liquidation.fundFee = penalty - liquidation.reward;
         liquidation.payment = liquidation.sale.proceeds + liquidation.fundFee;
-    }
-
-    function _account(uint256 accountId) private view returns (Account memory account) {
-        account = house.getAccount(accountId);
-        if (account.owner == address(0)) revert UnknownAccount(accountId);
-        if (account.scale == 0) revert NoPositions(accountId);
-        if (account.inAuction) revert AccountInAuction(accountId);
     }
 
     function _claim(LiquidationOrder calldata order, Account memory account, uint64 version, address keeper)

@@ -546,6 +546,11 @@ contract AuctionHouseTest is AuctionTest {
         order.maxScale = auctions.quoteBid(accountId, type(uint256).max, false).sale.maxScale / 2;
         _bid(keeper, order);
         vm.expectRevert(
+            abi.encodeWithSelector(AuctionReports.AccountChanged.selector, accountId, request.nonce + 1)
+        );
+        auctions.cancel(request, proof);
+        request.nonce += 1;
+        vm.expectRevert(
             abi.encodeWithSelector(IProofGate.InvalidProof.selector, IProofGate.Circuit.Solvency, uint8(8))
         );
         auctions.cancel(request, proof);

@@ -21,6 +21,7 @@ contract LiquidationEngineTest is AuctionTest {
     function _liquidationOrder(uint256 id, uint256 vessel) private view returns (LiquidationOrder memory) {
         return LiquidationOrder({
             accountId: id,
+            nonce: house.getAccount(id).nonce,
             vesselId: vessel,
             round: _round(),
             mark: MARK,
@@ -248,6 +249,7 @@ contract LiquidationEngineTest is AuctionTest {
         order.vesselId = vesselId;
         vm.prank(keeper);
         engine.liquidate(order, proof);
+        order.nonce += 1;
         vm.expectRevert(invalid);
         vm.prank(keeper);
         engine.liquidate(order, proof);
@@ -315,9 +317,12 @@ contract LiquidationEngineTest is AuctionTest {
     function test_liquidateBatch_refusesAnAccountTwice() public {
         (LiquidationOrder[] memory orders, Groth16Proof[] memory proofs) = _batch(2);
         orders[1].accountId = orders[0].accountId;
+        orders[1].nonce = orders[0].nonce;
         proofs[1] = proofs[0];
         bytes memory reason =
-            abi.encodeWithSelector(LiquidationEngine.AccountChanged.selector, orders[0].accountId);
+            abi.encodeWithSelector(
+            LiquidationEngine.AccountChanged.selector, orders[0].accountId, orders[0].nonce + 1
+        );
         vm.expectRevert(abi.encodeWithSelector(LiquidationEngine.OrderFailed.selector, 1, reason));
         vm.prank(keeper);
         engine.liquidateBatch(orders, proofs);
@@ -328,10 +333,11 @@ contract LiquidationEngineTest is AuctionTest {
         // The second account is the keeper's own, with the same legs, and takes the first one's slice.
         uint256 own = _open(keeper, 5_000e6);
         orders[1].accountId = own;
+        orders[1].nonce = house.getAccount(own).nonce;
         proofs[1] = _proof(orders[1], keeper);
         orders[0].vesselId = own;
         house.addCash(own, 1_000_000e6);
-        bytes memory reason = abi.encodeWithSelector(LiquidationEngine.AccountChanged.selector, own);
+        bytes memory reason = abi.encodeWithSelector(LiquidationEngine.AccountChanged.selector, own, orders[1].nonce + 1);
         vm.expectRevert(abi.encodeWithSelector(LiquidationEngine.OrderFailed.selector, 1, reason));
         vm.prank(keeper);
         engine.liquidateBatch(orders, proofs);
@@ -344,6 +350,7 @@ contract LiquidationEngineTest is AuctionTest {
         uint256 other = house.create(trader, 2, 5_000e6);
         house.setPositions(other, LEGS, UNIT);
         orders[1].accountId = other;
+        orders[1].nonce = house.getAccount(other).nonce;
         proofs[1] = _proof(orders[1], keeper);
         vm.expectRevert(abi.encodeWithSelector(IProofGate.MixedBatch.selector, 1));
         vm.prank(keeper);
@@ -354,7 +361,7 @@ contract LiquidationEngineTest is AuctionTest {
         LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
         vm.expectRevert(abi.encodeWithSelector(LiquidationEngine.NotSelf.selector, keeper));
         vm.prank(keeper);
-        engine.executeProven(order, 1, 1, keeper);
+        engine.executeProven(order, 1, keeper);
     }
 
     /// @dev Trader and keeper are one: what they have together falls by the fund's fee, and nothing is created.

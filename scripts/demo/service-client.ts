@@ -59,6 +59,7 @@ export async function requestInsolvency(
     },
   });
   return {
+    nonce,
     round: market.number,
     mark: BigInt(result.mark),
     requirement: BigInt(result.requirement),

@@ -136,8 +136,8 @@ function proveAt(
 }
 
 /** What a proof says of an account, as engine and auction house take it. */
-export function claimOf(accountId: bigint, { round, mark, requirement, capacity }: ProvenMargin) {
-  return { accountId, round, mark, requirement, capacity };
+export function claimOf(accountId: bigint, { nonce, round, mark, requirement, capacity }: ProvenMargin) {
+  return { accountId, nonce, round, mark, requirement, capacity };
 }
 
 /** Arguments of an atomic liquidation without limits of payment and scale. */
@@ -291,7 +291,8 @@ export async function recoveryOf(protocol: LocalProtocol, prover: Prover, accoun
     cash,
     level: MAINTENANCE_LEVEL,
   });
-  return [{ accountId, round: protocol.market.number, version, provenCash: cash, capacity }, proof] as const;
+  const { number: round } = protocol.market;
+  return [{ accountId, nonce, round, version, provenCash: cash, capacity }, proof] as const;
 }
 
 /** Ends an auction with a proof that the account covers its maintenance requirement again. */

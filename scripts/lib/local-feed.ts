@@ -48,6 +48,10 @@ export class LocalFeed implements KeeperFeed {
     this.#isPublic = isPublic;
   }
 
+  newestBlock(): Promise<bigint> {
+    return this.#protocol.client.getBlockNumber({ cacheTime: 0 });
+  }
+
   async market(underlyingId: bigint): Promise<FeedMarket> {
     const { market, terms } = this.#protocol;
     if (market.round.underlying.underlyingId !== underlyingId) {
@@ -119,6 +123,7 @@ export class LocalFeed implements KeeperFeed {
         underlyingId: this.#protocol.underlyingId,
         commitment: account.commitment,
         number: auction.number,
+        startNonce: auction.startNonce,
         scale: account.scale,
         cash: account.cash,
         collateral: await this.#protocol.read<bigint>('clearingHouse', 'collateralValueOf', [accountId]),

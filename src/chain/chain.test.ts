@@ -189,6 +189,7 @@ describe('revertReason', () => {
         args: [
           {
             accountId: 99n,
+            nonce: 0n,
             vesselId: 99n,
             round: 1n,
             mark: 0n,

@@ -45,6 +45,10 @@ interface Kept {
   readonly body: unknown;
 }
 
+/** Entries of a page of the feed. */
+const FEED_PAGE = 500;
+/** Pages that are read at once. */
+const CONCURRENT_PAGES = 4;
 /** Answers of so many paths are kept for their tags. */
 const KEPT_ANSWERS = 256;
 
@@ -110,19 +114,41 @@ export class ServiceClient {
     return this.#get('/v1/liquidations', { ...options });
   }
 
-  /** All pages of the feed, the most urgent account first. */
+  /**
+   * All pages of the feed, the most urgent account first. Pages after the first are read side by side; all are of one revision.
+   *
+   * @throws ZkMarginError `CONFLICT` when the feed changes faster than it can be read
+   */
   async allLiquidations(): Promise<LiquidationView[]> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await pages(async (cursor) => {
-          const { liquidations, next } = await this.liquidations({ limit: 500, cursor });
-          return { items: liquidations, next };
-        });
+        return await this.#liquidationPages();
       } catch (error) {
         // The feed changed between two pages.
         if (!(error instanceof ZkMarginError) || error.code !== 'CONFLICT' || attempt === 4) throw error;
       }
     }
+  }
+
+  async #liquidationPages(): Promise<LiquidationView[]> {
+    const limit = FEED_PAGE;
+    const first = await this.liquidations({ limit });
+    const all = [...first.liquidations];
+    const further = first.further ?? [];
+    let { next } = first;
+    for (let from = 0; from < further.length; from += CONCURRENT_PAGES) {
+      const cursors = further.slice(from, from + CONCURRENT_PAGES);
+      const read = await Promise.all(cursors.map((cursor) => this.liquidations({ limit, cursor })));
+      for (const { liquidations } of read) all.push(...liquidations);
+      ({ next } = read.at(-1)!);
+    }
+    // A feed may have more pages than a service names at once.
+    while (next !== undefined) {
+      const page = await this.liquidations({ limit, cursor: next });
+      all.push(...page.liquidations);
+      ({ next } = page);
+    }
+    return all;
   }
 
   /** All auctions that run. */

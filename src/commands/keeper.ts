@@ -30,6 +30,8 @@ function lineOf(event: KeeperEvent): string | undefined {
       return `gives ${event.kind} of account ${event.accountId} up: ${event.reason}`;
     case 'finished':
       return `${event.kind} of account ${event.accountId} ${event.end}, gas ${usd(event.gasCost)}`;
+    case 'sealedBid':
+      return `sealed bid for account ${event.accountId} ${event.state}`;
     case 'passFailed':
       return `cannot look: ${event.reason}`;
     case 'stopped':

@@ -54,6 +54,13 @@ export const KeeperDocumentSchema = Type.Object(
         description: 'address of the metrics, 127.0.0.1 unless given; there is no authentication',
       }),
     ),
+    maxFeedAgeSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 86_400,
+        description: "how old the service's view of the chain may be, by the times of blocks",
+      }),
+    ),
     confirmations: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
     maxFeeGwei: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6 })),
     strategy: Type.Optional(
@@ -63,7 +70,18 @@ export const KeeperDocumentSchema = Type.Object(
             Type.Array(
               Type.Union(
                 (
-                  ['liquidate', 'liquidateBatch', 'start', 'bid', 'takeOver', 'refresh', 'restart'] as const
+                  [
+                    'liquidate',
+                    'liquidateBatch',
+                    'start',
+                    'bid',
+                    'takeOver',
+                    'refresh',
+                    'restart',
+                    'sealedBid',
+                    'poke',
+                    'close',
+                  ] as const
                 ).map((kind) => Type.Literal(kind)),
               ),
               { minItems: 1, uniqueItems: true },
@@ -76,6 +94,14 @@ export const KeeperDocumentSchema = Type.Object(
           ),
           gasShareBps: Type.Optional(basisPoints),
           targetDiscountBps: Type.Optional(basisPoints),
+          sealedDiscountBps: Type.Optional(basisPoints),
+          sealedSlackBps: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 100_000,
+              description: 'cash that a sealed bid leaves in its vessel, basis points of what it needs now',
+            }),
+          ),
           batchOrders: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
           maxGrossNotionalUsd: Type.Optional(usd),
           maxDailyLossUsd: Type.Optional(usd),

@@ -2,7 +2,7 @@
 import { type Abi, type Address, encodeFunctionData } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
 import type { KeeperProof } from './feed.ts';
-import type { Action, LiquidateAction } from './strategy/actions.ts';
+import type { Action, LiquidateAction, SealedBidAction } from './strategy/actions.ts';
 import type { CallAbis, ContractCall } from './transactions/simulation.ts';
 
 /** Contracts that keepers call. */
@@ -10,6 +10,8 @@ export interface KeeperContracts {
   readonly clearingHouse: Address;
   readonly engine: Address;
   readonly auctionHouse: Address;
+  /** Where registered liquidators bid under seal; keepers make no sealed bids without it. */
+  readonly sealedBids?: Address;
 }
 
 /** ABIs by address, as simulations look them up. */
@@ -17,19 +19,24 @@ export function callAbis(contracts: KeeperContracts, abis: ProtocolAbis): CallAb
   return new Map<string, Abi>([
     [contracts.engine.toLowerCase(), abis.engine],
     [contracts.auctionHouse.toLowerCase(), abis.auctionHouse],
+    ...(contracts.sealedBids === undefined
+      ? []
+      : [[contracts.sealedBids.toLowerCase(), abis.sealedBids] as const]),
   ]);
 }
 
-/** Accounts of an action that need a proof, in the order of its orders; none for bids and takeovers. */
+/** Accounts of an action that need a proof, in the order of its orders; none for bids, takeovers and what follows from them. */
 export function provenAccounts(action: Action): readonly bigint[] {
   switch (action.kind) {
-    case 'bid':
-    case 'takeOver':
-      return [];
     case 'liquidateBatch':
       return action.orders.map(({ accountId }) => accountId);
-    default:
+    case 'liquidate':
+    case 'start':
+    case 'refresh':
+    case 'restart':
       return [action.accountId];
+    default:
+      return [];
   }
 }
 
@@ -41,6 +48,8 @@ export function vesselsOf(action: Action): readonly bigint[] {
     case 'liquidate':
     case 'bid':
     case 'takeOver':
+    case 'sealedBid':
+    case 'fill':
       return [action.vesselId];
     default:
       return [];
@@ -48,13 +57,13 @@ export function vesselsOf(action: Action): readonly bigint[] {
 }
 
 /**
- * The call that carries an action out.
+ * The call that carries an action out. That of a sealed bid holds a secret, which `SealedBids` keeps.
  *
  * @param proofs one for each of {@link provenAccounts}
  * @param deadline last second at which the order may be executed
  */
 export function callOf(
-  action: Action,
+  action: Exclude<Action, SealedBidAction>,
   proofs: readonly KeeperProof[],
   deadline: bigint,
   contracts: KeeperContracts,
@@ -68,6 +77,10 @@ export function callOf(
     to: contracts.auctionHouse,
     data: encodeFunctionData({ abi: abis.auctionHouse, functionName, args }),
   });
+  const sealedBids = (functionName: string, args: readonly unknown[]): ContractCall => ({
+    to: contracts.sealedBids!,
+    data: encodeFunctionData({ abi: abis.sealedBids, functionName, args }),
+  });
   const [first] = proofs;
   switch (action.kind) {
     case 'liquidate':
@@ -78,10 +91,10 @@ export function callOf(
         proofs.map(({ proof }) => proof),
       ]);
     case 'start':
-      return auctionHouse('start', [claim(first!), action.rewardAccountId, first!.proof]);
+      return auctionHouse('start', [claim(action, first!), action.rewardAccountId, first!.proof]);
     case 'refresh':
     case 'restart':
-      return auctionHouse(action.kind, [claim(first!), first!.proof]);
+      return auctionHouse(action.kind, [claim(action, first!), first!.proof]);
     case 'bid':
       return auctionHouse('bid', [
         { ...auctionOrder(action, deadline), maxPayment: action.maxPayment, asBackstop: false },
@@ -90,16 +103,25 @@ export function callOf(
       return auctionHouse('takeOver', [
         { ...auctionOrder(action, deadline), minSubsidy: action.minSubsidy, asBackstop: false },
       ]);
+    case 'fill':
+      return sealedBids('fill', [action.accountId]);
+    case 'poke':
+    case 'close':
+      return auctionHouse(action.kind, [action.accountId]);
   }
 }
 
-function claim({ accountId, round, mark, requirement, capacity }: KeeperProof) {
-  return { accountId, round, mark, requirement, capacity };
+/** The nonce is that of the decision: a proof of the account after a change would be for another decision. */
+function claim(
+  { nonce }: { readonly nonce: bigint },
+  { accountId, round, mark, requirement, capacity }: KeeperProof,
+) {
+  return { accountId, nonce, round, mark, requirement, capacity };
 }
 
 function liquidationOrder(action: LiquidateAction, proof: KeeperProof, deadline: bigint) {
   return {
-    ...claim(proof),
+    ...claim(action, proof),
     vesselId: action.vesselId,
     maxPayment: action.maxPayment,
     minScaleTaken: action.minScale,

@@ -22,6 +22,7 @@ export function metricsOf({ metricsPort, metricsHost }: KeeperDocument): Metrics
 export function strategyOf({ strategy = {} }: KeeperDocument): StrategyConfiguration {
   const { minimumProfitUsd, minimumStartProfitUsd, maxGrossNotionalUsd, maxDailyLossUsd } = strategy;
   const { gasShareBps, targetDiscountBps, capitalSlackBps, proofSeconds } = strategy;
+  const { sealedDiscountBps, sealedSlackBps } = strategy;
   const given: Partial<StrategyConfiguration> = {
     ...(strategy.kinds !== undefined && { kinds: strategy.kinds }),
     ...(strategy.backstop !== undefined && { backstop: strategy.backstop }),
@@ -33,6 +34,8 @@ export function strategyOf({ strategy = {} }: KeeperDocument): StrategyConfigura
     ...(maxDailyLossUsd !== undefined && { maxDailyLoss: money(maxDailyLossUsd) }),
     ...(gasShareBps !== undefined && { gasShareBps: rate(gasShareBps) }),
     ...(targetDiscountBps !== undefined && { targetDiscountBps: rate(targetDiscountBps) }),
+    ...(sealedDiscountBps !== undefined && { sealedDiscountBps: rate(sealedDiscountBps) }),
+    ...(sealedSlackBps !== undefined && { sealedSlackBps: rate(sealedSlackBps) }),
     ...(capitalSlackBps !== undefined && { capitalSlackBps: rate(capitalSlackBps) }),
     ...(proofSeconds !== undefined && { proofSeconds: BigInt(proofSeconds) }),
   };

@@ -14,6 +14,10 @@ export type KeeperErrorCode =
   | 'KEY_PASSWORD_WRONG'
   /** The RPC serves another chain than the configured one. */
   | 'WRONG_CHAIN'
+  /** The feed knows the chain as it was some time ago. */
+  | 'STALE_FEED'
+  /** The feed knows blocks that the RPC does not have yet. */
+  | 'RPC_BEHIND'
   /** Another process uses the journal. */
   | 'JOURNAL_LOCKED'
   /** The journal cannot be read as one. */

@@ -46,6 +46,13 @@ export type KeeperEvent =
       /** What gas cost. */
       readonly gasCost: bigint;
     })
+  /** The chain has an own sealed bid in a new state. `missed` was not revealed in time: its bond is lost. */
+  | {
+      readonly type: 'sealedBid';
+      readonly accountId: bigint;
+      readonly auctionNumber: bigint;
+      readonly state: 'committed' | 'missed' | 'revealed' | 'released' | 'failed' | 'slashed';
+    }
   /** A pass failed: the feed or the chain could not be asked. */
   | { readonly type: 'passFailed'; readonly reason: string }
   | { readonly type: 'stopped' }

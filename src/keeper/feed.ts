@@ -72,6 +72,8 @@ export interface RunningAuction {
   readonly commitment: bigint;
   /** Number of the auction. */
   readonly number: bigint;
+  /** Of the account when the auction began, as proofs bind it. */
+  readonly startNonce: bigint;
   readonly scale: bigint;
   /** Signed. */
   readonly cash: bigint;
@@ -110,7 +112,7 @@ export interface KeeperProofRequest {
 }
 
 /** A proof with what it was made for. */
-export interface KeeperProof extends ProvenMargin {
+export interface KeeperProof extends Omit<ProvenMargin, 'nonce'> {
   readonly accountId: bigint;
   /** Scale of the figures. */
   readonly scale: bigint;
@@ -120,6 +122,8 @@ export interface KeeperProof extends ProvenMargin {
 export interface KeeperFeed {
   /** Throws when it has nothing to rely on, and why. Health checks ask. */
   ready?(): Promise<void>;
+  /** Newest block of the chain that the feed knows. What is asked for afterwards is at least as new. */
+  newestBlock(): Promise<bigint>;
   /** @throws ZkMarginError `NOT_FOUND` for an underlying without a round */
   market(underlyingId: bigint): Promise<FeedMarket>;
   /** Accounts below their requirement, the best chance first. */

@@ -13,15 +13,23 @@ import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
 import { KeeperError } from './errors.ts';
 import type { KeeperEvent } from './events.ts';
-import type { FeedMarket, KeeperFeed, KeeperProof } from './feed.ts';
+import type { FeedMarket, KeeperFeed, KeeperProof, RunningAuction } from './feed.ts';
 import { KeeperMetrics } from './metrics.ts';
 import { type MetricsPlace, serveMetrics } from './metrics-server.ts';
-import type { Action, Decision, Declined } from './strategy/actions.ts';
-import { decide, type KeeperBook, type StrategyConfiguration, type VesselState } from './strategy/decide.ts';
+import { SealedBids } from './sealed-bids/sealed-bids.ts';
+import type { Action, Decision, Declined, SealedBidAction } from './strategy/actions.ts';
+import {
+  decide,
+  type KeeperBook,
+  type SealedBidding,
+  type StrategyConfiguration,
+  type VesselState,
+} from './strategy/decide.ts';
 import { type ActionKind, type GasPrice, moneyToWei, weiToMoney } from './strategy/gas.ts';
 import { exposureOf, notionalOf } from './strategy/hedge.ts';
-import type { TransactionJournal } from './transactions/journal.ts';
+import type { KeeperJournal } from './transactions/journal.ts';
 import { type SenderOptions, type TransactionIntent, TransactionSender } from './transactions/sender.ts';
+import type { ContractCall } from './transactions/simulation.ts';
 
 /** How a keeper runs. */
 export interface KeeperOptions {
@@ -36,7 +44,7 @@ export interface KeeperOptions {
   readonly strategy: StrategyConfiguration;
   /** A native token in 1e-6 USD. */
   readonly nativePrice: () => bigint | Promise<bigint>;
-  readonly journal: TransactionJournal;
+  readonly journal: KeeperJournal;
   readonly transactions?: Pick<
     SenderOptions,
     'fees' | 'relayUrl' | 'confirmations' | 'bumpAfterBlocks' | 'bumpAfterMs' | 'gapAfterMs' | 'pollMs'
@@ -47,6 +55,8 @@ export interface KeeperOptions {
   readonly concurrency?: number;
   /** Milliseconds between passes; 2,000 unless given. */
   readonly pollMs?: number;
+  /** How old the feed's view of the chain may be, in seconds between its newest block and the chain's; 90 unless given. */
+  readonly maxFeedAgeSeconds?: bigint;
   /** Seconds for which an order without a proof holds; 60 unless given. */
   readonly orderSeconds?: bigint;
   /** Milliseconds for which a chance that came to nothing is left alone; 10,000 unless given. */
@@ -178,12 +188,31 @@ class Keeper implements RunningKeeper {
   readonly #resting = new Map<bigint, number>();
   /** Reasons that have been told, so that each is told once. */
   readonly #told = new Map<string, string>();
-  readonly #loop: Promise<void>;
+  readonly #sealed: SealedBids | undefined;
+  readonly #loops: Promise<unknown>;
 
   constructor(options: KeeperOptions, sender: TransactionSender) {
     this.#options = options;
     this.sender = sender;
-    this.#loop = this.#run();
+    const { client, chainId, account, abis, journal, contracts } = options;
+    const { sealedBids } = contracts;
+    if (sealedBids !== undefined) {
+      this.#sealed = new SealedBids({
+        client,
+        chainId,
+        abis,
+        journal,
+        sender,
+        bidder: account.address,
+        contracts: { ...contracts, sealedBids },
+        onEvent: (event) => this.#tell(event),
+      });
+    }
+    this.#loops = Promise.all([
+      this.#repeat(() => this.#pass()),
+      // By itself: whoever waits for a slow service must not miss a reveal.
+      this.#repeat(() => this.#fulfil()),
+    ]);
   }
 
   async decide(): Promise<Decision> {
@@ -192,19 +221,19 @@ class Keeper implements RunningKeeper {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#loop;
+    await this.#loops;
     await this.sender.stop();
     await Promise.allSettled([...this.#working.values()].map(({ done }) => done));
+    await this.#sealed?.settled();
     await this.#options.journal.close();
     this.#tell({ type: 'stopped' });
   }
 
-  async #run(): Promise<void> {
+  async #repeat(pass: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      const begun = performance.now();
       try {
-        await this.#pass(begun);
+        await pass();
       } catch (error) {
         this.#tell({ type: 'passFailed', reason: reasonOf(error) });
       }
@@ -212,7 +241,17 @@ class Keeper implements RunningKeeper {
     }
   }
 
-  async #pass(begun: number): Promise<void> {
+  /** What is owed for earlier bids. It asks the chain alone: the service may be silent, and bonds are at stake. */
+  async #fulfil(): Promise<void> {
+    const { client, dryRun, nativePrice } = this.#options;
+    if (this.#sealed === undefined || dryRun === true || this.#options.journal.sealedBids().length === 0)
+      return;
+    const block = await client.getBlock({ blockTag: 'latest' });
+    await this.#sealed.fulfil(block.timestamp, await nativePrice());
+  }
+
+  async #pass(): Promise<void> {
+    const begun = performance.now();
     const { decision, candidates, auctions, now, gasPrice } = await this.#look();
     for (const declined of decision.declined) this.#tellDeclined(declined);
     for (const action of decision.actions) {
@@ -240,29 +279,40 @@ class Keeper implements RunningKeeper {
 
   async #look() {
     const { feed, client } = this.#options;
-    const [candidates, auctions, block, fees, nativePrice] = await Promise.all([
-      feed.liquidations(),
-      feed.auctions(),
+    // In this order: what comes slowly is older when it arrives.
+    const known = await feed.newestBlock();
+    const [candidates, auctions] = await Promise.all([feed.liquidations(), feed.auctions()]);
+    const [block, fees, nativePrice] = await Promise.all([
       client.getBlock({ blockTag: 'latest' }),
       this.sender.feeMarket(),
       this.#options.nativePrice(),
     ]);
+    await this.#requireYoung(known, block);
     const gasPrice: GasPrice = { baseFee: fees.baseFee, priorityFee: fees.priorityFee, nativePrice };
-    const vessels = await this.#vessels();
+    const now = block.timestamp;
+    const sealed = await this.#sealedBidding(auctions, now);
+    const reserved = sealed === undefined ? [] : (this.#sealed?.open(sealed.bids, now) ?? []);
+    const vessels = await this.#vessels(new Set(reserved.map(({ vesselId }) => vesselId)));
     const underlyings = new Set(
       [...candidates, ...auctions, ...vessels].map(({ underlyingId }) => underlyingId),
     );
     const markets = new Map<bigint, FeedMarket>();
-    for (const id of underlyings) {
-      try {
-        markets.set(id, await feed.market(id));
-      } catch (error) {
-        if (!isZkMarginError(error, 'NOT_FOUND')) throw error;
-      }
-    }
+    await Promise.all(
+      [...underlyings].map(async (id) => {
+        try {
+          markets.set(id, await feed.market(id));
+        } catch (error) {
+          if (!isZkMarginError(error, 'NOT_FOUND')) throw error;
+        }
+      }),
+    );
     const book: KeeperBook = {
       vessels,
-      grossNotional: await this.#notional(vessels, markets),
+      grossNotional: await this.#notional(
+        vessels,
+        markets,
+        reserved.reduce((sum, { notional }) => sum + notional, 0n),
+      ),
       lossToday: this.#lossToday(nativePrice),
       inFlight: this.#occupied(),
     };
@@ -272,15 +322,60 @@ class Keeper implements RunningKeeper {
       grossNotional: book.grossNotional,
       lossToday: book.lossToday,
     });
-    const now = block.timestamp;
-    const decision = decide({ now, gasPrice, markets, candidates, auctions, book }, this.#options.strategy);
+    const situation = { now, gasPrice, markets, candidates, auctions, book };
+    const decision = decide(
+      { ...situation, ...(sealed === undefined ? {} : { sealed }) },
+      this.#options.strategy,
+    );
     return { decision, candidates: candidates.length, auctions: auctions.length, now, gasPrice };
   }
 
-  /** Own accounts as they stand. */
-  async #vessels(): Promise<VesselState[]> {
+  /**
+   * Nothing is decided by what was: times are those of the chain's blocks, never of a local clock.
+   *
+   * @param known newest block of the feed, before anything else was asked
+   */
+  async #requireYoung(
+    known: bigint,
+    head: { readonly number: bigint; readonly timestamp: bigint },
+  ): Promise<void> {
+    if (known > head.number + BLOCKS_AHEAD) {
+      throw new KeeperError(
+        'RPC_BEHIND',
+        'Wait for the RPC, or use another one: it lacks blocks of the feed.',
+        {
+          head: head.number.toString(),
+          feed: known.toString(),
+        },
+      );
+    }
+    if (known >= head.number) return;
+    const { maxFeedAgeSeconds = 90n, client } = this.#options;
+    const age = head.timestamp - (await client.getBlock({ blockNumber: known })).timestamp;
+    if (age > maxFeedAgeSeconds) {
+      throw new KeeperError(
+        'STALE_FEED',
+        `Wait for the service, or use another one: it knows the chain as it was ${age} s before the newest block.`,
+        { head: head.number.toString(), feed: known.toString() },
+      );
+    }
+  }
+
+  /** What may be bid under seal, and own bids; asked for only where it matters. */
+  async #sealedBidding(auctions: readonly RunningAuction[], now: bigint): Promise<SealedBidding | undefined> {
+    const early = auctions.filter(({ publicStart }) => now < publicStart).map(({ accountId }) => accountId);
+    if (early.length === 0 && this.#options.journal.sealedBids().length === 0) return undefined;
+    return this.#sealed?.read(early);
+  }
+
+  /**
+   * Own accounts as they stand.
+   *
+   * @param reserved vessels of open sealed bids
+   */
+  async #vessels(reserved: ReadonlySet<bigint>): Promise<VesselState[]> {
     const { client, contracts, abis, vessels } = this.#options;
-    const busy = new Set([...this.#working.values()].flatMap((work) => work.vessels));
+    const busy = new Set([...reserved, ...[...this.#working.values()].flatMap((work) => work.vessels)]);
     // Transactions of an earlier run too.
     for (const { details } of this.sender.pending) {
       for (const id of details.vessels?.split(',') ?? []) if (id !== '') busy.add(BigInt(id));
@@ -312,8 +407,9 @@ class Keeper implements RunningKeeper {
   async #notional(
     vessels: readonly VesselState[],
     markets: ReadonlyMap<bigint, FeedMarket>,
+    reserved: bigint,
   ): Promise<bigint | undefined> {
-    let sum = 0n;
+    let sum = reserved;
     for (const { action } of new Set(this.#working.values())) sum += action.notional;
     // What an earlier run has sent.
     for (const { details } of this.sender.pending) {
@@ -398,7 +494,10 @@ class Keeper implements RunningKeeper {
     }
     const { orderSeconds = 60n } = this.#options;
     const deadline = expiryOf(action) ?? now + orderSeconds;
-    const call = callOf(action, proofs, deadline, this.#options.contracts, this.#options.abis);
+    const call =
+      action.kind === 'sealedBid'
+        ? await this.#commitment(action)
+        : callOf(action, proofs, deadline, this.#options.contracts, this.#options.abis);
     const { profit } = action;
     if (this.#options.dryRun === true) {
       const simulation = await this.sender.simulate(call);
@@ -411,7 +510,8 @@ class Keeper implements RunningKeeper {
       });
       return this.#rest(accounts);
     }
-    const gain = profit.gross - profit.hedge;
+    // A commitment brings nothing yet.
+    const gain = kind === 'sealedBid' ? 0n : profit.gross - profit.hedge;
     const intent: TransactionIntent = {
       ...call,
       kind,
@@ -445,12 +545,23 @@ class Keeper implements RunningKeeper {
     if (outcome.end !== 'confirmed' || !CONTINUED.includes(kind)) this.#rest(accounts);
   }
 
+  /** The commitment of a sealed bid, whose secret is in the journal from now on. */
+  async #commitment(action: SealedBidAction): Promise<ContractCall> {
+    if (this.#sealed === undefined) throw new Error('There is no sealed-bid stage.');
+    return this.#sealed.commitment(action, this.#options.dryRun === true);
+  }
+
   /** What gas may cost, in 1e-6 USD: the configured part of what leaves the least profit. */
   #mayCost({ kind, profit }: Action): bigint {
     const { minimumProfit, minimumStartProfit, gasShareBps } = this.#options.strategy;
     const share = (amount: bigint): bigint => (amount * gasShareBps) / 10_000n;
+    if (kind === 'close') return minimumProfit;
     if (kind === 'start') return share(profit.gross) - smaller(minimumStartProfit, 0n);
-    if (kind !== 'refresh' && kind !== 'restart') return share(profit.gross - profit.hedge - minimumProfit);
+    // What it takes to bid is spent by then.
+    if (kind === 'fill') return share(profit.gross - profit.hedge);
+    if (kind !== 'refresh' && kind !== 'restart' && kind !== 'poke') {
+      return share(profit.gross - profit.hedge - minimumProfit);
+    }
     // It is paid by the slice that it makes possible, whose profit its own holds, or by what starts may cost.
     const bySlice = share(profit.net + profit.gas - minimumProfit);
     return -smaller(-bySlice, minimumStartProfit);
@@ -519,15 +630,19 @@ class Keeper implements RunningKeeper {
   }
 }
 
+/** Blocks by which an RPC may be behind the feed: they hear of a block one after the other. */
+const BLOCKS_AHEAD = 5n;
 /** After these an account is looked at again at once. */
-const CONTINUED: readonly ActionKind[] = ['refresh', 'restart', 'bid', 'takeOver'];
+const CONTINUED: readonly ActionKind[] = ['refresh', 'restart', 'bid', 'takeOver', 'sealedBid', 'poke'];
 
 function roundOf(action: Action): bigint {
   return action.kind === 'liquidateBatch' ? action.orders[0]!.round : action.round;
 }
 
-/** Last second at which the proofs of an action are accepted; undefined without proofs. */
+/** Last second at which an action can be carried out, by its proofs or by the stage that it belongs to; undefined for others. */
 function expiryOf(action: Action): bigint | undefined {
+  if (action.kind === 'sealedBid') return action.commitEnd;
+  if (action.kind === 'fill') return action.latest;
   if (action.kind === 'liquidateBatch') return action.orders[0]!.proofExpiry;
   return 'proofExpiry' in action ? action.proofExpiry : undefined;
 }

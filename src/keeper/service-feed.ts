@@ -20,6 +20,7 @@ export class ServiceFeed implements KeeperFeed {
   readonly #client: ServiceClient;
   /** What was asked for, by job. */
   readonly #asked = new Map<string, KeeperProofRequest>();
+  #reading: ReturnType<ServiceClient['markets']> | undefined;
 
   constructor(client: ServiceClient) {
     this.#client = client;
@@ -29,8 +30,12 @@ export class ServiceFeed implements KeeperFeed {
     return this.#client.ready();
   }
 
+  async newestBlock(): Promise<bigint> {
+    return BigInt((await this.#client.markets()).block);
+  }
+
   async market(underlyingId: bigint): Promise<FeedMarket> {
-    const { markets } = await this.#client.markets();
+    const { markets } = await this.#readMarkets();
     const found = markets.find(({ round }) => BigInt(round.underlyingId) === underlyingId);
     if (found === undefined) {
       throw new ZkMarginError('NOT_FOUND', 'Use an underlying that has a round.', { field: 'underlyingId' });
@@ -52,6 +57,14 @@ export class ServiceFeed implements KeeperFeed {
       },
       proofExpiry: BigInt(proofExpiry),
     };
+  }
+
+  /** One answer has all markets: whoever asks for several at once asks once. */
+  #readMarkets(): ReturnType<ServiceClient['markets']> {
+    this.#reading ??= this.#client.markets().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
   }
 
   async liquidations(): Promise<readonly LiquidationCandidate[]> {
@@ -87,6 +100,7 @@ export class ServiceFeed implements KeeperFeed {
         underlyingId: BigInt(item.underlyingId),
         commitment: BigInt(item.commitment),
         number: BigInt(item.number),
+        startNonce: BigInt(item.startNonce),
         scale: BigInt(item.scale),
         cash: BigInt(item.cash),
         collateral: BigInt(item.collateral),

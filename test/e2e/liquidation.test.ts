@@ -15,6 +15,7 @@ import { crashed, marginNow, refusalOf, startWorld, type World } from './world.t
 /** An order as the engine takes it. */
 interface Order {
   readonly accountId: bigint;
+  readonly nonce: bigint;
   readonly vesselId: bigint;
   readonly round: bigint;
   readonly mark: bigint;
@@ -50,6 +51,7 @@ beforeAll(async () => {
   proof = proven.proof;
   order = {
     accountId: failing.accountId,
+    nonce,
     vesselId,
     round: proven.round,
     mark: proven.mark,
@@ -133,12 +135,15 @@ describe('a liquidation backed by a proof', () => {
     expect(after.nonce).toBe(before.nonce + 1n);
     const remaining = marginNow(protocol, { legs: trader.legs, scale: after.scale });
     expect(after.cash + remaining.mark).toBeGreaterThanOrEqual(remaining.requirement);
-    // The same proof does not serve twice: the account's nonce has moved on.
-    expect(await refusal()).toBe('InvalidProof');
+    // The same proof does not serve twice: the account's nonce has moved on, and the proof names the one before.
+    expect(await refusal()).toBe('AccountChanged');
+    expect(await refusal({ nonce: after.nonce })).toBe('InvalidProof');
   });
 
   it('is refused for another account', async () => {
-    expect(await refusal({ accountId: world.healthy.trader.accountId })).toBe('InvalidProof');
+    const { accountId } = world.healthy.trader;
+    const { nonce } = await protocol.account(accountId);
+    expect(await refusal({ accountId, nonce })).toBe('InvalidProof');
   });
 
   it('is refused from another keeper, even with a vessel of its own', async () => {

@@ -206,6 +206,11 @@ describe('a crash', () => {
 
     const feed = await client.allLiquidations();
     expect(feed.map(({ accountId }) => accountId).sort()).toEqual([...failing].sort());
+    const page = await client.liquidations({ limit: 1 });
+    expect(page.further).toEqual([page.next]);
+    const second = await client.liquidations({ limit: 1, cursor: page.further![0]! });
+    expect([...page.liquidations, ...second.liquidations]).toEqual(feed);
+    expect(second).not.toHaveProperty('further');
     for (const item of feed) {
       const pair = pairs.find(({ trader }) => String(trader.accountId) === item.accountId)!;
       const { mark, requirement } = exactMargin(pair.trader, protocol.market.round, protocol.parameters);

@@ -3,9 +3,16 @@ import { readFileSync } from 'node:fs';
 import { createPublicClient, http } from 'viem';
 import { loadProtocolAbis } from '../../src/chain/artifacts.ts';
 import type { KeeperContracts } from '../../src/keeper/calls.ts';
-import type { FeedMarket, KeeperFeed, KeeperProof, LiquidationCandidate } from '../../src/keeper/feed.ts';
+import type {
+  FeedMarket,
+  KeeperFeed,
+  KeeperProof,
+  LiquidationCandidate,
+  RunningAuction,
+} from '../../src/keeper/feed.ts';
 import { runKeeper } from '../../src/keeper/keeper.ts';
 import { loadKeeperAccount } from '../../src/keeper/keys.ts';
+import type { StrategyConfiguration } from '../../src/keeper/strategy/decide.ts';
 import { FileJournal } from '../../src/keeper/transactions/file-journal.ts';
 import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
 import { NATIVE_PRICE, TEST_STRATEGY } from './keepers.ts';
@@ -18,30 +25,39 @@ export interface KeeperProcessInput {
   readonly vessels: readonly bigint[];
   readonly journal: string;
   readonly market: FeedMarket;
-  readonly candidate: LiquidationCandidate;
-  readonly proof: KeeperProof;
+  /** What it may liquidate, for as long as the account is as it was, with the proof for that. */
+  readonly candidate?: LiquidationCandidate;
+  readonly proof?: KeeperProof;
+  readonly auctions?: readonly RunningAuction[];
+  readonly strategy?: StrategyConfiguration;
 }
 
 const input = fromJson(readFileSync(process.argv[2]!, 'utf8')) as KeeperProcessInput;
 const client = createPublicClient({ transport: http(input.url), pollingInterval: 25, cacheTime: 0 });
 const abis = loadProtocolAbis();
 
-/** The recorded chance, for as long as the account is as it was. */
+/** The recorded chance. */
+const { candidate } = input;
 const feed: KeeperFeed = {
+  newestBlock: () => client.getBlockNumber(),
   market: async () => input.market,
   async liquidations() {
+    if (candidate === undefined) return [];
     const account = (await client.readContract({
       address: input.contracts.clearingHouse,
       abi: abis.clearingHouse,
       functionName: 'getAccount',
-      args: [input.candidate.accountId],
+      args: [candidate.accountId],
     })) as { nonce: bigint };
-    return account.nonce === input.candidate.nonce ? [input.candidate] : [];
+    return account.nonce === candidate.nonce ? [candidate] : [];
   },
-  auctions: async () => [],
-  legs: async () => input.candidate.legs,
+  auctions: async () => input.auctions ?? [],
+  legs: async () => candidate?.legs ?? input.auctions?.[0]?.legs,
   requestProof: async () => 'recorded',
-  waitForProof: async () => input.proof,
+  async waitForProof() {
+    if (input.proof === undefined) throw new Error('No proof is recorded.');
+    return input.proof;
+  },
 };
 
 const keeper = await runKeeper({
@@ -52,7 +68,7 @@ const keeper = await runKeeper({
   account: await loadKeeperAccount({ environment: 'TEST_KEEPER_KEY' }),
   contracts: input.contracts,
   vessels: input.vessels,
-  strategy: { ...TEST_STRATEGY, kinds: ['liquidate'] },
+  strategy: input.strategy ?? { ...TEST_STRATEGY, kinds: ['liquidate'] },
   nativePrice: () => NATIVE_PRICE,
   journal: await FileJournal.open(input.journal),
   pollMs: 50,

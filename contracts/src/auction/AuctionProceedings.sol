@@ -38,6 +38,7 @@ library AuctionProceedings {
     ) external returns (int256 equity) {
         Account memory account = contracts.house.getAccount(claim.accountId);
         if (account.owner == address(0)) revert AuctionReports.UnknownAccount(claim.accountId);
+        _requireNonce(claim.accountId, claim.nonce, account.nonce);
         if (account.scale == 0) revert AuctionReports.NoPositions(claim.accountId);
         Auction memory next;
         next.number = number;
@@ -82,6 +83,7 @@ library AuctionProceedings {
         Account memory account = contracts.house.getAccount(claim.accountId);
         if (next.number == 0) revert AuctionReports.NoAuction(claim.accountId);
         if (AuctionState.isSuperseded(next, account)) revert AuctionReports.AuctionSuperseded(claim.accountId);
+        _requireNonce(claim.accountId, claim.nonce, next.startNonce);
         if (isRestart) {
             uint256 expiresAt = uint256(next.publicStart) + next.terms.tailSeconds;
             if (block.timestamp <= expiresAt) revert AuctionReports.AuctionNotExpired(expiresAt);
@@ -124,6 +126,7 @@ library AuctionProceedings {
         Groth16Proof calldata proof
     ) external view {
         Account memory account = contracts.house.getAccount(request.accountId);
+        _requireNonce(request.accountId, request.nonce, account.nonce);
         uint64 version = request.version;
         if (version != auctionVersion && version != contracts.parameters.versionOf(account.underlyingId)) {
             revert AuctionReports.WrongVersion(version);
@@ -205,6 +208,11 @@ library AuctionProceedings {
         emit AuctionReports.AuctionStarted(
             accountId, auction.number, msg.sender, auction, state, fee, rewardAccountId, reward
         );
+    }
+
+    /// @dev Who comes too late learns it before the costly proof is checked.
+    function _requireNonce(uint256 accountId, uint64 expected, uint64 nonce) private pure {
+        if (expected != nonce) revert AuctionReports.AccountChanged(accountId, nonce);
     }
 
     function _requireNewerOrWorse(AuctionClaim calldata claim, Auction memory auction, bool isRestart) private pure {

@@ -104,6 +104,9 @@ interface AuctionReports {
     error AuctionRunning(uint256 accountId, uint64 auctionNumber);
     /// @notice The auction is not the one that the order is for, or goes by another round.
     error AuctionChanged(uint64 auctionNumber, uint64 round);
+    /// @notice The nonce is not the one that the proof is for: the account's positions have changed, or another auction runs.
+    /// @param nonce that proofs must bind now
+    error AccountChanged(uint256 accountId, uint64 nonce);
     /// @notice A settlement has changed the positions: start anew.
     error AuctionSuperseded(uint256 accountId);
     /// @notice The order is too late.

@@ -2,12 +2,15 @@
 pragma solidity 0.8.30;
 
 /// @notice What an insolvency proof for an auction says. Money is in 1e-6 USD.
+/// @param nonce of the account, or that with which its running auction began, as the proof binds it; another one is refused before the proof
+/// is looked at
 /// @param round number of the oracle round; must be the newest
 /// @param mark of the positions at the scale with which the auction began, signed
 /// @param requirement maintenance, at the same scale
 /// @param capacity legs of the circuit
 struct AuctionClaim {
     uint256 accountId;
+    uint64 nonce;
     uint64 round;
     int256 mark;
     uint256 requirement;
@@ -51,12 +54,14 @@ struct TakeOverOrder {
 }
 
 /// @notice Proof that an auctioned account covers its maintenance requirement again.
+/// @param nonce of the account, as the proof binds it; another one is refused before the proof is looked at
 /// @param round number of the oracle round; must be the newest
 /// @param version of the margin parameters: that of the auction, or the one in force
 /// @param provenCash cash with which the account is solvent, collateral included, in 1e-6 USD, signed
 /// @param capacity legs of the circuit
 struct CancelRequest {
     uint256 accountId;
+    uint64 nonce;
     uint64 round;
     uint64 version;
     int256 provenCash;

@@ -114,7 +114,14 @@ abstract contract AuctionTest is Test {
     }
 
     function _claim(uint256 id, int256 mark, uint256 requirement) internal view returns (AuctionClaim memory) {
-        return AuctionClaim(id, _round(), mark, requirement, 8);
+        return AuctionClaim(id, _provenNonce(id), _round(), mark, requirement, 8);
+    }
+
+    /// @dev The nonce that insolvency proofs for the auction house bind: of the account, or of its running auction's start.
+    function _provenNonce(uint256 id) internal view returns (uint64) {
+        Auction memory auction = auctions.auctionOf(id);
+        uint64 nonce = house.getAccount(id).nonce;
+        return auction.number != 0 && nonce == auction.startNonce + auction.moves ? auction.startNonce : nonce;
     }
 
     /// @dev A proof for an account at a nonce and scale.
@@ -225,7 +232,9 @@ abstract contract AuctionTest is Test {
     }
 
     function _cancelRequest(int256 provenCash) internal view returns (CancelRequest memory) {
-        return CancelRequest(accountId, _round(), auctions.auctionOf(accountId).version, provenCash, 8);
+        return CancelRequest(
+            accountId, _account().nonce, _round(), auctions.auctionOf(accountId).version, provenCash, 8
+        );
     }
 
     function _recoveryProof(CancelRequest memory request) internal view returns (Groth16Proof memory) {

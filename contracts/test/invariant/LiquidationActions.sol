@@ -173,6 +173,7 @@ abstract contract LiquidationActions is HandlerBase {
     function _order(uint256 accountId, uint256 seed, bool mild) private returns (LiquidationOrder memory order) {
         Account memory account = _account(accountId);
         order.accountId = accountId;
+        order.nonce = account.nonce;
         order.vesselId = _vesselFor(seed % KEEPERS, accountId);
         order.round = _round();
         order.mark = _mark(accountId);
@@ -244,6 +245,7 @@ abstract contract LiquidationActions is HandlerBase {
         address keeper = _keeper(seed);
         uint256 rewardId = 2 + TRADERS + seed % KEEPERS;
         AuctionClaim memory claim = _claim(accountId, account.scale, mild);
+        claim.nonce = account.nonce;
         bytes4 expected = 0;
         if (auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId)) {
             expected = AuctionReports.AuctionRunning.selector;
@@ -336,6 +338,7 @@ abstract contract LiquidationActions is HandlerBase {
     function _refresh(uint256 accountId, uint256 seed, bool restarts, bool mild) internal returns (bool) {
         Auction memory auction = auctions.auctionOf(accountId);
         AuctionClaim memory claim = _claim(accountId, auction.baseScale, mild);
+        claim.nonce = auction.startNonce;
         bytes4 expected = _refreshFault(accountId, auction, claim, restarts);
         _sendRefresh(claim, auction.startNonce, _keeper(seed), restarts, expected);
         return expected == 0;
@@ -419,6 +422,7 @@ abstract contract LiquidationActions is HandlerBase {
         Account memory account = _account(accountId);
         CancelRequest memory request;
         request.accountId = accountId;
+        request.nonce = account.nonce;
         request.round = _round();
         request.version = parameters.versionOf(BTC);
         request.provenCash = account.cash + int256(vault.valueOf(accountId, true));

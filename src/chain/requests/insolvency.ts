@@ -24,6 +24,8 @@ export interface InsolvencyRequest {
 
 /** A proven mark and requirement. */
 export interface ProvenMargin {
+  /** Of the account, as the proof binds it. */
+  readonly nonce: bigint;
   readonly round: bigint;
   /** 1e-6 USD, signed. */
   readonly mark: bigint;
@@ -71,6 +73,7 @@ export async function proveInsolvency(
     }),
   });
   return {
+    nonce,
     round: market.number,
     mark: shown.mark,
     requirement: shown.requirement,

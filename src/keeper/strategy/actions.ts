@@ -23,6 +23,8 @@ interface SliceAction extends ActionBase {
 /** An atomic liquidation, to be proven at `round`. */
 export interface LiquidateAction extends SliceAction {
   readonly kind: 'liquidate';
+  /** Of the account by whose figures it was decided: another one refuses the order. */
+  readonly nonce: bigint;
   readonly round: bigint;
   readonly capacity: number;
   readonly proofExpiry: bigint;
@@ -40,6 +42,8 @@ export interface BatchAction extends ActionBase {
 /** A start of an auction, to be proven at `round`. */
 export interface StartAction extends ActionBase {
   readonly kind: 'start';
+  /** Of the account by whose figures it was decided. */
+  readonly nonce: bigint;
   readonly round: bigint;
   readonly proofExpiry: bigint;
   readonly rewardAccountId: bigint;
@@ -69,12 +73,55 @@ export interface TakeOverAction extends SliceAction {
 export interface RefreshAction extends ActionBase {
   readonly kind: 'refresh' | 'restart';
   readonly auctionNumber: bigint;
+  /** With which the auction began. */
+  readonly nonce: bigint;
   readonly round: bigint;
   readonly proofExpiry: bigint;
 }
 
+/** A bid under seal, before an auction opens to everyone. It stands for a bond: what is committed to must be revealed. */
+export interface SealedBidAction extends SliceAction {
+  readonly kind: 'sealedBid';
+  readonly auctionNumber: bigint;
+  readonly round: bigint;
+  readonly factorBps: bigint;
+  readonly maxScale: bigint;
+  /** Last seconds of the stages, and the first one of public bidding. */
+  readonly commitEnd: bigint;
+  readonly revealEnd: bigint;
+  readonly publicStart: bigint;
+  /** What the commitment locks, 1e-6 USD. */
+  readonly bond: bigint;
+}
+
+/** Execution of the revealed bids of an auction, one of which is the keeper's. */
+export interface FillAction extends ActionBase {
+  readonly kind: 'fill';
+  readonly auctionNumber: bigint;
+  readonly round: bigint;
+  readonly vesselId: bigint;
+  /** The last second in which it can be done. */
+  readonly latest: bigint;
+}
+
+/** A call without a proof that makes something possible: the clock of a subsidy, or the end of the auction of an own vessel. */
+export interface PokeAction extends ActionBase {
+  readonly kind: 'poke' | 'close';
+  readonly auctionNumber: bigint;
+  readonly round: bigint;
+}
+
 /** What a keeper may do. */
-export type Action = LiquidateAction | BatchAction | StartAction | BidAction | TakeOverAction | RefreshAction;
+export type Action =
+  | LiquidateAction
+  | BatchAction
+  | StartAction
+  | BidAction
+  | TakeOverAction
+  | RefreshAction
+  | SealedBidAction
+  | FillAction
+  | PokeAction;
 
 /** Why a chance is left alone. */
 export type DeclineReason =
@@ -94,6 +141,14 @@ export type DeclineReason =
   | 'SUPERSEDED'
   /** The recorded round is too old, and the oracle has no newer one. */
   | 'NO_NEWER_ROUND'
+  /** An own sealed bid waits for its reveal, its execution, or for public bidding. */
+  | 'SEALED_BID_OPEN'
+  /** The keeper is no active liquidator of the sealed-bid stage. */
+  | 'NOT_LIQUIDATOR'
+  /** The keeper's stake that is not locked is below the bond. */
+  | 'NO_STAKE'
+  /** It is the auction of an own vessel. */
+  | 'OWN_ACCOUNT'
   /** Nobody has marked the account as insolvent: there is no subsidy yet. */
   | 'NOT_MARKED'
   /** A proof of the figures would come too late, or the figures are of an earlier round than the market's. */

@@ -4,8 +4,8 @@ import { ACTION_KINDS, DEFAULT_GAS } from './gas.ts';
 import { DEFAULT_SPREADS } from './hedge.ts';
 
 /**
- * A cautious keeper: public positions alone, at least 5 USD of profit, half of a profit for gas, bids from 5 % below equity, 5 million USD of
- * notional, 500 USD of losses a day.
+ * A cautious keeper: public positions alone, at least 5 USD of profit, half of a profit for gas, bids from 5 % below equity, sealed bids 2 % below
+ * it, 5 million USD of notional, 500 USD of losses a day.
  */
 export const DEFAULT_STRATEGY: StrategyConfiguration = Object.freeze({
   kinds: ACTION_KINDS,
@@ -16,6 +16,8 @@ export const DEFAULT_STRATEGY: StrategyConfiguration = Object.freeze({
   minimumStartProfit: 0n,
   gasShareBps: 5_000n,
   targetDiscountBps: 500n,
+  sealedDiscountBps: 200n,
+  sealedSlackBps: 2_000n,
   batchOrders: 8,
   maxGrossNotional: 5_000_000_000_000n,
   maxDailyLoss: 500_000_000n,

@@ -1,14 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { atomicLiquidation } from '../../liquidation/amounts.ts';
+import type { SaleQuote } from '../../liquidation/auction.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../liquidation/terms.ts';
 import { LINEAR } from '../../market/instrument.ts';
 import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
 import type { Action, BatchAction } from './actions.ts';
 import { DEFAULT_STRATEGY } from './configuration.ts';
-import { decide, type Situation, type StrategyConfiguration, type VesselState } from './decide.ts';
+import {
+  decide,
+  type OwnSealedBid,
+  type SealedBidding,
+  type Situation,
+  type StrategyConfiguration,
+  type VesselState,
+} from './decide.ts';
 import { gasCost, moneyToWei, weiToMoney } from './gas.ts';
 import { exposureOf, hedgeCost } from './hedge.ts';
+import { auctionChance } from './profit.ts';
 
 const USD = 1_000_000n;
 const ONE = 2n ** 40n;
@@ -57,6 +66,7 @@ function auction(changes: Partial<RunningAuction> = {}): RunningAuction {
     underlyingId: 1n,
     commitment: 6n,
     number: 3n,
+    startNonce: 1n,
     scale: ONE,
     cash: -25_000n * USD,
     collateral: 0n,
@@ -341,6 +351,136 @@ describe('a running auction', () => {
     // Half of the 12,000 USD that it lacks to its target; the debt is 1,000 USD.
     expect(action.minSubsidy).toBe(6_000n * USD);
     expect(action.profit.gross).toBe(5_000n * USD);
+  });
+});
+
+describe('the sealed stage of an auction', () => {
+  const sealedBids = strategy({ kinds: ['sealedBid'] });
+  const stage = {
+    auctionNumber: 3n,
+    commitEnd: NOW + 20n,
+    revealEnd: NOW + 50n,
+    publicStart: NOW + 110n,
+    startFactorBps: 9_800n,
+  };
+  const early = auction({ publicStart: stage.publicStart });
+  const bidding = (changes: Partial<SealedBidding> = {}): SealedBidding => ({
+    active: true,
+    freeStake: 10_000n * USD,
+    bond: 1_000n * USD,
+    stages: new Map([[11n, stage]]),
+    bids: [],
+    ...changes,
+  });
+  const own = (changes: Partial<OwnSealedBid> = {}): OwnSealedBid => ({
+    ...stage,
+    accountId: 11n,
+    vesselId: 100n,
+    factorBps: 9_800n,
+    maxScale: ONE / 4n,
+    state: 'revealed',
+    executed: false,
+    ...changes,
+  });
+  const given = (
+    sealed: SealedBidding,
+    changes: Partial<Situation> = {},
+    book: Parameters<typeof situation>[1] = {},
+  ) => situation({ auctions: [early], sealed, ...changes }, book);
+
+  it('is bid in at the wanted discount, for no more than the vessel can pay when figures worsen', () => {
+    const [bid] = decide(given(bidding()), sealedBids).actions;
+    if (bid?.kind !== 'sealedBid') throw new Error('Nothing is bid.');
+    expect(bid).toMatchObject({ auctionNumber: 3n, factorBps: 9_800n, bond: 1_000n * USD, vesselId: 100n });
+    expect(bid.maxScale).toBe(bid.scaleTaken);
+    expect(bid.profit.gas).toBe(gasCost(DEFAULT_STRATEGY.gasTable.sealedBid, situation({}).gasPrice));
+    const { quote } = auctionChance(early, stage.publicStart, {
+      factorBps: 9_800n,
+      maxScale: bid.maxScale,
+    });
+    // 2 % of the equity, and a fifth more cash than is needed now.
+    expect(bid.profit.gross * 50n).toBeLessThanOrEqual((quote as SaleQuote).equityTaken);
+    const poor = given(bidding(), {}, { vessels: [vessel(100n, (quote.leastCash * 11n) / 10n)] });
+    const [part] = decide(poor, sealedBids).actions;
+    if (part?.kind !== 'sealedBid') throw new Error('Nothing is bid.');
+    expect(part.maxScale).toBeLessThan(bid.maxScale);
+  });
+
+  it.each<[string, Situation, StrategyConfiguration]>([
+    ['NOT_LIQUIDATOR', given(bidding({ active: false })), sealedBids],
+    ['NO_STAKE', given(bidding({ freeStake: 999n * USD })), sealedBids],
+    ['NOT_PUBLIC', given(bidding(), { now: NOW + 20n }), sealedBids],
+    ['NOT_PUBLIC', given(bidding({ stages: new Map([[11n, { ...stage, auctionNumber: 4n }]]) })), sealedBids],
+    ['PRICE_TOO_HIGH', given(bidding()), { ...sealedBids, sealedDiscountBps: 201n }],
+    ['NOT_PROFITABLE', given(bidding()), { ...sealedBids, minimumProfit: 10n ** 12n }],
+    ['NOT_ENABLED', given(bidding()), strategy({ kinds: ['bid'] })],
+    ['DAILY_LOSS_LIMIT', given(bidding(), {}, { lossToday: 500n * USD }), sealedBids],
+    ['POSITION_LIMIT', given(bidding(), {}, { grossNotional: undefined }), sealedBids],
+    // A vessel with positions may find that the rest of an auction is too small for it.
+    [
+      'NO_VESSEL',
+      given(bidding(), {}, { vessels: [vessel(100n, 10n ** 12n, { scale: 1n, commitment: 6n })] }),
+      sealedBids,
+    ],
+  ])('is left alone for %s', (reason, situationOf, configuration) => {
+    expect(decide(situationOf, configuration).actions).toEqual([]);
+    expect(reasons(situationOf, configuration)).toEqual([`sealedBid: ${reason}`]);
+  });
+
+  it('is filled between reveals and public bidding, while the own bid is worth it and can be paid', () => {
+    const sealed = bidding({ bids: [own()] });
+    const busy = { vessels: [vessel(100n, 100_000n * USD, { busy: true })] };
+    // Also by a keeper that is to make no more sealed bids.
+    const others = strategy({ kinds: ['bid'] });
+    expect(reasons(given(sealed, {}, busy), others)).toEqual(['fill: SEALED_BID_OPEN']);
+    const open = { now: stage.revealEnd + 1n };
+    const [fill] = decide(given(sealed, open, busy), others).actions;
+    expect(fill).toMatchObject({
+      kind: 'fill',
+      vesselId: 100n,
+      latest: stage.publicStart - 1n,
+      notional: 0n,
+    });
+    const executed = bidding({ bids: [own({ executed: true })] });
+    expect(reasons(given(executed, open, busy), others)).toEqual(['fill: SEALED_BID_OPEN']);
+    // Executing it would cost the bond.
+    const poor = { vessels: [vessel(100n, USD, { busy: true })] };
+    expect(reasons(given(sealed, open, poor), others)).toEqual(['fill: INSUFFICIENT_CAPITAL']);
+    const dear = bidding({ bids: [own({ factorBps: 9_999n })] });
+    expect(reasons(given(dear, open, busy), others)).toEqual(['fill: NOT_PROFITABLE']);
+  });
+});
+
+describe('a call without a proof', () => {
+  it('starts the clock of a subsidy that will pay for the takeover', () => {
+    const { subsidyFrom: _, ...unmarked } = auction({ cash: -31_000n * USD });
+    const pokes = strategy({ kinds: ['takeOver', 'poke'] });
+    const [poke] = decide(situation({ auctions: [unmarked] }), pokes).actions;
+    // The whole subsidy is what lacks to the target of 11,000 USD; the debt is 1,000 USD.
+    expect(poke).toMatchObject({ kind: 'poke', accountId: 11n, profit: { gross: 0n } });
+    expect(poke!.profit.net).toBeLessThan(11_000n * USD);
+    expect(poke!.profit.net).toBeGreaterThan(10_000n * USD);
+    expect(reasons(situation({ auctions: [unmarked] }), { ...pokes, minimumProfit: 12_000n * USD })).toEqual([
+      'takeOver: NOT_PROFITABLE',
+    ]);
+    // Figures of an older round are replaced, which starts the clock as well.
+    expect(reasons(situation({ auctions: [{ ...unmarked, round: 8n }] }), pokes)).toEqual([
+      'takeOver: NOT_ENABLED',
+    ]);
+  });
+
+  it('ends the auction of an own vessel once that is covered, and never bids there', () => {
+    const vessels = [vessel(11n, 0n, { busy: true, scale: ONE, commitment: 6n }), vessel(100n, 10n ** 12n)];
+    const all = strategy({});
+    const open = situation({ auctions: [auction()] }, { vessels });
+    expect(reasons(open, all)).toEqual(['close: OWN_ACCOUNT']);
+    const covered = auction({ cash: -19_000n * USD });
+    expect(decide(situation({ auctions: [covered] }, { vessels }), all).actions).toMatchObject([
+      { kind: 'close', accountId: 11n, auctionNumber: 3n },
+    ]);
+    expect(reasons(situation({ auctions: [covered] }, { vessels }), { ...all, minimumProfit: 100n })).toEqual(
+      ['close: NOT_PROFITABLE'],
+    );
   });
 });
 

@@ -16,7 +16,9 @@ import type {
   Decision,
   Declined,
   DeclineReason,
+  FillAction,
   LiquidateAction,
+  PokeAction,
   TakeOverAction,
 } from './actions.ts';
 import type { ActionKind, GasPrice, GasTable } from './gas.ts';
@@ -55,6 +57,13 @@ export interface StrategyConfiguration {
   readonly gasShareBps: bigint;
   /** Bids wait until the price is so far below equity, in basis points. */
   readonly targetDiscountBps: bigint;
+  /** How far below equity sealed bids are, in basis points. No bid is made where the auction's start is above that. */
+  readonly sealedDiscountBps: bigint;
+  /**
+   * Part of a vessel's cash that a sealed bid leaves, in basis points of what it needs at present figures: prices move until it is executed,
+   * and a vessel that cannot pay then costs the bond.
+   */
+  readonly sealedSlackBps: bigint;
   /** Most orders of a batch; 1 sends no batches. */
   readonly batchOrders: number;
   /** Largest gross notional of all vessels together. */
@@ -93,6 +102,40 @@ export interface KeeperBook {
   readonly inFlight: ReadonlySet<bigint>;
 }
 
+/** The sealed stage of a running auction, as the chain gives it. Times are in seconds; the ends are the last ones of their stages. */
+export interface SealedStage {
+  readonly auctionNumber: bigint;
+  readonly commitEnd: bigint;
+  readonly revealEnd: bigint;
+  readonly publicStart: bigint;
+  /** Least price factor of a bid. */
+  readonly startFactorBps: bigint;
+}
+
+/** A sealed bid of the keeper, with what the chain knows of it. */
+export interface OwnSealedBid extends Omit<SealedStage, 'startFactorBps'> {
+  readonly accountId: bigint;
+  readonly vesselId: bigint;
+  readonly factorBps: bigint;
+  readonly maxScale: bigint;
+  readonly state: 'none' | 'committed' | 'revealed' | 'released' | 'failed' | 'slashed';
+  /** Whether the revealed bids of the auction have been executed. */
+  readonly executed: boolean;
+}
+
+/** What a keeper knows of sealed bids. */
+export interface SealedBidding {
+  /** Whether the keeper may commit. */
+  readonly active: boolean;
+  /** Stake that is not locked. */
+  readonly freeStake: bigint;
+  /** What a commitment locks. */
+  readonly bond: bigint;
+  /** By account; of auctions that are not public yet. */
+  readonly stages: ReadonlyMap<bigint, SealedStage>;
+  readonly bids: readonly OwnSealedBid[];
+}
+
 /** Everything that a decision depends on beside the configuration. */
 export interface Situation {
   /** Time of the chain's newest block. */
@@ -103,6 +146,8 @@ export interface Situation {
   readonly candidates: readonly LiquidationCandidate[];
   readonly auctions: readonly RunningAuction[];
   readonly book: KeeperBook;
+  /** Undefined for keepers without a sealed-bid stage. */
+  readonly sealed?: SealedBidding;
 }
 
 /** A chance worth taking, if there are the means. */
@@ -348,6 +393,7 @@ class Reckoner {
         accountId,
         underlyingId: candidate.underlyingId,
         vesselId: vessel.accountId,
+        nonce: candidate.nonce,
         round: candidate.round,
         capacity: candidate.capacity,
         proofExpiry,
@@ -389,6 +435,7 @@ class Reckoner {
           kind: 'start',
           accountId,
           underlyingId,
+          nonce: candidate.nonce,
           round,
           proofExpiry,
           rewardAccountId: reward.accountId,
@@ -404,17 +451,27 @@ class Reckoner {
     const { accountId } = auction;
     const { now, markets, book } = this.#situation;
     const present = equityOf({ ...auction, mark: markOf(auction) });
-    const kind = present > 0n ? 'bid' : 'takeOver';
+    const isSealed = now < auction.publicStart && present > 0n && this.#situation.sealed !== undefined;
+    const kind = isSealed ? 'sealedBid' : present > 0n ? 'bid' : 'takeOver';
     const decline = (
       reason: DeclineReason,
       figures: Declined['figures'] = NO_FIGURES,
       notBefore?: bigint,
     ): Declined => ({ kind, accountId, reason, figures, ...(notBefore === undefined ? {} : { notBefore }) });
-    if (!this.#enabled(kind)) return decline('NOT_ENABLED');
+    if (book.vessels.some((vessel) => vessel.accountId === accountId)) return this.#own(auction, present);
+    const own = this.#situation.sealed?.bids.find(({ auctionNumber }) => auctionNumber === auction.number);
+    // What has been bid is executed also by a keeper that is to make no more sealed bids.
+    if (!this.#enabled(kind) && own === undefined) return decline('NOT_ENABLED');
     if (book.inFlight.has(accountId)) return decline('IN_FLIGHT');
     if (auction.superseded) return decline('SUPERSEDED');
     const market = markets.get(auction.underlyingId);
     if (market === undefined) return decline('NO_MARKET');
+    if (isSealed) {
+      return own !== undefined && own.state !== 'none'
+        ? this.#fill(auction, own, market)
+        : this.#sealedBid(auction, market, decline);
+    }
+    if (!this.#enabled(kind)) return decline('NOT_ENABLED');
     if (now < auction.publicStart) {
       return decline('NOT_PUBLIC', { publicStart: auction.publicStart }, auction.publicStart);
     }
@@ -462,7 +519,7 @@ class Reckoner {
   #takeOver(auction: RunningAuction, market: FeedMarket, decline: Decline): Reckoned {
     const { now } = this.#situation;
     const stale = auction.round !== market.number || now > auction.provenAt + auction.terms.maxProofAge;
-    if (auction.subsidyFrom === undefined && !stale) return decline('NOT_MARKED');
+    if (auction.subsidyFrom === undefined && !stale) return this.#poke(auction, market, decline);
     let profit: Profit;
     try {
       // Before it is marked, the subsidy is nothing.
@@ -481,6 +538,212 @@ class Reckoner {
       net: profit.net,
       take: (means) => this.#takeSlice(auction, market, means, decline),
     };
+  }
+
+  /** Before public bidding: a bid under seal, at the discount that is wanted of them. */
+  #sealedBid(auction: RunningAuction, market: FeedMarket, decline: Decline): Reckoned {
+    const { accountId, publicStart } = auction;
+    const { now, sealed } = this.#situation;
+    const { minimumProfit, sealedDiscountBps } = this.#configuration;
+    const stage = sealed?.stages.get(accountId);
+    if (
+      sealed === undefined ||
+      stage === undefined ||
+      stage.auctionNumber !== auction.number ||
+      now >= stage.commitEnd
+    ) {
+      return decline('NOT_PUBLIC', { publicStart }, publicStart);
+    }
+    if (!sealed.active) return decline('NOT_LIQUIDATOR', { publicStart }, publicStart);
+    if (sealed.freeStake < sealed.bond) {
+      return decline('NO_STAKE', { bond: sealed.bond, free: sealed.freeStake }, publicStart);
+    }
+    const factorBps = BASIS - sealedDiscountBps;
+    if (factorBps < stage.startFactorBps) {
+      return decline('PRICE_TOO_HIGH', { factorBps: stage.startFactorBps, target: factorBps }, publicStart);
+    }
+    let chance: ReturnType<typeof auctionChance>;
+    try {
+      chance = auctionChance(auction, publicStart, { factorBps });
+    } catch {
+      return decline('HEALTHY');
+    }
+    const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
+    if (typeof weight === 'string') return decline(weight);
+    const profit = profitOf(chance.gross, 'sealedBid', weight.hedge, this.costs);
+    if (profit.net < minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
+    const take = (means: Means): Action | Declined => {
+      const part = this.#sealedPart(auction, market, means, factorBps, decline);
+      if ('reason' in part) return part;
+      return {
+        kind: 'sealedBid',
+        accountId,
+        underlyingId: auction.underlyingId,
+        auctionNumber: auction.number,
+        round: auction.round,
+        factorBps,
+        commitEnd: stage.commitEnd,
+        revealEnd: stage.revealEnd,
+        publicStart: stage.publicStart,
+        bond: sealed.bond,
+        ...part,
+      };
+    };
+    return { kind: 'sealedBid', accountId, net: profit.net, take };
+  }
+
+  /**
+   * How much of an account a sealed bid is for. The vessel is an empty one, so that no rest is too small beside what it holds, and it keeps
+   * enough for figures that have become worse.
+   */
+  #sealedPart(
+    auction: RunningAuction,
+    market: FeedMarket,
+    means: Means,
+    factorBps: bigint,
+    decline: Decline,
+  ) {
+    const { minimumProfit, sealedSlackBps } = this.#configuration;
+    if (means.blocked !== undefined) return decline(means.blocked, { loss: this.#situation.book.lossToday });
+    const quoteOf = (maxScale?: bigint) =>
+      auctionChance(auction, auction.publicStart, {
+        factorBps,
+        ...(maxScale === undefined ? {} : { maxScale }),
+      });
+    const whole = quoteOf().quote;
+    const full = this.#weigh(weighed(auction), whole.scaleTaken, market);
+    if (typeof full === 'string') return decline(full);
+    const most =
+      full.notional <= means.room
+        ? whole.scaleTaken
+        : means.room <= 0n
+          ? 0n
+          : (whole.scaleTaken * means.room) / full.notional;
+    if (most === 0n) return decline('POSITION_LIMIT', { notional: full.notional, room: means.room });
+    const vessel = means
+      .vesselsFor(auction.underlyingId, auction.commitment)
+      .find(({ scale }) => scale === 0n);
+    if (vessel === undefined) return decline('NO_VESSEL');
+    const needOf = (maxScale: bigint) => {
+      const { leastCash } = quoteOf(maxScale).quote;
+      return leastCash <= 0n ? leastCash : ceilDivide(leastCash * (BASIS + sealedSlackBps), BASIS);
+    };
+    const scaleTaken = maxScaleFor(
+      (maxScale) => {
+        try {
+          return { leastCash: needOf(maxScale) };
+        } catch {
+          return undefined;
+        }
+      },
+      vessel.cash,
+      most,
+    );
+    if (scaleTaken === 0n) {
+      return decline('INSUFFICIENT_CAPITAL', { leastCash: whole.leastCash, cash: vessel.cash });
+    }
+    const weight = this.#weigh(weighed(auction), scaleTaken, market);
+    if (typeof weight === 'string') return decline(weight);
+    const profit = profitOf(quoteOf(scaleTaken).gross, 'sealedBid', weight.hedge, this.costs);
+    if (profit.net < minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
+    means.use(vessel, weight.notional);
+    // Never more than this: the vessel must be able to pay for it.
+    const size = { scaleTaken, maxScale: scaleTaken, minScale: 1n };
+    return { vesselId: vessel.accountId, ...size, profit, notional: weight.notional };
+  }
+
+  /** Executes the revealed bids while the own one is worth it. Nobody has to: bids that nobody executes lapse. */
+  #fill(auction: RunningAuction, own: OwnSealedBid, market: FeedMarket): Reckoned {
+    const { accountId, underlyingId } = auction;
+    const { now, book } = this.#situation;
+    const decline = (reason: DeclineReason, figures: Declined['figures'] = NO_FIGURES): Declined => ({
+      kind: 'fill',
+      accountId,
+      reason,
+      figures,
+    });
+    if (own.state !== 'revealed' || own.executed || now <= own.revealEnd || now + 1n >= own.publicStart) {
+      return decline('SEALED_BID_OPEN', { publicStart: own.publicStart });
+    }
+    const vessel = book.vessels.find((each) => each.accountId === own.vesselId);
+    if (vessel === undefined) return decline('NO_VESSEL');
+    let chance: ReturnType<typeof auctionChance>;
+    try {
+      const { factorBps, maxScale } = own;
+      chance = auctionChance(auction, own.publicStart, { factorBps, maxScale, vessel: vesselBefore(vessel) });
+    } catch {
+      return decline('HEALTHY');
+    }
+    const { scaleTaken, leastCash } = chance.quote;
+    // It would fail, and the bond be lost.
+    if (leastCash > vessel.cash) return decline('INSUFFICIENT_CAPITAL', { leastCash, cash: vessel.cash });
+    const weight = this.#weigh(weighed(auction), scaleTaken, market);
+    if (typeof weight === 'string') return decline(weight);
+    const profit = profitOf(chance.gross, 'fill', weight.hedge, this.costs);
+    if (profit.net <= 0n) return decline('NOT_PROFITABLE', figuresOf(profit));
+    const take = (): FillAction => ({
+      kind: 'fill',
+      accountId,
+      underlyingId,
+      auctionNumber: auction.number,
+      round: auction.round,
+      vesselId: own.vesselId,
+      latest: own.publicStart - 1n,
+      profit,
+      // Counted since the bid was made.
+      notional: 0n,
+    });
+    return { kind: 'fill', accountId, net: profit.net, take };
+  }
+
+  /** Starts the clock of the subsidy, when the whole subsidy would pay for that and for the takeover. */
+  #poke(auction: RunningAuction, market: FeedMarket, decline: Decline): Reckoned {
+    const { terms } = auction;
+    const { now } = this.#situation;
+    if (!this.#enabled('poke')) return decline('NOT_MARKED');
+    let later: Profit;
+    try {
+      const chance = auctionChance({ ...auction, subsidyFrom: now - terms.insolventSeconds }, now);
+      const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
+      if (typeof weight === 'string') return decline(weight);
+      later = profitOf(chance.gross, 'takeOver', weight.hedge, this.costs);
+    } catch {
+      return decline('HEALTHY');
+    }
+    const profit = profitOf(0n, 'poke', 0n, this.costs);
+    if (later.net + profit.net < this.#configuration.minimumProfit) {
+      return decline('NOT_PROFITABLE', { ...figuresOf(later), poke: profit.gas });
+    }
+    return this.#call(auction, 'poke', { ...profit, net: later.net + profit.net }, decline);
+  }
+
+  /** An own vessel that is auctioned is of no use until the auction ends, which anyone may bring about once it is covered. */
+  #own(auction: RunningAuction, equity: bigint): Reckoned {
+    const { accountId, terms } = auction;
+    const decline: Decline = (reason, figures = NO_FIGURES) => ({
+      kind: 'close',
+      accountId,
+      reason,
+      figures,
+    });
+    const target = ceilDivide(auctionRequirement(auction) * (BASIS + terms.bufferBps), BASIS);
+    const isCovered = auction.superseded || (equity > 0n && equity >= target);
+    if (!this.#enabled('close') || !isCovered) return decline('OWN_ACCOUNT', { equity, target });
+    if (this.#situation.book.inFlight.has(accountId)) return decline('IN_FLIGHT');
+    const profit = profitOf(0n, 'close', 0n, this.costs);
+    if (profit.gas > this.#configuration.minimumProfit) {
+      return decline('NOT_PROFITABLE', figuresOf(profit));
+    }
+    return this.#call(auction, 'close', profit, decline);
+  }
+
+  #call(auction: RunningAuction, kind: 'poke' | 'close', profit: Profit, decline: Decline): Reckoned {
+    const { accountId, underlyingId, number: auctionNumber, round } = auction;
+    const take = (means: Means): PokeAction | Declined =>
+      means.blocked === undefined
+        ? { kind, accountId, underlyingId, auctionNumber, round, profit, notional: 0n }
+        : decline(means.blocked, { loss: this.#situation.book.lossToday });
+    return { kind, accountId, net: profit.net, take };
   }
 
   /** Newer figures are worth their gas when the slice that they make possible is. */
@@ -517,6 +780,7 @@ class Reckoner {
           accountId,
           underlyingId,
           auctionNumber: auction.number,
+          nonce: auction.startNonce,
           round: market.number,
           proofExpiry: market.proofExpiry,
           // What is paid now; the slice's profit is booked with the slice.

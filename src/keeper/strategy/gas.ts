@@ -2,7 +2,7 @@
 import { BASIS } from '../../liquidation/amounts.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
 
-/** What a keeper sends. */
+/** What a keeper may be told to do. */
 export const ACTION_KINDS = [
   'liquidate',
   'liquidateBatch',
@@ -11,9 +11,14 @@ export const ACTION_KINDS = [
   'takeOver',
   'refresh',
   'restart',
+  'sealedBid',
+  'poke',
+  'close',
 ] as const;
+/** What follows from a sealed bid, whatever a keeper is told to do: without it the bond would be lost, or the slice. */
+export const OBLIGATIONS = ['reveal', 'fill', 'release'] as const;
 /** What a keeper sends. */
-export type ActionKind = (typeof ACTION_KINDS)[number];
+export type ActionKind = (typeof ACTION_KINDS)[number] | (typeof OBLIGATIONS)[number];
 
 /** Gas of whole transactions by kind. */
 export interface GasTable {
@@ -27,6 +32,13 @@ export interface GasTable {
   readonly takeOver: bigint;
   readonly refresh: bigint;
   readonly restart: bigint;
+  /** Of a sealed bid altogether: commitment, reveal and its part of the fill. */
+  readonly sealedBid: bigint;
+  readonly reveal: bigint;
+  readonly fill: bigint;
+  readonly release: bigint;
+  readonly poke: bigint;
+  readonly close: bigint;
 }
 
 /** The measured gas of `docs/contracts.md`, rounded up. It does not depend on the number of legs. */
@@ -39,6 +51,12 @@ export const DEFAULT_GAS: GasTable = Object.freeze({
   takeOver: 210_000n,
   refresh: 610_000n,
   restart: 610_000n,
+  sealedBid: 520_000n,
+  reveal: 90_000n,
+  fill: 280_000n,
+  release: 60_000n,
+  poke: 120_000n,
+  close: 120_000n,
 });
 
 /** What gas costs now. */

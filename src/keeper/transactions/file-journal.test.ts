@@ -2,8 +2,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SealedBidRecord } from '../sealed-bids/journal.ts';
 import { FileJournal } from './file-journal.ts';
 import type { TransactionRecord } from './journal.ts';
+import { toJson } from './json.ts';
 
 let directory: string;
 let path: string;
@@ -33,6 +35,25 @@ function record(nonce: number, changes: Partial<TransactionRecord> = {}): Transa
   };
 }
 
+function sealedBid(auctionNumber: bigint): SealedBidRecord {
+  return {
+    auctionNumber,
+    accountId: 2n,
+    stage: '0x00000000000000000000000000000000000000aa',
+    bidder: '0x00000000000000000000000000000000000000bb',
+    vesselId: 3n,
+    factorBps: 9_800n,
+    maxScale: 2n ** 40n,
+    salt: `0x${'12'.repeat(32)}`,
+    hash: `0x${'34'.repeat(32)}`,
+    commitEnd: 10n,
+    revealEnd: 20n,
+    publicStart: 30n,
+    bond: 5n,
+    notional: 6n,
+  };
+}
+
 describe('a journal in a file', () => {
   it('gives back what was saved, and forgets what was removed', async () => {
     const journal = await FileJournal.open(path);
@@ -46,6 +67,35 @@ describe('a journal in a file', () => {
     expect(records.find(({ nonce }) => nonce === 3)).toMatchObject({ end: 'confirmed' });
     expect(records.find(({ nonce }) => nonce === 5)).toEqual(record(5));
     await again.close();
+  });
+
+  it('keeps sealed bids with their secrets, one for each auction', async () => {
+    const journal = await FileJournal.open(path);
+    expect(journal.sealedBids()).toEqual([]);
+    await journal.saveSealedBid(sealedBid(1n));
+    await journal.saveSealedBid(sealedBid(2n));
+    await journal.saveSealedBid({ ...sealedBid(1n), factorBps: 9_900n });
+    await journal.save(record(1));
+    await journal.removeSealedBid(2n);
+    await journal.close();
+    const again = await FileJournal.open(path);
+    expect(again.sealedBids()).toEqual([{ ...sealedBid(1n), factorBps: 9_900n }]);
+    expect(await again.load()).toEqual([record(1)]);
+    await again.close();
+  });
+
+  it('may be of a keeper that made no sealed bids, but not with bids that cannot be revealed', async () => {
+    const journal = await FileJournal.open(path);
+    await journal.save(record(1));
+    await journal.close();
+    await writeFile(path, toJson({ schema: 1, records: [record(1)] }));
+    const old = await FileJournal.open(path);
+    expect(old.sealedBids()).toEqual([]);
+    expect(await old.load()).toEqual([record(1)]);
+    await old.close();
+    const { salt: _, ...without } = sealedBid(1n);
+    await writeFile(path, toJson({ schema: 1, records: [], sealedBids: [without] }));
+    await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_MALFORMED' });
   });
 
   it('is for its owner alone', async () => {

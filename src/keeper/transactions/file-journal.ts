@@ -3,21 +3,24 @@ import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isProcessAlive } from '../../process-alive.ts';
 import { KeeperError } from '../errors.ts';
-import type { TransactionJournal, TransactionRecord } from './journal.ts';
+import type { SealedBidRecord } from '../sealed-bids/journal.ts';
+import type { KeeperJournal, TransactionRecord } from './journal.ts';
 import { fromJson, toJson } from './json.ts';
 
 /** What has ended is kept for so long, in milliseconds: the losses of a day are read from it. */
 const KEPT_MS = 2 * 86_400_000;
 
 /** A journal in a file. */
-export class FileJournal implements TransactionJournal {
+export class FileJournal implements KeeperJournal {
   readonly #path: string;
   readonly #records: Map<string, TransactionRecord>;
+  readonly #bids: Map<bigint, SealedBidRecord>;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, records: readonly TransactionRecord[]) {
+  private constructor(path: string, { records, sealedBids }: Content) {
     this.#path = path;
     this.#records = new Map(records.map((record) => [record.id, record]));
+    this.#bids = new Map(sealedBids.map((bid) => [bid.auctionNumber, bid]));
   }
 
   /**
@@ -56,6 +59,20 @@ export class FileJournal implements TransactionJournal {
     return this.#write();
   }
 
+  sealedBids(): readonly SealedBidRecord[] {
+    return [...this.#bids.values()];
+  }
+
+  saveSealedBid(record: SealedBidRecord): Promise<void> {
+    this.#bids.set(record.auctionNumber, record);
+    return this.#write();
+  }
+
+  removeSealedBid(auctionNumber: bigint): Promise<void> {
+    this.#bids.delete(auctionNumber);
+    return this.#write();
+  }
+
   async close(): Promise<void> {
     await this.#writing.catch(() => {});
     await rm(`${this.#path}.lock`, { force: true });
@@ -76,7 +93,8 @@ export class FileJournal implements TransactionJournal {
     const draft = `${this.#path}.draft`;
     const file = await open(draft, 'w', 0o600);
     try {
-      await file.writeFile(`${toJson({ schema: 1, records: [...this.#records.values()] })}\n`);
+      const content: Content = { records: [...this.#records.values()], sealedBids: this.sealedBids() };
+      await file.writeFile(`${toJson({ schema: 1, ...content })}\n`);
       await file.sync();
     } finally {
       await file.close();
@@ -92,22 +110,28 @@ export class FileJournal implements TransactionJournal {
   }
 }
 
-async function read(path: string): Promise<readonly TransactionRecord[]> {
+/** What a file holds. */
+interface Content {
+  readonly records: readonly TransactionRecord[];
+  readonly sealedBids: readonly SealedBidRecord[];
+}
+
+async function read(path: string): Promise<Content> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { records: [], sealedBids: [] };
     throw error;
   }
   const malformed = (cause?: unknown): KeeperError =>
     new KeeperError(
       'JOURNAL_MALFORMED',
-      'Look at the journal before you move it away: its pending transactions would be forgotten.',
+      'Look at the journal before you move it away: its pending transactions and sealed bids would be forgotten.',
       { path },
       { cause },
     );
-  let parsed: { schema?: unknown; records?: unknown };
+  let parsed: { schema?: unknown; records?: unknown; sealedBids?: unknown };
   try {
     parsed = fromJson(text) as typeof parsed;
   } catch (cause) {
@@ -123,7 +147,13 @@ async function read(path: string): Promise<readonly TransactionRecord[]> {
       throw malformed();
     }
   }
-  return parsed.records as TransactionRecord[];
+  // Journals of keepers without sealed bids have none.
+  const { records, sealedBids = [] } = parsed as { records: TransactionRecord[]; sealedBids?: unknown };
+  if (!Array.isArray(sealedBids)) throw malformed();
+  for (const bid of sealedBids as Partial<SealedBidRecord>[]) {
+    if (typeof bid?.auctionNumber !== 'bigint' || typeof bid.salt !== 'string') throw malformed();
+  }
+  return { records, sealedBids: sealedBids as SealedBidRecord[] };
 }
 
 async function lock(path: string): Promise<void> {

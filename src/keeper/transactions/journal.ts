@@ -5,6 +5,7 @@
  * transactions in the journal, broadcasts them again, and follows them.
  */
 import type { Address, Hex } from 'viem';
+import type { SealedBidJournal, SealedBidRecord } from '../sealed-bids/journal.ts';
 
 /** A transaction as it was signed. One of the attempts at a nonce, at most, is ever included. */
 export interface Attempt {
@@ -80,9 +81,13 @@ export interface TransactionJournal {
   close(): Promise<void>;
 }
 
+/** All that a keeper must not forget. */
+export interface KeeperJournal extends TransactionJournal, SealedBidJournal {}
+
 /** A journal that is lost with the process: for tests and dry runs. */
-export class MemoryJournal implements TransactionJournal {
+export class MemoryJournal implements KeeperJournal {
   readonly #records = new Map<string, TransactionRecord>();
+  readonly #bids = new Map<bigint, SealedBidRecord>();
 
   async load(): Promise<readonly TransactionRecord[]> {
     return [...this.#records.values()];
@@ -94,6 +99,18 @@ export class MemoryJournal implements TransactionJournal {
 
   async remove(id: string): Promise<void> {
     this.#records.delete(id);
+  }
+
+  sealedBids(): readonly SealedBidRecord[] {
+    return [...this.#bids.values()];
+  }
+
+  async saveSealedBid(record: SealedBidRecord): Promise<void> {
+    this.#bids.set(record.auctionNumber, record);
+  }
+
+  async removeSealedBid(auctionNumber: bigint): Promise<void> {
+    this.#bids.delete(auctionNumber);
   }
 
   async close(): Promise<void> {}

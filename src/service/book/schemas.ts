@@ -340,6 +340,11 @@ export const LiquidationsSchema = Type.Object({
   revision: Amount('of the feed; pages of one revision belong together'),
   liquidations: Type.Array(LiquidationViewSchema, { description: 'the most urgent first' }),
   next: NextCursor,
+  further: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'with the first page: cursors of those that follow, which may be asked for at once',
+    }),
+  ),
 });
 
 const BidTermsSchema = Type.Object({

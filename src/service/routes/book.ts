@@ -43,6 +43,8 @@ import { PROBLEMS, type Routes, SUBMISSIONS, submitted } from './shared.ts';
 
 const EVENT_PULSE_MS = 15_000;
 const EVENT_BACKLOG_BYTES = 1_048_576;
+/** Cursors of further pages that the first page names. */
+const MAX_FURTHER_PAGES = 64;
 /** Listeners to events at a time. */
 const MAX_LISTENERS = 256;
 
@@ -252,7 +254,15 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
       return {
         revision: String(book.revision),
         liquidations: page.flatMap((candidate) => liquidationView(book, candidate) ?? []),
-        ...(from + limit < candidates.length && { next: cursorOf(book.revision, from + limit) }),
+        ...(from + limit < candidates.length && {
+          next: cursorOf(book.revision, from + limit),
+          ...(from === 0 && {
+            further: Array.from(
+              { length: Math.min(MAX_FURTHER_PAGES, Math.ceil(candidates.length / limit) - 1) },
+              (_, page) => cursorOf(book.revision, (page + 1) * limit),
+            ),
+          }),
+        }),
       };
     },
   );

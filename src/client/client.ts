@@ -8,6 +8,8 @@ import type {
   AccountView,
   AuctionsSchema,
   AuctionView,
+  KeeperInterestSchema,
+  KeeperView,
   LiquidationPricesView,
   LiquidationsSchema,
   LiquidationView,
@@ -149,6 +151,16 @@ export class ServiceClient {
   /** Asks for the proof that an account is insolvent as it stands. */
   proveAccount(id: bigint, request: Static<typeof AccountProofRequestSchema>): Promise<JobView> {
     return this.#send('POST', `/v1/accounts/${id}/proofs`, request);
+  }
+
+  /** Has proofs made for a keeper before it asks; again from time to time, as the answer tells. */
+  registerKeeper(address: string, interest: Static<typeof KeeperInterestSchema> = {}): Promise<KeeperView> {
+    return this.#send('PUT', `/v1/keepers/${address}`, interest);
+  }
+
+  /** Has no more proofs made for a keeper beforehand. */
+  async removeKeeper(address: string): Promise<void> {
+    await this.#call('DELETE', `/v1/keepers/${address}`, {});
   }
 
   /** @param waitSeconds to wait for the job's end, at most 60 */

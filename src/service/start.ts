@@ -108,6 +108,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
           backend: chosen.configuration,
           size: workers,
           maxQueue: workers,
+          background: chain !== undefined && rest.speculation !== false,
           // The queue tries again, and keeps the cause.
           crashRetries: 0,
         });

@@ -65,6 +65,7 @@ export class LiveBook {
   #refused: ZkMarginError | undefined;
   #refreshing: Promise<void> | undefined;
   #again = false;
+  readonly #changeListeners = new Set<() => void>();
   #loop: Promise<void> | undefined;
   #stopListening: (() => Promise<void>) | undefined;
 
@@ -90,6 +91,12 @@ export class LiveBook {
   /** Why the newest data could not be taken in; what is shown is older then. */
   get problem(): ZkMarginError | undefined {
     return this.#problem ?? this.#refused;
+  }
+
+  /** Calls back whenever the book has taken something in. @returns ends it */
+  onChange(listener: () => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
   }
 
   markets(): readonly BookMarket[] {
@@ -307,6 +314,7 @@ export class LiveBook {
         data: { accountId: String(auction.accountId), number: String(auction.number), running: false },
       });
     }
+    for (const listener of this.#changeListeners) listener();
   }
 
   /** Brings one underlying up to date, and tells what changed. */

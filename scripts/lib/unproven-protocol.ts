@@ -1,5 +1,5 @@
 /** A local protocol whose verifiers accept anything: for tests of what comes after proofs. */
-import { createTestClient, http } from 'viem';
+import { type Address, createTestClient, type Hex, http } from 'viem';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { prepareTrade } from '../../src/chain/requests/trade.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
@@ -41,6 +41,8 @@ export interface UnprovenWorld {
   readonly healthy: ExampleAccount;
   /** Opens an account of the example book, with a market maker on the other side. */
   open(account: ExampleAccount): Promise<OpenedPair>;
+  /** From here on proofs are verified: the verifiers are what was deployed. */
+  restoreVerifiers(): Promise<void>;
   /** A trade of the healthy account's legs whose first party publishes an opening that is of the other's commitment. */
   tradeWithFalseOpening(): Promise<{ readonly mismatched: bigint; readonly honest: bigint }>;
 }
@@ -57,7 +59,9 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
   });
   try {
     const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
+    const deployed = new Map<Address, Hex>();
     for (const address of Object.values(protocol.deployment.verifiers)) {
+      deployed.set(address, (await protocol.client.getCode({ address }))!);
       await test.setCode({ address, bytecode: YES });
     }
     await protocol.postRound(opening);
@@ -72,6 +76,9 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
       failing,
       healthy,
       open: (account) => openPair(protocol, UNPROVEN, account, wallets),
+      restoreVerifiers: async () => {
+        for (const [address, bytecode] of deployed) await test.setCode({ address, bytecode });
+      },
       tradeWithFalseOpening: () => tradeWithFalseOpening(protocol, healthy),
     };
   } catch (error) {

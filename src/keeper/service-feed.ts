@@ -15,14 +15,27 @@ import type {
   RunningAuction,
 } from './feed.ts';
 
+/** Milliseconds after which a keeper shows again that it wants proofs. */
+const REGISTER_MS = 600_000;
+
+/** Options of {@link ServiceFeed}. */
+export interface ServiceFeedOptions {
+  /** The keeper's address: the service makes proofs for it before they are asked for, when it has nothing else to do. */
+  readonly keeper?: string | undefined;
+}
+
 /** What the keeper needs to know, from a running service. */
 export class ServiceFeed implements KeeperFeed {
   readonly #client: ServiceClient;
   /** What was asked for, by job. */
   readonly #asked = new Map<string, KeeperProofRequest>();
 
-  constructor(client: ServiceClient) {
+  readonly #keeper: string | undefined;
+  #registered = Number.NEGATIVE_INFINITY;
+
+  constructor(client: ServiceClient, { keeper }: ServiceFeedOptions = {}) {
     this.#client = client;
+    this.#keeper = keeper;
   }
 
   async market(underlyingId: bigint): Promise<FeedMarket> {
@@ -51,6 +64,7 @@ export class ServiceFeed implements KeeperFeed {
   }
 
   async liquidations(): Promise<readonly LiquidationCandidate[]> {
+    await this.#register();
     return (await this.#client.allLiquidations()).map((item) => ({
       accountId: BigInt(item.accountId),
       underlyingId: BigInt(item.underlyingId),
@@ -108,6 +122,13 @@ export class ServiceFeed implements KeeperFeed {
 
   async legs(accountId: bigint): Promise<readonly Leg[] | undefined> {
     return (await this.#client.account(accountId)).legs?.map(legOf);
+  }
+
+  async #register(): Promise<void> {
+    if (this.#keeper === undefined || performance.now() - this.#registered < REGISTER_MS) return;
+    this.#registered = performance.now();
+    // It works without, only later: a service may have no room, or not do it at all.
+    await this.#client.registerKeeper(this.#keeper).catch(() => undefined);
   }
 
   async requestProof(request: KeeperProofRequest): Promise<string> {

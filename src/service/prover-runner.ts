@@ -58,6 +58,7 @@ export class ProverRunner {
   readonly #onStoreError: (error: ZkMarginError) => void;
   readonly #running = new Map<string, AbortController>();
   readonly #idle = new Set<() => void>();
+  #claiming: Promise<unknown> = Promise.resolve();
   #notices = 0;
   #loops: Promise<void>[] = [];
   #stopListening: () => void = () => {};
@@ -132,16 +133,27 @@ export class ProverRunner {
         await this.#prove(claim, kind === 'speculative');
         // The last job of others lets the background go on.
         if (kind === 'asked') this.#wake();
-      } else await queue.release(claim).catch((error: unknown) => this.#report(error));
+      } else {
+        await queue.release(claim).catch((error: unknown) => this.#report(error));
+        this.#running.delete(claim.token);
+      }
     }
   }
 
-  #claim(kind: Kind): Promise<ClaimedJob | undefined> | undefined {
+  /** Takes a job. One at a time, so that speculation sees what has just been taken. */
+  #claim(kind: Kind): Promise<ClaimedJob | undefined> {
     const { queue, worker, keyDigests } = this.#options;
     const digests = [...new Set(keyDigests.values())];
-    if (kind !== 'speculative')
-      return queue.claim(worker, digests, kind === 'any' ? 'speculative' : 'attestation');
-    return this.#running.size > 0 ? undefined : queue.claimSpeculative(worker, digests);
+    const claiming = this.#claiming.then(async () => {
+      if (kind === 'speculative' && this.#running.size > 0) return undefined;
+      const claim = await (kind === 'speculative'
+        ? queue.claimSpeculative(worker, digests)
+        : queue.claim(worker, digests, kind === 'any' ? 'speculative' : 'attestation'));
+      if (claim !== undefined) this.#running.set(claim.token, new AbortController());
+      return claim;
+    });
+    this.#claiming = claiming.catch(() => undefined);
+    return claiming;
   }
 
   /** Waits for work, or for a while. */
@@ -160,9 +172,8 @@ export class ProverRunner {
 
   async #prove(claim: ClaimedJob, inBackground: boolean): Promise<void> {
     const { queue, prover } = this.#options;
-    const controller = new AbortController();
+    const controller = this.#running.get(claim.token)!;
     const promotion = new AbortController();
-    this.#running.set(claim.token, controller);
     let lost = false;
     let over = false;
     // One at a time, so that stages reach the store in their order.

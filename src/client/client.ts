@@ -66,6 +66,11 @@ export class ServiceClient {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** Of the service, without a slash at the end. */
+  get url(): string {
+    return this.#url;
+  }
+
   accounts(page: PageOptions = {}): Promise<Static<typeof AccountsSchema>> {
     return this.#get('/v1/accounts', { ...page });
   }

@@ -143,7 +143,7 @@ export class ServiceClient {
     return this.#send('POST', '/v1/margin', document);
   }
 
-  /** What the candidate trades of a document would do. */
+  /** What the candidate trades and the shocks of a document would do. */
   simulate(document: unknown): Promise<Static<typeof SimulationSchema>> {
     return this.#send('POST', '/v1/simulate', document);
   }

@@ -480,4 +480,26 @@ export const SimulationSchema = Type.Object({
     }),
     { description: 'each candidate trade of the document by itself' },
   ),
+  shocks: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      priceMove: Type.Number({ description: 'relative, of spot, forwards and perpetuals' }),
+      volMultiplier: Type.Number(),
+      volShift: Type.Number(),
+      hours: Type.Number({ description: 'that pass' }),
+      underlyings: Type.Array(Type.String(), { description: 'that move' }),
+      profit: Type.Number({ description: 'change of equity' }),
+      equity: Type.Number(),
+      maintenanceRequirement: Type.Number(),
+      maintenanceMargin: Type.Number(),
+      initialRequirement: Type.Number(),
+      initialMargin: Type.Number(),
+      tier: Type.String(),
+      components: Type.Array(
+        Type.Object({ id: Type.String(), maintenance: Type.Number(), initial: Type.Number() }),
+        { description: 'parts of the requirements' },
+      ),
+    }),
+    { description: 'the margin after each shock of the document by itself' },
+  ),
 });

@@ -6,6 +6,7 @@ import type { LiquidationTerms } from '../liquidation/terms.ts';
 import type { InstrumentKind, Leg } from '../market/instrument.ts';
 import { unpackRound } from '../market/words.ts';
 import type { LegView } from '../service/book/schemas.ts';
+import type { JobView } from '../service/schemas.ts';
 import type {
   FeedMarket,
   KeeperFeed,
@@ -28,7 +29,7 @@ export interface ServiceFeedOptions {
 export class ServiceFeed implements KeeperFeed {
   readonly #client: ServiceClient;
   /** What was asked for, by job. */
-  readonly #asked = new Map<string, KeeperProofRequest>();
+  readonly #asked = new Map<string, { readonly request: KeeperProofRequest; readonly job: JobView }>();
 
   readonly #keeper: string | undefined;
   #registered = Number.NEGATIVE_INFINITY;
@@ -133,17 +134,20 @@ export class ServiceFeed implements KeeperFeed {
 
   async requestProof(request: KeeperProofRequest): Promise<string> {
     const { accountId, purpose, keeper, round } = request;
-    const { id } = await this.#client.proveAccount(accountId, { purpose, keeper, round: String(round) });
-    this.#asked.set(id, request);
-    return id;
+    const job = await this.#client.proveAccount(accountId, { purpose, keeper, round: String(round) });
+    this.#asked.set(job.id, { request, job });
+    return job.id;
   }
 
   async waitForProof(id: string, signal: AbortSignal): Promise<KeeperProof> {
-    const request = this.#asked.get(id);
-    if (request === undefined) {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) {
       throw new ZkMarginError('NOT_FOUND', 'Ask for the proof again: this client did not.', { field: 'id' });
     }
-    const { state, result, error, circuit } = await this.#client.finished(id, signal);
+    const { request, job } = asked;
+    // A proof that was made beforehand came with the answer.
+    const { state, result, error, circuit } =
+      job.state === 'done' ? job : await this.#client.finished(id, signal);
     if (state !== 'done' || result === undefined) {
       this.#asked.delete(id);
       throw new ZkMarginError('PROOF_FAILED', error?.message ?? 'The proof was not made.', {

@@ -388,7 +388,7 @@ async function crashWithSpeculation(
     });
     const round = await told;
     const [worst] = await feed.liquidations();
-    while ((await speculated(client)) === made) await pause(5);
+    while ((await speculated(client)) === made) await pause(20);
     const ready = performance.now() - start;
     const asked = performance.now();
     const id = await feed.requestProof({

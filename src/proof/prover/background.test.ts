@@ -62,6 +62,7 @@ let pid: number;
 describe('the background of a pool', () => {
   it.runIf(onLinux)('takes no time from other jobs while its process starts', async () => {
     const other = pool.prove(toyJob());
+    await expect.poll(() => pool.status().processes, { interval: 1 }).toHaveLength(1);
     const before = pool.status().processes;
     const warm = pool.warmBackground();
     await other;

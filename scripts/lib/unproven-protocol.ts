@@ -43,6 +43,8 @@ export interface UnprovenWorld {
   readonly healthy: ExampleAccount;
   /** Opens an account of the example book, with a market maker on the other side. */
   open(account: ExampleAccount): Promise<OpenedPair>;
+  /** From here on proofs are verified: the verifiers are what was deployed. */
+  restoreVerifiers(): Promise<void>;
   /** A trade of the healthy account's legs whose first party publishes an opening that is of the other's commitment. */
   tradeWithFalseOpening(): Promise<{ readonly mismatched: bigint; readonly honest: bigint }>;
 }
@@ -58,7 +60,7 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
     terms: TERMS,
   });
   try {
-    await setVerifiersAside(protocol);
+    const restoreVerifiers = await setVerifiersAside(protocol);
     await protocol.postRound(opening);
     const wallets = { trader: protocol.wallet(2), maker: protocol.wallet(3) };
     await protocol.fund(wallets.trader, wallets.maker);
@@ -71,6 +73,7 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
       failing,
       healthy,
       open: (account) => openPair(protocol, UNPROVEN, account, wallets),
+      restoreVerifiers,
       tradeWithFalseOpening: () => tradeWithFalseOpening(protocol, healthy),
     };
   } catch (error) {

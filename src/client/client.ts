@@ -9,6 +9,8 @@ import type {
   AccountView,
   AuctionsSchema,
   AuctionView,
+  KeeperInterestSchema,
+  KeeperView,
   LiquidationPricesView,
   LiquidationsSchema,
   LiquidationView,
@@ -67,6 +69,11 @@ export class ServiceClient {
     this.#url = url.replace(/\/+$/, '');
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#timeoutMs = timeoutMs;
+  }
+
+  /** Of the service, without a slash at the end. */
+  get url(): string {
+    return this.#url;
   }
 
   /** @throws ZkMarginError `BUSY` with the reasons when the service is not ready */
@@ -175,7 +182,7 @@ export class ServiceClient {
     return this.#send('POST', '/v1/margin', document);
   }
 
-  /** What the candidate trades of a document would do. */
+  /** What the candidate trades and the shocks of a document would do. */
   simulate(document: unknown): Promise<Static<typeof SimulationSchema>> {
     return this.#send('POST', '/v1/simulate', document);
   }
@@ -188,6 +195,16 @@ export class ServiceClient {
   /** Asks for the proof that an account is insolvent as it stands. */
   proveAccount(id: bigint, request: Static<typeof AccountProofRequestSchema>): Promise<JobView> {
     return this.#send('POST', `/v1/accounts/${id}/proofs`, request);
+  }
+
+  /** Has proofs made for a keeper before it asks; again from time to time, as the answer tells. */
+  registerKeeper(address: string, interest: Static<typeof KeeperInterestSchema> = {}): Promise<KeeperView> {
+    return this.#send('PUT', `/v1/keepers/${address}`, interest);
+  }
+
+  /** Has no more proofs made for a keeper beforehand. */
+  async removeKeeper(address: string): Promise<void> {
+    await this.#call('DELETE', `/v1/keepers/${address}`, {});
   }
 
   /** @param waitSeconds to wait for the job's end, at most 60 */

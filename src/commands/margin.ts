@@ -4,8 +4,8 @@ import { printJson, readDocument, writeLine } from './io.ts';
 
 const HELP = `
 FILE is a JSON document, or - for standard input, and one of
-  portfolio  {"market", "portfolio", "model"?, "parameters"?, "trades"?, "history"?, "tailRisk"?}; print its JSON Schema
-             with: zkmargin schema margin
+  portfolio  {"market", "portfolio", "model"?, "parameters"?, "trades"?, "shocks"?, "history"?, "tailRisk"?}; print its
+             JSON Schema with: zkmargin schema margin
   PMRM2      a case in the format of Derive's test portfolios, or {"cases": [...]}; prints [{id, mm, im, scenarioPnl}]
 
 Models: ramm (the default), ramm-core (the part of it that is proven), pmrm2, span, deribit. "parameters" replaces single

@@ -7,6 +7,7 @@ import { type Static, Type } from 'typebox';
 import { joinField, ZkMarginError } from '../errors.ts';
 import type { CandidateTrade } from '../margin/engine/incremental.ts';
 import { COLLATERAL_CLASSES, type MarginModel, MarginModelSchema } from '../margin/engine/model.ts';
+import type { Shock } from '../margin/engine/shock.ts';
 import { type Smile, smileVolatility } from '../margin/engine/smile.ts';
 import {
   type Collateral,
@@ -282,6 +283,41 @@ export const TailRiskSchema = Type.Object(
   closed,
 );
 
+/** A move of the market and of time. */
+export const ShockSchema = Type.Object(
+  {
+    name: Type.Optional(Type.String({ maxLength: 256 })),
+    priceMove: Type.Optional(
+      Type.Number({
+        minimum: -0.99,
+        maximum: 10,
+        description: 'Relative move of spot, forwards and perpetuals, as in -0.12; 0 when absent.',
+      }),
+    ),
+    volMultiplier: Type.Optional(
+      Type.Number({ minimum: 0.01, maximum: 10, description: 'Factor of every volatility; 1 when absent.' }),
+    ),
+    volShift: Type.Optional(
+      Type.Number({
+        minimum: -5,
+        maximum: 5,
+        description: 'Added to every volatility, as in 0.1 for ten points; 0 when absent.',
+      }),
+    ),
+    hours: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 87_600,
+        description: 'Time that passes; what expires meanwhile is paid at the moved prices. 0 when absent.',
+      }),
+    ),
+    underlyings: Type.Optional(
+      Type.Array(UnderlyingName, { minItems: 1, maxItems: 64, description: 'Which move; all when absent.' }),
+    ),
+  },
+  closed,
+);
+
 /** The whole document. */
 export const MarginDocumentSchema = Type.Object(
   {
@@ -310,6 +346,12 @@ export const MarginDocumentSchema = Type.Object(
         { maxItems: 100, description: 'Candidate trades whose incremental margin is wanted.' },
       ),
     ),
+    shocks: Type.Optional(
+      Type.Array(ShockSchema, {
+        maxItems: 100,
+        description: 'Moves of the market after which the margin is wanted.',
+      }),
+    ),
     history: Type.Optional(
       Type.Unknown({
         description: 'A history of prices or returns, for tail risk; see the schema `returns`.',
@@ -326,6 +368,7 @@ export interface MarginRequest {
   readonly portfolio: Portfolio;
   readonly model: MarginModel;
   readonly trades: readonly CandidateTrade[];
+  readonly shocks: readonly Shock[];
   readonly history: unknown;
   readonly tailRisk: Static<typeof TailRiskSchema>;
 }
@@ -356,7 +399,45 @@ export function readMarginDocument(document: unknown, modelName?: string): Margi
       ...(trade.cash === undefined ? {} : { cash: trade.cash }),
     }),
   );
-  return { market, portfolio, model, trades, history: checked.history, tailRisk: checked.tailRisk ?? {} };
+  const shocks = (checked.shocks ?? []).map((shock, index) =>
+    readShock(shock, index, market, `shocks[${index}]`),
+  );
+  return {
+    market,
+    portfolio,
+    model,
+    trades,
+    shocks,
+    history: checked.history,
+    tailRisk: checked.tailRisk ?? {},
+  };
+}
+
+function readShock(
+  {
+    name,
+    priceMove = 0,
+    volMultiplier = 1,
+    volShift = 0,
+    hours = 0,
+    underlyings,
+  }: Static<typeof ShockSchema>,
+  index: number,
+  market: MarketState,
+  field: string,
+): Shock {
+  return {
+    name: name ?? `shock ${index + 1}`,
+    priceMove,
+    volatilityFactor: volMultiplier,
+    volatilityShift: volShift,
+    seconds: hours * 3_600,
+    ...(underlyings && {
+      underlyings: underlyings.map((symbol, place) =>
+        underlyingIndex(symbol, market, `${field}.underlyings[${place}]`),
+      ),
+    }),
+  };
 }
 
 /** Refuses very long lists before the whole document is walked. */

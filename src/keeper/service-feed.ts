@@ -6,6 +6,7 @@ import type { LiquidationTerms } from '../liquidation/terms.ts';
 import type { InstrumentKind, Leg } from '../market/instrument.ts';
 import { unpackRound } from '../market/words.ts';
 import type { LegView } from '../service/book/schemas.ts';
+import type { JobView } from '../service/schemas.ts';
 import type {
   FeedMarket,
   KeeperFeed,
@@ -15,15 +16,28 @@ import type {
   RunningAuction,
 } from './feed.ts';
 
+/** Milliseconds after which a keeper shows again that it wants proofs. */
+const REGISTER_MS = 600_000;
+
+/** Options of {@link ServiceFeed}. */
+export interface ServiceFeedOptions {
+  /** The keeper's address: the service makes proofs for it before they are asked for, when it has nothing else to do. */
+  readonly keeper?: string | undefined;
+}
+
 /** What the keeper needs to know, from a running service. */
 export class ServiceFeed implements KeeperFeed {
   readonly #client: ServiceClient;
   /** What was asked for, by job. */
-  readonly #asked = new Map<string, KeeperProofRequest>();
+  readonly #asked = new Map<string, { readonly request: KeeperProofRequest; readonly job: JobView }>();
   #reading: ReturnType<ServiceClient['markets']> | undefined;
 
-  constructor(client: ServiceClient) {
+  readonly #keeper: string | undefined;
+  #registered = Number.NEGATIVE_INFINITY;
+
+  constructor(client: ServiceClient, { keeper }: ServiceFeedOptions = {}) {
     this.#client = client;
+    this.#keeper = keeper;
   }
 
   ready(): Promise<void> {
@@ -68,6 +82,7 @@ export class ServiceFeed implements KeeperFeed {
   }
 
   async liquidations(): Promise<readonly LiquidationCandidate[]> {
+    await this.#register();
     return (await this.#client.allLiquidations()).map((item) => ({
       accountId: BigInt(item.accountId),
       underlyingId: BigInt(item.underlyingId),
@@ -128,19 +143,29 @@ export class ServiceFeed implements KeeperFeed {
     return (await this.#client.account(accountId)).legs?.map(legOf);
   }
 
+  async #register(): Promise<void> {
+    if (this.#keeper === undefined || performance.now() - this.#registered < REGISTER_MS) return;
+    this.#registered = performance.now();
+    // It works without, only later: a service may have no room, or not do it at all.
+    await this.#client.registerKeeper(this.#keeper).catch(() => undefined);
+  }
+
   async requestProof(request: KeeperProofRequest): Promise<string> {
     const { accountId, purpose, keeper, round } = request;
-    const { id } = await this.#client.proveAccount(accountId, { purpose, keeper, round: String(round) });
-    this.#asked.set(id, request);
-    return id;
+    const job = await this.#client.proveAccount(accountId, { purpose, keeper, round: String(round) });
+    this.#asked.set(job.id, { request, job });
+    return job.id;
   }
 
   async waitForProof(id: string, signal: AbortSignal): Promise<KeeperProof> {
-    const request = this.#asked.get(id);
-    if (request === undefined) {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) {
       throw new ZkMarginError('NOT_FOUND', 'Ask for the proof again: this client did not.', { field: 'id' });
     }
-    const { state, result, error, circuit } = await this.#client.finished(id, signal);
+    const { request, job } = asked;
+    // A proof that was made beforehand came with the answer.
+    const { state, result, error, circuit } =
+      job.state === 'done' ? job : await this.#client.finished(id, signal);
     if (state !== 'done' || result === undefined) {
       this.#asked.delete(id);
       throw new ZkMarginError('PROOF_FAILED', error?.message ?? 'The proof was not made.', {

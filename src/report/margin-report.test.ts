@@ -18,6 +18,23 @@ describe('the margin report', () => {
     for (const line of excerpt) if (line.trim() !== '...') expect(lines).toContain(line);
   });
 
+  it('has a line for each shock', () => {
+    const document = JSON.parse(read('examples/margin-btc-eth.json'));
+    const shocks = [{ name: 'flash crash', priceMove: -0.3, volMultiplier: 1.5, volShift: 0.1, hours: 6 }];
+    const shocked = marginResult(readMarginDocument({ ...document, shocks }));
+    const [shock] = shocked.shocks;
+    const line = marginReport(shocked)
+      .split('\n')
+      .find((text) => text.includes('flash crash'))!;
+    expect(line).toContain('x 1.50 +10');
+    const amount = (value: number) =>
+      value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    for (const value of [shock!.profit, shock!.equity, shock!.maintenanceMargin])
+      expect(line).toContain(amount(value));
+    expect(line).toContain(shock!.tier);
+    expect(report).not.toContain('Shocks, USD');
+  });
+
   it('says time and parameter version beside every section', () => {
     const titles = report.split('\n').filter((line) => line.includes('['));
     expect(titles.length).toBeGreaterThanOrEqual(7);

@@ -55,6 +55,7 @@ export function marginReport(result: MarginResult): string {
     [`Maintenance requirement by position, ${unit}`, byPosition(result.maintenance.breakdown)],
   ];
   if (result.trades.length > 0) sections.push([`Candidate trades, change in ${unit}`, trades(result)]);
+  if (result.shocks.length > 0) sections.push([`Shocks, ${unit}`, shocks(result)]);
   if (result.tailRisk.length > 0) sections.push(['Tail risk, USD', tailRisk(result.tailRisk)]);
   return [
     `Portfolio ${result.portfolio}: ${TIERS[result.tier]}`,
@@ -105,6 +106,35 @@ function waterfall(result: MarginResult): string {
     [{ title: '', align: 'left' }, { title: 'maintenance' }, { title: 'initial' }],
     rows,
   )}\n${notes.join('\n')}`;
+}
+
+function shocks(result: MarginResult): string {
+  const decimals = result.numeraire === 'usd' ? 2 : 8;
+  const amount = (value: number): string => decimal(value, decimals);
+  return textTable(
+    [
+      { title: 'shock', align: 'left' },
+      { title: 'price' },
+      { title: 'vols' },
+      { title: 'hours' },
+      { title: 'profit' },
+      { title: 'equity' },
+      { title: 'maintenance left' },
+      { title: 'initial left' },
+      { title: 'then', align: 'left' },
+    ],
+    result.shocks.map((shock) => [
+      shock.name,
+      `${shock.priceMove >= 0 ? '+' : ''}${percentage(shock.priceMove)}`,
+      `x ${decimal(shock.volMultiplier, 2)}${shock.volShift === 0 ? '' : ` ${shock.volShift > 0 ? '+' : ''}${percentage(shock.volShift)}`}`,
+      decimal(shock.hours, 1),
+      amount(shock.profit),
+      amount(shock.equity),
+      amount(shock.maintenanceMargin),
+      amount(shock.initialMargin),
+      shock.tier,
+    ]),
+  );
 }
 
 function riskMatrix(matrix: RiskMatrix, result: MarginResult): string {

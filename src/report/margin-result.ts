@@ -7,6 +7,7 @@ import { incrementalMargin } from '../margin/engine/incremental.ts';
 import { greeksLadder, type LadderRung, type RiskMatrix, riskMatrices } from '../margin/engine/ladder.ts';
 import { computeMargin, type Equity, type Margin, type Tier } from '../margin/engine/margin.ts';
 import { revaluationOf, revaluationParts } from '../margin/engine/revaluation.ts';
+import { type Shock, shockedMargin } from '../margin/engine/shock.ts';
 import { type TailRiskReport, tailRisk } from '../risk/index.ts';
 
 /** A requirement and what is left above it, in the model's numeraire. */
@@ -38,6 +39,31 @@ export interface TradeResult {
   readonly allowed: boolean;
 }
 
+/** The margin after a shock. */
+export interface ShockResult {
+  readonly name: string;
+  readonly priceMove: number;
+  readonly volMultiplier: number;
+  readonly volShift: number;
+  readonly hours: number;
+  /** Underlyings that move. */
+  readonly underlyings: readonly string[];
+  /** Change of equity. */
+  readonly profit: number;
+  readonly equity: number;
+  readonly maintenanceRequirement: number;
+  readonly maintenanceMargin: number;
+  readonly initialRequirement: number;
+  readonly initialMargin: number;
+  readonly tier: Tier;
+  /** Parts of the requirements. */
+  readonly components: readonly {
+    readonly id: string;
+    readonly maintenance: number;
+    readonly initial: number;
+  }[];
+}
+
 /** The result for one portfolio. */
 export interface MarginResult {
   readonly portfolio: string;
@@ -63,6 +89,7 @@ export interface MarginResult {
   readonly riskMatrices: readonly RiskMatrix[];
   readonly greeks: readonly LadderRung[];
   readonly trades: readonly TradeResult[];
+  readonly shocks: readonly ShockResult[];
   readonly tailRisk: readonly TailRiskReport[];
 }
 
@@ -135,7 +162,31 @@ export function marginResult(request: MarginRequest): MarginResult {
         tierAfter: after.tier,
       };
     }),
+    shocks: request.shocks.map((shock) => shockResult(margin, shock)),
     tailRisk: request.history === undefined ? [] : tailRiskOf(request, margin),
+  };
+}
+
+function shockResult(margin: Margin, shock: Shock): ShockResult {
+  const { profit, after } = shockedMargin(margin, shock);
+  const { underlyings } = margin.market;
+  return {
+    name: shock.name,
+    priceMove: shock.priceMove,
+    volMultiplier: shock.volatilityFactor,
+    volShift: shock.volatilityShift,
+    hours: shock.seconds / 3_600,
+    underlyings: underlyings
+      .filter((_, index) => shock.underlyings?.includes(index) ?? true)
+      .map(({ symbol }) => symbol),
+    profit,
+    equity: after.equity.total,
+    maintenanceRequirement: after.maintenanceRequirement,
+    maintenanceMargin: after.maintenanceMargin,
+    initialRequirement: after.initialRequirement,
+    initialMargin: after.initialMargin,
+    tier: after.tier,
+    components: after.components.map(({ id, maintenance, initial }) => ({ id, maintenance, initial })),
   };
 }
 

@@ -27,6 +27,13 @@ export interface AccessOptions {
   readonly requestsPerMinute?: number | undefined;
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Name of the API key; empty where none is asked for. */
+    client: string;
+  }
+}
+
 /** Paths that need no key: health, and the API's description. */
 const OPEN = new Set(['/livez', '/readyz', '/metrics', '/openapi.json']);
 
@@ -89,6 +96,7 @@ export function apiKeysFromEnvironment(
 
 /** Has an app ask for keys and keep to limits. */
 export async function guard(app: FastifyInstance, { keys, requestsPerMinute }: AccessOptions): Promise<void> {
+  app.decorateRequest('client', '');
   if (keys !== undefined) {
     app.addHook('onRequest', async (request) => {
       if (OPEN.has(request.routeOptions.url ?? '')) return;
@@ -98,6 +106,7 @@ export async function guard(app: FastifyInstance, { keys, requestsPerMinute }: A
           field: 'authorization',
         });
       }
+      request.client = key.name;
       const needed: Scope = needsProve(request) ? 'prove' : 'read';
       if (!key.scopes.includes(needed)) {
         throw new ZkMarginError('FORBIDDEN', `Use an API key with the scope ${needed}.`, {
@@ -118,9 +127,9 @@ export async function guard(app: FastifyInstance, { keys, requestsPerMinute }: A
   }
 }
 
-/** Asking for proofs and giving them up costs the prover's time. */
+/** Asking for proofs and giving them up costs the prover's time, and so does having them made beforehand. */
 function needsProve({ method, routeOptions }: FastifyRequest): boolean {
-  return (method === 'POST' || method === 'DELETE') && /\/proofs(\/|$)/.test(routeOptions.url ?? '');
+  return method !== 'GET' && /\/(proofs|keepers)(\/|$)/.test(routeOptions.url ?? '');
 }
 
 function keyOf(request: FastifyRequest, keys: readonly ApiKey[]): ApiKey | undefined {

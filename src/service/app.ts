@@ -9,6 +9,7 @@ import type { ChainStore } from '../store/chain-store.ts';
 import type { JobQueue } from '../store/job-queue.ts';
 import { type AccessOptions, guard } from './access.ts';
 import type { LiveBook } from './book/live-book.ts';
+import { accountProofRequest } from './book/statement.ts';
 import { verificationKeyDigest } from './job-id.ts';
 import type { ServiceMetrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
@@ -17,10 +18,17 @@ import { type Prover, ProverRunner } from './prover-runner.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { addEntityTags, bookRoutes } from './routes/book.ts';
 import { circuitRoutes, type ServedCircuit } from './routes/circuits.ts';
+import { keeperRoutes } from './routes/keepers.ts';
 import { marginRoutes } from './routes/margin.ts';
 import { proofRoutes } from './routes/proofs.ts';
 import { PROBLEMS, type TypeBoxProvider } from './routes/shared.ts';
 import { HealthSchema, type Problem } from './schemas.ts';
+import {
+  InterestedKeepers,
+  type Speculation,
+  type SpeculationOptions,
+  Speculator,
+} from './speculation/index.ts';
 
 /** Largest body of a request, in bytes. */
 export const BODY_LIMIT = 65_536;
@@ -61,6 +69,8 @@ export interface ServiceOptions {
   readonly chain?: ServedChain | undefined;
   /** Alerts that are listed. */
   readonly alerts?: AlertStore | undefined;
+  /** Whether proofs are made before keepers ask for them, and within what bounds. They are where a chain is served. */
+  readonly speculation?: boolean | SpeculationOptions | undefined;
   /** Counts what happens, and serves it. */
   readonly metrics?: ServiceMetrics | undefined;
   /** Who may do what; everybody everything unless given. */
@@ -105,8 +115,35 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     maxJobMs: requireInteger(options.maxJobMs ?? 120_000, 1, 86_400_000, 'maxJobMs'),
     maxWaiting: requireInteger(options.maxWaiting ?? 256, 0, 65_536, 'maxWaiting'),
     proverReasons: () => (prover?.status().closed ? ['the prover is closed'] : []),
+    onAsked: (record) => speculation?.speculator.asked(record),
     onStoreError,
   });
+  const speculation =
+    options.chain && options.speculation !== false
+      ? speculate(options.chain, options.speculation === true ? {} : (options.speculation ?? {}))
+      : undefined;
+
+  function speculate({ book, contracts }: ServedChain, bounds: SpeculationOptions): Speculation {
+    const keepers = new InterestedKeepers(bounds, now, () => void speculator.look());
+    const speculator = new Speculator({
+      ...bounds,
+      book,
+      queue,
+      jobs,
+      keepers,
+      requestOf: ({ account, market, purpose, keeper }) =>
+        accountProofRequest(book, contracts, account, market, { auction: purpose === 'auction', keeper }),
+      served: new Set(keyDigests.keys()),
+      now,
+      warm: () => runner?.warmBackground(),
+      onError: (error) => app.log.warn(placeOf(error), 'speculation failed'),
+    });
+    metrics?.watchSpeculation(
+      () => speculator.counts,
+      () => keepers.all().length,
+    );
+    return { keepers, speculator };
+  }
 
   const app = Fastify({
     logger: options.logger ?? false,
@@ -158,9 +195,11 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   app.addHook('onReady', async () => {
     jobs.start();
     runner?.start();
+    speculation?.speculator.start();
   });
   app.addHook('preClose', async () => {
     await options.chain?.book.close();
+    await speculation?.speculator.close();
     await jobs.close();
     await runner?.close(options.closeGraceMs);
     await queue.close();
@@ -187,7 +226,14 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     circuitRoutes(routes, circuits, keyDigests);
     marginRoutes(routes);
     if (options.chain !== undefined) {
-      bookRoutes(routes, { ...options.chain, jobs, served: new Set(keyDigests.keys()), now });
+      bookRoutes(routes, {
+        ...options.chain,
+        jobs,
+        served: new Set(keyDigests.keys()),
+        now,
+        speculation,
+      });
+      if (speculation) keeperRoutes(routes, speculation.keepers);
     }
 
     if (options.alerts !== undefined) alertRoutes(routes, options.alerts);

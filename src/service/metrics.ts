@@ -13,6 +13,7 @@ import type { DeliveryResult } from './alerts/dispatcher.ts';
 import type { AlertMonitor } from './alerts/monitor.ts';
 import type { LiveBook } from './book/live-book.ts';
 import type { Prover } from './prover-runner.ts';
+import type { SpeculationCounts } from './speculation/index.ts';
 
 const CONDITIONS = ['untried', 'ok', 'timeout', 'error', 'lagging', 'wrongChain'] as const;
 
@@ -235,6 +236,41 @@ export class ServiceMetrics {
     });
   }
 
+  /** Tells what became of proofs that were made beforehand. */
+  watchSpeculation(counts: () => SpeculationCounts, keepers: () => number): void {
+    const registers = [this.registry];
+    const jobs: Gauge<'event'> = new Gauge({
+      name: 'zkmargin_speculative_jobs',
+      help: 'speculative jobs since the start: begun, made before anybody asked, used when ready or earlier, wasted',
+      labelNames: ['event'],
+      registers,
+      collect: () => {
+        const { begun, made, usedReady, usedEarly, wasted } = counts();
+        for (const [event, count] of Object.entries({ begun, made, wasted })) jobs.set({ event }, count);
+        jobs.set({ event: 'used_ready' }, usedReady);
+        jobs.set({ event: 'used_early' }, usedEarly);
+      },
+    });
+    const ratio: Gauge = new Gauge({
+      name: 'zkmargin_speculation_hit_ratio',
+      help: 'used speculative jobs as a part of those used or wasted; absent before the first',
+      registers,
+      collect: () => {
+        const { usedReady, usedEarly, wasted } = counts();
+        const used = usedReady + usedEarly;
+        ratio.reset();
+        if (used + wasted > 0) ratio.set(used / (used + wasted));
+        else ratio.remove();
+      },
+    });
+    const interested: Gauge = new Gauge({
+      name: 'zkmargin_speculation_keepers',
+      help: 'keepers for which proofs are made beforehand',
+      registers,
+      collect: () => interested.set(keepers()),
+    });
+  }
+
   /** A prover whose attempts are counted. */
   counted(prover: Prover): Prover {
     return {
@@ -254,6 +290,8 @@ export class ServiceMetrics {
           throw error;
         }
       },
+      ...(prover.hasBackground && { hasBackground: true }),
+      warmBackground: async () => prover.warmBackground?.(),
       status: () => prover.status(),
       close: (graceMs) => prover.close(graceMs),
     };

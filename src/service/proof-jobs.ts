@@ -17,6 +17,8 @@ export interface ProofJobsOptions {
   readonly maxWaiting: number;
   /** Why jobs would not be proven by this process now; empty when they would. */
   readonly proverReasons: () => readonly string[];
+  /** Told of every job that is asked for, new or not. */
+  readonly onAsked?: (record: JobRecord) => void;
   /** Told of what goes wrong between the service and the store. */
   readonly onStoreError?: (error: unknown) => void;
 }
@@ -76,7 +78,18 @@ export class ProofJobs {
       if (present !== undefined && present.state !== 'failed') return { record: present, created: false };
       throw new ZkMarginError('BUSY', `Try again later: ${reasons.join(', ')}.`, { details: { reasons } });
     }
-    return queue.create({ id, circuit, keyDigest, priority, input, figures, deadline, maxMs: maxJobMs });
+    const answer = await queue.create({
+      id,
+      circuit,
+      keyDigest,
+      priority,
+      input,
+      figures,
+      deadline,
+      maxMs: maxJobMs,
+    });
+    this.#options.onAsked?.(answer.record);
+    return answer;
   }
 
   /**

@@ -12,6 +12,10 @@ import { jobErrorOf } from './problems.ts';
 /** What proves: a `WorkerPool`, or a stand-in. It verifies a proof before it returns it. */
 export interface Prover {
   prove(job: ProofJob, options?: ProveOptions): Promise<ProvenJob>;
+  /** Whether it proves in the background, so that other jobs lose no time. Without that, jobs are taken one like the other. */
+  readonly hasBackground?: boolean;
+  /** Makes the background ready for its first job. */
+  warmBackground?(): Promise<void>;
   status(): Pick<PoolStatus, 'closed'> & Partial<Pick<PoolStatus, 'backend'>>;
   close(graceMs?: number): Promise<void>;
 }
@@ -24,7 +28,7 @@ export interface ProverRunnerOptions {
   readonly keyDigests: ReadonlyMap<string, string>;
   /** Name in the records of failed attempts. */
   readonly worker: string;
-  /** Jobs at a time: as many as the prover has processes. Default 1. */
+  /** Jobs at a time, speculation in the background apart: as many as the prover has processes. Default 1. */
   readonly concurrency?: number;
   /** Milliseconds after which it looks for jobs although nobody has told of any. Default 1,000. */
   readonly pollMs?: number;
@@ -40,12 +44,21 @@ const FINAL: ReadonlySet<ProofErrorCode> = new Set([
   'TIMEOUT',
 ]);
 
-/** Claims jobs, shows that it lives while they are proven, and writes their ends. */
+/** Which jobs a loop of the runner takes. */
+type Kind = 'any' | 'asked' | 'speculative';
+
+/**
+ * Claims jobs, shows that it lives while they are proven, and writes their ends.
+ *
+ * Where the prover has a background, speculative jobs go there, one at a time, and only while nothing else is proven here and
+ * nothing else waits that could be. One that is asked for meanwhile is proven as any other from then on.
+ */
 export class ProverRunner {
   readonly #options: Required<Omit<ProverRunnerOptions, 'onStoreError'>>;
   readonly #onStoreError: (error: ZkMarginError) => void;
   readonly #running = new Map<string, AbortController>();
   readonly #idle = new Set<() => void>();
+  #claiming: Promise<unknown> = Promise.resolve();
   #notices = 0;
   #loops: Promise<void>[] = [];
   #stopListening: () => void = () => {};
@@ -60,8 +73,10 @@ export class ProverRunner {
   /** Begins to take jobs. Does nothing the second time. */
   start(): void {
     if (this.#loops.length > 0 || this.#closing !== undefined) return;
-    const { queue, concurrency } = this.#options;
-    this.#loops = Array.from({ length: concurrency }, () => this.#loop());
+    const { queue, concurrency, prover } = this.#options;
+    const background = prover.hasBackground === true;
+    this.#loops = Array.from({ length: concurrency }, () => this.#loop(background ? 'asked' : 'any'));
+    if (background) this.#loops.push(this.#loop('speculative'));
     queue
       .onQueued(() => this.#wake())
       .then((stop) => {
@@ -74,6 +89,11 @@ export class ProverRunner {
   /** Jobs that are being proven. */
   get running(): number {
     return this.#running.size;
+  }
+
+  /** Makes ready for speculation. */
+  async warmBackground(): Promise<void> {
+    await this.#options.prover.warmBackground?.();
   }
 
   /** The prover's state. */
@@ -98,21 +118,42 @@ export class ProverRunner {
     for (const wake of this.#idle) wake();
   }
 
-  async #loop(): Promise<void> {
-    const { queue, worker, keyDigests, pollMs } = this.#options;
-    const digests = [...new Set(keyDigests.values())];
+  async #loop(kind: Kind): Promise<void> {
+    const { queue, pollMs } = this.#options;
     while (this.#closing === undefined) {
       const notices = this.#notices;
       let claim: ClaimedJob | undefined;
       try {
-        claim = await queue.claim(worker, digests);
+        claim = await this.#claim(kind);
       } catch (error) {
         this.#report(error);
       }
       if (claim === undefined) await this.#rest(notices, pollMs);
-      else if (this.#closing === undefined) await this.#prove(claim);
-      else await queue.release(claim).catch((error: unknown) => this.#report(error));
+      else if (this.#closing === undefined) {
+        await this.#prove(claim, kind === 'speculative');
+        // The last job of others lets the background go on.
+        if (kind === 'asked') this.#wake();
+      } else {
+        await queue.release(claim).catch((error: unknown) => this.#report(error));
+        this.#running.delete(claim.token);
+      }
     }
+  }
+
+  /** Takes a job. One at a time, so that speculation sees what has just been taken. */
+  #claim(kind: Kind): Promise<ClaimedJob | undefined> {
+    const { queue, worker, keyDigests } = this.#options;
+    const digests = [...new Set(keyDigests.values())];
+    const claiming = this.#claiming.then(async () => {
+      if (kind === 'speculative' && this.#running.size > 0) return undefined;
+      const claim = await (kind === 'speculative'
+        ? queue.claimSpeculative(worker, digests)
+        : queue.claim(worker, digests, kind === 'any' ? 'speculative' : 'attestation'));
+      if (claim !== undefined) this.#running.set(claim.token, new AbortController());
+      return claim;
+    });
+    this.#claiming = claiming.catch(() => undefined);
+    return claiming;
   }
 
   /** Waits for work, or for a while. */
@@ -129,10 +170,10 @@ export class ProverRunner {
     });
   }
 
-  async #prove(claim: ClaimedJob): Promise<void> {
+  async #prove(claim: ClaimedJob, inBackground: boolean): Promise<void> {
     const { queue, prover } = this.#options;
-    const controller = new AbortController();
-    this.#running.set(claim.token, controller);
+    const controller = this.#running.get(claim.token)!;
+    const promotion = new AbortController();
     let lost = false;
     let over = false;
     // One at a time, so that stages reach the store in their order.
@@ -141,9 +182,12 @@ export class ProverRunner {
       beats = beats.then(async () => {
         if (lost || over) return;
         try {
-          if ((await queue.heartbeat(claim, stage)) !== undefined || over) return;
-          lost = true;
-          controller.abort();
+          const standing = await queue.heartbeat(claim, stage);
+          if (over) return;
+          if (standing === undefined) {
+            lost = true;
+            controller.abort();
+          } else if (standing.priority !== 'speculative') promotion.abort();
         } catch (error) {
           this.#report(error);
         }
@@ -168,6 +212,7 @@ export class ProverRunner {
         {
           signal: controller.signal,
           timeoutMs: 2 ** 31 - 1,
+          ...(inBackground && { background: { promoted: promotion.signal } }),
           onProgress: (stage, { step }) => {
             // Only stages are kept; the job's own states say the rest.
             if (stage !== 'queued' && stage !== 'done' && step === undefined) beat(stage);

@@ -26,6 +26,8 @@ export interface StartProverOptions {
   readonly circuits?: readonly (string | ProverCircuit)[];
   /** Proving processes. Default 1. */
   readonly workers?: number;
+  /** Whether it speculates while it has nothing else to do: one process more then. Default true. */
+  readonly speculation?: boolean;
   /** What makes the proofs. As the environment says unless given. */
   readonly backend?: BackendConfiguration;
   /** Name in the records of failed attempts. Default host and process id. */
@@ -61,6 +63,7 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     backend: chosen.configuration,
     size: workers,
     maxQueue: workers,
+    background: options.speculation !== false,
     crashRetries: 0,
   });
   const runner = new ProverRunner({

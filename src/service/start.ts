@@ -117,6 +117,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
           backend: chosen.configuration,
           size: workers,
           maxQueue: workers,
+          background: chain !== undefined && rest.speculation !== false,
           // The queue tries again, and keeps the cause.
           crashRetries: 0,
         });
@@ -127,7 +128,6 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     new LiveBook({
       store: chainStore,
       onRound: (seconds) => metrics.round(seconds),
-      onChange: () => void alerts.judge(),
       onError: (error) => onWarning(error, 'the book could not be read'),
     });
   const indexer =
@@ -160,6 +160,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     ...(service.now && { now: service.now }),
   });
   metrics.watchAlerts(alerts);
+  book?.onChange(() => void alerts.judge());
   if (indexer) metrics.watchIndexer(() => indexer.status());
   if (book) metrics.watchBook(book);
   let reason: string | undefined = 'keys are being loaded';

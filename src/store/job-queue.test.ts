@@ -86,7 +86,9 @@ describe.each(kinds)('%s', (_kind, present, open) => {
     expect(claimed).toMatchObject({ id: idOf(1), attempt: 1, input: { salt: SECRET } });
     expect(claimed.remainingMs).toBeGreaterThan(50_000);
     expect(await claim()).toBeUndefined();
-    expect(await queue.heartbeat(claimed, 'witness')).toBeGreaterThan(50_000);
+    const standing = await queue.heartbeat(claimed, 'witness');
+    expect(standing).toMatchObject({ priority: 'solvency' });
+    expect(standing!.remainingMs).toBeGreaterThan(50_000);
     expect(await queue.get(idOf(1))).toMatchObject({ state: 'proving', stage: 'witness', attempts: 1 });
     expect(await queue.complete(claimed, result('x'))).toBe(true);
     const done = (await queue.get(idOf(1)))!;
@@ -120,6 +122,54 @@ describe.each(kinds)('%s', (_kind, present, open) => {
     const again = (await queue.create(job(1, { priority: 'speculative', maxMs: 1 }))).record;
     expect([again.priority, again.deadline]).toEqual(['liquidation', raised.deadline]);
     expect((await claim())?.id).toBe(idOf(1));
+  });
+
+  it_("lets speculation have a bound of its own, and no one else's place", async () => {
+    renew({ capacity: 3, speculativeCapacity: 2 });
+    await queue.create(job(1, { priority: 'speculative' }));
+    await queue.create(job(2, { priority: 'speculative' }));
+    await expect(queue.create(job(3, { priority: 'speculative' }))).rejects.toMatchObject({ code: 'BUSY' });
+    for (const name of [4, 5, 6])
+      expect(await queue.create(job(name, { priority: 'liquidation' }))).toMatchObject({ created: true });
+    await expect(queue.create(job(7, { priority: 'liquidation' }))).rejects.toMatchObject({ code: 'BUSY' });
+    // One that is asked for becomes a liquidation, although there is no room for another.
+    expect(await queue.create(job(1, { priority: 'liquidation' }))).toMatchObject({ created: false });
+    expect((await queue.counts()).queued).toMatchObject({ liquidation: 4, speculative: 1 });
+  });
+
+  it_('speculates only while nothing more urgent could be taken', async () => {
+    const speculate = () => queue.claimSpeculative('w', [KEY]);
+    await queue.create(job(1, { priority: 'speculative' }));
+    await queue.create(job(2, { priority: 'attestation' }));
+    await queue.create(job('other', { priority: 'liquidation', keyDigest: 'another' }));
+    expect(await speculate()).toBeUndefined();
+    expect((await claim('w', 'attestation'))?.id).toBe(idOf(2));
+    expect(await claim('w', 'attestation')).toBeUndefined();
+    const claimed = (await speculate())!;
+    expect(claimed).toMatchObject({ id: idOf(1), priority: 'speculative' });
+    expect(await speculate()).toBeUndefined();
+    expect(await queue.heartbeat(claimed)).toMatchObject({ priority: 'speculative' });
+    await queue.create(job(1, { priority: 'liquidation' }));
+    expect(await queue.heartbeat(claimed)).toMatchObject({ priority: 'liquidation' });
+    // A failed attempt that has to wait for the next one keeps nobody from speculating.
+    renew({ retryMs: 30_000 });
+    await queue.create(job(3));
+    await queue.fail((await claim())!, failure, true);
+    await queue.create(job(4, { priority: 'speculative' }));
+    expect((await speculate())?.id).toBe(idOf(4));
+  });
+
+  it_('gives up speculation, but nothing that was asked for', async () => {
+    for (const name of [1, 2]) await queue.create(job(name, { priority: 'speculative' }));
+    const [first, second] = [(await claim())!, (await claim())!];
+    await queue.create(job(2, { priority: 'liquidation' }));
+    expect(await queue.cancelSpeculative(idOf(1))).toBe(true);
+    expect(await queue.cancelSpeculative(idOf(2))).toBe(false);
+    expect(await queue.heartbeat(first)).toBeUndefined();
+    expect(await queue.complete(second, result('x'))).toBe(true);
+    expect(await inputs()).toEqual([]);
+    // Asked for after all, it begins anew.
+    expect(await queue.create(job(1, { priority: 'liquidation' }))).toMatchObject({ created: true });
   });
 
   it_('refuses more than it has room for, but for what is more urgent', async () => {

@@ -20,6 +20,8 @@ import {
 export interface JobQueueOptions {
   /** Unfinished jobs at most, of the same urgency or a greater one: what is less urgent takes no one's place. Default 64. */
   readonly capacity?: number;
+  /** Unfinished speculative jobs at most, within {@link capacity}. Default 16. */
+  readonly speculativeCapacity?: number;
   /** Times that a job is tried. Default 3. */
   readonly maxAttempts?: number;
   /** Milliseconds without a sign of life after which a worker is taken for lost. Default 15,000. */
@@ -46,12 +48,21 @@ export interface Maintenance {
   readonly forgotten: number;
 }
 
+/** How a worker's job stands. */
+export interface Standing {
+  /** Milliseconds until its deadline, which may have been moved. */
+  readonly remainingMs: number;
+  /** It may have become more urgent. */
+  readonly priority: JobPriority;
+}
+
 /** Unfinished jobs. */
 export interface QueueCounts {
   readonly queued: Readonly<Record<JobPriority, number>>;
   readonly proving: number;
 }
 
+const SPECULATIVE = JOB_PRIORITIES.indexOf('speculative');
 const CHANNEL = 'zkmargin_jobs';
 /** Of the advisory lock under which places in the queue are counted and given: "jobs" as a number. */
 const PLACES_LOCK = 0x6a6f6273;
@@ -85,6 +96,7 @@ export class JobQueue {
     this.#database = database;
     this.#options = {
       capacity: bound('capacity', 64, 1, 1_000_000),
+      speculativeCapacity: bound('speculativeCapacity', 16, 1, 1_000_000),
       maxAttempts: bound('maxAttempts', 3, 1, 100),
       leaseMs: bound('leaseMs', 15_000, 100, 3_600_000),
       retryMs: bound('retryMs', 500, 0, MAX_RETRY_MS),
@@ -115,7 +127,7 @@ export class JobQueue {
   async create(job: NewJob): Promise<{ readonly record: JobRecord; readonly created: boolean }> {
     const present = await this.get(job.id);
     if (present?.state === 'done') return { record: present, created: false };
-    const { capacity, maxAttempts } = this.#options;
+    const { capacity, speculativeCapacity, maxAttempts } = this.#options;
     const priority = JOB_PRIORITIES.indexOf(job.priority);
     const deadline = job.deadline === undefined ? null : new Date(job.deadline);
     return this.#database.transaction(async (tx) => {
@@ -131,11 +143,13 @@ export class JobQueue {
       if (kept !== undefined) return { record: recordOf(kept), created: false };
       const existing = await readJob(tx, job.id);
       if (existing?.state === 'done') return { record: existing, created: false };
-      const [unfinished] = await tx.query<{ count: bigint }>(
-        "select count(*) from jobs where state in ('queued', 'proving') and priority <= $1",
+      const [unfinished] = await tx.query<{ count: bigint; alike: bigint }>(
+        `select count(*), count(*) filter (where priority = $1) as alike
+         from jobs where state in ('queued', 'proving') and priority <= $1`,
         [priority],
       );
-      if (unfinished!.count >= BigInt(capacity)) {
+      const { count, alike } = unfinished!;
+      if (count >= BigInt(capacity) || (priority === SPECULATIVE && alike >= BigInt(speculativeCapacity))) {
         throw new ZkMarginError('BUSY', 'Try again later: the queue is full.', {
           details: { reasons: ['the queue is full'] },
         });
@@ -251,10 +265,29 @@ export class JobQueue {
    * @param worker name that is recorded with failed attempts
    * @param least the least urgent jobs to take; any unless given
    */
-  async claim(
+  claim(
     worker: string,
     keyDigests: readonly string[],
     least: JobPriority = 'speculative',
+  ): Promise<ClaimedJob | undefined> {
+    return this.#claim(worker, keyDigests, `priority <= ${JOB_PRIORITIES.indexOf(least)}`);
+  }
+
+  /** Takes a speculative job of one of these keys, unless a more urgent one waits that could be taken instead. */
+  claimSpeculative(worker: string, keyDigests: readonly string[]): Promise<ClaimedJob | undefined> {
+    return this.#claim(
+      worker,
+      keyDigests,
+      `priority = ${SPECULATIVE} and not exists (select 1 from jobs
+        where state = 'queued' and key_digest = any($4::text[]) and priority < ${SPECULATIVE}
+          and not_before <= clock_timestamp() and deadline > clock_timestamp())`,
+    );
+  }
+
+  async #claim(
+    worker: string,
+    keyDigests: readonly string[],
+    which: string,
   ): Promise<ClaimedJob | undefined> {
     const token = randomBytes(16).toString('hex');
     const [row] = await this.#database.query<{
@@ -271,13 +304,13 @@ export class JobQueue {
            lease_until = clock_timestamp() + $3 * interval '1 millisecond'
          where id = (
            select id from jobs
-           where state = 'queued' and key_digest = any($4::text[]) and priority <= $5
+           where state = 'queued' and key_digest = any($4::text[]) and ${which}
              and not_before <= clock_timestamp() and deadline > clock_timestamp()
            order by priority, place for update skip locked limit 1)
          returning id, circuit, key_digest, priority, attempts,
            (extract(epoch from deadline - clock_timestamp()) * 1000)::float8 as remaining_ms)
        select taken.*, input from taken join job_inputs on job_id = id`,
-      [token, worker, this.#options.leaseMs, [...keyDigests], JOB_PRIORITIES.indexOf(least)],
+      [token, worker, this.#options.leaseMs, [...keyDigests]],
     );
     if (row === undefined) return undefined;
     return {
@@ -296,16 +329,16 @@ export class JobQueue {
    * Shows that the worker lives.
    *
    * @param stage what it does now, when that has changed
-   * @returns milliseconds until the job's deadline, which may have been moved; undefined when the job is no longer the worker's
+   * @returns how the job stands; undefined when it is no longer the worker's
    */
-  async heartbeat(claim: ClaimedJob, stage?: ProofStage): Promise<number | undefined> {
-    const [row] = await this.#database.query<{ remaining_ms: number }>(
+  async heartbeat(claim: ClaimedJob, stage?: ProofStage): Promise<Standing | undefined> {
+    const [row] = await this.#database.query<{ remaining_ms: number; priority: number }>(
       `update jobs set lease_until = clock_timestamp() + $3 * interval '1 millisecond'${stage === undefined ? '' : ', stage = $4'}
        where id = $1 and claim_token = $2
-       returning (extract(epoch from deadline - clock_timestamp()) * 1000)::float8 as remaining_ms`,
+       returning priority, (extract(epoch from deadline - clock_timestamp()) * 1000)::float8 as remaining_ms`,
       [claim.id, claim.token, this.#options.leaseMs, ...(stage === undefined ? [] : [stage])],
     );
-    return row?.remaining_ms;
+    return row && { remainingMs: row.remaining_ms, priority: JOB_PRIORITIES[row.priority]! };
   }
 
   /** Ends a job with its proof. @returns false when the job is no longer the worker's, or its deadline is over */
@@ -350,13 +383,22 @@ export class JobQueue {
   }
 
   /** Fails an unfinished job with `CANCELLED`. @returns false when there is no such job or it is finished */
-  async cancel(id: string): Promise<boolean> {
+  cancel(id: string): Promise<boolean> {
+    return this.#cancel(id, 0);
+  }
+
+  /** As {@link cancel}, but not a job that was asked for meanwhile and is more urgent than speculative. */
+  cancelSpeculative(id: string): Promise<boolean> {
+    return this.#cancel(id, SPECULATIVE);
+  }
+
+  async #cancel(id: string, most: number): Promise<boolean> {
     const rows = await this.#database.query(
       `update jobs set state = 'failed', stage = null, finished_at = clock_timestamp(),
          error_code = 'CANCELLED', error_message = 'The job was cancelled.',
          claim_token = null, worker = null, lease_until = null
-       where id = $1 and state in ('queued', 'proving') returning id`,
-      [id],
+       where id = $1 and priority >= $2 and state in ('queued', 'proving') returning id`,
+      [id, most],
     );
     return rows.length > 0;
   }

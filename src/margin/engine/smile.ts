@@ -23,6 +23,18 @@ export type Smile =
       readonly spacing: number;
       /** Eight annualised volatilities. */
       readonly volatilities: ArrayLike<number>;
+    }
+  | {
+      /** Another one after a move, by strike: `volatility * factor + shift`. */
+      readonly kind: 'moved';
+      readonly smile: Smile;
+      /** Forward and years before the move. */
+      readonly forward: number;
+      readonly years: number;
+      readonly factor: number;
+      readonly shift: number;
+      /** Bound from below. */
+      readonly least: number;
     };
 
 /**
@@ -57,6 +69,18 @@ export function smileVolatilityAt(
   switch (smile.kind) {
     case 'flat':
       return smile.volatility;
+    case 'moved': {
+      const before = logMoneyness + Math.log(forward / smile.forward);
+      const { years: yearsBefore, factor, shift, least } = smile;
+      const volatility = smileVolatilityAt(
+        smile.smile,
+        smile.forward,
+        before,
+        yearsBefore,
+        largestTotalVariance,
+      );
+      return factor === 1 && shift === 0 ? volatility : Math.max(least, volatility * factor + shift);
+    }
     case 'pillars':
       return interpolatePillars(smile.volatilities, logMoneyness / (smile.spacing * Math.sqrt(years)));
     case 'svi': {

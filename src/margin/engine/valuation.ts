@@ -357,7 +357,7 @@ function linearWeight(position: Position, model: MarginModel, index: number): nu
  *
  * A linear contract gains the difference in USD. An inverse contract of `F` USD pays `F (1/F - 1/F')` in coin.
  */
-function linearProfit(
+export function linearProfit(
   position: Exclude<Position, { kind: 'option' | 'array' }>,
   price: number,
   shocked: number,

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -36,6 +36,11 @@ export interface WorkerPoolOptions {
   crashRetries?: number;
   /** Load every key when a process starts, instead of at first use. Default true. */
   preload?: boolean;
+  /**
+   * One process more, started when it is first needed, for jobs that are proven in the background. It is stopped by a signal
+   * for as long as any other job waits or is proven, so that it takes their time never, but memory. Default false.
+   */
+  background?: boolean;
 }
 
 export interface ProveOptions {
@@ -43,6 +48,11 @@ export interface ProveOptions {
   signal?: AbortSignal;
   /** Milliseconds from the call until the job fails with `TIMEOUT`, waiting included. Default 120,000. */
   timeoutMs?: number;
+  /**
+   * Proves the job in the background, in a pool that has one. When the signal is given, the job is as urgent as any other from
+   * then on.
+   */
+  background?: { readonly promoted: AbortSignal };
   /** Told what happens to the job; never after the promise has settled. What it throws is dropped. */
   onProgress?: (stage: ProgressStage, detail: ProgressDetail) => void;
 }
@@ -63,6 +73,8 @@ export interface PoolStatus {
   recycled: number;
   /** Jobs that were started again after their process was lost. */
   retried: number;
+  /** The background's job: none, at work, or stopped while others are proven. */
+  background: 'idle' | 'running' | 'stopped';
   backend: BackendReport;
   closed: boolean;
 }
@@ -84,11 +96,20 @@ interface Slot {
   ready: Promise<void> | undefined;
   task: Task | undefined;
   proofs: number;
+  readonly background: boolean;
+  /** Whether its process has been stopped by a signal. */
+  stopped: boolean;
 }
+
+/** A background process that works on for nobody is ended after so many milliseconds. */
+const LONGEST_AFTERMATH_MS = 60_000;
 
 /**
  * Proving processes with keys in memory, and a bounded queue in front of them. A process is killed to cancel its job, and
  * replaced when the next job needs it; a job whose process is lost is started once more and then fails, alone.
+ *
+ * In the background, a job that is cancelled is proven to its end for nobody instead: a new process would have to read its keys
+ * first, which takes about as long.
  *
  * Each process leads its own process group, so that what a backend starts ends with it, and keeps witnesses in a directory
  * of its own, which the pool removes when the process has ended.
@@ -97,6 +118,8 @@ export class WorkerPool {
   readonly #options: Required<WorkerPoolOptions>;
   readonly #slots: Slot[];
   readonly #queue: Task[] = [];
+  readonly #background: Slot | undefined;
+  readonly #backgroundQueue: Task[] = [];
   readonly #children = new Map<ChildProcess, { exited: Promise<void>; rss: number }>();
   #backend: BackendConfiguration;
   #report: BackendReport;
@@ -120,16 +143,13 @@ export class WorkerPool {
       recycleAboveBytes: 2 * 2 ** 30,
       crashRetries: 1,
       preload: true,
+      background: false,
       ...options,
     };
     this.#backend = this.#options.backend;
     this.#report = { name: this.#backend.name };
-    this.#slots = Array.from({ length: Math.max(1, this.#options.size) }, () => ({
-      child: undefined,
-      ready: undefined,
-      task: undefined,
-      proofs: 0,
-    }));
+    this.#slots = Array.from({ length: Math.max(1, this.#options.size) }, () => emptySlot(false));
+    if (this.#options.background) this.#background = emptySlot(true);
   }
 
   /**
@@ -146,6 +166,22 @@ export class WorkerPool {
     return this.#report;
   }
 
+  /** Starts the background's process before it is needed; it goes on while no other job is there. Never throws. */
+  async warmBackground(): Promise<void> {
+    if (this.#closed || this.#background === undefined) return;
+    try {
+      await this.#resolve();
+      if (!this.#closed) await this.#start(this.#background);
+    } catch {
+      // The first job tells why.
+    }
+  }
+
+  /** Whether jobs can be proven in the background. */
+  get hasBackground(): boolean {
+    return this.#background !== undefined;
+  }
+
   /**
    * Prove a job; the proof is verified in the process that made it.
    *
@@ -156,9 +192,11 @@ export class WorkerPool {
   prove(job: ProofJob, options: ProveOptions = {}): Promise<ProvenJob> {
     if (this.#closed) return Promise.reject(new ProofError('POOL_UNAVAILABLE', 'the prover is closed'));
     if (options.signal?.aborted) return Promise.reject(cancelled());
-    if (this.#queue.length >= this.#options.maxQueue) {
+    const inBackground = options.background !== undefined && this.#background !== undefined;
+    const queue = inBackground ? this.#backgroundQueue : this.#queue;
+    if (queue.length >= this.#options.maxQueue) {
       return Promise.reject(
-        new ProofError('POOL_UNAVAILABLE', 'the proving queue is full', { queued: this.#queue.length }),
+        new ProofError('POOL_UNAVAILABLE', 'the proving queue is full', { queued: queue.length }),
       );
     }
     return new Promise((resolve, reject) => {
@@ -171,7 +209,9 @@ export class WorkerPool {
         task.settled = true;
         clearTimeout(timer);
         options.signal?.removeEventListener('abort', abort);
+        options.background?.promoted.removeEventListener('abort', promote);
       };
+      const promote = () => this.#promote(task);
       const task: Task = {
         id: this.#nextId++,
         job,
@@ -195,8 +235,12 @@ export class WorkerPool {
         },
       };
       options.signal?.addEventListener('abort', abort, { once: true });
-      this.#queue.push(task);
+      queue.push(task);
       this.#tell(task, 'queued');
+      if (inBackground) {
+        options.background?.promoted.addEventListener('abort', promote, { once: true });
+        if (options.background?.promoted.aborted) promote();
+      }
       this.#schedule();
     });
   }
@@ -204,7 +248,7 @@ export class WorkerPool {
   status(): PoolStatus {
     const alive = [...this.#children].filter(([child]) => child.pid !== undefined);
     return {
-      queued: this.#queue.length,
+      queued: this.#queue.length + this.#backgroundQueue.length,
       running: this.#slots.filter((slot) => slot.task).length,
       processes: alive.map(([child]) => child.pid!),
       memory: alive.map(([, { rss }]) => rss),
@@ -213,6 +257,7 @@ export class WorkerPool {
       restarts: this.#restarts,
       recycled: this.#recycled,
       retried: this.#retried,
+      background: !this.#background?.task ? 'idle' : this.#background.stopped ? 'stopped' : 'running',
       backend: this.#report,
       closed: this.#closed,
     };
@@ -226,10 +271,11 @@ export class WorkerPool {
    */
   async close(graceMs = 5000): Promise<void> {
     this.#closed = true;
-    for (const task of this.#queue.splice(0)) {
+    for (const task of [...this.#queue.splice(0), ...this.#backgroundQueue.splice(0)]) {
       task.reject(new ProofError('POOL_UNAVAILABLE', 'the prover was closed'));
     }
     for (const slot of this.#slots) if (!slot.task) this.#retire(slot);
+    if (this.#background) this.#endBackground(this.#background);
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs);
@@ -269,14 +315,60 @@ export class WorkerPool {
   }
 
   #schedule(): void {
-    for (const slot of this.#slots) {
-      if (slot.task) continue;
-      const task = this.#queue.shift();
-      if (!task) return;
-      slot.task = task;
-      task.slot = slot;
-      void this.#run(slot, task);
+    for (const slot of this.#slots) this.#give(slot, this.#queue);
+    if (this.#background && !this.#busy()) this.#give(this.#background, this.#backgroundQueue);
+    this.#steer();
+  }
+
+  #give(slot: Slot, queue: Task[]): void {
+    if (slot.task) return;
+    const task = queue.shift();
+    if (!task) return;
+    slot.task = task;
+    task.slot = slot;
+    void this.#run(slot, task);
+  }
+
+  /** Whether a job waits or is proven that is not the background's. */
+  #busy(): boolean {
+    return this.#queue.length > 0 || this.#slots.some(({ task }) => task !== undefined);
+  }
+
+  /** Stops the background's process while others have work, and lets it go on afterwards. */
+  #steer(): void {
+    const slot = this.#background;
+    if (!slot?.child) return;
+    const { task } = slot;
+    const promoted = task?.settled === false && task.options.background?.promoted.aborted === true;
+    const stop = this.#busy() && !promoted;
+    if (stop === slot.stopped) return;
+    if (signalGroup(slot.child, stop ? 'SIGSTOP' : 'SIGCONT')) {
+      slot.stopped = stop;
+    } else if (stop) {
+      // What cannot be stopped is ended.
+      slot.task = undefined;
+      task?.reject(cancelled());
+      this.#discard(slot);
     }
+  }
+
+  /** A job of the background that is wanted now: it goes to a process that is free, or goes on where it is. */
+  #promote(task: Task): void {
+    const place = this.#backgroundQueue.indexOf(task);
+    if (place >= 0) {
+      this.#backgroundQueue.splice(place, 1);
+      this.#queue.push(task);
+    }
+    this.#schedule();
+  }
+
+  /** Ends the background's process and its job. */
+  #endBackground(slot: Slot): void {
+    const { task } = slot;
+    slot.task = undefined;
+    task?.reject(cancelled());
+    if (task || slot.stopped) this.#discard(slot);
+    else this.#retire(slot);
   }
 
   async #run(slot: Slot, task: Task): Promise<void> {
@@ -294,6 +386,10 @@ export class WorkerPool {
       return;
     }
     // The job may have been cancelled while the process came up.
+    if (slot.task === task && task.settled) {
+      this.#free(slot, task);
+      return;
+    }
     if (slot.task === task && task.attempts === attempt)
       this.#send(slot.child, { type: 'prove', id: task.id, job: task.job });
   }
@@ -325,6 +421,10 @@ export class WorkerPool {
     });
     slot.child = child;
     slot.proofs = 0;
+    if (slot.background) {
+      guard(child);
+      this.#steer();
+    }
     const exited = new Promise<void>((resolve) => {
       const end = () => {
         // An external prover outlives a process that was killed from outside.
@@ -350,6 +450,7 @@ export class WorkerPool {
         if (slot.child !== child) return;
         slot.child = undefined;
         slot.ready = undefined;
+        slot.stopped = false;
         const { task } = slot;
         if (!this.#closed) this.#restarts++;
         if (!task) return;
@@ -357,7 +458,7 @@ export class WorkerPool {
           this.#retried++;
           slot.task = undefined;
           task.slot = undefined;
-          this.#queue.unshift(task);
+          (slot.background ? this.#backgroundQueue : this.#queue).unshift(task);
           this.#tell(task, 'queued');
           this.#schedule();
           return;
@@ -418,13 +519,25 @@ export class WorkerPool {
   #abandon(task: Task, error: ProofError): void {
     if (task.settled) return;
     task.reject(error);
-    const queued = this.#queue.indexOf(task);
-    if (queued >= 0) {
-      this.#queue.splice(queued, 1);
+    for (const queue of [this.#queue, this.#backgroundQueue]) {
+      const queued = queue.indexOf(task);
+      if (queued < 0) continue;
+      queue.splice(queued, 1);
+      this.#steer();
       return;
     }
     const { slot } = task;
     if (!slot || slot.task !== task) return;
+    if (slot.background && slot.child && error.code === 'CANCELLED') {
+      this.#steer();
+      const timer = setTimeout(() => {
+        if (slot.task !== task) return;
+        this.#discard(slot);
+        this.#free(slot, task);
+      }, LONGEST_AFTERMATH_MS);
+      timer.unref();
+      return;
+    }
     this.#discard(slot);
     this.#free(slot, task);
   }
@@ -434,6 +547,7 @@ export class WorkerPool {
     const { child } = slot;
     slot.child = undefined;
     slot.ready = undefined;
+    slot.stopped = false;
     if (!child) return;
     killGroup(child);
     this.#restarts++;
@@ -462,6 +576,37 @@ export class WorkerPool {
 function shareCores({ backend, size }: Required<WorkerPoolOptions>): BackendConfiguration {
   if (backend.name !== 'native' || backend.threads !== undefined || size <= 1) return backend;
   return { ...backend, threads: Math.max(1, Math.floor(availableParallelism() / size)) };
+}
+
+function emptySlot(background: boolean): Slot {
+  return { child: undefined, ready: undefined, task: undefined, proofs: 0, background, stopped: false };
+}
+
+/** Signals all processes of a group. @returns false where that cannot be done */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): boolean {
+  if (child.pid === undefined) return false;
+  try {
+    return process.kill(-child.pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Lets a process go on when this one has ended, however that came: one that is stopped would not learn of it, and stay for ever
+ * with its witness. What waits for the end of this process is a shell that reads from it.
+ */
+function guard(child: ChildProcess): void {
+  const waiting = spawn('/bin/sh', ['-c', 'read line; kill -s CONT -- "$1"', 'sh', `-${child.pid}`], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: {},
+  });
+  waiting.on('error', () => {});
+  waiting.stdin.on('error', () => {});
+  waiting.unref();
+  (waiting.stdin as unknown as { unref?: () => void }).unref?.();
+  child.once('exit', () => waiting.stdin.end());
 }
 
 function killGroup(child: ChildProcess): void {

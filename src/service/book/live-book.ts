@@ -42,8 +42,6 @@ export interface LiveBookOptions {
   readonly pollMs?: number;
   /** Told how long it took from a new round to the margins of all accounts, in seconds. */
   readonly onRound?: (seconds: number, underlyingId: bigint) => void;
-  /** Told when something has changed, after all of it is taken in. */
-  readonly onChange?: () => void;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -69,6 +67,7 @@ export class LiveBook {
   #refused: ZkMarginError | undefined;
   #refreshing: Promise<void> | undefined;
   #again = false;
+  readonly #changeListeners = new Set<() => void>();
   #loop: Promise<void> | undefined;
   #stopListening: (() => Promise<void>) | undefined;
 
@@ -94,6 +93,12 @@ export class LiveBook {
   /** Why the newest data could not be taken in; what is shown is older then. */
   get problem(): ZkMarginError | undefined {
     return this.#problem ?? this.#refused;
+  }
+
+  /** Calls back whenever the book has taken something in. @returns ends it */
+  onChange(listener: () => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
   }
 
   markets(): readonly BookMarket[] {
@@ -311,7 +316,7 @@ export class LiveBook {
         data: { accountId: String(auction.accountId), number: String(auction.number), running: false },
       });
     }
-    this.#options.onChange?.();
+    for (const listener of this.#changeListeners) listener();
   }
 
   /** Brings one underlying up to date, and tells what changed. */

@@ -1,5 +1,6 @@
 /** The shapes of what the service tells of the chain: one source for types and OpenAPI. Amounts are decimal strings. */
 import { type Static, Type } from 'typebox';
+import { PROOF_PURPOSES, type ProofPurpose } from '../speculation/keepers.ts';
 
 const strict = { additionalProperties: false } as const;
 
@@ -418,8 +419,9 @@ export const AuctionsSchema = Type.Object({ auctions: Type.Array(AuctionViewSche
 /** Body of `POST /v1/accounts/:id/proofs`. */
 export const AccountProofRequestSchema = Type.Object(
   {
-    purpose: Type.String({
-      enum: ['liquidate', 'auction'],
+    purpose: Type.Unsafe<ProofPurpose>({
+      type: 'string',
+      enum: [...PROOF_PURPOSES],
       description: 'for the liquidation engine, or for the auction house: start, refresh, restart',
     }),
     keeper: Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description: 'sender of the transaction' }),
@@ -427,6 +429,29 @@ export const AccountProofRequestSchema = Type.Object(
   },
   strict,
 );
+
+const PurposeSchema = Type.Unsafe<ProofPurpose>({ type: 'string', enum: [...PROOF_PURPOSES] });
+/** Path of a keeper. */
+export const KeeperParamsSchema = Type.Object({
+  address: Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description: 'sender of its transactions' }),
+});
+/** Body of `PUT /v1/keepers/:address`. */
+export const KeeperInterestSchema = Type.Object(
+  {
+    purposes: Type.Optional(
+      Type.Array(PurposeSchema, { minItems: 1, maxItems: 2, description: 'all unless given' }),
+    ),
+  },
+  strict,
+);
+/** Answer of `PUT /v1/keepers/:address`. */
+export const KeeperViewSchema = Type.Object({
+  address: Type.String({ description: 'in lower case' }),
+  purposes: Type.Array(PurposeSchema),
+  expiresAt: Type.String({ description: 'ISO 8601; later with every proof that is asked for' }),
+});
+/** A keeper for which proofs are made beforehand. */
+export type KeeperView = Static<typeof KeeperViewSchema>;
 
 /** Body of `POST /v1/margin`: a document of `zkmargin margin`. */
 export const MarginDocumentBodySchema = Type.Unsafe<Record<string, unknown>>({
@@ -463,5 +488,27 @@ export const SimulationSchema = Type.Object({
       allowed: Type.Boolean(),
     }),
     { description: 'each candidate trade of the document by itself' },
+  ),
+  shocks: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      priceMove: Type.Number({ description: 'relative, of spot, forwards and perpetuals' }),
+      volMultiplier: Type.Number(),
+      volShift: Type.Number(),
+      hours: Type.Number({ description: 'that pass' }),
+      underlyings: Type.Array(Type.String(), { description: 'that move' }),
+      profit: Type.Number({ description: 'change of equity' }),
+      equity: Type.Number(),
+      maintenanceRequirement: Type.Number(),
+      maintenanceMargin: Type.Number(),
+      initialRequirement: Type.Number(),
+      initialMargin: Type.Number(),
+      tier: Type.String(),
+      components: Type.Array(
+        Type.Object({ id: Type.String(), maintenance: Type.Number(), initial: Type.Number() }),
+        { description: 'parts of the requirements' },
+      ),
+    }),
+    { description: 'the margin after each shock of the document by itself' },
   ),
 });

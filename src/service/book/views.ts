@@ -3,9 +3,11 @@ import { packParameters } from '../../margin/parameters.ts';
 import { formatInstrument, type Leg, underlyingSymbolOf } from '../../market/instrument.ts';
 import {
   type AccountRisk,
+  type LiquidationPlan,
   liquidationPricesView,
   marginView,
   plain,
+  type RiskMonitor,
   tierOfFigures,
   tierThresholds,
 } from '../../risk/monitor/index.ts';
@@ -155,6 +157,20 @@ export function marketView(market: BookMarket): MarketDataView {
   };
 }
 
+/** Plans of accounts far down the ranking, by their rows: a row is of one round and one state of the account. */
+const laterPlans = new WeakMap<AccountRisk, LiquidationPlan | null>();
+
+/** Of accounts far down the ranking the monitor makes no plan beforehand. */
+function planOf(monitor: RiskMonitor, risk: AccountRisk): LiquidationPlan | undefined {
+  if (risk.plan !== undefined) return risk.plan;
+  let plan = laterPlans.get(risk);
+  if (plan === undefined) {
+    plan = monitor.plan(risk.id) ?? null;
+    laterPlans.set(risk, plan);
+  }
+  return plan ?? undefined;
+}
+
 /** Undefined for an account that no proof can be made of: too many legs, or figures that are not exact. */
 export function liquidationView(
   book: LiveBook,
@@ -162,8 +178,7 @@ export function liquidationView(
 ): LiquidationView | undefined {
   const legs = book.legs(account);
   const capacity = legs && book.capacity(legs.length);
-  // Of accounts far down the ranking the monitor makes no plan beforehand.
-  const plan = risk.plan ?? (capacity === undefined ? undefined : market.monitor.plan(account.accountId));
+  const plan = capacity === undefined ? undefined : planOf(market.monitor, risk);
   if (legs === undefined || capacity === undefined || plan === undefined) return undefined;
   const { terms } = market;
   const startFeeDue =

@@ -26,6 +26,7 @@ import {
   RoundsQuerySchema,
   RoundsSchema,
 } from '../book/schemas.ts';
+import { accountProofRequest } from '../book/statement.ts';
 import {
   accountMarginView,
   accountPricesView,
@@ -38,6 +39,7 @@ import {
 import type { ProofJobs } from '../proof-jobs.ts';
 import { prepareProof } from '../requests/index.ts';
 import type { ProofRequest } from '../schemas.ts';
+import type { Speculation } from '../speculation/index.ts';
 import { jobView } from './proofs.ts';
 import { PROBLEMS, type Routes, SUBMISSIONS, submitted } from './shared.ts';
 
@@ -56,11 +58,13 @@ export interface BookRoutesOptions {
   readonly jobs: ProofJobs;
   readonly served: ReadonlySet<string>;
   readonly now: () => number;
+  /** Proofs that are made beforehand, when there are any. */
+  readonly speculation?: Speculation | undefined;
 }
 
 /** Adds the routes. */
 export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
-  const { book, store, contracts, jobs, served, now } = options;
+  const { book, store, contracts, jobs, served, now, speculation } = options;
 
   routes.get(
     '/v1/accounts',
@@ -141,7 +145,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
         response: { ...SUBMISSIONS, ...PROBLEMS },
       },
     },
-    async ({ params, body }, reply) => {
+    async ({ params, body, client }, reply) => {
       const account = known(book, params.id);
       const market = openMarket(book, account);
       if (BigInt(body.round) !== market.record.number) {
@@ -154,7 +158,9 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
         auction: body.purpose === 'auction',
         keeper: body.keeper,
       });
-      const { record, created } = await jobs.submit(await prepareProof(request, { served, now: now() }));
+      const prepared = await prepareProof(request, { served, now: now() });
+      const { record, created } = await jobs.submit(prepared);
+      speculation?.keepers.learn(body.keeper, body.purpose, client);
       return submitted(reply, jobView(record), created);
     },
   );
@@ -347,46 +353,6 @@ function openMarket(book: LiveBook, account: AccountRecord): BookMarket {
     });
   }
   return market;
-}
-
-/** The statement that an account is insolvent, as the contract that takes the proof wants it. */
-function accountProofRequest(
-  book: LiveBook,
-  contracts: IndexedContracts,
-  account: AccountRecord,
-  market: BookMarket,
-  { auction, keeper }: { readonly auction: boolean; readonly keeper: string },
-): ProofRequest {
-  const present = auction ? book.auction(account.accountId) : undefined;
-  // One that a settlement has superseded is started anew, with the account as it stands.
-  const running =
-    present === undefined || auctionView(book, present).superseded ? undefined : present.figures;
-  const { salt } = book.opening(account)!;
-  const legs = book.legs(account)!;
-  const { header, ...rest } = marketView(market).parameters;
-  return {
-    circuit: 'insolvency',
-    legs: legs.map(({ instrument, quantity }) => ({
-      instrument: { ...instrument, strike: String(instrument.strike) },
-      quantity: String(quantity),
-    })),
-    salt: String(salt),
-    // Proofs for a running auction are at the scale and the nonce with which it began.
-    scale: running === undefined ? String(account.scale) : String(running.baseScale),
-    underlyingWord: String(market.record.underlyingWord),
-    expiryWords: market.record.expiryWords.map(String),
-    parameters: { header, ...rest },
-    context: {
-      chainId: String(contracts.chainId),
-      engine: contracts.addresses[auction ? 'auctionHouse' : 'engine'],
-      accountId: String(account.accountId),
-      nonce: running === undefined ? String(account.nonce) : String(running.startNonce),
-      round: String(market.record.number),
-      keeper,
-    },
-    // In an auction the recorded scale is another one than that of the cash; the contract judges there.
-    ...(running === undefined && { cash: String(account.cash + account.collateral) }),
-  };
 }
 
 function sendEvents(reply: FastifyReply, book: LiveBook, last: string | undefined): void {

@@ -28,13 +28,13 @@ export function marginRoutes(routes: Routes): void {
     {
       bodyLimit: DOCUMENT_LIMIT,
       schema: {
-        summary: 'What each candidate trade of a document would do to the margin',
+        summary: 'What each candidate trade and each shock of a document would do to the margin',
         body: MarginDocumentBodySchema,
         response: { 200: SimulationSchema, ...PROBLEMS },
       },
     },
     async ({ body }) => {
-      const { portfolio, model, tier, equity, maintenance, initial, trades } = marginResult(
+      const { portfolio, model, tier, equity, maintenance, initial, trades, shocks } = marginResult(
         readMarginDocument(body),
       );
       return {
@@ -47,6 +47,11 @@ export function marginRoutes(routes: Routes): void {
         initialRequirement: initial.requirement,
         initialMargin: initial.margin,
         trades: trades.map((trade) => ({ ...trade })),
+        shocks: shocks.map((shock) => ({
+          ...shock,
+          underlyings: [...shock.underlyings],
+          components: shock.components.map((component) => ({ ...component })),
+        })),
       };
     },
   );

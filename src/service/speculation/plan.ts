@@ -1,0 +1,62 @@
+/** Which proofs keepers are likely to ask for next. */
+import { isAtRisk } from '../../risk/monitor/index.ts';
+import type { AccountRecord } from '../../store/chain-records.ts';
+import type { BookMarket, LiveBook } from '../book/live-book.ts';
+import type { InterestedKeeper, ProofPurpose } from './keepers.ts';
+
+/** A proof that may be asked for. */
+export interface LikelyProof {
+  readonly market: BookMarket;
+  readonly account: AccountRecord;
+  readonly purpose: ProofPurpose;
+  readonly keeper: string;
+}
+
+/**
+ * Proofs that would be of use now, the most urgent account first: for accounts below their requirement that can be sold at once or
+ * by a new auction, then for auctions whose figures are too old to bid by.
+ *
+ * An account that is only near its threshold has none: a proof holds for one round alone, in which the account is healthy.
+ */
+export function likelyProofs(book: LiveBook, keepers: readonly InterestedKeeper[]): LikelyProof[] {
+  const found: LikelyProof[] = [];
+  const add = (market: BookMarket, account: AccountRecord, open: readonly ProofPurpose[]) => {
+    for (const { address, purposes } of keepers) {
+      // The first that is open and wanted; a keeper takes one way.
+      const purpose = open.find((item) => purposes.includes(item));
+      if (purpose !== undefined) found.push({ market, account, purpose, keeper: address });
+    }
+  };
+  for (const { market, account, risk } of book.candidates()) {
+    // Without a plan it is far down the ranking.
+    if (risk.plan === undefined || book.timestamp > market.proofExpiry) continue;
+    const { atomic, backstop, auction } = risk.plan;
+    const open: ProofPurpose[] = [];
+    if (atomic.open || backstop.open) open.push('liquidate');
+    if (auction.open) open.push('auction');
+    add(market, account, open);
+  }
+  for (const market of book.markets()) {
+    if (book.timestamp > market.proofExpiry) continue;
+    for (const { id, tier, inAuction } of market.monitor.snapshot?.ranking ?? []) {
+      if (tier !== 'liquidatable' && tier !== 'badDebt') break;
+      const account = inAuction ? book.account(id) : undefined;
+      const auction = inAuction ? book.auction(id) : undefined;
+      if (account === undefined || auction === undefined) continue;
+      const { round = '0', provenAt = '0', terms } = auction.figures;
+      const { maxProofAge = '0' } = (terms ?? {}) as { readonly maxProofAge?: string };
+      const old = book.timestamp > BigInt(String(provenAt)) + BigInt(maxProofAge);
+      if (old && market.record.number > BigInt(String(round))) add(market, account, ['auction']);
+    }
+  }
+  return found;
+}
+
+/** Whether an account is below its requirement, soft, or a few deviations away: then a proof may be wanted soon. */
+export function anyNear(book: LiveBook): boolean {
+  return book
+    .markets()
+    .some(({ monitor }) =>
+      monitor.snapshot?.ranking.some(({ tier, nearness }) => isAtRisk(tier) || nearness !== undefined),
+    );
+}

@@ -1,0 +1,241 @@
+/**
+ * Makes proofs before keepers ask for them, while nothing else is to be proven.
+ *
+ * A proof binds round, account, nonce, contract and keeper. So it can be made as soon as the round is there, for keepers that are
+ * known, and is of no use to others and after the next round.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isZkMarginError } from '../../errors.ts';
+import { isFinished, type JobRecord } from '../../store/job.ts';
+import type { JobQueue } from '../../store/job-queue.ts';
+import type { LiveBook } from '../book/live-book.ts';
+import type { ProofJobs } from '../proof-jobs.ts';
+import { type PreparedProof, prepareProof } from '../requests/index.ts';
+import type { ProofRequest } from '../schemas.ts';
+import type { InterestedKeepers } from './keepers.ts';
+import { anyNear, type LikelyProof, likelyProofs } from './plan.ts';
+
+/** Bounds of the {@link Speculator}. */
+export interface SpeculationBounds {
+  /** Speculative jobs that wait or are proven at a time. Default 4. */
+  readonly maxJobs?: number | undefined;
+  /** Speculative jobs for one round. Default 32. */
+  readonly maxPerRound?: number | undefined;
+}
+
+/** What the {@link Speculator} works with. */
+export interface SpeculatorOptions extends SpeculationBounds {
+  readonly book: LiveBook;
+  readonly queue: JobQueue;
+  readonly jobs: ProofJobs;
+  readonly keepers: InterestedKeepers;
+  /** The statement of a likely proof. */
+  readonly requestOf: (proof: LikelyProof) => ProofRequest;
+  readonly served: ReadonlySet<string>;
+  readonly now: () => number;
+  /** Makes the prover ready. */
+  readonly warm?: (() => unknown) | undefined;
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** What became of speculative jobs since the start. */
+export interface SpeculationCounts {
+  /** Taken into the queue. */
+  readonly begun: number;
+  /** Proven before anybody asked. */
+  readonly made: number;
+  /** Asked for when they were proven. */
+  readonly usedReady: number;
+  /** Asked for while they waited or were proven: then they were ahead of a new job. */
+  readonly usedEarly: number;
+  /** Superseded before anybody asked, proven or not. */
+  readonly wasted: number;
+}
+
+interface Tracked {
+  readonly id: string;
+  finished: boolean;
+  used: 'ready' | 'early' | undefined;
+  forget: () => void;
+}
+
+/** Keeps the likely proofs of the newest round in the queue. */
+export class Speculator {
+  readonly #options: SpeculatorOptions;
+  readonly #tracked = new Map<string, Tracked>();
+  /** Statements that cannot be proven, of the rounds at hand. */
+  #refused = new Set<string>();
+  readonly #counts = { begun: 0, made: 0, usedReady: 0, usedEarly: 0, wasted: 0 };
+  #begunByRound = new Map<string, number>();
+  #stop: (() => void) | undefined;
+  #passing: Promise<void> | undefined;
+  #again = false;
+  #warmed = false;
+  #closed = false;
+
+  constructor(options: SpeculatorOptions) {
+    this.#options = options;
+  }
+
+  /** What became of the jobs. */
+  get counts(): SpeculationCounts {
+    return { ...this.#counts };
+  }
+
+  /** Begins to follow the book. */
+  start(): void {
+    if (this.#closed) return;
+    this.#stop ??= this.#options.book.onChange(() => void this.look());
+    void this.look();
+  }
+
+  /** Ends. Jobs that nobody has asked for are dropped. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stop?.();
+    await this.#passing;
+    for (const [key, item] of this.#tracked) await this.#drop(key, item).catch(() => undefined);
+  }
+
+  /** Somebody has asked for a job. */
+  asked({ id, state }: Pick<JobRecord, 'id' | 'state'>): void {
+    for (const item of this.#tracked.values()) {
+      if (item.id !== id || item.used !== undefined) continue;
+      item.used = state === 'done' ? 'ready' : 'early';
+      this.#counts[state === 'done' ? 'usedReady' : 'usedEarly']++;
+    }
+  }
+
+  /** Compares what is in the queue with what is likely. Never throws. */
+  look(): Promise<void> {
+    this.#again = true;
+    this.#passing ??= (async () => {
+      try {
+        while (this.#again && !this.#closed) {
+          this.#again = false;
+          await this.#pass();
+        }
+      } catch (error) {
+        this.#options.onError?.(error);
+      } finally {
+        this.#passing = undefined;
+      }
+    })();
+    return this.#passing;
+  }
+
+  async #pass(): Promise<void> {
+    const { book, keepers, maxJobs = 4, maxPerRound = 32 } = this.#options;
+    const known = keepers.all();
+    if (!this.#warmed && known.length > 0 && anyNear(book)) {
+      this.#warmed = true;
+      this.#options.warm?.();
+    }
+    const likely = new Map(likelyProofs(book, known).map((proof) => [keyOf(proof), proof]));
+    for (const [key, item] of this.#tracked) {
+      if (!likely.has(key)) await this.#drop(key, item);
+      else if (!item.finished) await this.#follow(key, item);
+    }
+    const rounds = new Set(book.markets().map(({ record }) => roundOf(record)));
+    this.#begunByRound = new Map([...this.#begunByRound].filter(([round]) => rounds.has(round)));
+    this.#refused = new Set([...this.#refused].filter((key) => likely.has(key)));
+    for (const [key, proof] of likely) {
+      if (this.#again || this.#closed || this.#unfinished() >= maxJobs) return;
+      const round = roundOf(proof.market.record);
+      const begun = this.#begunByRound.get(round) ?? 0;
+      if (begun >= maxPerRound || this.#tracked.has(key) || this.#refused.has(key)) continue;
+      if (!(await this.#begin(key, proof))) return;
+      this.#begunByRound.set(round, begun + 1);
+      // Requests have their turn between statements.
+      await nextTurn();
+    }
+  }
+
+  /** @returns false when there is no room */
+  async #begin(key: string, proof: LikelyProof): Promise<boolean> {
+    const { queue, jobs, requestOf, served, now } = this.#options;
+    let prepared: PreparedProof;
+    try {
+      prepared = await prepareProof(requestOf(proof), { served, now: now() });
+    } catch (error) {
+      if (!isZkMarginError(error)) throw error;
+      this.#refused.add(key);
+      return true;
+    }
+    let answer: Awaited<ReturnType<ProofJobs['submit']>>;
+    try {
+      answer = await jobs.submit({ ...prepared, priority: 'speculative' });
+    } catch (error) {
+      if (isZkMarginError(error, 'BUSY')) return false;
+      throw error;
+    }
+    if (!answer.created) {
+      // Somebody was faster.
+      this.#refused.add(key);
+      return true;
+    }
+    this.#counts.begun++;
+    const { id } = answer.record;
+    const item: Tracked = {
+      id,
+      finished: false,
+      used: undefined,
+      forget: () => {},
+    };
+    this.#tracked.set(key, item);
+    item.forget = await queue.onChange(id, () => void this.#follow(key, item).catch(() => undefined));
+    await this.#follow(key, item);
+    return true;
+  }
+
+  /** Sees whether a job is finished; then there is room for the next. */
+  async #follow(key: string, item: Tracked): Promise<void> {
+    const record = await this.#options.queue.get(item.id);
+    if (item.finished || this.#tracked.get(key) !== item) return;
+    if (record !== undefined && !isFinished(record)) return;
+    item.finished = true;
+    item.forget();
+    if (record?.state === 'done') {
+      if (item.used !== 'early') this.#counts.made++;
+    } else {
+      this.#tracked.delete(key);
+      if (item.used === undefined) this.#counts.wasted++;
+      this.#refused.add(key);
+    }
+    void this.look();
+  }
+
+  async #drop(key: string, item: Tracked): Promise<void> {
+    this.#tracked.delete(key);
+    item.forget();
+    if (item.used !== undefined) return;
+    this.#counts.wasted++;
+    // One that is asked for in this moment is more urgent already, and stays.
+    if (!item.finished) await this.#options.queue.cancelSpeculative(item.id);
+  }
+
+  #unfinished(): number {
+    return [...this.#tracked.values()].filter(({ finished, used }) => !finished && used === undefined).length;
+  }
+}
+
+/** Says all that a statement depends on. */
+function keyOf({ market, account, purpose, keeper }: LikelyProof): string {
+  const { accountId, nonce, scale, commitment } = account;
+  const { record, parametersRecord } = market;
+  return [
+    accountId,
+    purpose,
+    keeper,
+    nonce,
+    scale,
+    commitment,
+    roundOf(record),
+    parametersRecord.version,
+    parametersRecord.block,
+  ].join('/');
+}
+
+function roundOf({ underlyingId, number, block }: LikelyProof['market']['record']): string {
+  return [underlyingId, number, block].join('-');
+}

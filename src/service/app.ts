@@ -63,7 +63,7 @@ export interface ServiceOptions {
   readonly access?: AccessOptions | undefined;
   /** Fastify's logger; none unless given. Bodies are never logged. */
   readonly logger?: FastifyServerOptions['logger'];
-  /** Clock, in milliseconds; `Date.now` unless given. */
+  /** Milliseconds since 1970-01-01 UTC, to judge deadlines by; that of the database unless given, which ends the jobs. */
   readonly now?: () => number;
 }
 
@@ -73,8 +73,8 @@ export interface ServiceOptions {
  * @throws ZkMarginError for senseless options
  */
 export function buildService(options: ServiceOptions): FastifyInstance {
-  const now = options.now ?? Date.now;
   const { queue, circuits, metrics } = options;
+  const now = options.now ?? (() => queue.now());
   const prover = options.prover && (metrics?.counted(options.prover) ?? options.prover);
   if (circuits.length === 0) {
     throw new ZkMarginError('KEY_MISSING', 'Serve at least one circuit, as insolvency-8.', {
@@ -183,7 +183,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     circuitRoutes(routes, circuits, keyDigests);
     marginRoutes(routes);
     if (options.chain !== undefined) {
-      bookRoutes(routes, { ...options.chain, jobs, served: new Set(keyDigests.keys()), now });
+      bookRoutes(routes, { ...options.chain, jobs, served: new Set(keyDigests.keys()) });
     }
 
     routes.get(

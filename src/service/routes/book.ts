@@ -53,12 +53,11 @@ export interface BookRoutesOptions {
   readonly contracts: IndexedContracts;
   readonly jobs: ProofJobs;
   readonly served: ReadonlySet<string>;
-  readonly now: () => number;
 }
 
 /** Adds the routes. */
 export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
-  const { book, store, contracts, jobs, served, now } = options;
+  const { book, store, contracts, jobs, served } = options;
 
   routes.get(
     '/v1/accounts',
@@ -156,7 +155,8 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
         auction: body.purpose === 'auction',
         keeper: body.keeper,
       });
-      const { record, created } = await jobs.submit(await prepareProof(request, { served, now: now() }));
+      // It names no deadline, so that no clock is asked.
+      const { record, created } = await jobs.submit(await prepareProof(request, { served, now: 0 }));
       const view = jobView(record);
       return reply
         .code(created ? 202 : 200)
@@ -187,6 +187,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     },
     async ({ query }) => {
       const limit = limitOf(query.limit);
+      requireBlock(book);
       const ids =
         query.underlying === undefined
           ? book.markets().map(({ underlyingId }) => underlyingId)
@@ -218,6 +219,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     },
     async ({ query }) => {
       const limit = limitOf(query.limit);
+      requireBlock(book);
       const [before] = readCursor(query.cursor, 1) ?? [];
       const running = query.running === undefined ? undefined : query.running === 'true';
       const found = await store.auctions({ running, before, limit });
@@ -280,6 +282,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
       },
     },
     async (request, reply) => {
+      if (book.refusal !== undefined) throw book.refusal;
       if (book.events.listeners >= MAX_LISTENERS) {
         throw new ZkMarginError('BUSY', 'Try again later: too many listen to events.');
       }
@@ -307,8 +310,10 @@ export function addEntityTags(app: FastifyInstance): void {
   });
 }
 
-/** Why nothing is told of the chain yet. @throws ZkMarginError `BUSY` */
+/** Why nothing is told of the chain. @throws ZkMarginError `BUSY` before the first block, `CHAIN_DIVERGED` */
 function requireBlock(book: LiveBook): bigint {
+  const { refusal } = book;
+  if (refusal !== undefined) throw refusal;
   if (book.block === undefined)
     throw new ZkMarginError('BUSY', 'Try again later: no block has been looked at.');
   return book.block;

@@ -45,8 +45,12 @@ export interface UnprovenWorld {
   tradeWithFalseOpening(): Promise<{ readonly mismatched: bigint; readonly honest: bigint }>;
 }
 
-/** Deploys, sets the verifiers aside, and posts the opening round. */
-export async function startUnprovenWorld(): Promise<UnprovenWorld> {
+/**
+ * Deploys, sets the verifiers aside, and posts the opening round.
+ *
+ * @param kept part of the names of circuits whose verifiers stay
+ */
+export async function startUnprovenWorld(kept?: string): Promise<UnprovenWorld> {
   const { opening, crashed } = exampleCrash();
   const parameters = DEFAULT_PARAMETERS;
   const protocol = await LocalProtocol.start({
@@ -57,7 +61,8 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
   });
   try {
     const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
-    for (const address of Object.values(protocol.deployment.verifiers)) {
+    for (const [circuit, address] of Object.entries(protocol.deployment.verifiers)) {
+      if (kept !== undefined && circuit.includes(kept)) continue;
       await test.setCode({ address, bytecode: YES });
     }
     await protocol.postRound(opening);

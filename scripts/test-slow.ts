@@ -11,6 +11,7 @@ const files = [
   'test/e2e/proof-set.test.ts',
   'src/margin/exact/portfolio-accuracy.test.ts',
   'test/service/crash.test.ts',
+  'test/service/whole.test.ts',
 ];
 const { status } = spawnSync('npx', ['vitest', 'run', ...files], { stdio: 'inherit', env: environment });
 process.exit(status ?? 1);

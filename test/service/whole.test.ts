@@ -1,6 +1,6 @@
 /**
  * All processes together, of which any may end at any moment, on a chain that reorganises behind an endpoint that fails.
- * ZKMARGIN_CRASHES gives the number of rounds, ZKMARGIN_SEED other moments.
+ * Part of `npm run test:slow`: ZKMARGIN_CRASHES gives the number of rounds, ZKMARGIN_SEED other moments.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,8 +26,9 @@ const REST_EVERY = 10;
 const FAULTS: readonly Behaviour[] = ['fail', 'hang', 'cutOff', 'leaveOutLogs', 'leaveOutResults'];
 const METHODS = ['eth_getLogs', 'eth_getBlockByNumber', 'eth_call', 'eth_sendRawTransaction'] as const;
 
+const wanted = process.env.ZKMARGIN_CRASHES !== undefined;
 const present = postgresBinaries() !== undefined;
-if (!present) console.warn(`left out: ${NO_POSTGRES}`);
+if (wanted && !present) console.warn(`left out: ${NO_POSTGRES}`);
 const folder = mkdtempSync(join(tmpdir(), 'zkmargin-whole-'));
 
 afterAll(() => {
@@ -35,7 +36,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.runIf(present).each([
+describe.runIf(wanted && present).each([
   { proofs: 'made-up', real: false, rounds: ROUNDS },
   // Proofs take seconds: fewer rounds show the same of them.
   { proofs: 'real', real: true, rounds: Math.min(ROUNDS, Math.max(2, Math.ceil(ROUNDS / 20))) },

@@ -8,7 +8,6 @@ import { underlyingIdOf } from '../../market/instrument.ts';
 import type { AccountRecord } from '../../store/chain-records.ts';
 import type { ChainStore } from '../../store/chain-store.ts';
 import { cursorOf, limitOf, readCursor } from '../book/cursors.ts';
-import type { NumberedEvent } from '../book/events.ts';
 import type { BookMarket, LiveBook } from '../book/live-book.ts';
 import {
   AccountParamsSchema,
@@ -42,9 +41,10 @@ import { jobView } from './proofs.ts';
 import { PROBLEMS, type Routes } from './shared.ts';
 
 const EVENT_PULSE_MS = 15_000;
-const EVENT_BACKLOG_BYTES = 1_048_576;
-/** Listeners to events at a time. */
-const MAX_LISTENERS = 256;
+/** Bytes of events that are given to a client's connection at a time. */
+const EVENT_CHUNK_BYTES = 65_536;
+/** Listeners to events at a time: about 30 kB each. */
+const MAX_LISTENERS = 4_096;
 
 /** What the routes work with. */
 export interface BookRoutesOptions {
@@ -392,31 +392,66 @@ function accountProofRequest(
   };
 }
 
-function sendEvents(reply: FastifyReply, book: LiveBook, last: string | undefined): void {
+/**
+ * Follows the log at the pace of the client: what it does not take yet stays in the log, once for all clients. One that falls so far
+ * behind that the log has forgotten is told to begin anew.
+ */
+function sendEvents(reply: FastifyReply, { events }: LiveBook, last: string | undefined): void {
   const { raw } = reply;
-  const write = (text: string) => {
-    // What a client does not take is not piled up for it.
-    if (!raw.write(text) && raw.writableLength > EVENT_BACKLOG_BYTES) raw.destroy();
+  let ready = true;
+  let woken = false;
+  const write = (text: string | Buffer) => {
+    ready = raw.write(text);
   };
-  const send = ({ id, type, data }: NumberedEvent) =>
-    write(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+  const reset = () => {
+    place = events.count;
+    write(`id: ${events.last}\nevent: reset\ndata: {}\n\n`);
+  };
+  const follow = () => {
+    woken = false;
+    while (ready && !raw.destroyed) {
+      const next = events.textAfter(place, EVENT_CHUNK_BYTES);
+      if (next === undefined) reset();
+      else if (next.to === place) return;
+      else {
+        place = next.to;
+        write(next.bytes);
+      }
+    }
+  };
   raw.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
-  const missed = last === undefined ? [] : book.events.since(last);
-  if (missed === undefined) write(`id: ${book.events.last}\nevent: reset\ndata: {}\n\n`);
+  let place = events.count;
+  const known = last === undefined ? place : events.placeOf(last);
+  if (known === undefined) reset();
+  else place = known;
   // A first word, so that the client knows from when on it listens.
-  else if (last === undefined) write(`id: ${book.events.last}\n: listening\n\n`);
-  for (const event of missed ?? []) send(event);
-  const pulse = setInterval(() => write(': listening\n\n'), EVENT_PULSE_MS);
+  if (last === undefined) write(`id: ${events.last}\n: listening\n\n`);
+  follow();
+  raw.on('drain', () => {
+    ready = true;
+    follow();
+  });
+  const pulse = setInterval(() => {
+    if (ready) write(': listening\n\n');
+    // Nothing was taken since the last pulse: the client is gone.
+    else if (stuck === place) raw.destroy();
+    stuck = ready ? undefined : place;
+  }, EVENT_PULSE_MS);
+  let stuck: number | undefined;
   const end = () => {
     clearInterval(pulse);
     stop();
     raw.end();
   };
-  const stop = book.events.listen(send, end);
+  const stop = events.listen(() => {
+    // Events of one round come in one go: one write for all of them.
+    if (!woken) setImmediate(follow);
+    woken = true;
+  }, end);
   raw.once('close', end);
   raw.once('error', end);
 }

@@ -1,11 +1,12 @@
 /**
  * Speed of the main parts: medians of several runs, as a table and as JSON in bench-results/.
  *
- * Usage: npm run bench [-- --runs 5 --only margin|monitor|proofs --json]
+ * Usage: npm run bench [-- --runs 5 --only margin|monitor|load|proofs --json]
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchLoad } from './bench/load.ts';
 import { benchMargin } from './bench/margin.ts';
 import type { BenchResult } from './bench/measure.ts';
 import { benchMonitor } from './bench/monitor.ts';
@@ -25,9 +26,9 @@ if (!Number.isInteger(runs) || runs < 1 || runs > 100) {
   console.error('--runs must be a whole number from 1 to 100.');
   process.exit(2);
 }
-const PARTS = ['margin', 'monitor', 'proofs'];
+const PARTS = ['margin', 'monitor', 'load', 'proofs'];
 if (values.only !== undefined && !PARTS.includes(values.only)) {
-  console.error('--only must be margin, monitor or proofs.');
+  console.error(`--only must be one of ${PARTS.join(', ')}.`);
   process.exit(2);
 }
 
@@ -36,6 +37,7 @@ const results: BenchResult[] = [];
 const wanted = (part: string) => values.only === undefined || values.only === part;
 if (wanted('margin')) results.push(...benchMargin(exampleSurfaces(), runs));
 if (wanted('monitor')) results.push(...benchMonitor(exampleSurfaces(), runs));
+if (wanted('load')) results.push(...(await benchLoad(runs)));
 if (wanted('proofs')) results.push(...(await benchProofs(runs)));
 
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };

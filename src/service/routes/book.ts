@@ -1,12 +1,13 @@
 /** Accounts, rounds, auctions, the feed of liquidations, and events: what the service knows of the chain. */
 import { createHash } from 'node:crypto';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify';
 import { Type } from 'typebox';
 import type { IndexedContracts } from '../../chain/indexer/index.ts';
 import { ZkMarginError } from '../../errors.ts';
 import { underlyingIdOf } from '../../market/instrument.ts';
 import type { AccountRecord } from '../../store/chain-records.ts';
 import type { ChainStore } from '../../store/chain-store.ts';
+import { Answers, type KeptAnswer } from '../book/answers.ts';
 import { cursorOf, limitOf, readCursor } from '../book/cursors.ts';
 import type { BookMarket, LiveBook } from '../book/live-book.ts';
 import {
@@ -46,6 +47,9 @@ const EVENT_CHUNK_BYTES = 65_536;
 /** Listeners to events at a time: about 30 kB each. */
 const MAX_LISTENERS = 4_096;
 
+/** Who keeps the answer to a request. */
+const keepers = new WeakMap<FastifyRequest, (answer: KeptAnswer) => void>();
+
 /** What the routes work with. */
 export interface BookRoutesOptions {
   readonly book: LiveBook;
@@ -58,10 +62,19 @@ export interface BookRoutesOptions {
 /** Adds the routes. */
 export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   const { book, store, contracts, jobs, served } = options;
+  const answers = new Answers();
+  const fromKept: preHandlerAsyncHookHandler = async (request, reply) => {
+    const kept = book.refusal === undefined ? answers.get(book.revision, request.url) : undefined;
+    if (kept !== undefined) return reply.header('etag', kept.tag).type(kept.type).send(kept.body);
+    // What is answered is of this revision or of a later one, which the next look finds under its own.
+    const { revision } = book;
+    keepers.set(request, (answer) => answers.set(revision, request.url, answer));
+  };
 
   routes.get(
     '/v1/accounts',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'Accounts by id, with their risk',
         querystring: AccountsQuerySchema,
@@ -84,6 +97,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/accounts/:id',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'An account',
         params: AccountParamsSchema,
@@ -96,6 +110,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/accounts/:id/margin',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'The exact margin of an account at the newest round, taken apart',
         params: AccountParamsSchema,
@@ -111,6 +126,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/accounts/:id/liquidation-prices',
     {
+      preHandler: fromKept,
       schema: {
         summary:
           'The nearest prices below and above the present one at which the status of an account changes',
@@ -168,6 +184,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/markets',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'Underlyings with their newest round, parameters and terms',
         response: { 200: MarketsSchema, ...PROBLEMS },
@@ -238,6 +255,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/liquidations',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'Accounts below their requirement that no auction sells yet, the most urgent first',
         querystring: LiquidationsQuerySchema,
@@ -298,8 +316,13 @@ export function addEntityTags(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const readable = request.method === 'GET' && reply.statusCode === 200 && typeof payload === 'string';
     if (!readable || !request.url.startsWith('/v1/')) return payload;
-    const tag = `"${createHash('sha256').update(payload).digest('base64url').slice(0, 32)}"`;
+    const known = reply.getHeader('etag');
+    const tag =
+      typeof known === 'string'
+        ? known
+        : `"${createHash('sha256').update(payload).digest('base64url').slice(0, 32)}"`;
     reply.header('etag', tag);
+    keepers.get(request)?.({ tag, body: payload, type: String(reply.getHeader('content-type')) });
     const asked = request.headers['if-none-match'];
     const same = asked
       ?.split(',')

@@ -104,8 +104,8 @@ await write(
       underlyingId,
       commitment: BigInt(index + 1),
       scale,
-      // Nearly all are healthy at first, as accounts are.
-      cash: cash + 3_000_000_000_000n,
+      // Most are healthy, as accounts are.
+      cash: index % 10 === 0 ? cash : cash + 3_000_000_000_000n,
       collateral: 0n,
       nonce: 0n,
       inAuction: false,

@@ -114,9 +114,11 @@ async function measure(
   add(`${title}: ${size}, connections at a time`, CONNECTIONS, '');
   const id = (index: number) => 1 + ((index * 7_919) % ACCOUNTS);
   const tagOf = async (path: string) => String((await ask(path)).headers.etag);
+  const feed = JSON.parse((await ask('/v1/liquidations?limit=100')).body) as { liquidations: unknown[] };
+  add('  liquidations on the first page', feed.liquidations.length, '');
   for (const [what, path] of [
     ['GET 100 accounts', '/v1/accounts?limit=100'],
-    ['GET 100 liquidations', '/v1/liquidations?limit=100'],
+    ['GET the first page of liquidations', '/v1/liquidations?limit=100'],
   ] as const) {
     await timed(what, count, () => ask(path), 200);
     const headers = { 'if-none-match': await tagOf(path) };

@@ -1,13 +1,14 @@
 /**
  * Speed of the main parts: medians of several runs, as a table and as JSON in bench-results/.
  *
- * Usage: npm run bench [-- --runs 5 --only margin|monitor|proofs|round-to-calldata --accounts 10000 --json]
+ * Usage: npm run bench [-- --runs 5 --only margin|monitor|load|proofs|round-to-calldata --accounts 10000 --json]
  *
  * round-to-calldata, which takes minutes, is run when it is named.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchLoad } from './bench/load.ts';
 import { benchMargin } from './bench/margin.ts';
 import type { BenchResult } from './bench/measure.ts';
 import { benchMonitor } from './bench/monitor.ts';
@@ -34,9 +35,9 @@ if (!Number.isInteger(accounts) || accounts < 100 || accounts > 100_000) {
   console.error('--accounts must be a whole number from 100 to 100,000.');
   process.exit(2);
 }
-const PARTS = ['margin', 'monitor', 'proofs', 'round-to-calldata'];
+const PARTS = ['margin', 'monitor', 'load', 'proofs', 'round-to-calldata'];
 if (values.only !== undefined && !PARTS.includes(values.only)) {
-  console.error('--only must be margin, monitor, proofs or round-to-calldata.');
+  console.error(`--only must be one of ${PARTS.join(', ')}.`);
   process.exit(2);
 }
 
@@ -45,6 +46,7 @@ const results: BenchResult[] = [];
 const wanted = (part: string) => values.only === undefined || values.only === part;
 if (wanted('margin')) results.push(...benchMargin(exampleSurfaces(), runs));
 if (wanted('monitor')) results.push(...benchMonitor(exampleSurfaces(), runs));
+if (wanted('load')) results.push(...(await benchLoad(runs)));
 if (wanted('proofs')) results.push(...(await benchProofs(runs)));
 if (values.only === 'round-to-calldata') results.push(...(await benchRoundToCalldata(runs, accounts)));
 

@@ -17,6 +17,7 @@ const files = [
   'test/screening.test.ts',
   'test/service/crash.test.ts',
   'test/service/alerts.test.ts',
+  'test/service/whole.test.ts',
 ];
 const wanted = process.argv.slice(2);
 const chosen = files.filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));

@@ -68,6 +68,7 @@ export const ERROR_CODES = [
   'CANCELLED',
   'CHAIN_REVERTED',
   'CHAIN_UNAVAILABLE',
+  'CHAIN_DIVERGED',
   // The store: another process has it, it cannot be reached, it has no room, its schema is not this version's.
   'STORE_LOCKED',
   'STORE_UNAVAILABLE',

@@ -13,6 +13,12 @@ export function median(samples: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** Nearest-rank percentile. */
+export function percentile(samples: readonly number[], rank: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(rank * sorted.length) - 1)]!;
+}
+
 /** Median time of `runs` calls in seconds, after one that warms up; the argument of `work` counts calls from 0. */
 export function seconds(runs: number, work: (run: number) => void): number {
   const samples: number[] = [];

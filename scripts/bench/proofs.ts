@@ -30,7 +30,7 @@ import { exampleCrash } from '../lib/example-crash.ts';
 import { table } from '../lib/format.ts';
 import { verificationGas } from '../lib/verification-gas.ts';
 import { largeBook, listedChain } from './large-book.ts';
-import { type BenchResult, median } from './measure.ts';
+import { type BenchResult, median, percentile } from './measure.ts';
 
 /** Instances that are measured when they have a key. */
 const INSTANCES = ['insolvency-8', 'insolvency-32'] as const;
@@ -262,12 +262,6 @@ async function measureVerification(
     [{ index: 11, reason: 'equation' }],
   );
   add(`finding the bad one among ${BATCH} proofs`, found, 'ms');
-}
-
-/** Nearest-rank percentile. */
-function percentile(samples: readonly number[], rank: number): number {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(rank * sorted.length) - 1)]!;
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

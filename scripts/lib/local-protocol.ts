@@ -428,6 +428,12 @@ export class LocalProtocol {
     this.#nonces.clear();
   }
 
+  /** Puts as many empty blocks in the place of the newest ones; their transactions are gone. */
+  async reorganise(depth: number): Promise<void> {
+    await this.#test.request({ method: 'anvil_reorg', params: [depth, []] } as never);
+    this.#nonces.clear();
+  }
+
   async stop(): Promise<void> {
     await this.anvil.stop();
   }

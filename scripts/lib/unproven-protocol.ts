@@ -19,11 +19,20 @@ const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n };
 /** Gives proofs that only a verifier that accepts anything accepts. */
 export const UNPROVEN: Prover = { prove: async ({ circuit }) => standInProof(circuit, []) };
 
-/** Has all verifiers accept anything. @returns puts them back */
-export async function setVerifiersAside(protocol: LocalProtocol): Promise<() => Promise<void>> {
+/**
+ * Has verifiers accept anything.
+ *
+ * @param kept part of the names of circuits whose verifiers stay
+ * @returns puts them back
+ */
+export async function setVerifiersAside(
+  protocol: LocalProtocol,
+  kept?: string,
+): Promise<() => Promise<void>> {
   const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
   const former = new Map<Address, Hex>();
-  for (const address of Object.values(protocol.deployment.verifiers)) {
+  for (const [circuit, address] of Object.entries(protocol.deployment.verifiers)) {
+    if (kept !== undefined && circuit.includes(kept)) continue;
     former.set(address, (await protocol.client.getCode({ address }))!);
     await test.setCode({ address, bytecode: YES });
   }
@@ -49,8 +58,12 @@ export interface UnprovenWorld {
   tradeWithFalseOpening(): Promise<{ readonly mismatched: bigint; readonly honest: bigint }>;
 }
 
-/** Deploys, sets the verifiers aside, and posts the opening round. */
-export async function startUnprovenWorld(): Promise<UnprovenWorld> {
+/**
+ * Deploys, sets the verifiers aside, and posts the opening round.
+ *
+ * @param kept part of the names of circuits whose verifiers stay
+ */
+export async function startUnprovenWorld(kept?: string): Promise<UnprovenWorld> {
   const { opening, crashed } = exampleCrash();
   const parameters = DEFAULT_PARAMETERS;
   const protocol = await LocalProtocol.start({
@@ -60,7 +73,7 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
     terms: TERMS,
   });
   try {
-    const restoreVerifiers = await setVerifiersAside(protocol);
+    const restoreVerifiers = await setVerifiersAside(protocol, kept);
     await protocol.postRound(opening);
     const wallets = { trader: protocol.wallet(2), maker: protocol.wallet(3) };
     await protocol.fund(wallets.trader, wallets.maker);

@@ -1,4 +1,4 @@
-/** `zkmargin backup` and `zkmargin restore`: copies of the embedded store. */
+/** `zkmargin backup`, `zkmargin restore`: copies of the embedded store; `zkmargin reindex`: the chain's data anew. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ZkMarginError } from '../errors.ts';
@@ -14,8 +14,14 @@ A PostgreSQL server (DATABASE_URL) has its own tools:
   $ pg_restore --clean --if-exists --dbname="$DATABASE_URL" FILE
 `;
 
+const REINDEX_HELP = `
+For a chain whose history has changed more deeply than the service follows by itself (CHAIN_DIVERGED). Look first whether the
+endpoints serve the chain that you mean. Stop the service of an embedded store; services on PostgreSQL may run on.
+`;
+
 /** Adds the commands to a program. */
 export function registerStore(program: Command): void {
+  reindexCommand(program);
   program
     .command('backup')
     .description('write the embedded store to a file')
@@ -56,6 +62,36 @@ export function registerStore(program: Command): void {
       const { openDatabase } = await import('../store/database.ts');
       await (await openDatabase({ directory, archive })).close();
       writeLine(`restored into ${directory}`);
+    });
+}
+
+function reindexCommand(program: Command): void {
+  program
+    .command('reindex')
+    .description("forget the chain's data in the store, so that the service reads them anew; jobs stay")
+    .option('--store <directory>', 'directory of the store, unless DATABASE_URL names a server')
+    .addHelpText('after', REINDEX_HELP)
+    .action(async (flags: { store?: string }) => {
+      const place = storePlace(flags);
+      if (place.directory === undefined && place.url === undefined) {
+        throw new ZkMarginError('UNSUPPORTED', 'Give a store that lasts: one in memory is empty.', {
+          field: 'store',
+        });
+      }
+      if (place.directory !== undefined && !existsSync(place.directory)) {
+        throw new ZkMarginError('NOT_FOUND', `There is no store in ${place.directory}.`, { field: 'store' });
+      }
+      const [{ openDatabase }, { ChainStore }] = await Promise.all([
+        import('../store/database.ts'),
+        import('../store/chain-store.ts'),
+      ]);
+      const database = await openDatabase(place);
+      try {
+        await new ChainStore(database).clear();
+        writeLine("the chain's data are forgotten; the service reads them anew from its endpoints");
+      } finally {
+        await database.close();
+      }
     });
 }
 

@@ -77,7 +77,7 @@ export interface ServiceOptions {
   readonly access?: AccessOptions | undefined;
   /** Fastify's logger; none unless given. Bodies are never logged. */
   readonly logger?: FastifyServerOptions['logger'];
-  /** Clock, in milliseconds; `Date.now` unless given. */
+  /** Milliseconds since 1970-01-01 UTC, to judge deadlines by; that of the database unless given, which ends the jobs. */
   readonly now?: () => number;
 }
 
@@ -87,8 +87,8 @@ export interface ServiceOptions {
  * @throws ZkMarginError for senseless options
  */
 export function buildService(options: ServiceOptions): FastifyInstance {
-  const now = options.now ?? Date.now;
   const { queue, circuits, metrics } = options;
+  const now = options.now ?? (() => queue.now());
   const prover = options.prover && (metrics?.counted(options.prover) ?? options.prover);
   if (circuits.length === 0) {
     throw new ZkMarginError('KEY_MISSING', 'Serve at least one circuit, as insolvency-8.', {
@@ -124,7 +124,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
       : undefined;
 
   function speculate({ book, contracts }: ServedChain, bounds: SpeculationOptions): Speculation {
-    const keepers = new InterestedKeepers(bounds, now, () => void speculator.look());
+    const keepers = new InterestedKeepers(bounds, options.now, () => void speculator.look());
     const speculator = new Speculator({
       ...bounds,
       book,
@@ -134,7 +134,6 @@ export function buildService(options: ServiceOptions): FastifyInstance {
       requestOf: ({ account, market, purpose, keeper }) =>
         accountProofRequest(book, contracts, account, market, { auction: purpose === 'auction', keeper }),
       served: new Set(keyDigests.keys()),
-      now,
       warm: () => runner?.warmBackground(),
       onError: (error) => app.log.warn(placeOf(error), 'speculation failed'),
     });
@@ -226,13 +225,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     circuitRoutes(routes, circuits, keyDigests);
     marginRoutes(routes);
     if (options.chain !== undefined) {
-      bookRoutes(routes, {
-        ...options.chain,
-        jobs,
-        served: new Set(keyDigests.keys()),
-        now,
-        speculation,
-      });
+      bookRoutes(routes, { ...options.chain, jobs, served: new Set(keyDigests.keys()), speculation });
       if (speculation) keeperRoutes(routes, speculation.keepers);
     }
 

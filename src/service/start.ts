@@ -129,8 +129,16 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
       store: chainStore,
       onRound: (seconds) => metrics.round(seconds),
       onError: (error) => onWarning(error, 'the book could not be read'),
+      refusal: () => {
+        const { problem, lastLook } = indexer!.status();
+        if (problem?.code === 'CHAIN_DIVERGED') return problem;
+        // What was kept may be of a history that the chain does not have any more.
+        return lastLook === undefined && problem === undefined
+          ? new ZkMarginError('BUSY', 'Try again later: the chain has not been looked at.')
+          : undefined;
+      },
     });
-  const indexer =
+  const indexer: Indexer | undefined =
     chain &&
     new Indexer({
       store: chainStore,

@@ -110,9 +110,13 @@ export class ChainStore {
       await tx.query('select 1 from chain_index for update');
       const [tip] = await tx.query<BlockRow>('select * from blocks order by number desc limit 1');
       if (tip?.hash !== after?.hash || tip?.number !== after?.number) {
-        throw new ZkMarginError('CONFLICT', 'Run one indexer for a store: another one writes to it.', {
-          field: 'store',
-        });
+        throw new ZkMarginError(
+          'CONFLICT',
+          'Read again: another process has written to the store meanwhile.',
+          {
+            field: 'store',
+          },
+        );
       }
       for (const block of changes.blocks) {
         await tx.query('insert into blocks (number, hash, parent_hash, timestamp) values ($1, $2, $3, $4)', [
@@ -194,6 +198,15 @@ export class ChainStore {
         await tx.query(`update ${table} set replaced_at = null where replaced_at > $1`, [block]);
       }
       await tx.query('delete from blocks where number > $1', [block]);
+      await tx.query('update chain_index set revision = revision + 1, rollbacks = rollbacks + 1');
+    });
+  }
+
+  /** Forgets all that the chain has said, so that it is read anew from the start. */
+  async clear(): Promise<void> {
+    await this.#database.transaction(async (tx) => {
+      await tx.query('select 1 from chain_index for update');
+      for (const table of [...REPLACED, ...FIXED, 'blocks']) await tx.query(`delete from ${table}`);
       await tx.query('update chain_index set revision = revision + 1, rollbacks = rollbacks + 1');
     });
   }

@@ -1,28 +1,20 @@
 /** One process at a time in a directory. */
 import { randomBytes } from 'node:crypto';
 import {
+  closeSync,
   linkSync,
+  openSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   statSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ZkMarginError } from '../errors.ts';
-import { isProcessAlive } from '../process-alive.ts';
-
-/** What a holder writes. */
-interface Holder {
-  readonly pid: number;
-  /** When the process began, as far as the system tells: a later process may have the same id. */
-  readonly started: string;
-  /** Host and space of process ids: of others nothing can be asked. */
-  readonly place: string;
-}
+import { isRunning, type ProcessIdentity, thisProcess } from '../process-identity.ts';
 
 /** How often a holder shows that it lives, in milliseconds. */
 const TOUCH_MS = 2_000;
@@ -39,15 +31,17 @@ const STALE_MS = 30_000;
  * @throws ZkMarginError `STORE_LOCKED` when a live process has it
  */
 export function lockDirectory(directory: string): () => void {
-  const self: Holder = { pid: process.pid, started: startOf(process.pid), place: placeOfProcesses() };
+  const self = thisProcess();
+  const text = JSON.stringify(self);
   for (let attempt = 0; attempt < 100; attempt++) {
     const last = Math.max(0, ...numbers(directory));
-    if (last > 0) refuseIfHeld(join(directory, `lock.${last}`), self);
     const mine = last + 1;
     const path = join(directory, `lock.${mine}`);
     const draft = join(directory, `lock-draft-${randomBytes(8).toString('hex')}`);
-    writeFileSync(draft, JSON.stringify(self), { mode: 0o600 });
+    writeFileSync(draft, text, { mode: 0o600 });
     try {
+      // The draft's time is now by the clock that gives the holder's file its time, whatever this machine's clock says.
+      if (last > 0) refuseIfHeld(join(directory, `lock.${last}`), self, statSync(draft).mtimeMs);
       linkSync(draft, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
@@ -64,8 +58,7 @@ export function lockDirectory(directory: string): () => void {
       if (number < mine) rmSync(join(directory, `lock.${number}`), { force: true });
     const timer = setInterval(() => {
       try {
-        const now = new Date();
-        utimesSync(path, now, now);
+        touch(path, text);
       } catch {
         // The directory is gone; its data as well.
       }
@@ -91,49 +84,43 @@ function numbers(directory: string): number[] {
   });
 }
 
-function refuseIfHeld(path: string, self: Holder): void {
-  let holder: Partial<Holder>;
+/** Gives a file the present time by the file system's clock: the same bytes again, so that no reader sees fewer. */
+function touch(path: string, text: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    writeSync(file, text, 0);
+  } catch {
+    // A full disk may refuse even the same bytes.
+    const now = new Date();
+    utimesSync(path, now, now);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function refuseIfHeld(path: string, self: ProcessIdentity, nowMs: number): void {
+  let holder: Partial<ProcessIdentity>;
   let silentMs: number;
   try {
-    holder = JSON.parse(readFileSync(path, 'utf8')) as Partial<Holder>;
-    silentMs = Date.now() - statSync(path).mtimeMs;
+    holder = JSON.parse(readFileSync(path, 'utf8')) as Partial<ProcessIdentity>;
+    silentMs = nowMs - statSync(path).mtimeMs;
   } catch {
     // Gone meanwhile: the next look tells.
     return;
   }
-  if (holder.pid === undefined) return;
+  const { pid, started = '' } = holder;
+  if (pid === undefined) return;
   const here = holder.place === self.place;
-  const alive = here
-    ? startOf(holder.pid) === holder.started && isProcessAlive(holder.pid)
-    : silentMs < STALE_MS;
+  const alive = here ? isRunning({ pid, started }) : silentMs < STALE_MS;
   if (!alive) return;
-  const where = here ? `process ${holder.pid}` : `process ${holder.pid} of another host or container`;
+  const where = here ? `process ${pid}` : `process ${pid} of another host or container`;
   const advice = here ? 'end it' : `end it and wait ${STALE_MS / 1000} s`;
   throw new ZkMarginError(
     'STORE_LOCKED',
     `The store is in use by ${where}; ${advice}, or use another directory.`,
     {
       field: 'directory',
-      details: { pid: holder.pid },
+      details: { pid },
     },
   );
-}
-
-/** Ticks since the system's start at which a process began; empty where the system does not tell, or when there is none. */
-function startOf(pid: number): string {
-  try {
-    // The name in parentheses may hold blanks.
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
-}
-
-function placeOfProcesses(): string {
-  try {
-    return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
-  } catch {
-    return hostname();
-  }
 }

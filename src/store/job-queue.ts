@@ -178,6 +178,14 @@ export class JobQueue {
     });
   }
 
+  /** The database's time, by which all is judged: milliseconds since 1970-01-01 UTC. */
+  async now(): Promise<number> {
+    const [row] = await this.#database.query<{ now: number }>(
+      'select (extract(epoch from clock_timestamp()) * 1000)::float8 as now',
+    );
+    return row!.now;
+  }
+
   /** True when a job of this urgency would find no place. */
   async isFull(priority: JobPriority = 'liquidation'): Promise<boolean> {
     const [row] = await this.#database.query<{ count: bigint }>(
@@ -418,6 +426,10 @@ export class JobQueue {
    */
   async reclaim(): Promise<void> {
     await this.#database.query("update jobs set lease_until = clock_timestamp() where state = 'proving'");
+    // No pause outlives the process that made it, nor a clock that was set back meanwhile.
+    await this.#database.query(
+      "update jobs set not_before = clock_timestamp() where state = 'queued' and not_before > clock_timestamp()",
+    );
   }
 
   /* Rows that others hold are left to the next time, so that several processes do not wait for each other in a circle. */

@@ -19,22 +19,45 @@ import { packLeg } from '../../src/market/instrument.ts';
 import { packRound } from '../../src/market/words.ts';
 import { ChainStore } from '../../src/store/chain-store.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
+import {
+  NO_POSTGRES,
+  postgresBinaries,
+  startTestPostgres,
+  type TestPostgres,
+} from '../../src/store/testing.ts';
 import { startProxy } from './proxies.ts';
 
+const present = postgresBinaries() !== undefined;
+if (!present) console.warn(`left out: ${NO_POSTGRES}`);
+
+let server: TestPostgres | undefined;
 let world: UnprovenWorld;
 let database: Database;
 let store: ChainStore;
 const steps: IndexerStep[] = [];
 
 beforeAll(async () => {
-  world = await startUnprovenWorld();
-  database = await openDatabase();
-  store = new ChainStore(database);
-}, 600_000);
-afterAll(async () => {
-  await database?.close();
-  await world?.protocol.stop();
-});
+  if (present) server = await startTestPostgres();
+}, 60_000);
+afterAll(() => server?.stop());
+
+/** A database without data, of a kind that can be had here. */
+async function freshDatabase(kind: Database['kind']): Promise<Database> {
+  return kind === 'postgres' ? openDatabase({ url: await server!.createDatabase() }) : openDatabase();
+}
+
+/** A chain and a store for the tests of one block. */
+function inNewWorld(kind: Database['kind']): void {
+  beforeAll(async () => {
+    world = await startUnprovenWorld();
+    database = await freshDatabase(kind);
+    store = new ChainStore(database);
+  }, 600_000);
+  afterAll(async () => {
+    await database?.close();
+    await world?.protocol.stop();
+  });
+}
 
 function indexer(options: Partial<IndexerOptions> & { urls?: readonly string[] } = {}): Indexer {
   const { protocol } = world;
@@ -78,7 +101,15 @@ async function expectTruth(): Promise<void> {
   expect((await store.accounts()).map(({ block: _block, ...account }) => account)).toEqual(truth);
 }
 
-describe('a story', () => {
+describe.each([
+  { kind: 'embedded', here: true },
+  { kind: 'postgres', here: present },
+] as const)('a story ($kind store)', ({ kind, here }) => {
+  if (!here) {
+    it.skip(NO_POSTGRES, () => {});
+    return;
+  }
+  inNewWorld(kind);
   let pairs: OpenedPair[];
   let vessel: bigint;
 
@@ -231,7 +262,7 @@ describe('a story', () => {
   });
 
   it('reads the whole chain anew to the same state, in other steps', async () => {
-    const again = await openDatabase();
+    const again = await freshDatabase(kind);
     try {
       const fresh = new ChainStore(again);
       await indexer({ store: fresh, rangeBlocks: 11, closeBlocks: 1, confirmations: 0 }).sync();
@@ -248,7 +279,7 @@ describe('a story', () => {
   });
 
   it('leaves out blocks that are not confirmed', async () => {
-    const again = await openDatabase();
+    const again = await freshDatabase(kind);
     try {
       const fresh = new ChainStore(again);
       const follower = indexer({ store: fresh, confirmations: 3 });
@@ -275,6 +306,8 @@ describe('a story', () => {
 });
 
 describe('endpoints', () => {
+  inNewWorld('embedded');
+
   it('are told apart by what they do wrong, and a liar is never asked for anything else', async () => {
     const { url } = world.protocol.anvil;
     const proxies = await Promise.all(

@@ -2,13 +2,31 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a proxy does with a request. */
-export type Behaviour = 'pass' | 'hang' | 'fail' | 'lag' | 'lie';
+/**
+ * What a proxy does with a request. The last four answer wrongly: logs are left out, the body ends early, results are missing from a
+ * batch or are null.
+ */
+export type Behaviour =
+  | 'pass'
+  | 'hang'
+  | 'fail'
+  | 'lag'
+  | 'lie'
+  | 'leaveOutLogs'
+  | 'cutOff'
+  | 'leaveOutResults'
+  | 'nullResults';
 
 /** A proxy of an endpoint. */
 export interface RpcProxy {
   readonly url: string;
   behaviour: Behaviour;
+  /** Method with which it begins to behave so; it passes on what comes before. Undefined for all. */
+  from: string | undefined;
+  /** Whether it has behaved so since {@link from} was set. */
+  readonly begun: boolean;
+  /** Logs that it gives at most when it leaves some out. */
+  logs: number;
   /** Requests that it got, by method. */
   readonly methods: Map<string, number>;
   stop(): Promise<void>;
@@ -24,6 +42,8 @@ const LAG = 50n;
 /** Starts a proxy on a free port. */
 export async function startProxy(target: string, behaviour: Behaviour = 'pass'): Promise<RpcProxy> {
   const methods = new Map<string, number>();
+  let from: string | undefined;
+  let begun = false;
   const hanging = new Set<ServerResponse>();
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -32,11 +52,13 @@ export async function startProxy(target: string, behaviour: Behaviour = 'pass'):
     const parsed = JSON.parse(body) as RpcMessage | RpcMessage[];
     const messages = Array.isArray(parsed) ? parsed : [parsed];
     for (const { method } of messages) methods.set(method, (methods.get(method) ?? 0) + 1);
-    if (proxy.behaviour === 'hang') {
+    if (proxy.from === undefined || messages.some(({ method }) => method === proxy.from)) begun = true;
+    const behaviour = begun ? proxy.behaviour : 'pass';
+    if (behaviour === 'hang') {
       hanging.add(response);
       return;
     }
-    if (proxy.behaviour === 'fail') {
+    if (behaviour === 'fail') {
       response.writeHead(502).end('bad gateway');
       return;
     }
@@ -45,23 +67,42 @@ export async function startProxy(target: string, behaviour: Behaviour = 'pass'):
       headers: { 'content-type': 'application/json' },
       body,
     });
-    const results = (await answer.json()) as
+    let results = (await answer.json()) as
       | { id: number; result?: unknown }
       | { id: number; result?: unknown }[];
     for (const item of Array.isArray(results) ? results : [results]) {
       const method = messages.find(({ id }) => id === item.id)?.method;
-      if (proxy.behaviour === 'lie' && method === 'eth_chainId') item.result = '0x1';
-      if (proxy.behaviour === 'lag' && method === 'eth_blockNumber') {
+      if (behaviour === 'lie' && method === 'eth_chainId') item.result = '0x1';
+      if (behaviour === 'lag' && method === 'eth_blockNumber') {
         const height = BigInt(item.result as string) - LAG;
         item.result = `0x${(height > 0n ? height : 0n).toString(16)}`;
       }
+      if (behaviour === 'nullResults') item.result = null;
+      // As one that returns so many at most, or none of a block that it has not taken in yet.
+      if (behaviour === 'leaveOutLogs' && method === 'eth_getLogs' && !body.includes('blockHash'))
+        item.result = (item.result as unknown[]).slice(0, proxy.logs);
     }
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(results));
+    if (behaviour === 'leaveOutResults') results = Array.isArray(results) ? results.slice(1) : [];
+    const text = JSON.stringify(results);
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(behaviour === 'cutOff' ? text.slice(0, text.length / 2) : text);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const proxy: RpcProxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/secret-key`,
     behaviour,
+    logs: 0,
+    set from(method) {
+      from = method;
+      begun = false;
+    },
+    get from() {
+      return from;
+    },
+    get begun() {
+      return begun;
+    },
     methods,
     stop: () =>
       new Promise((resolve) => {

@@ -124,6 +124,12 @@ describe('the book', () => {
     expect([again.status, await again.text()]).toEqual([304, '']);
     const other = await fetch(`${service.url}/v1/accounts`, { headers: { 'if-none-match': '"else"' } });
     expect(other.status).toBe(200);
+    // What is kept is what was made.
+    expect(await other.text()).toBe(await first.text());
+    expect([other.headers.get('etag'), other.headers.get('content-type')]).toEqual([
+      tag,
+      first.headers.get('content-type'),
+    ]);
   });
 
   it('refuses what is malformed in problem documents', async () => {

@@ -12,6 +12,10 @@ export interface Started {
   readonly pid: number;
   /** Until it has printed a line that matches; undefined when it ends before. */
   line(pattern: RegExp): Promise<RegExpExecArray | undefined>;
+  /** Whether it has ended. */
+  readonly ended: boolean;
+  /** The last of what it has printed. */
+  output(): string;
   /** Ids of its child processes. */
   children(): number[];
   /** Ends it at once, without a chance to clean up, and waits until it is gone. */
@@ -56,6 +60,10 @@ export function start(
   });
   return {
     pid: child.pid!,
+    get ended() {
+      return gone;
+    },
+    output: () => output.slice(-4_000),
     line: (pattern) =>
       new Promise((resolve) => {
         const look = () => {

@@ -44,26 +44,41 @@ export interface EndpointPoolOptions {
   readonly identify?: ((client: PublicClient) => Promise<string | undefined>) | undefined;
   /** Told when the condition of an endpoint changes. */
   readonly onChange?: ((status: EndpointStatus) => void) | undefined;
-  readonly now?: (() => number) | undefined;
 }
 
 interface Endpoint {
   readonly client: PublicClient;
   status: EndpointStatus;
   identified: boolean;
+  /** Of the process's own clock, which nobody sets. */
   restUntil: number;
+  /** Times in a row that the chain changed while it was read. */
+  moved: number;
 }
 
-/** What an endpoint may do wrong, as opposed to the work that it is asked for. */
-export function isEndpointError(error: unknown): boolean {
-  return error instanceof BaseError;
+/** The chain changed while it was read: read again. */
+export class ChainMoved extends Error {
+  constructor() {
+    super('the chain changed while it was read');
+    this.name = 'ChainMoved';
+  }
 }
+
+/** An endpoint's answers cannot be right. */
+export class EndpointFault extends Error {
+  constructor(what: string) {
+    super(what);
+    this.name = 'EndpointFault';
+  }
+}
+
+/** A chain may change so many times in a row while it is read; an endpoint of which it is said more often contradicts itself. */
+const MOST_MOVES = 5;
 
 /** Endpoints of one chain. */
 export class EndpointPool {
   readonly #options: EndpointPoolOptions;
   readonly #endpoints: readonly Endpoint[];
-  readonly #now: () => number;
 
   /** @throws ZkMarginError `MALFORMED` for what is no http or https URL, or for none */
   constructor(options: EndpointPoolOptions) {
@@ -72,7 +87,6 @@ export class EndpointPool {
       throw new ZkMarginError('MALFORMED', 'Give at least one RPC endpoint.', { field: 'rpc' });
     }
     this.#options = options;
-    this.#now = options.now ?? Date.now;
     const names = urls.map(nameOf);
     this.#endpoints = urls.map((url, index) => ({
       client: createPublicClient({
@@ -86,11 +100,12 @@ export class EndpointPool {
       status: {
         name: names.indexOf(names[index]!) === index ? names[index]! : `${names[index]} (${index + 1})`,
         condition: 'untried',
-        since: this.#now(),
+        since: Date.now(),
         failures: 0,
       },
       identified: false,
       restUntil: 0,
+      moved: 0,
     }));
   }
 
@@ -103,7 +118,8 @@ export class EndpointPool {
    * Has the first good endpoint do some work, and the next one when that fails. The work must be safe to repeat.
    *
    * @param work is given the newest block's number that the endpoint told of
-   * @throws ZkMarginError `CHAIN_UNAVAILABLE` when none is left; whatever the work throws that no endpoint is to blame for
+   * @throws ZkMarginError `CHAIN_UNAVAILABLE` when none is left; ChainMoved and ZkMarginError of the work. Of everything else that
+   * it throws the endpoint is to blame: clients fail in many ways over answers that are cut off or of another form
    */
   async run<T>(work: (client: PublicClient, height: bigint) => Promise<T>): Promise<T> {
     await this.#survey();
@@ -112,9 +128,13 @@ export class EndpointPool {
       if (endpoint.status.condition !== 'ok') continue;
       try {
         if (!(await this.#identified(endpoint))) continue;
-        return await work(endpoint.client, endpoint.status.height!);
+        const result = await work(endpoint.client, endpoint.status.height!);
+        endpoint.moved = 0;
+        return result;
       } catch (error) {
-        if (!isEndpointError(error)) throw error;
+        if (error instanceof ZkMarginError) throw error;
+        if (error instanceof ChainMoved && ++endpoint.moved < MOST_MOVES) throw error;
+        endpoint.moved = 0;
         cause = error;
         this.#failed(endpoint, error);
       }
@@ -128,7 +148,7 @@ export class EndpointPool {
 
   /** Asks all that are not at rest for chain id and height. */
   async #survey(): Promise<void> {
-    const now = this.#now();
+    const now = performance.now();
     const { chainId, maxLagBlocks = 3 } = this.#options;
     const answered: { endpoint: Endpoint; height: bigint }[] = [];
     await Promise.all(
@@ -166,17 +186,21 @@ export class EndpointPool {
 
   #banned(endpoint: Endpoint, message: string): void {
     endpoint.identified = false;
-    endpoint.restUntil = this.#now() + (this.#options.cooldownMs ?? 5_000);
+    endpoint.restUntil = performance.now() + (this.#options.cooldownMs ?? 5_000);
     this.#set(endpoint, 'wrongChain', { message });
   }
 
   #failed(endpoint: Endpoint, error: unknown): void {
     endpoint.identified = false;
-    endpoint.restUntil = this.#now() + (this.#options.cooldownMs ?? 5_000);
+    endpoint.restUntil = performance.now() + (this.#options.cooldownMs ?? 5_000);
     const hung = error instanceof BaseError && error.walk((inner) => inner instanceof TimeoutError) !== null;
     const seconds = (this.#options.timeoutMs ?? 10_000) / 1000;
     // Not the error's own text: it quotes the URL.
-    const message = hung ? `it did not answer within ${seconds} s` : `it failed: ${kindOf(error)}`;
+    const message = hung
+      ? `it did not answer within ${seconds} s`
+      : error instanceof EndpointFault
+        ? error.message
+        : `it failed: ${kindOf(error)}`;
     this.#set(endpoint, hung ? 'timeout' : 'error', { message, failed: true });
   }
 
@@ -193,7 +217,7 @@ export class EndpointPool {
       condition,
       ...(known !== undefined && { height: known }),
       ...(message !== undefined && { message }),
-      since: changed ? this.#now() : status.since,
+      since: changed ? Date.now() : status.since,
       failures: status.failures + (failed ? 1 : 0),
     };
     if (changed) this.#options.onChange?.(endpoint.status);

@@ -1,13 +1,13 @@
 /** Follows the chain into the store: forward by ranges of blocks, and back to the common ancestor when the chain changes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PublicClient } from 'viem';
-import { ZkMarginError } from '../../errors.ts';
+import { isZkMarginError, ZkMarginError } from '../../errors.ts';
 import type { BlockRecord } from '../../store/chain-records.ts';
 import type { ChainStore } from '../../store/chain-store.ts';
 import type { ProtocolAbis } from '../artifacts.ts';
 import { deploymentDigest, type IndexedContracts } from './contracts.ts';
-import { EndpointPool, type EndpointPoolOptions, type EndpointStatus } from './endpoints.ts';
-import { ChainMoved, ChainReader } from './reader.ts';
+import { ChainMoved, EndpointPool, type EndpointPoolOptions, type EndpointStatus } from './endpoints.ts';
+import { ChainReader } from './reader.ts';
 
 /** Options of {@link Indexer}. */
 export interface IndexerOptions {
@@ -117,7 +117,7 @@ export class Indexer {
   /**
    * Steps until nothing is left to do.
    *
-   * @throws ZkMarginError `CHAIN_UNAVAILABLE`, `CONFLICT`, `STORE_MISMATCH`, and of the store
+   * @throws ZkMarginError `CHAIN_UNAVAILABLE`, `CHAIN_DIVERGED`, `STORE_MISMATCH`, and of the store
    */
   async sync(): Promise<void> {
     while (!(await this.step()).upToDate);
@@ -132,8 +132,9 @@ export class Indexer {
       this.#options.onStep?.(step);
       return step;
     } catch (error) {
-      // The chain changed meanwhile; the next step sees how.
-      if (error instanceof ChainMoved) return { blocks: 0, unknownOpenings: [], upToDate: false };
+      // The chain changed meanwhile, or another process has written what this one has read; the next step sees how.
+      if (error instanceof ChainMoved || isZkMarginError(error, 'CONFLICT'))
+        return { blocks: 0, unknownOpenings: [], upToDate: false };
       this.#problem =
         error instanceof ZkMarginError
           ? error
@@ -219,18 +220,28 @@ export class Indexer {
     maxReorgDepth: number,
   ): Promise<BlockRecord> {
     const upTo = tip.number <= height ? tip.number : height;
-    // Without blocks up to the chain's height there is nothing to compare yet.
-    let [block] = await this.#options.store.blocksBelow(upTo, 1);
+    const { store } = this.#options;
+    const isThere = async ({ number, hash }: BlockRecord): Promise<boolean> =>
+      (await client.getBlock({ blockNumber: number })).hash === hash;
+    const [newest] = await store.blocksBelow(upTo, 1);
     // A chain that ends earlier, with the same blocks up to there, may yet grow: nothing is taken back.
-    for (let first = true; block !== undefined; first = false) {
-      const { hash } = await client.getBlock({ blockNumber: block.number });
-      if (hash === block.hash) return first ? tip : block;
-      if (tip.number - block.number >= BigInt(maxReorgDepth)) break;
-      [block] = await this.#options.store.blocksBelow(block.number - 1n, 1);
+    if (newest !== undefined && (await isThere(newest))) return tip;
+    const kept = await store.blocksBelow(upTo, maxReorgDepth + 1);
+    const deep = kept.findIndex(({ number }) => tip.number - number >= BigInt(maxReorgDepth));
+    // Of these, those from one on downwards are on the chain. The last one is asked for first: when it is not, none is.
+    const candidates = deep < 0 ? kept : kept.slice(0, deep + 1);
+    let there = candidates.length - 1;
+    if (there > 0 && (await isThere(candidates[there]!))) {
+      for (let gone = 0; there - gone > 1; ) {
+        const middle = (gone + there) >> 1;
+        if (await isThere(candidates[middle]!)) there = middle;
+        else gone = middle;
+      }
+      return candidates[there]!;
     }
     throw new ZkMarginError(
-      'CONFLICT',
-      `More than ${maxReorgDepth} blocks of the chain are not those of the store: check the endpoints, or start with an empty store.`,
+      'CHAIN_DIVERGED',
+      `More than ${maxReorgDepth} blocks of the chain are not those of the store: check the endpoints; if they are right, run zkmargin reindex.`,
       { field: 'rpc', details: { tip: tip.number } },
     );
   }

@@ -4,6 +4,7 @@ import {
   BaseError,
   ContractFunctionZeroDataError,
   decodeEventLog,
+  type Hex,
   type Log,
   type PublicClient,
   RpcRequestError,
@@ -22,7 +23,9 @@ import type {
   SaleRecord,
 } from '../../store/chain-records.ts';
 import type { ProtocolAbis } from '../artifacts.ts';
+import { mayHaveLogged } from './bloom.ts';
 import { INDEXED_ROLES, type IndexedContracts, type IndexedRole } from './contracts.ts';
+import { ChainMoved, EndpointFault } from './endpoints.ts';
 import { type OpeningPlace, publishedOpening, settledOpening, withheldOpening } from './openings.ts';
 
 /** What the reader asks of what was read before. */
@@ -42,14 +45,6 @@ export interface BlockRange {
   readonly closeFrom: bigint;
   /** The block before; undefined for the first range. */
   readonly before: BlockRecord | undefined;
-}
-
-/** The chain changed while it was read: read again. */
-export class ChainMoved extends Error {
-  constructor() {
-    super('the chain changed while it was read');
-    this.name = 'ChainMoved';
-  }
 }
 
 interface ChainEvent {
@@ -84,13 +79,16 @@ export class ChainReader {
   /**
    * Everything that a range says.
    *
-   * @throws ChainMoved when the endpoint's blocks do not fit together; errors of viem
+   * @throws ChainMoved when the endpoint's blocks do not fit together; EndpointFault when logs are missing; errors of viem
    */
   async read(client: PublicClient, range: BlockRange, known: KnownState): Promise<ChainChanges> {
-    const logs = await logsOf(client, Object.values(this.#contracts.addresses), range.from, range.to);
-    const blocks = await blocksOf(client, range, logs);
+    const addresses = Object.values(this.#contracts.addresses);
+    const logs = await logsOf(client, addresses, range.from, range.to);
+    const headers = await headersOf(client, range, logs);
+    const blocks = headers.map(({ logsBloom: _bloom, ...block }) => block);
     const hashes = new Map(blocks.map(({ number, hash }) => [number, hash]));
     for (const log of logs) if (hashes.get(log.blockNumber!) !== log.blockHash) throw new ChainMoved();
+    await requireAllLogs(client, addresses, headers, logs);
     const events = logs.flatMap((log) => this.#decode(log));
 
     const changes = {
@@ -473,22 +471,23 @@ async function logsOf(
 }
 
 /** The range's blocks that are kept: all of the near part, else those with events and the last one. */
-async function blocksOf(
+async function headersOf(
   client: PublicClient,
   { from, to, closeFrom, before }: BlockRange,
   logs: readonly Log[],
-): Promise<BlockRecord[]> {
+): Promise<Header[]> {
   const numbers = new Set<bigint>([to]);
   if (closeFrom > from && closeFrom <= to) numbers.add(closeFrom - 1n);
   for (const log of logs) numbers.add(log.blockNumber!);
   for (let number = closeFrom > from ? closeFrom : from; number <= to; number++) numbers.add(number);
   const sorted = [...numbers].sort((a, b) => (a < b ? -1 : 1));
   const blocks = await Promise.all(sorted.map((number) => client.getBlock({ blockNumber: number })));
-  const records = blocks.map(({ number, hash, parentHash, timestamp }) => ({
+  const records = blocks.map(({ number, hash, parentHash, timestamp, logsBloom }) => ({
     number: number!,
     hash: hash!,
     parentHash,
     timestamp,
+    logsBloom,
   }));
   let previous = before;
   for (const block of records) {
@@ -496,6 +495,42 @@ async function blocksOf(
     previous = block;
   }
   return records;
+}
+
+interface Header extends BlockRecord {
+  readonly logsBloom: Hex | null;
+}
+
+/**
+ * Some endpoints leave logs out without a word: beyond a number of their own, or while they still index a block. Blocks whose
+ * header speaks of a contract that no log is of, and the block of the last log, are asked for by themselves.
+ *
+ * @throws EndpointFault when there is more than was told
+ */
+async function requireAllLogs(
+  client: PublicClient,
+  addresses: readonly Address[],
+  headers: readonly Header[],
+  logs: readonly Log[],
+): Promise<void> {
+  const told = new Map<bigint, Log[]>();
+  for (const log of logs) told.set(log.blockNumber!, [...(told.get(log.blockNumber!) ?? []), log]);
+  const last = logs.at(-1)?.blockNumber;
+  const doubtful = headers.filter(({ number, logsBloom }) => {
+    const found = new Set((told.get(number) ?? []).map(({ address }) => address.toLowerCase()));
+    return (
+      number === last ||
+      addresses.some((address) => !found.has(address.toLowerCase()) && mayHaveLogged(logsBloom, address))
+    );
+  });
+  await Promise.all(
+    doubtful.map(async ({ number, hash }) => {
+      const all = await client.getLogs({ address: [...addresses], blockHash: hash as Hex });
+      if (all.length !== (told.get(number)?.length ?? 0)) {
+        throw new EndpointFault(`it left out logs of block ${number}`);
+      }
+    }),
+  );
 }
 
 function integer(value: unknown): bigint {

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { deserializeError, ProofError } from '../errors.ts';
@@ -16,6 +16,7 @@ import type {
   ProverCircuit,
   ToWorker,
 } from './protocol.ts';
+import { makeScratch } from './scratch.ts';
 
 export interface WorkerPoolOptions {
   circuits: readonly ProverCircuit[];
@@ -112,7 +113,7 @@ const LONGEST_AFTERMATH_MS = 60_000;
  * first, which takes about as long.
  *
  * Each process leads its own process group, so that what a backend starts ends with it, and keeps witnesses in a directory
- * of its own, which the pool removes when the process has ended.
+ * of its own, which the pool removes when the process has ended; what is left of a pool that was killed, the next one removes.
  */
 export class WorkerPool {
   readonly #options: Required<WorkerPoolOptions>;
@@ -396,7 +397,7 @@ export class WorkerPool {
 
   /** A directory for one process's files, readable by this user alone. */
   #scratchFor(): string {
-    this.#scratch ??= mkdtempSync(join(tmpdir(), 'zkmargin-prover-'));
+    this.#scratch ??= makeScratch();
     const path = join(this.#scratch, String(this.#nextChild++));
     mkdirSync(path, { mode: 0o700 });
     return path;

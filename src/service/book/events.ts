@@ -13,7 +13,8 @@ export interface NumberedEvent extends BookEvent {
   readonly id: string;
 }
 
-const KEPT = 4_096;
+/** Events that are kept: a crash of the market changes the tiers of thousands of accounts at once. */
+const KEPT = 16_384;
 
 /** The latest events, in order. */
 export class EventLog {
@@ -24,6 +25,10 @@ export class EventLog {
   readonly #ends = new Set<() => void>();
   #count = 0;
   #closed = false;
+  /** The last text that was made: most clients are at the same place. */
+  #made:
+    | { readonly from: number; readonly count: number; readonly bytes: Buffer; readonly to: number }
+    | undefined;
 
   add(event: BookEvent): void {
     const numbered = { ...event, id: `${this.#run}-${++this.#count}` };
@@ -40,6 +45,40 @@ export class EventLog {
   /** Id of the newest event. */
   get last(): string {
     return `${this.#run}-${this.#count}`;
+  }
+
+  /** Number of events so far: the place of one who has had them all. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The place after an event; undefined when what followed it is not known any more. */
+  placeOf(id: string): number | undefined {
+    const missed = this.since(id);
+    return missed && this.#count - missed.length;
+  }
+
+  /**
+   * What follows a place, as a stream of server-sent events: so many bytes, or little more.
+   *
+   * @returns nothing when it is not known any more
+   */
+  textAfter(place: number, bytes: number): { readonly bytes: Buffer; readonly to: number } | undefined {
+    const first = this.#count - this.#kept.length;
+    if (place < first) return undefined;
+    if (
+      this.#made?.from === place &&
+      (this.#made.count === this.#count || this.#made.bytes.length >= bytes)
+    ) {
+      return this.#made;
+    }
+    let [text, to] = ['', place];
+    for (; to < this.#count && text.length < bytes; to++) {
+      const { id, type, data } = this.#kept[to - first]!;
+      text += `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+    }
+    this.#made = { from: place, count: this.#count, bytes: Buffer.from(text), to };
+    return this.#made;
   }
 
   /** Events after one of them; undefined when it is not known any more. */

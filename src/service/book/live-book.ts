@@ -43,6 +43,8 @@ export interface LiveBookOptions {
   /** Told how long it took from a new round to the margins of all accounts, in seconds. */
   readonly onRound?: (seconds: number, underlyingId: bigint) => void;
   readonly onError?: (error: unknown) => void;
+  /** Why what the store has must not be shown, as that of a chain which is no more. */
+  readonly refusal?: () => ZkMarginError | undefined;
 }
 
 /** Times out of mind: proofs of a round that stays for ever do not expire. */
@@ -99,6 +101,11 @@ export class LiveBook {
   onChange(listener: () => void): () => void {
     this.#changeListeners.add(listener);
     return () => this.#changeListeners.delete(listener);
+  }
+
+  /** Why nothing of the book may be shown. */
+  get refusal(): ZkMarginError | undefined {
+    return this.#options.refusal?.();
   }
 
   markets(): readonly BookMarket[] {

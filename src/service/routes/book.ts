@@ -1,14 +1,14 @@
 /** Accounts, rounds, auctions, the feed of liquidations, and events: what the service knows of the chain. */
 import { createHash } from 'node:crypto';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify';
 import { Type } from 'typebox';
 import type { IndexedContracts } from '../../chain/indexer/index.ts';
 import { ZkMarginError } from '../../errors.ts';
 import { underlyingIdOf } from '../../market/instrument.ts';
 import type { AccountRecord } from '../../store/chain-records.ts';
 import type { ChainStore } from '../../store/chain-store.ts';
+import { Answers, type KeptAnswer } from '../book/answers.ts';
 import { cursorOf, limitOf, readCursor } from '../book/cursors.ts';
-import type { NumberedEvent } from '../book/events.ts';
 import type { BookMarket, LiveBook } from '../book/live-book.ts';
 import {
   AccountParamsSchema,
@@ -38,17 +38,20 @@ import {
 } from '../book/views.ts';
 import type { ProofJobs } from '../proof-jobs.ts';
 import { prepareProof } from '../requests/index.ts';
-import type { ProofRequest } from '../schemas.ts';
 import type { Speculation } from '../speculation/index.ts';
 import { jobView } from './proofs.ts';
 import { PROBLEMS, type Routes, SUBMISSIONS, submitted } from './shared.ts';
 
 const EVENT_PULSE_MS = 15_000;
-const EVENT_BACKLOG_BYTES = 1_048_576;
 /** Cursors of further pages that the first page names. */
 const MAX_FURTHER_PAGES = 64;
-/** Listeners to events at a time. */
-const MAX_LISTENERS = 256;
+/** Bytes of events that are given to a client's connection at a time. */
+const EVENT_CHUNK_BYTES = 65_536;
+/** Listeners to events at a time: about 30 kB each. */
+const MAX_LISTENERS = 4_096;
+
+/** Who keeps the answer to a request. */
+const keepers = new WeakMap<FastifyRequest, (answer: KeptAnswer) => void>();
 
 /** What the routes work with. */
 export interface BookRoutesOptions {
@@ -57,18 +60,26 @@ export interface BookRoutesOptions {
   readonly contracts: IndexedContracts;
   readonly jobs: ProofJobs;
   readonly served: ReadonlySet<string>;
-  readonly now: () => number;
   /** Proofs that are made beforehand, when there are any. */
   readonly speculation?: Speculation | undefined;
 }
 
 /** Adds the routes. */
 export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
-  const { book, store, contracts, jobs, served, now, speculation } = options;
+  const { book, store, contracts, jobs, served, speculation } = options;
+  const answers = new Answers();
+  const fromKept: preHandlerAsyncHookHandler = async (request, reply) => {
+    const kept = book.refusal === undefined ? answers.get(book.revision, request.url) : undefined;
+    if (kept !== undefined) return reply.header('etag', kept.tag).type(kept.type).send(kept.body);
+    // What is answered is of this revision or of a later one, which the next look finds under its own.
+    const { revision } = book;
+    keepers.set(request, (answer) => answers.set(revision, request.url, answer));
+  };
 
   routes.get(
     '/v1/accounts',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'Accounts by id, with their risk',
         querystring: AccountsQuerySchema,
@@ -91,6 +102,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/accounts/:id',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'An account',
         params: AccountParamsSchema,
@@ -103,6 +115,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/accounts/:id/margin',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'The exact margin of an account at the newest round, taken apart',
         params: AccountParamsSchema,
@@ -118,6 +131,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/accounts/:id/liquidation-prices',
     {
+      preHandler: fromKept,
       schema: {
         summary:
           'The nearest prices below and above the present one at which the status of an account changes',
@@ -158,8 +172,8 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
         auction: body.purpose === 'auction',
         keeper: body.keeper,
       });
-      const prepared = await prepareProof(request, { served, now: now() });
-      const { record, created } = await jobs.submit(prepared);
+      // It names no deadline, so that no clock is asked.
+      const { record, created } = await jobs.submit(await prepareProof(request, { served, now: 0 }));
       speculation?.keepers.learn(body.keeper, body.purpose, client);
       return submitted(reply, jobView(record), created);
     },
@@ -168,6 +182,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/markets',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'Underlyings with their newest round, parameters and terms',
         response: { 200: MarketsSchema, ...PROBLEMS },
@@ -187,6 +202,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     },
     async ({ query }) => {
       const limit = limitOf(query.limit);
+      requireBlock(book);
       const ids =
         query.underlying === undefined
           ? book.markets().map(({ underlyingId }) => underlyingId)
@@ -218,6 +234,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     },
     async ({ query }) => {
       const limit = limitOf(query.limit);
+      requireBlock(book);
       const [before] = readCursor(query.cursor, 1) ?? [];
       const running = query.running === undefined ? undefined : query.running === 'true';
       const found = await store.auctions({ running, before, limit });
@@ -236,6 +253,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   routes.get(
     '/v1/liquidations',
     {
+      preHandler: fromKept,
       schema: {
         summary: 'Accounts below their requirement that no auction sells yet, the most urgent first',
         querystring: LiquidationsQuerySchema,
@@ -288,6 +306,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
       },
     },
     async (request, reply) => {
+      if (book.refusal !== undefined) throw book.refusal;
       if (book.events.listeners >= MAX_LISTENERS) {
         throw new ZkMarginError('BUSY', 'Try again later: too many listen to events.');
       }
@@ -303,8 +322,13 @@ export function addEntityTags(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const readable = request.method === 'GET' && reply.statusCode === 200 && typeof payload === 'string';
     if (!readable || !request.url.startsWith('/v1/')) return payload;
-    const tag = `"${createHash('sha256').update(payload).digest('base64url').slice(0, 32)}"`;
+    const known = reply.getHeader('etag');
+    const tag =
+      typeof known === 'string'
+        ? known
+        : `"${createHash('sha256').update(payload).digest('base64url').slice(0, 32)}"`;
     reply.header('etag', tag);
+    keepers.get(request)?.({ tag, body: payload, type: String(reply.getHeader('content-type')) });
     const asked = request.headers['if-none-match'];
     const same = asked
       ?.split(',')
@@ -315,8 +339,10 @@ export function addEntityTags(app: FastifyInstance): void {
   });
 }
 
-/** Why nothing is told of the chain yet. @throws ZkMarginError `BUSY` */
+/** Why nothing is told of the chain. @throws ZkMarginError `BUSY` before the first block, `CHAIN_DIVERGED` */
 function requireBlock(book: LiveBook): bigint {
+  const { refusal } = book;
+  if (refusal !== undefined) throw refusal;
   if (book.block === undefined)
     throw new ZkMarginError('BUSY', 'Try again later: no block has been looked at.');
   return book.block;
@@ -355,31 +381,66 @@ function openMarket(book: LiveBook, account: AccountRecord): BookMarket {
   return market;
 }
 
-function sendEvents(reply: FastifyReply, book: LiveBook, last: string | undefined): void {
+/**
+ * Follows the log at the pace of the client: what it does not take yet stays in the log, once for all clients. One that falls so far
+ * behind that the log has forgotten is told to begin anew.
+ */
+function sendEvents(reply: FastifyReply, { events }: LiveBook, last: string | undefined): void {
   const { raw } = reply;
-  const write = (text: string) => {
-    // What a client does not take is not piled up for it.
-    if (!raw.write(text) && raw.writableLength > EVENT_BACKLOG_BYTES) raw.destroy();
+  let ready = true;
+  let woken = false;
+  const write = (text: string | Buffer) => {
+    ready = raw.write(text);
   };
-  const send = ({ id, type, data }: NumberedEvent) =>
-    write(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+  const reset = () => {
+    place = events.count;
+    write(`id: ${events.last}\nevent: reset\ndata: {}\n\n`);
+  };
+  const follow = () => {
+    woken = false;
+    while (ready && !raw.destroyed) {
+      const next = events.textAfter(place, EVENT_CHUNK_BYTES);
+      if (next === undefined) reset();
+      else if (next.to === place) return;
+      else {
+        place = next.to;
+        write(next.bytes);
+      }
+    }
+  };
   raw.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
-  const missed = last === undefined ? [] : book.events.since(last);
-  if (missed === undefined) write(`id: ${book.events.last}\nevent: reset\ndata: {}\n\n`);
+  let place = events.count;
+  const known = last === undefined ? place : events.placeOf(last);
+  if (known === undefined) reset();
+  else place = known;
   // A first word, so that the client knows from when on it listens.
-  else if (last === undefined) write(`id: ${book.events.last}\n: listening\n\n`);
-  for (const event of missed ?? []) send(event);
-  const pulse = setInterval(() => write(': listening\n\n'), EVENT_PULSE_MS);
+  if (last === undefined) write(`id: ${events.last}\n: listening\n\n`);
+  follow();
+  raw.on('drain', () => {
+    ready = true;
+    follow();
+  });
+  const pulse = setInterval(() => {
+    if (ready) write(': listening\n\n');
+    // Nothing was taken since the last pulse: the client is gone.
+    else if (stuck === place) raw.destroy();
+    stuck = ready ? undefined : place;
+  }, EVENT_PULSE_MS);
+  let stuck: number | undefined;
   const end = () => {
     clearInterval(pulse);
     stop();
     raw.end();
   };
-  const stop = book.events.listen(send, end);
+  const stop = events.listen(() => {
+    // Events of one round come in one go: one write for all of them.
+    if (!woken) setImmediate(follow);
+    woken = true;
+  }, end);
   raw.once('close', end);
   raw.once('error', end);
 }

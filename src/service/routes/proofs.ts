@@ -18,8 +18,8 @@ export interface ProofRoutesOptions {
   readonly jobs: ProofJobs;
   /** Names of the circuits that are served. */
   readonly served: ReadonlySet<string>;
-  /** Clock, in milliseconds. */
-  readonly now: () => number;
+  /** Milliseconds since 1970-01-01 UTC, by the clock that judges deadlines. */
+  readonly now: () => number | Promise<number>;
 }
 
 /** Adds the routes. */
@@ -35,7 +35,9 @@ export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOp
       },
     },
     async (request, reply) => {
-      const { record, created } = await jobs.submit(await prepareProof(request.body, { served, now: now() }));
+      const { body } = request;
+      const time = body.deadline === undefined ? 0 : await now();
+      const { record, created } = await jobs.submit(await prepareProof(body, { served, now: time }));
       return submitted(reply, jobView(record), created);
     },
   );

@@ -37,11 +37,36 @@ export const KeeperDocumentSchema = Type.Object(
       maximum: 1e7,
       description: 'price of the token that pays for gas',
     }),
-    dryRun: Type.Optional(Type.Boolean()),
-    concurrency: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
-    pollMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 600_000 })),
-    confirmations: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-    maxFeeGwei: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6 })),
+    dryRun: Type.Optional(
+      Type.Boolean({ default: false, description: 'decide, prove and simulate, but send nothing' }),
+    ),
+    concurrency: Type.Optional(
+      Type.Integer({ default: 4, minimum: 1, maximum: 64, description: 'actions at a time' }),
+    ),
+    pollMs: Type.Optional(
+      Type.Integer({
+        default: 2_000,
+        minimum: 100,
+        maximum: 600_000,
+        description: 'milliseconds between looks',
+      }),
+    ),
+    confirmations: Type.Optional(
+      Type.Integer({
+        default: 3,
+        minimum: 1,
+        maximum: 1_000,
+        description: 'blocks after which a transaction is final',
+      }),
+    ),
+    maxFeeGwei: Type.Optional(
+      Type.Number({
+        default: 500,
+        exclusiveMinimum: 0,
+        maximum: 1e6,
+        description: 'highest fee for a unit of gas, in gwei',
+      }),
+    ),
     strategy: Type.Optional(
       Type.Object(
         {

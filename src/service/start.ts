@@ -23,6 +23,7 @@ import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { ChainStore } from '../store/chain-store.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
+import { unlessAborted } from './abort.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
@@ -50,6 +51,8 @@ export interface StartOptions
   readonly backend?: BackendConfiguration;
   /** The chain to follow; without it the service proves what it is given. */
   readonly chain?: ChainOptions;
+  /** Gives the start up: what has been started is closed, and the promise rejects with `CANCELLED`. */
+  readonly signal?: AbortSignal;
   /** Told of what goes wrong and is tried again. */
   readonly onWarning?: (error: unknown, what: string) => void;
 }
@@ -89,15 +92,23 @@ export interface RunningService {
  * `/readyz` says that it is not ready.
  *
  * @throws ProofError `BACKEND_UNAVAILABLE`, of a circuit's key, or when a proving process does not start; ZkMarginError of the
- * store; Error when the address cannot be listened on
+ * store, and `CANCELLED` when the signal ends the start; Error when the address cannot be listened on
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
   const { host = '127.0.0.1', port = 8080, workers = 1, backend, ...rest } = options;
-  const { store, queue: bounds, circuits: wanted, chain: followed, onWarning = () => {}, ...service } = rest;
+  const {
+    store,
+    queue: bounds,
+    circuits: wanted,
+    chain: followed,
+    onWarning = () => {},
+    signal,
+    ...service
+  } = rest;
   const chain = followed && { ...followed, ...contractsOf(followed.book) };
   // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
   const chosen = await resolveBackend(backend ?? backendFromEnvironment());
-  const circuits = await loadCircuits(wanted ?? [DEFAULT_CIRCUIT]);
+  const circuits = await unlessAborted(loadCircuits(wanted ?? [DEFAULT_CIRCUIT]), signal);
   const database = await openDatabase(store);
   const queue = new JobQueue(database, bounds);
   const prover =
@@ -162,8 +173,8 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     if (database.kind === 'embedded') await queue.reclaim();
     await app.listen({ host, port });
     indexer?.start();
-    await book?.start();
-    await Promise.all([prover?.warmUp(), poseidonHash([0n])]);
+    await unlessAborted(book?.start(), signal);
+    await unlessAborted(Promise.all([prover?.warmUp(), poseidonHash([0n])]), signal);
     reason = undefined;
   } catch (error) {
     await close();

@@ -89,6 +89,7 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
     maxJobMs: values.maxJobSeconds * 1000,
     maxWaiting: values.maxWaiting,
     closeGraceMs: values.closeSeconds * 1000,
+    stallMs: values.stallSeconds * 1000,
     access: {
       keys: values.apiKeys === undefined ? undefined : apiKeysOf(values.apiKeys),
       requestsPerMinute: values.rateLimit,

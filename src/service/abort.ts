@@ -1,4 +1,4 @@
-/** Ends a wait when somebody has lost interest. */
+/** Ends waits: by a signal, or after a while. */
 import { ZkMarginError } from '../errors.ts';
 
 /**
@@ -19,5 +19,22 @@ export async function unlessAborted<T>(work: Promise<T> | T, signal: AbortSignal
     return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener('abort', abort);
+  }
+}
+
+/**
+ * A promise, or its end after a while; as {@link unlessAborted} otherwise.
+ *
+ * @throws ZkMarginError `TIMEOUT`
+ */
+export async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ZkMarginError('TIMEOUT', `No answer within ${ms} ms.`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

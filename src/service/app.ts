@@ -9,6 +9,7 @@ import type { JobQueue } from '../store/job-queue.ts';
 import { type AccessOptions, guard } from './access.ts';
 import type { LiveBook } from './book/live-book.ts';
 import { verificationKeyDigest } from './job-id.ts';
+import type { Liveness } from './liveness.ts';
 import type { ServiceMetrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
 import { ProofJobs } from './proof-jobs.ts';
@@ -57,6 +58,8 @@ export interface ServiceOptions {
   readonly notReady?: () => readonly string[];
   /** What is known of the chain; without it there are no routes of accounts. */
   readonly chain?: ServedChain | undefined;
+  /** Watches the loops; `/livez` answers 200 without it whenever it answers. */
+  readonly liveness?: Liveness | undefined;
   /** Counts what happens, and serves it. */
   readonly metrics?: ServiceMetrics | undefined;
   /** Who may do what; everybody everything unless given. */
@@ -74,7 +77,7 @@ export interface ServiceOptions {
  */
 export function buildService(options: ServiceOptions): FastifyInstance {
   const now = options.now ?? Date.now;
-  const { queue, circuits, metrics } = options;
+  const { queue, circuits, metrics, liveness } = options;
   const prover = options.prover && (metrics?.counted(options.prover) ?? options.prover);
   if (circuits.length === 0) {
     throw new ZkMarginError('KEY_MISSING', 'Serve at least one circuit, as insolvency-8.', {
@@ -154,6 +157,10 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   app.addHook('onReady', async () => {
     jobs.start();
     runner?.start();
+    liveness?.watch(() => [
+      { name: 'maintenance of the queue', turns: jobs.turns },
+      ...(runner?.loopStates() ?? []),
+    ]);
   });
   app.addHook('preClose', async () => {
     await options.chain?.book.close();
@@ -188,8 +195,21 @@ export function buildService(options: ServiceOptions): FastifyInstance {
 
     routes.get(
       '/livez',
-      { schema: { summary: 'Whether the process answers', response: { 200: HealthSchema } } },
-      async () => ({ status: 'ok' }),
+      {
+        schema: {
+          summary: 'Whether the process works, and if not, which of its loops stands still',
+          response: { 200: HealthSchema, ...PROBLEMS },
+        },
+      },
+      async (_request, reply) => {
+        const reasons = liveness?.reasons() ?? [];
+        if (reasons.length === 0) return { status: 'ok' };
+        const problem = problemOf(
+          new ZkMarginError('INTERNAL', `Start it again: ${reasons.join(', ')}.`),
+          503,
+        );
+        return sendProblem(reply as unknown as FastifyReply, { ...problem, reasons });
+      },
     );
 
     routes.get(

@@ -7,6 +7,7 @@ import type { PoolStatus, ProveOptions } from '../proof/prover/worker-pool.ts';
 import type { ClaimedJob } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
 import { jobIdOf } from './job-id.ts';
+import type { LoopState } from './liveness.ts';
 import { jobErrorOf } from './problems.ts';
 
 /** What proves: a `WorkerPool`, or a stand-in. It verifies a proof before it returns it. */
@@ -47,6 +48,8 @@ export class ProverRunner {
   readonly #running = new Map<string, AbortController>();
   readonly #idle = new Set<() => void>();
   #notices = 0;
+  /** Of each loop: steps that it made, and until when it may prove, on the clock of `performance.now`. */
+  readonly #turns: { turns: number; provesUntil: number }[] = [];
   #loops: Promise<void>[] = [];
   #stopListening: () => void = () => {};
   #closing: Promise<void> | undefined;
@@ -61,7 +64,8 @@ export class ProverRunner {
   start(): void {
     if (this.#loops.length > 0 || this.#closing !== undefined) return;
     const { queue, concurrency } = this.#options;
-    this.#loops = Array.from({ length: concurrency }, () => this.#loop());
+    for (let index = 0; index < concurrency; index++) this.#turns.push({ turns: 0, provesUntil: 0 });
+    this.#loops = this.#turns.map((state) => this.#loop(state));
     queue
       .onQueued(() => this.#wake())
       .then((stop) => {
@@ -74,6 +78,16 @@ export class ProverRunner {
   /** Jobs that are being proven. */
   get running(): number {
     return this.#running.size;
+  }
+
+  /** Its loops, for liveness. */
+  loopStates(): LoopState[] {
+    const now = performance.now();
+    return this.#turns.map(({ turns, provesUntil }, index) => ({
+      name: `queue runner ${index + 1}`,
+      turns,
+      excused: now < provesUntil,
+    }));
   }
 
   /** The prover's state. */
@@ -98,11 +112,13 @@ export class ProverRunner {
     for (const wake of this.#idle) wake();
   }
 
-  async #loop(): Promise<void> {
+  async #loop(state: { turns: number; provesUntil: number }): Promise<void> {
     const { queue, worker, keyDigests, pollMs } = this.#options;
     const digests = [...new Set(keyDigests.values())];
     while (this.#closing === undefined) {
       const notices = this.#notices;
+      state.turns++;
+      state.provesUntil = 0;
       let claim: ClaimedJob | undefined;
       try {
         claim = await queue.claim(worker, digests);
@@ -110,8 +126,12 @@ export class ProverRunner {
         this.#report(error);
       }
       if (claim === undefined) await this.#rest(notices, pollMs);
-      else if (this.#closing === undefined) await this.#prove(claim);
-      else await queue.release(claim).catch((error: unknown) => this.#report(error));
+      else if (this.#closing === undefined) {
+        state.provesUntil = performance.now() + claim.remainingMs;
+        await this.#prove(claim, () => {
+          state.turns++;
+        });
+      } else await queue.release(claim).catch((error: unknown) => this.#report(error));
     }
   }
 
@@ -129,7 +149,7 @@ export class ProverRunner {
     });
   }
 
-  async #prove(claim: ClaimedJob): Promise<void> {
+  async #prove(claim: ClaimedJob, onTry: () => void): Promise<void> {
     const { queue, prover } = this.#options;
     const controller = new AbortController();
     this.#running.set(claim.token, controller);
@@ -179,16 +199,20 @@ export class ProverRunner {
       }
       over = true;
       const { proof, publicSignals, calldata, timings } = proven;
-      await this.#write(claim, () => queue.complete(claim, { proof, publicSignals, calldata, timings }));
+      await this.#write(
+        claim,
+        () => queue.complete(claim, { proof, publicSignals, calldata, timings }),
+        onTry,
+      );
     } catch (error) {
       over = true;
       if (lost) return;
       if (this.#closing !== undefined && wasStopped(error)) {
-        await this.#write(claim, () => queue.release(claim));
+        await this.#write(claim, () => queue.release(claim), onTry);
         return;
       }
       const again = error instanceof ProofError ? !FINAL.has(error.code) : !(error instanceof ZkMarginError);
-      await this.#write(claim, () => queue.fail(claim, jobErrorOf(error), again));
+      await this.#write(claim, () => queue.fail(claim, jobErrorOf(error), again), onTry);
     } finally {
       over = true;
       clearInterval(timer);
@@ -200,7 +224,7 @@ export class ProverRunner {
   }
 
   /** Writes the end of an attempt, again and again while the store cannot take it: a proof is dear. */
-  async #write(claim: ClaimedJob, action: () => Promise<unknown>): Promise<void> {
+  async #write(claim: ClaimedJob, action: () => Promise<unknown>, onTry: () => void): Promise<void> {
     const end = performance.now() + Math.max(claim.remainingMs, this.#options.queue.leaseMs);
     for (let pause = 50; ; pause = Math.min(2_000, 2 * pause)) {
       try {
@@ -208,6 +232,7 @@ export class ProverRunner {
         return;
       } catch (error) {
         this.#report(error);
+        onTry();
         // When nobody can be told, the lease ends and the job goes to another worker.
         if (this.#closing !== undefined || performance.now() > end) return;
         await sleep(pause);

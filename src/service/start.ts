@@ -27,13 +27,14 @@ import { unlessAborted } from './abort.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
 
 /** Options of {@link startService}. */
 export interface StartOptions
   extends Omit<
     ServiceOptions,
-    'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics'
+    'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics' | 'liveness'
   > {
   /** Address to listen on. Default 127.0.0.1: without API keys there is no authentication. */
   readonly host?: string;
@@ -51,6 +52,8 @@ export interface StartOptions
   readonly backend?: BackendConfiguration;
   /** The chain to follow; without it the service proves what it is given. */
   readonly chain?: ChainOptions;
+  /** Milliseconds without progress of a loop after which `/livez` answers 503. Default 120,000. */
+  readonly stallMs?: number;
   /** Gives the start up: what has been started is closed, and the promise rejects with `CANCELLED`. */
   readonly signal?: AbortSignal;
   /** Told of what goes wrong and is tried again. */
@@ -103,6 +106,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     chain: followed,
     onWarning = () => {},
     signal,
+    stallMs,
     ...service
   } = rest;
   const chain = followed && { ...followed, ...contractsOf(followed.book) };
@@ -143,6 +147,8 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
       pollMs: chain.pollMs,
       onError: (error) => onWarning(error, 'the indexer failed'),
     });
+  const liveness = new Liveness({ boundMs: stallMs });
+  metrics.watchLiveness(liveness);
   if (indexer) metrics.watchIndexer(() => indexer.status());
   if (book) metrics.watchBook(book);
   let reason: string | undefined = 'keys are being loaded';
@@ -153,6 +159,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     concurrency: Math.max(1, workers),
     circuits,
     metrics,
+    liveness,
     ...(chain && book && { chain: { book, store: chainStore, contracts: chain.contracts } }),
     notReady: () => [
       ...(reason === undefined ? [] : [reason]),
@@ -162,6 +169,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
+      liveness.close();
       await indexer?.close();
       await app.close();
       await database.close();
@@ -172,7 +180,10 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     // The store is this process's alone: whoever had a job of it has ended.
     if (database.kind === 'embedded') await queue.reclaim();
     await app.listen({ host, port });
+    liveness.start();
     indexer?.start();
+    if (indexer) liveness.watch(() => [{ name: 'indexer', turns: indexer.turns }]);
+    if (book) liveness.watch(() => loopsOfBook(book));
     await unlessAborted(book?.start(), signal);
     await unlessAborted(Promise.all([prover?.warmUp(), poseidonHash([0n])]), signal);
     reason = undefined;
@@ -203,6 +214,18 @@ function contractsOf(book: ChainOptions['book']): { contracts: IndexedContracts;
   }
   if ('addresses' in found) return { contracts: found };
   return { contracts: contractsOfBook(found), firstBlock: (client) => firstBlockOf(client, found) };
+}
+
+/** The risk monitor, and each round that waits for it. */
+function loopsOfBook(book: LiveBook): LoopState[] {
+  return [
+    { name: 'risk monitor', turns: book.turns },
+    ...book.unmargined().map(({ underlyingId, number }) => ({
+      name: `round ${number} of underlying ${underlyingId}`,
+      turns: 0,
+      complaint: `round ${number} of underlying ${underlyingId} has been in the store without margins`,
+    })),
+  ];
 }
 
 /** Why what is told of the chain should not be relied on. */

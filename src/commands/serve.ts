@@ -78,6 +78,16 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
     });
   }
   const chain = chainOf(values);
+  // Settings of features that a service may or may not have, in one place.
+  const features = {
+    speculation: values.speculation,
+    alerts: {
+      webhooks: values.alertWebhooks,
+      secret: values.alertSecret,
+      minimumSeverity: values.alertSeverity,
+      reminderSeconds: values.alertReminderSeconds,
+    },
+  };
   return {
     host: values.host,
     port: values.port,
@@ -95,6 +105,7 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
       requestsPerMinute: values.rateLimit,
     },
     ...(chain && { chain }),
+    ...features,
     onWarning: warn,
   };
 }

@@ -120,6 +120,16 @@ const serveSettings = {
     fromFile: true,
     otherwise: 'alerts are not signed',
   }),
+  alertSeverity: setting(
+    Type.Union([Type.Literal('info'), Type.Literal('warning'), Type.Literal('critical')], {
+      description: 'alerts below it are listed and not posted',
+    }),
+    { default: 'info', flag: '<name>' },
+  ),
+  alertReminderSeconds: setting(
+    whole(1, 2_147_483_648, 'seconds after which an alert that still holds is posted again'),
+    { default: 3_600, flag: '<number>' },
+  ),
   stallSeconds: setting(
     whole(1, 86_400, 'seconds without progress of a loop after which `/livez` answers 503'),
     { default: 120, flag: '<number>' },

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import {
   type Configuration,
@@ -13,6 +13,9 @@ import {
   serveConfiguration,
   variablesOf,
 } from '../src/configuration/index.ts';
+
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 const root = join(import.meta.dirname, '..');
 
@@ -148,7 +151,7 @@ describe('Containerfile', () => {
       const ended = new Promise((resolve) => service.once('exit', (...end) => resolve(end)));
       try {
         await expect
-          .poll(() => output, { timeout: 110_000, interval: 100 })
+          .poll(() => output, { timeout: 250_000, interval: 100 })
           .toMatch(/serves on|^[A-Z_]{4,}/m);
         const [, ...args] = healthCommand;
         const check = spawnSync(process.execPath, args, { cwd: image, env, encoding: 'utf8' });

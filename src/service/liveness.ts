@@ -43,7 +43,7 @@ interface Standstill {
 
 /** Part of the bound for which an event loop that hardly turns is told of. */
 const LASTING = 0.8;
-/** So many separate stalls: one that is over, as of a machine that was suspended, is not lasting. */
+/** Separate stalls at least. */
 const SEPARATE = 3;
 /** Lateness of a beat that is no stall. */
 const TOLERANCE_MS = 10;
@@ -90,7 +90,9 @@ export class Liveness {
   reasons(): string[] {
     const found: string[] = [];
     const blocked = this.#blocked(this.boundMs / 1000);
-    if (blocked.late >= SEPARATE && blocked.blockedMs >= LASTING * this.boundMs) {
+    // One stall that is over, as of a machine that was suspended, is not lasting.
+    const lasting = blocked.late >= SEPARATE && blocked.longestMs <= blocked.blockedMs / 2;
+    if (lasting && blocked.blockedMs >= LASTING * this.boundMs) {
       const share = Math.round((100 * Math.min(blocked.blockedMs, this.boundMs)) / this.boundMs);
       found.push(`the event loop was blocked for ${share} % of the last ${this.boundMs / 1000} s`);
     }

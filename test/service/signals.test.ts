@@ -1,12 +1,15 @@
 /** SIGTERM to real processes: while they start, while they work, and once more. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { postgresBinaries, startTestPostgres, type TestPostgres } from '../../src/store/testing.ts';
 import { ask, killAll, type Started, start } from './processes.ts';
 
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
+
 const CIRCUIT = 'settlement-8';
-const WAIT = { timeout: 100_000, interval: 5 };
+const WAIT = { timeout: 250_000, interval: 5 };
 let server: TestPostgres | undefined;
 const stopped: number[] = [];
 

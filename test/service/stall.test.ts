@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { INDEXED_ROLES, type IndexedContracts } from '../../src/chain/indexer/contracts.ts';
 import { type RunningService, startService } from '../../src/service/index.ts';
 import {
@@ -11,6 +11,9 @@ import {
   startTestPostgres,
   type TestPostgres,
 } from '../../src/store/testing.ts';
+
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
 
 const STALL_MS = 1_500;
 const contracts = {
@@ -73,9 +76,9 @@ describe('livez', () => {
       chain: { rpc: [endpoint.url], book: contracts, startBlock: 0n, rpcTimeoutMs: 600_000 },
     });
     endings.push(() => service!.close(), endpoint.stop);
-    await expect.poll(() => endpoint.asked(), { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => endpoint.asked(), { timeout: 120_000 }).toBeGreaterThan(0);
     await expect
-      .poll(async () => await livez(service!), { timeout: 60_000, interval: 50 })
+      .poll(async () => await livez(service!), { timeout: 120_000, interval: 50 })
       .toEqual({
         status: 503,
         reasons: [expect.stringMatching(/^the indexer has made no progress for \d+ s$/)],
@@ -131,7 +134,7 @@ describe('livez', () => {
             const { status, reasons } = await livez(service!);
             return status === 503 && names.every((name) => reasons.some((reason) => reason.includes(name)));
           },
-          { timeout: 60_000, interval: 50 },
+          { timeout: 120_000, interval: 50 },
         )
         .toBe(true);
       // What else is asked for still has an answer.
@@ -141,7 +144,7 @@ describe('livez', () => {
 
       await locking.end();
       await expect
-        .poll(async () => (await livez(service!)).reasons, { timeout: 60_000, interval: 50 })
+        .poll(async () => (await livez(service!)).reasons, { timeout: 120_000, interval: 50 })
         .toEqual([]);
     },
   );

@@ -7,10 +7,19 @@ import { printJson, writeLine } from './io.ts';
 export function registerSchema(program: Command): void {
   program
     .command('schema')
-    .description('print the JSON Schema of an input document')
+    .description('print the JSON Schema of an input document or a configuration file')
     .argument('[name]', 'name of the document; lists the names when absent')
     .action(async (name: string | undefined) => {
-      const { documentSchemas } = await import('../input/schemas.ts');
+      const [
+        { documentSchemas: documents, named },
+        { fileSchemaOf, proverConfiguration, serveConfiguration },
+      ] = await Promise.all([import('../input/schemas.ts'), import('../configuration/index.ts')]);
+      const files = [serveConfiguration, proverConfiguration].map((configuration) => {
+        const { command } = configuration;
+        const description = `configuration file of \`zkmargin ${command}\``;
+        return [command, named(fileSchemaOf(configuration), command, description)] as const;
+      });
+      const documentSchemas = { ...documents, ...Object.fromEntries(files) };
       if (name === undefined) {
         for (const [known, schema] of Object.entries(documentSchemas)) {
           writeLine(`${known.padEnd(16)} ${schema.description}`);

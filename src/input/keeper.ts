@@ -37,9 +37,20 @@ export const KeeperDocumentSchema = Type.Object(
       maximum: 1e7,
       description: 'price of the token that pays for gas',
     }),
-    dryRun: Type.Optional(Type.Boolean()),
-    concurrency: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
-    pollMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 600_000 })),
+    dryRun: Type.Optional(
+      Type.Boolean({ default: false, description: 'decide, prove and simulate, but send nothing' }),
+    ),
+    concurrency: Type.Optional(
+      Type.Integer({ default: 4, minimum: 1, maximum: 64, description: 'actions at a time' }),
+    ),
+    pollMs: Type.Optional(
+      Type.Integer({
+        default: 2_000,
+        minimum: 100,
+        maximum: 600_000,
+        description: 'milliseconds between looks',
+      }),
+    ),
     metricsPort: Type.Optional(
       Type.Integer({
         minimum: 0,
@@ -49,20 +60,36 @@ export const KeeperDocumentSchema = Type.Object(
     ),
     metricsHost: Type.Optional(
       Type.String({
+        default: '127.0.0.1',
         minLength: 1,
         maxLength: 255,
-        description: 'address of the metrics, 127.0.0.1 unless given; there is no authentication',
+        description: 'address of the metrics; there is no authentication',
       }),
     ),
     maxFeedAgeSeconds: Type.Optional(
       Type.Integer({
+        default: 90,
         minimum: 1,
         maximum: 86_400,
         description: "how old the service's view of the chain may be, by the times of blocks",
       }),
     ),
-    confirmations: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-    maxFeeGwei: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6 })),
+    confirmations: Type.Optional(
+      Type.Integer({
+        default: 3,
+        minimum: 1,
+        maximum: 1_000,
+        description: 'blocks after which a transaction is final',
+      }),
+    ),
+    maxFeeGwei: Type.Optional(
+      Type.Number({
+        default: 500,
+        exclusiveMinimum: 0,
+        maximum: 1e6,
+        description: 'highest fee for a unit of gas, in gwei',
+      }),
+    ),
     strategy: Type.Optional(
       Type.Object(
         {

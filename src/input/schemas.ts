@@ -14,7 +14,8 @@ const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 /** A schema as it is printed. */
 export type DocumentSchema = TSchema & { readonly description: string };
 
-function named(schema: TSchema, title: string, description: string): DocumentSchema {
+/** A schema with its title, as it is printed. */
+export function named(schema: TSchema, title: string, description: string): DocumentSchema {
   return { $schema: DRAFT, title, description, ...schema } as DocumentSchema;
 }
 

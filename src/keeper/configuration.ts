@@ -41,3 +41,18 @@ export function strategyOf({ strategy = {} }: KeeperDocument): StrategyConfigura
   };
   return { ...DEFAULT_STRATEGY, ...given };
 }
+
+/** {@link DEFAULT_STRATEGY} as a document would write it, for the documentation. */
+export function strategyDefaults(): Record<string, unknown> {
+  const plain: Readonly<Record<string, unknown>> = { ...DEFAULT_STRATEGY };
+  const fields = Object.keys(KeeperDocumentSchema.properties.strategy.properties);
+  return Object.fromEntries(
+    fields.flatMap((field) => {
+      const inUsd = field.endsWith('Usd');
+      const value = plain[inUsd ? field.slice(0, -3) : field];
+      if (value === undefined) return [];
+      const number = typeof value === 'bigint' ? Number(value) : value;
+      return [[field, inUsd ? Number(number) / 1e6 : number]];
+    }),
+  );
+}

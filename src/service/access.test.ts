@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AccessOptions, apiKeysFromEnvironment, guard, readApiKeys } from './access.ts';
+import { type AccessOptions, apiKeysOf, guard, readApiKeys } from './access.ts';
 import { problemOfRequest } from './problems.ts';
 
 const READER = 'reader-token-0123456789';
@@ -85,12 +85,9 @@ describe('API keys', () => {
     },
   );
 
-  it('come from the environment, and an empty list does not open the service', () => {
-    expect(apiKeysFromEnvironment({})).toBeUndefined();
-    expect(apiKeysFromEnvironment({ ZKMARGIN_API_KEYS: `a read ${READER};b prove ${PROVER}` })).toHaveLength(
-      2,
-    );
-    expect(() => apiKeysFromEnvironment({ ZKMARGIN_API_KEYS: '# none' })).toThrow('at least one');
-    expect(() => apiKeysFromEnvironment({ ZKMARGIN_API_KEYS_FILE: '/nowhere' })).toThrow('can be read');
+  it('are lines or stand behind semicolons, and an empty list does not open the service', () => {
+    expect(apiKeysOf(`a read ${READER};b prove ${PROVER}`)).toHaveLength(2);
+    expect(apiKeysOf(`a read ${READER}\n\n# b\nb prove ${PROVER}\n`)).toHaveLength(2);
+    expect(() => apiKeysOf('# none')).toThrow('at least one');
   });
 });

@@ -1,6 +1,5 @@
 /** Who may do what: bearer keys with scopes, and limits of rate. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ZkMarginError } from '../errors.ts';
@@ -63,31 +62,15 @@ export function readApiKeys(text: string): ApiKey[] {
 }
 
 /**
- * Keys of the environment: `ZKMARGIN_API_KEYS_FILE` names a file, `ZKMARGIN_API_KEYS` holds the lines, separated by semicolons.
+ * Keys of a setting: lines, or the same separated by semicolons.
  *
- * @returns undefined when neither is set
- * @throws ZkMarginError as {@link readApiKeys}; `NOT_FOUND` for a file that cannot be read; `MALFORMED` for a list without keys
+ * @throws ZkMarginError as {@link readApiKeys}; `MALFORMED` for a list without keys
  */
-export function apiKeysFromEnvironment(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): ApiKey[] | undefined {
-  const { ZKMARGIN_API_KEYS: lines, ZKMARGIN_API_KEYS_FILE: file } = environment;
-  if (!lines && !file) return undefined;
-  let text = (lines ?? '').replaceAll(';', '\n');
-  if (file) {
-    try {
-      text += `\n${readFileSync(file, 'utf8')}`;
-    } catch (cause) {
-      throw new ZkMarginError('NOT_FOUND', 'Name a file of API keys that can be read.', {
-        field: 'ZKMARGIN_API_KEYS_FILE',
-        cause,
-      });
-    }
-  }
-  const keys = readApiKeys(text);
+export function apiKeysOf(text: string): ApiKey[] {
+  const keys = readApiKeys(text.replaceAll(';', '\n'));
   // A list that was emptied by mistake must not open the service to everybody.
   if (keys.length === 0) {
-    throw new ZkMarginError('MALFORMED', 'Give at least one API key, or unset the variable.', {
+    throw new ZkMarginError('MALFORMED', 'Give at least one API key, or leave the setting out.', {
       field: 'apiKeys',
     });
   }

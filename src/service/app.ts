@@ -11,6 +11,7 @@ import { type AccessOptions, guard } from './access.ts';
 import type { LiveBook } from './book/live-book.ts';
 import { accountProofRequest } from './book/statement.ts';
 import { verificationKeyDigest } from './job-id.ts';
+import type { Liveness } from './liveness.ts';
 import type { ServiceMetrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
 import { ProofJobs } from './proof-jobs.ts';
@@ -71,6 +72,8 @@ export interface ServiceOptions {
   readonly alerts?: AlertStore | undefined;
   /** Whether proofs are made before keepers ask for them, and within what bounds. They are where a chain is served. */
   readonly speculation?: boolean | SpeculationOptions | undefined;
+  /** Watches the loops; `/livez` answers 200 without it whenever it answers. */
+  readonly liveness?: Liveness | undefined;
   /** Counts what happens, and serves it. */
   readonly metrics?: ServiceMetrics | undefined;
   /** Who may do what; everybody everything unless given. */
@@ -87,7 +90,7 @@ export interface ServiceOptions {
  * @throws ZkMarginError for senseless options
  */
 export function buildService(options: ServiceOptions): FastifyInstance {
-  const { queue, circuits, metrics } = options;
+  const { queue, circuits, metrics, liveness } = options;
   const now = options.now ?? (() => queue.now());
   const prover = options.prover && (metrics?.counted(options.prover) ?? options.prover);
   if (circuits.length === 0) {
@@ -195,6 +198,10 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     jobs.start();
     runner?.start();
     speculation?.speculator.start();
+    liveness?.watch(() => [
+      { name: 'maintenance of the queue', turns: jobs.turns },
+      ...(runner?.loopStates() ?? []),
+    ]);
   });
   app.addHook('preClose', async () => {
     await options.chain?.book.close();
@@ -233,8 +240,21 @@ export function buildService(options: ServiceOptions): FastifyInstance {
 
     routes.get(
       '/livez',
-      { schema: { summary: 'Whether the process answers', response: { 200: HealthSchema } } },
-      async () => ({ status: 'ok' }),
+      {
+        schema: {
+          summary: 'Whether the process works, and if not, which of its loops stands still',
+          response: { 200: HealthSchema, ...PROBLEMS },
+        },
+      },
+      async (_request, reply) => {
+        const reasons = liveness?.reasons() ?? [];
+        if (reasons.length === 0) return { status: 'ok' };
+        const problem = problemOf(
+          new ZkMarginError('INTERNAL', `Start it again: ${reasons.join(', ')}.`),
+          503,
+        );
+        return sendProblem(reply as unknown as FastifyReply, { ...problem, reasons });
+      },
     );
 
     routes.get(

@@ -35,8 +35,8 @@ export async function loadCircuits(wanted: readonly (string | ProverCircuit)[]):
   return loaded;
 }
 
-/** Names on a command line: separated by commas, or `all`. */
-export async function circuitNames(text: string): Promise<string[]> {
-  if (text === 'all') return Object.keys((await loadManifest()).circuits);
-  return [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+/** The circuits of a setting: names, or `all`. */
+export async function circuitNames(names: readonly string[]): Promise<string[]> {
+  if (names.includes('all')) return Object.keys((await loadManifest()).circuits);
+  return [...new Set(names)];
 }

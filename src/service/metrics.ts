@@ -8,14 +8,19 @@ import { ProofError } from '../proof/errors.ts';
 import { ALERT_SEVERITIES } from '../risk/monitor/index.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
+import { inTime } from './abort.ts';
 import { ALERT_KINDS } from './alerts/conditions.ts';
 import type { DeliveryResult } from './alerts/dispatcher.ts';
 import type { AlertMonitor } from './alerts/monitor.ts';
 import type { LiveBook } from './book/live-book.ts';
+import type { Liveness } from './liveness.ts';
 import type { Prover } from './prover-runner.ts';
 import type { SpeculationCounts } from './speculation/index.ts';
 
 const CONDITIONS = ['untried', 'ok', 'timeout', 'error', 'lagging', 'wrongChain'] as const;
+
+/** Figures of the store are left out after so many milliseconds: the others must be told all the same. */
+const STORE_MS = 2_000;
 
 /** Counters and gauges of one service. */
 export class ServiceMetrics {
@@ -106,7 +111,7 @@ export class ServiceMetrics {
       registers,
       collect: async () => {
         try {
-          waiting.set((await alerts.store.deliveryCounts()).waiting);
+          waiting.set((await inTime(alerts.store.deliveryCounts(), STORE_MS)).waiting);
         } catch {
           waiting.reset();
         }
@@ -128,7 +133,7 @@ export class ServiceMetrics {
       registers: [this.registry],
       collect: async () => {
         try {
-          const { queued, proving } = await queue.counts();
+          const { queued, proving } = await inTime(queue.counts(), STORE_MS);
           for (const priority of JOB_PRIORITIES) gauge.set({ state: 'queued', priority }, queued[priority]);
           gauge.set({ state: 'proving', priority: 'any' }, proving);
         } catch {
@@ -268,6 +273,32 @@ export class ServiceMetrics {
       help: 'keepers for which proofs are made beforehand',
       registers,
       collect: () => interested.set(keepers()),
+    });
+  }
+
+  /** Tells how well the process turns. */
+  watchLiveness(liveness: Liveness): void {
+    const registers = [this.registry];
+    const delay: Gauge<'figure'> = new Gauge({
+      name: 'zkmargin_event_loop_delay_seconds',
+      help: 'delays of the event loop over the last minute: the longest one, and the sum of all',
+      labelNames: ['figure'],
+      registers,
+      collect: () => {
+        const { longest, sum } = liveness.delays();
+        delay.set({ figure: 'longest' }, longest);
+        delay.set({ figure: 'sum' }, sum);
+      },
+    });
+    const still: Gauge<'loop'> = new Gauge({
+      name: 'zkmargin_loop_standstill_seconds',
+      help: 'time without progress of each loop',
+      labelNames: ['loop'],
+      registers,
+      collect: () => {
+        still.reset();
+        for (const { name, seconds } of liveness.standstills()) still.set({ loop: name }, seconds);
+      },
     });
   }
 

@@ -3,8 +3,12 @@ import { ZkMarginError } from '../errors.ts';
 import type { JobRecord } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
 import { maintainQueue } from '../store/maintenance.ts';
+import { inTime } from './abort.ts';
 import { jobIdOf } from './job-id.ts';
 import type { PreparedProof } from './requests/index.ts';
+
+/** A store that takes longer cannot be relied on. */
+const ANSWER_MS = 2_000;
 
 /** What {@link ProofJobs} work with. */
 export interface ProofJobsOptions {
@@ -28,6 +32,7 @@ export class ProofJobs {
   readonly #options: ProofJobsOptions;
   readonly #closing = new AbortController();
   #waiting = 0;
+  #turns = 0;
   #endMaintenance: (() => Promise<void>) | undefined;
 
   constructor(options: ProofJobsOptions) {
@@ -38,14 +43,24 @@ export class ProofJobs {
   start(): void {
     if (this.#closing.signal.aborted) return;
     const { queue, onStoreError } = this.#options;
-    this.#endMaintenance ??= maintainQueue(queue, { ...(onStoreError && { onError: onStoreError }) });
+    this.#endMaintenance ??= maintainQueue(queue, {
+      onTurn: () => {
+        this.#turns++;
+      },
+      ...(onStoreError && { onError: onStoreError }),
+    });
+  }
+
+  /** Times that the queue has been looked after; for liveness. */
+  get turns(): number {
+    return this.#turns;
   }
 
   /** Why no job would be accepted now; empty when one would. */
   async refusals(): Promise<string[]> {
     const reasons = this.#localRefusals();
     try {
-      if (await this.#options.queue.isFull()) reasons.push('the queue is full');
+      if (await inTime(this.#options.queue.isFull(), ANSWER_MS)) reasons.push('the queue is full');
     } catch (error) {
       reasons.push(
         error instanceof ZkMarginError && error.code === 'STORE_FULL'

@@ -7,6 +7,7 @@ import type { PoolStatus, ProveOptions } from '../proof/prover/worker-pool.ts';
 import type { ClaimedJob } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
 import { jobIdOf } from './job-id.ts';
+import type { LoopState } from './liveness.ts';
 import { jobErrorOf } from './problems.ts';
 
 /** What proves: a `WorkerPool`, or a stand-in. It verifies a proof before it returns it. */
@@ -60,6 +61,8 @@ export class ProverRunner {
   readonly #idle = new Set<() => void>();
   #claiming: Promise<unknown> = Promise.resolve();
   #notices = 0;
+  /** Of each loop: steps that it made, and until when it may prove, on the clock of `performance.now`. */
+  readonly #turns: { turns: number; provesUntil: number }[] = [];
   #loops: Promise<void>[] = [];
   #stopListening: () => void = () => {};
   #closing: Promise<void> | undefined;
@@ -75,8 +78,13 @@ export class ProverRunner {
     if (this.#loops.length > 0 || this.#closing !== undefined) return;
     const { queue, concurrency, prover } = this.#options;
     const background = prover.hasBackground === true;
-    this.#loops = Array.from({ length: concurrency }, () => this.#loop(background ? 'asked' : 'any'));
-    if (background) this.#loops.push(this.#loop('speculative'));
+    const kinds = Array.from({ length: concurrency }, (): Kind => (background ? 'asked' : 'any'));
+    if (background) kinds.push('speculative');
+    this.#loops = kinds.map((kind) => {
+      const state = { turns: 0, provesUntil: 0 };
+      this.#turns.push(state);
+      return this.#loop(kind, state);
+    });
     queue
       .onQueued(() => this.#wake())
       .then((stop) => {
@@ -94,6 +102,16 @@ export class ProverRunner {
   /** Makes ready for speculation. */
   async warmBackground(): Promise<void> {
     await this.#options.prover.warmBackground?.();
+  }
+
+  /** Its loops, for liveness. */
+  loopStates(): LoopState[] {
+    const now = performance.now();
+    return this.#turns.map(({ turns, provesUntil }, index) => ({
+      name: `queue runner ${index + 1}`,
+      turns,
+      excused: now < provesUntil,
+    }));
   }
 
   /** The prover's state. */
@@ -118,10 +136,12 @@ export class ProverRunner {
     for (const wake of this.#idle) wake();
   }
 
-  async #loop(kind: Kind): Promise<void> {
+  async #loop(kind: Kind, state: { turns: number; provesUntil: number }): Promise<void> {
     const { queue, pollMs } = this.#options;
     while (this.#closing === undefined) {
       const notices = this.#notices;
+      state.turns++;
+      state.provesUntil = 0;
       let claim: ClaimedJob | undefined;
       try {
         claim = await this.#claim(kind);
@@ -130,7 +150,10 @@ export class ProverRunner {
       }
       if (claim === undefined) await this.#rest(notices, pollMs);
       else if (this.#closing === undefined) {
-        await this.#prove(claim, kind === 'speculative');
+        state.provesUntil = performance.now() + claim.remainingMs;
+        await this.#prove(claim, kind === 'speculative', () => {
+          state.turns++;
+        });
         // The last job of others lets the background go on.
         if (kind === 'asked') this.#wake();
       } else {
@@ -170,7 +193,7 @@ export class ProverRunner {
     });
   }
 
-  async #prove(claim: ClaimedJob, inBackground: boolean): Promise<void> {
+  async #prove(claim: ClaimedJob, inBackground: boolean, onTry: () => void): Promise<void> {
     const { queue, prover } = this.#options;
     const controller = this.#running.get(claim.token)!;
     const promotion = new AbortController();
@@ -224,16 +247,20 @@ export class ProverRunner {
       }
       over = true;
       const { proof, publicSignals, calldata, timings } = proven;
-      await this.#write(claim, () => queue.complete(claim, { proof, publicSignals, calldata, timings }));
+      await this.#write(
+        claim,
+        () => queue.complete(claim, { proof, publicSignals, calldata, timings }),
+        onTry,
+      );
     } catch (error) {
       over = true;
       if (lost) return;
       if (this.#closing !== undefined && wasStopped(error)) {
-        await this.#write(claim, () => queue.release(claim));
+        await this.#write(claim, () => queue.release(claim), onTry);
         return;
       }
       const again = error instanceof ProofError ? !FINAL.has(error.code) : !(error instanceof ZkMarginError);
-      await this.#write(claim, () => queue.fail(claim, jobErrorOf(error), again));
+      await this.#write(claim, () => queue.fail(claim, jobErrorOf(error), again), onTry);
     } finally {
       over = true;
       clearInterval(timer);
@@ -245,7 +272,7 @@ export class ProverRunner {
   }
 
   /** Writes the end of an attempt, again and again while the store cannot take it: a proof is dear. */
-  async #write(claim: ClaimedJob, action: () => Promise<unknown>): Promise<void> {
+  async #write(claim: ClaimedJob, action: () => Promise<unknown>, onTry: () => void): Promise<void> {
     const end = performance.now() + Math.max(claim.remainingMs, this.#options.queue.leaseMs);
     for (let pause = 50; ; pause = Math.min(2_000, 2 * pause)) {
       try {
@@ -253,6 +280,7 @@ export class ProverRunner {
         return;
       } catch (error) {
         this.#report(error);
+        onTry();
         // When nobody can be told, the lease ends and the job goes to another worker.
         if (this.#closing !== undefined || performance.now() > end) return;
         await sleep(pause);

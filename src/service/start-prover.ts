@@ -12,6 +12,7 @@ import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { maintainQueue } from '../store/maintenance.ts';
+import { unlessAborted } from './abort.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
 import { verificationKeyDigest } from './job-id.ts';
 import { ProverRunner } from './prover-runner.ts';
@@ -34,6 +35,8 @@ export interface StartProverOptions {
   readonly worker?: string;
   /** Milliseconds that running jobs have when it is closed. Default 5,000. */
   readonly closeGraceMs?: number;
+  /** Gives the start up, as in `StartOptions`. */
+  readonly signal?: AbortSignal;
   /** Told of what goes wrong between the prover and the store. */
   readonly onStoreError?: (error: ZkMarginError) => void;
 }
@@ -55,7 +58,7 @@ export interface RunningProver {
 export async function startProver(options: StartProverOptions): Promise<RunningProver> {
   const { url, workers = 1, worker = `${hostname()}:${process.pid}`, onStoreError = () => {} } = options;
   const chosen = await resolveBackend(options.backend ?? backendFromEnvironment());
-  const circuits = await loadCircuits(options.circuits ?? [DEFAULT_CIRCUIT]);
+  const circuits = await unlessAborted(loadCircuits(options.circuits ?? [DEFAULT_CIRCUIT]), options.signal);
   const database = await openDatabase({ url });
   const queue = new JobQueue(database, options.queue);
   const prover = new WorkerPool({
@@ -93,7 +96,7 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     return closing;
   };
   try {
-    await prover.warmUp();
+    await unlessAborted(prover.warmUp(), options.signal);
     runner.start();
   } catch (error) {
     await close();

@@ -23,18 +23,20 @@ import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { ChainStore } from '../store/chain-store.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
+import { unlessAborted } from './abort.ts';
 import type { BookState } from './alerts/conditions.ts';
 import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/monitor.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
 
 /** Options of {@link startService}. */
 export interface StartOptions
   extends Omit<
     ServiceOptions,
-    'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics' | 'alerts'
+    'queue' | 'prover' | 'circuits' | 'concurrency' | 'notReady' | 'chain' | 'metrics' | 'alerts' | 'liveness'
   > {
   /** Address to listen on. Default 127.0.0.1: without API keys there is no authentication. */
   readonly host?: string;
@@ -54,6 +56,10 @@ export interface StartOptions
   readonly chain?: ChainOptions;
   /** How alerts are raised, and which webhooks are told of them. They are listed without webhooks, too. */
   readonly alerts?: AlertOptions;
+  /** Milliseconds without progress of a loop after which `/livez` answers 503. Default 120,000. */
+  readonly stallMs?: number;
+  /** Gives the start up: what has been started is closed, and the promise rejects with `CANCELLED`. */
+  readonly signal?: AbortSignal;
   /** Told of what goes wrong and is tried again. */
   readonly onWarning?: (error: unknown, what: string) => void;
 }
@@ -96,17 +102,17 @@ export interface RunningService {
  * `/readyz` says that it is not ready.
  *
  * @throws ProofError `BACKEND_UNAVAILABLE`, of a circuit's key, or when a proving process does not start; ZkMarginError of the
- * store; Error when the address cannot be listened on
+ * store, and `CANCELLED` when the signal ends the start; Error when the address cannot be listened on
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
   const { host = '127.0.0.1', port = 8080, workers = 1, backend, ...rest } = options;
   const { store, queue: bounds, circuits: wanted, chain: followed, ...others } = rest;
-  const { alerts: alertOptions = {}, onWarning = () => {}, ...service } = others;
+  const { alerts: alertOptions = {}, onWarning = () => {}, signal, stallMs, ...service } = others;
   const alertSettings = readAlertOptions(alertOptions);
   const chain = followed && { ...followed, ...contractsOf(followed.book) };
   // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
   const chosen = await resolveBackend(backend ?? backendFromEnvironment());
-  const circuits = await loadCircuits(wanted ?? [DEFAULT_CIRCUIT]);
+  const circuits = await unlessAborted(loadCircuits(wanted ?? [DEFAULT_CIRCUIT]), signal);
   const database = await openDatabase(store);
   const queue = new JobQueue(database, bounds);
   const prover =
@@ -169,6 +175,8 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   });
   metrics.watchAlerts(alerts);
   book?.onChange(() => void alerts.judge());
+  const liveness = new Liveness({ boundMs: stallMs });
+  metrics.watchLiveness(liveness);
   if (indexer) metrics.watchIndexer(() => indexer.status());
   if (book) metrics.watchBook(book);
   let reason: string | undefined = 'keys are being loaded';
@@ -180,6 +188,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     circuits,
     metrics,
     alerts: alerts.store,
+    liveness,
     ...(chain && book && { chain: { book, store: chainStore, contracts: chain.contracts } }),
     notReady: () => [
       ...(reason === undefined ? [] : [reason]),
@@ -189,6 +198,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
+      liveness.close();
       await indexer?.close();
       await alerts.close();
       await app.close();
@@ -200,11 +210,14 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     // The store is this process's alone: whoever had a job of it has ended.
     if (database.kind === 'embedded') await queue.reclaim();
     await app.listen({ host, port });
+    liveness.start();
     indexer?.start();
-    await book?.start();
+    if (indexer) liveness.watch(() => [{ name: 'indexer', turns: indexer.turns }]);
+    if (book) liveness.watch(() => loopsOfBook(book));
+    await unlessAborted(book?.start(), signal);
     await alerts.start();
     if (book) await metrics.watchProofs(queue, book);
-    await Promise.all([prover?.warmUp(), poseidonHash([0n])]);
+    await unlessAborted(Promise.all([prover?.warmUp(), poseidonHash([0n])]), signal);
     reason = undefined;
   } catch (error) {
     await close();
@@ -246,6 +259,18 @@ function bookState(book: LiveBook): BookState {
       return { account, status: status ?? 'missing', reason };
     }),
   };
+}
+
+/** The risk monitor, and each round that waits for it. */
+function loopsOfBook(book: LiveBook): LoopState[] {
+  return [
+    { name: 'risk monitor', turns: book.turns },
+    ...book.unmargined().map(({ underlyingId, number }) => ({
+      name: `round ${number} of underlying ${underlyingId}`,
+      turns: 0,
+      complaint: `round ${number} of underlying ${underlyingId} has been in the store without margins`,
+    })),
+  ];
 }
 
 /** Why what is told of the chain should not be relied on. */

@@ -4,6 +4,7 @@ import type { JobQueue } from './job-queue.ts';
 /**
  * Runs `JobQueue.maintain` again and again, never twice at once.
  *
+ * @param onTurn told after each time, whether it failed or not
  * @returns ends it, and waits for what is under way
  */
 export function maintainQueue(
@@ -11,7 +12,8 @@ export function maintainQueue(
   {
     intervalMs = 1_000,
     onError = () => {},
-  }: { intervalMs?: number; onError?: (error: unknown) => void } = {},
+    onTurn = () => {},
+  }: { intervalMs?: number; onError?: (error: unknown) => void; onTurn?: () => void } = {},
 ): () => Promise<void> {
   let running: Promise<unknown> | undefined;
   const timer = setInterval(() => {
@@ -20,6 +22,7 @@ export function maintainQueue(
       .catch(onError)
       .finally(() => {
         running = undefined;
+        onTurn();
       });
   }, intervalMs);
   timer.unref();

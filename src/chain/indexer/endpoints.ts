@@ -42,6 +42,8 @@ export interface EndpointPoolOptions {
    * @returns why it serves another chain; undefined when it does not
    */
   readonly identify?: ((client: PublicClient) => Promise<string | undefined>) | undefined;
+  /** Told of every answer of any endpoint, good or bad. */
+  readonly onAnswer?: (() => void) | undefined;
   /** Told when the condition of an endpoint changes. */
   readonly onChange?: ((status: EndpointStatus) => void) | undefined;
 }
@@ -94,6 +96,7 @@ export class EndpointPool {
           timeout: timeoutMs,
           retryCount: 0,
           batch: batch ? { batchSize: 100 } : false,
+          onFetchResponse: () => options.onAnswer?.(),
         }),
         cacheTime: 0,
       }),

@@ -16,7 +16,7 @@ export interface IndexerOptions {
   readonly abis: ProtocolAbis;
   /** First block to look at, at the start of a store. Default 0. */
   readonly startBlock?: bigint | ((client: PublicClient) => Promise<bigint | undefined>) | undefined;
-  readonly endpoints: Omit<EndpointPoolOptions, 'chainId' | 'identify'>;
+  readonly endpoints: Omit<EndpointPoolOptions, 'chainId' | 'identify' | 'onAnswer'>;
   /** Blocks on top of the newest one that is looked at. Default 0: reorganisations are rolled back. */
   readonly confirmations?: number | undefined;
   /** Blocks of one step at most. Default 2,000. */
@@ -74,6 +74,7 @@ export class Indexer {
   #head: bigint | undefined;
   #start: bigint | undefined;
   #rollbacks = 0;
+  #turns = 0;
   #lastLook: number | undefined;
   #problem: ZkMarginError | undefined;
   #loop: Promise<void> | undefined;
@@ -84,8 +85,16 @@ export class Indexer {
     this.#pool = new EndpointPool({
       ...options.endpoints,
       chainId: options.contracts.chainId,
+      onAnswer: () => {
+        this.#turns++;
+      },
       identify: (client) => this.#identify(client),
     });
+  }
+
+  /** Changes with every answer of an endpoint and every step, failed ones as well; for liveness. */
+  get turns(): number {
+    return this.#turns;
   }
 
   status(): IndexerStatus {
@@ -266,6 +275,7 @@ export class Indexer {
       } catch {
         onError?.(this.#problem!);
       }
+      this.#turns++;
       if (wait > 0) await sleep(wait, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       // Let others have their turn between steps.
       else await sleep(1);

@@ -68,6 +68,23 @@ export function backendFromEnvironment(
   return { name, binary };
 }
 
+/** Settings that choose a backend. */
+export interface BackendSettings {
+  readonly prover?: BackendConfiguration['name'] | undefined;
+  readonly rapidsnark?: string | undefined;
+  readonly threads?: number | undefined;
+}
+
+/**
+ * The backend of settings: the one that is named, else rapidsnark when its program is, else snarkjs.
+ *
+ * @throws {ProofError} `BACKEND_UNAVAILABLE` for rapidsnark without a program.
+ */
+export function backendOf({ prover, rapidsnark, threads }: BackendSettings): BackendConfiguration {
+  const chosen = backendFromEnvironment({ ZKMARGIN_PROVER: prover, ZKMARGIN_RAPIDSNARK: rapidsnark });
+  return chosen.name === 'native' && threads !== undefined ? { ...chosen, threads } : chosen;
+}
+
 /**
  * Check that a backend can be used, before anything depends on it.
  *

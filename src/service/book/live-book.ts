@@ -70,6 +70,11 @@ export class LiveBook {
   #refreshing: Promise<void> | undefined;
   #again = false;
   readonly #changeListeners = new Set<() => void>();
+  #turns = 0;
+  /** What was taken in last is not whole: the next look begins anew. */
+  #broken = false;
+  /** Rounds of the store that have no margins yet. */
+  readonly #unmargined = new Map<bigint, RoundRecord>();
   #loop: Promise<void> | undefined;
   #stopListening: (() => Promise<void>) | undefined;
 
@@ -106,6 +111,16 @@ export class LiveBook {
   /** Why nothing of the book may be shown. */
   get refusal(): ZkMarginError | undefined {
     return this.#options.refusal?.();
+  }
+
+  /** Times that it has looked at the store, in vain as well; for liveness. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** Rounds that are in the store and not judged, though nothing is known to be wrong with them. */
+  unmargined(): readonly RoundRecord[] {
+    return this.#refused === undefined ? [...this.#unmargined.values()] : [];
   }
 
   markets(): readonly BookMarket[] {
@@ -216,6 +231,7 @@ export class LiveBook {
         this.#options.onError?.(error);
       } finally {
         this.#refreshing = undefined;
+        this.#turns++;
       }
     })();
     return this.#refreshing;
@@ -232,10 +248,10 @@ export class LiveBook {
   async #load(): Promise<void> {
     const { store } = this.#options;
     const revision = await store.revision();
-    if (revision === undefined || revision.revision === this.#seen?.revision) return;
+    if (revision === undefined || (revision.revision === this.#seen?.revision && !this.#broken)) return;
     const tip = await store.tip();
     const before = this.#seen;
-    const anew = before === undefined || before.rollbacks !== revision.rollbacks;
+    const anew = before === undefined || before.rollbacks !== revision.rollbacks || this.#broken;
     const sinceBlock = anew ? undefined : before.block;
     const changed = await store.accounts({ sinceBlock });
     const openings = await store.presentOpenings(sinceBlock);
@@ -275,17 +291,21 @@ export class LiveBook {
     this.#auctions = new Map(auctions.map((auction) => [auction.accountId, auction]));
     this.#tipTimestamp = tip?.timestamp ?? 0n;
     this.#seen = { ...revision, block: tip?.number ?? 0n };
+    this.#broken = true;
+    this.#unmargined.clear();
 
     let refused: ZkMarginError | undefined;
     for (const record of rounds) {
       const rules = parameters.find(({ underlyingId }) => underlyingId === record.underlyingId);
       if (rules === undefined) continue;
+      this.#unmargined.set(record.underlyingId, record);
       try {
         this.#judge(record, rules, ages.get(record.underlyingId) ?? DEFAULT_ROUND_AGE, pending, {
           changed,
           gone,
           formerAuctions,
         });
+        this.#unmargined.delete(record.underlyingId);
       } catch (error) {
         // The other underlyings go on.
         if (!isZkMarginError(error)) throw error;
@@ -294,6 +314,7 @@ export class LiveBook {
       }
     }
     this.#refused = refused;
+    this.#broken = false;
     for (const id of this.#markets.keys()) {
       if (!rounds.some(({ underlyingId }) => underlyingId === id)) {
         this.#markets.delete(id);

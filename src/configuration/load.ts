@@ -1,0 +1,73 @@
+/** Reads the settings of a command from where this process has them. */
+import { readFileSync, statSync } from 'node:fs';
+import { ZkMarginError } from '../errors.ts';
+import { type Resolved, resolveSettings } from './resolve.ts';
+import { type Configuration, fileVariableOf, type Settings } from './setting.ts';
+
+/** Where {@link loadSettings} looks beside the flags. */
+export interface LoadOptions {
+  /** Configuration file of a flag; that of the variable unless given. */
+  readonly path?: string | undefined;
+  /** A document that has been read already, in place of the file. */
+  readonly file?: { readonly name: string; readonly document: unknown } | undefined;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Any right of the group or of others. */
+const EXPOSED = 0o077;
+
+/**
+ * All settings of a command, checked.
+ *
+ * @throws ZkMarginError as `resolveSettings`; `NOT_FOUND` for a file that cannot be read; `FORBIDDEN` for one that holds
+ * secrets and may be read by others
+ */
+export function loadSettings<S extends Settings>(
+  configuration: Configuration<S>,
+  flags: Readonly<Record<string, unknown>>,
+  { path, file, environment = process.env }: LoadOptions = {},
+): Resolved<S> {
+  const named = path ?? (environment[fileVariableOf(configuration)] || undefined);
+  const read = file ?? (named === undefined ? undefined : { name: named, document: readJson(named) });
+  const resolved = resolveSettings(configuration, {
+    flags,
+    environment,
+    file: read,
+    readText: (name) => readFileSync(name, 'utf8'),
+  });
+  if (named !== undefined && file === undefined) refuseExposed(configuration, resolved, named);
+  return resolved;
+}
+
+function readJson(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new ZkMarginError('NOT_FOUND', `Name a configuration file that can be read: ${path} (${reason}).`, {
+      field: 'config',
+      cause,
+    });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // The parser's message quotes the text, which may hold secrets.
+    throw new ZkMarginError('MALFORMED', `Write JSON into ${path}: it cannot be parsed.`, {
+      field: 'config',
+    });
+  }
+}
+
+function refuseExposed(configuration: Configuration, { origins }: Resolved<Settings>, path: string): void {
+  const secret = Object.entries(configuration.settings).find(
+    ([name, setting]) => setting.secret === 'text' && origins[name]!.kind === 'file',
+  );
+  if (secret === undefined || (statSync(path).mode & EXPOSED) === 0) return;
+  throw new ZkMarginError(
+    'FORBIDDEN',
+    `Let only its owner read the file with ${secret[0]}: chmod 600 ${path}`,
+    { field: 'config' },
+  );
+}

@@ -119,7 +119,7 @@ async function startKeeper(
     { runKeeper },
     { DEFAULT_FEES },
     { FileJournal },
-    { strategyOf },
+    { metricsOf, strategyOf },
   ] = await Promise.all([
     import('viem'),
     import('../chain/address-book.ts'),
@@ -140,18 +140,26 @@ async function startKeeper(
     });
   }
   const { chainId, addresses: contracts } = contractsOfBook(book);
+  const sealedBids = book.contracts.sealedBids?.address;
+  const metrics = metricsOf(document);
   const keeper = await runKeeper({
-    feed: new ServiceFeed(new ServiceClient({ url: document.service, token: keys.apiKey })),
+    feed: new ServiceFeed(new ServiceClient({ url: document.service, token: keys.apiKey }), {
+      keeper: account.address,
+    }),
     client: createPublicClient({ transport: http(document.rpc) }),
     chainId,
     account,
-    contracts,
+    contracts: { ...contracts, ...(sealedBids && { sealedBids }) },
     abis: loadProtocolAbis(),
     vessels: document.vessels.map(BigInt),
     strategy: strategyOf(document),
     nativePrice: () => BigInt(Math.round(document.nativePriceUsd * 1e6)),
     journal: await FileJournal.open(document.journal),
     dryRun: document.dryRun ?? false,
+    ...(metrics && { metrics }),
+    ...(document.maxFeedAgeSeconds !== undefined && {
+      maxFeedAgeSeconds: BigInt(document.maxFeedAgeSeconds),
+    }),
     ...(document.concurrency !== undefined && { concurrency: document.concurrency }),
     ...(document.pollMs !== undefined && { pollMs: document.pollMs }),
     transactions: {
@@ -171,6 +179,9 @@ async function startKeeper(
       if (line !== undefined) writeLine(`${new Date().toISOString()} ${line}`);
     },
   });
-  if (!json) writeLine(`keeper ${account.address} works on chain ${chainId} with ${document.service}`);
+  if (!json) {
+    writeLine(`keeper ${account.address} works on chain ${chainId} with ${document.service}`);
+    if (keeper.metricsUrl !== undefined) writeLine(`its metrics are at ${keeper.metricsUrl}/metrics`);
+  }
   return keeper;
 }

@@ -74,7 +74,8 @@ template ExpiryBase() {
     tenor <== 3600 + (1 - fields.unused) * seconds;
     signal tenorBits[27] <== Num2Bits(27)(tenor - 1);
     tenorUnits <== Slice(27, 4, 27)(tenorBits);
-    signal floored <== FloorAt(27)(tenor, 3600);
+    signal floored;
+    (floored, _) <== FloorAt(27)(tenor, 3600);
 
     spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
     inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
@@ -85,13 +86,16 @@ template ExpiryBase() {
 
 // Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))), 2^-20 in 24 bits; 7.3.
 // @input  tenorFloor, tenorPowerShort, tenorPowerLong   of the parameters
+// @output expiring     1 when the tenor is below the floor
 template TenorFactor() {
     signal input tenor;
     signal input tenorFloor;
     signal input tenorPowerShort;
     signal input tenorPowerLong;
     signal output out;
-    signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
+    signal output expiring;
+    signal shockTenor;
+    (shockTenor, expiring) <== FloorAt(27)(tenor, tenorFloor);
     component short = Num2Bits(28);
     short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
     signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
@@ -110,6 +114,7 @@ template TenorFactor() {
 // What parameters make of an expiry, whatever the scenario; docs/margin-model.md 7.3.
 // @input  tenor, tenorUnits, inverseSpacing    of ExpiryBase
 // @output tenorFactor      of vol shocks, 2^-20, 24 bits
+// @output expiring         1 when less than the tenor floor is left
 // @output step             one price step in pillar spacings, 2^-30
 // @output basisRate        move of the forward against spot, 2^-36, below 2^36
 // @output interestRate     move of the discount factor, 2^-36, below 2^36
@@ -125,15 +130,28 @@ template ExpiryRisk() {
     signal input basisPerTenor;
     signal input interestPerTenor;
     signal output tenorFactor;
+    signal output expiring;
     signal output step;
     signal output basisRate;
     signal output interestRate;
-    tenorFactor <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
+    (tenorFactor, expiring) <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
     component position = Num2Bits(48);
     position.in <== priceStep * inverseSpacing;
     step <== Slice(48, 8, 48)(position.out);
     basisRate <== basisPerTenor * tenorUnits + basisMinimum * (1 << 20);
     interestRate <== interestPerTenor * tenorUnits;
+}
+
+// What an expiry's vega costs, 2^-22, 24 bits; 7.3.
+// @input  tenorFactor      2^-20, below 2^22.5
+// @input  cost             vol shock times vegaRate, 2^-30, at most 2^29
+template VegaRate() {
+    signal input tenorFactor;
+    signal input cost;
+    signal output out;
+    component split = Num2Bits(52);
+    split.in <== tenorFactor * cost;
+    out <== Slice(52, 28, 52)(split.out);
 }
 
 // Vol multiplier of an expiry under a shock, and its reciprocal; 7.3.

@@ -42,6 +42,12 @@ export interface ExactExpiryRisk {
   readonly step: bigint;
   /** What vol shocks are multiplied by at this tenor, 2^-20. */
   readonly tenorFactor: bigint;
+  /** Less than the tenor floor is left: gains of its options cover no other loss of a small move. */
+  readonly expiring: boolean;
+  /** Part of vega times vol that is charged where vols rise, 2^-22. */
+  readonly vegaRateUp: bigint;
+  /** Likewise where they fall. */
+  readonly vegaRateDown: bigint;
   /** Move of the forward against spot, 2^-36. */
   readonly basisRate: bigint;
   /** Move of the discount factor, 2^-36. */
@@ -91,17 +97,26 @@ export function exactExpiry(state: ExpiryState, timestamp: bigint, field = 'expi
 export const LOG2_SHOCK_TENOR = log2Fixed(BigInt(SHOCK_TENOR_SECONDS), 28);
 
 /** What parameters make of an expiry; section 7.3. */
-export function exactExpiryRisk(expiry: ExactExpiry, parameters: RiskParameters): ExactExpiryRisk {
+export function exactExpiryRisk(
+  expiry: Pick<ExactExpiry, 'tenor' | 'inverseSpacing'>,
+  parameters: RiskParameters,
+): ExactExpiryRisk {
   const floor = BigInt(parameters.tenorFloor);
-  const tenor = expiry.tenor > floor ? expiry.tenor : floor;
+  const expiring = expiry.tenor < floor;
+  const tenor = expiring ? floor : expiry.tenor;
   const power = BigInt(
     tenor <= BigInt(SHOCK_TENOR_SECONDS) ? parameters.tenorPowerShort : parameters.tenorPowerLong,
   );
   const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 35n;
   const tenorUnits = (expiry.tenor - 1n) / BigInt(TENOR_UNIT_SECONDS);
+  const tenorFactor = exp2Fixed(exponent) >> 74n;
+  const vegaRate = (shock: number): bigint => (tenorFactor * BigInt(shock * parameters.vegaRate)) >> 28n;
   return {
     step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 8n,
-    tenorFactor: exp2Fixed(exponent) >> 74n,
+    tenorFactor,
+    expiring,
+    vegaRateUp: vegaRate(parameters.volShockUp),
+    vegaRateDown: vegaRate(parameters.volShockDown),
     basisRate: (BigInt(parameters.basisMinimum) << 20n) + BigInt(parameters.basisPerTenor) * tenorUnits,
     interestRate: BigInt(parameters.interestPerTenor) * tenorUnits,
   };

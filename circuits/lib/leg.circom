@@ -6,12 +6,10 @@ include "expiry.circom";
 // @input  vols[8]     2^-16
 // @input  position    bits of (position + 4) + 2^14 in 2^-18: 33 bits
 // @output out         2^-20, 24 bits
-// @output coarse      the same in 2^-16 (four bits dropped)
 template InterpolateVolatility() {
     signal input vols[8];
     signal input bits[33];
     signal output out;
-    signal output coarse;
 
     // Within the pillars when bits 21 and up spell 2^11 (0 <= position + 4 < 8).
     var upper = 0;
@@ -59,7 +57,6 @@ template InterpolateVolatility() {
     // Rounded to nearest: half a place is added before the truncation.
     split.in <== value + (1 << 33);
     out <== Slice(58, 34, 58)(split.out);
-    coarse <== Slice(58, 38, 58)(split.out);
 }
 
 // Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
@@ -246,17 +243,17 @@ template OpenLeg(expiries, columns) {
     volatility.bits <== upperBits;
     for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[6 + j];
 
-    // 6. Moneyness part of d1 at the mark: the position in 2^-16 clamped to [-516, 508), over the volatility.
+    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
     var centred = 0;
-    for (var i = 0; i < 31; i++) centred += upperBits[2 + i] * (1 << i);
-    centred -= 1 << 30;
+    for (var i = 0; i < 33; i++) centred += upperBits[i] * (1 << i);
+    centred -= 1 << 32;
     var top = 0;
-    for (var i = 25; i < 31; i++) top += upperBits[2 + i] * (1 << (i - 25));
+    for (var i = 27; i < 33; i++) top += upperBits[i] * (1 << (i - 27));
     signal outside <== (top - 31) * (top - 32);
     signal within <== IsZero()(outside);
-    var bound = upperBits[32] * (1 << 26) - (1 << 25);
+    var bound = upperBits[32] * (1 << 28) - (1 << 27);
     signal clamped <== bound + within * (centred - bound);
-    signal finerMoneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 15), volatility.coarse);
+    signal finerMoneyness <== FloorDivide(24)(-(2 * (clamped - 4 * (1 << 18)) + 1) * (1 << 17), volatility.out);
     component rounded = ShiftRightSigned(4, 60);
     rounded.in <== finerMoneyness;
     moneyness <== rounded.out;
@@ -268,7 +265,7 @@ template OpenLeg(expiries, columns) {
     deviation <== mark.deviation;
     half <== mark.half;
     finer <== mark.finer;
-    stepSlope <== FloorDivide(20)(pick.out[14], volatility.coarse);
+    stepSlope <== FloorDivide(24)(pick.out[14] * (1 << 4), volatility.out);
     _ <== Num2Bits(26)(stepSlope);
 
     // 7. Amounts.

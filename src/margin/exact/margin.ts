@@ -7,7 +7,7 @@ import { ZkMarginError } from '../../errors.ts';
 import { type Leg, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { ceilDivide, exp2Precise, floorDivide, PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
-import { type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
+import { isInner, type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
 import { chargesDown, type ExactChargeSums } from './charges.ts';
 import {
   type ExactExpiry,
@@ -195,14 +195,6 @@ export function priceFactor(priceStep: number, priceMove: number): bigint {
 /** True of a scenario that is the mark itself: it shows no loss, whatever the roundings of its revaluation. */
 export function isUnmoved({ priceMove, volShock }: Scenario): boolean {
   return priceMove === 0 && volShock === 0;
-}
-
-/**
- * True of the two smallest moves. They stand for all that lies between them and no move, where options of the last hours are worth
- * nothing yet: their gains count for nothing there.
- */
-export function isInner({ priceMove, volShock }: Scenario): boolean {
-  return Math.abs(priceMove) === 1 && volShock === 0;
 }
 
 /** What a prepared account loses in a scenario, unrounded, 1e-12 USD at 2^-145; negative for a gain. */

@@ -6,7 +6,7 @@ import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { type Instrument, orderKey, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
-import { type RiskParameters, type VolShock, validateParameters } from '../parameters.ts';
+import { isInner, type RiskParameters, type VolShock, validateParameters } from '../parameters.ts';
 import {
   type ExactExpiry,
   type ExactExpiryRisk,
@@ -19,7 +19,6 @@ import { exactLegSurface, forKind, legGreeks, markProbabilities, scenarioProbabi
 import {
   type ExactAccount,
   type ExactMargin,
-  isInner,
   isUnmoved,
   MAX_LEGS,
   MAX_SCALE,

@@ -6,11 +6,11 @@ include "functions.circom";
 function SPACED_YEAR() { return 2231378; }
 // round(ln 2 * 2^43)
 function LN2_43() { return 6096987078286; }
-// round(log2(100) * 2^45)
-function LOG2_STRIKE_TO_PRICE() { return 233759908285724; }
-// Seconds at which vol shocks are quoted (30 days), and its log2 in 2^-45 as Log2 gives it.
+// round(log2(100) * 2^47)
+function LOG2_STRIKE_TO_PRICE() { return 935039633142894; }
+// Seconds at which vol shocks are quoted (30 days), and its log2 in 2^-47 as Log2 gives it.
 function SHOCK_TENOR() { return 2592000; }
-function LOG2_SHOCK_TENOR() { return 749625429965497; }
+function LOG2_SHOCK_TENOR() { return 2998501500703162; }
 
 // Fields of an expiry word; docs/margin-model.md section 3. An unused word (0) is replaced by a harmless dummy that no leg
 // can select, because no option has expiry hour 0.
@@ -48,7 +48,7 @@ template ExpiryWord() {
 // @output tenorUnits       whole 16 seconds of tenor - 1, 23 bits
 // @output spacing          h sqrt(T), 2^-25
 // @output inverseSpacing   ln 2 / spacing, 2^-18
-// @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-63
+// @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-65
 template ExpiryBase() {
     signal input word;
     signal input timestamp;
@@ -100,12 +100,12 @@ template TenorFactor() {
     short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
     signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
     signal logTenor <== Log2(28, 5)(shockTenor);
-    // In 2^-53; 4 is added, so that 21 bits at 2^-18 hold it, and 35 bits are dropped.
+    // In 2^-55; 4 is added, so that 21 bits at 2^-18 hold it, and 37 bits are dropped.
     signal exponent <== (LOG2_SHOCK_TENOR() - logTenor) * power;
-    component exponentBits = Num2Bits(56);
-    exponentBits.in <== exponent + (1 << 55);
+    component exponentBits = Num2Bits(58);
+    exponentBits.in <== exponent + (1 << 57);
     component factor = Exp2();
-    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[35 + i];
+    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[37 + i];
     component split = Num2Bits(98);
     split.in <== factor.out;
     out <== Slice(98, 74, 98)(split.out);

@@ -230,13 +230,13 @@ template OpenLeg(expiries, columns) {
     strikeKey <== strike + expiryHour * (1 << 36);
     packed === strike + (kindBits[0] + 2 * kindBits[1]) * (1 << 36) + expiryHour * (1 << 38) + quantity * (1 << 60);
 
-    // 4. Position among the pillars, 2^-18, truncated from 2^-63.
+    // 4. Position among the pillars, 2^-18, truncated from 2^-65.
     signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
     signal exactPosition <== logStrike * pick.out[4];
-    component positionBits = Num2Bits(78);
-    positionBits.in <== exactPosition - pick.out[5] + (1 << 77) + (1 << 65);
+    component positionBits = Num2Bits(80);
+    positionBits.in <== exactPosition - pick.out[5] + (1 << 79) + (1 << 67);
     signal upperBits[33];
-    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits.out[45 + i];
+    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits.out[47 + i];
 
     // 5. Volatility.
     component volatility = InterpolateVolatility();

@@ -59,7 +59,7 @@ export function interpolateVolatility(vols: readonly bigint[], position: bigint)
 export function exactLegSurface(strike: bigint, expiry: ExactExpiry): ExactLegSurface {
   const position = floorDivide(
     log2Fixed(strike, 36) * expiry.inverseSpacing - expiry.forwardPosition,
-    1n << 45n,
+    1n << 47n,
   );
   const volatility = interpolateVolatility(expiry.vols, position);
   const shifted = position + POSITION_CENTRE;

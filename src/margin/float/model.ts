@@ -121,7 +121,7 @@ interface FloatMarketExpiry {
   readonly expired: boolean;
   /** Beyond the longest tenor. */
   readonly beyond: boolean;
-  /** `log2(forward)` less that of the unit of strikes, 2^-45. */
+  /** `log2(forward)` less that of the unit of strikes, 2^-47. */
   readonly logForward: number;
   readonly inverseSpacing: number;
   readonly spacing: number;
@@ -245,12 +245,12 @@ export class InstrumentValuer {
     const discountedStrike = expiry.discount * (strike / 1e4);
     const offset = row * stride;
 
-    // floor((log2(K) - log2(F)) inverseSpacing / 2^45): the product has up to 78 bits, so in two parts.
+    // floor((log2(K) - log2(F)) inverseSpacing / 2^47): the product has up to 80 bits, so in two parts.
     const logStrike = log2Double(strike) - expiry.logForward;
     const high = Math.floor(logStrike / 2 ** 24);
     const low = logStrike - high * 2 ** 24;
     const position = Math.floor(
-      (high * inverseSpacing + Math.floor((low * inverseSpacing) / 2 ** 24)) / 2 ** 21,
+      (high * inverseSpacing + Math.floor((low * inverseSpacing) / 2 ** 24)) / 2 ** 23,
     );
     const volatility = interpolate(expiry.vols, position);
     const clamped = Math.min(Math.max(position + POSITION_CENTRE, -CLAMP), CLAMP) - POSITION_CENTRE;
@@ -369,13 +369,13 @@ function marketExpiry(
 const LOG2_ROWS = Float64Array.from(LOG2.coefficients.flat(), Number);
 const LOG2_SLOPE_ROWS = Float64Array.from(LOG2_SLOPE.coefficients.flat(), Number);
 
-/** `log2Fixed` for a whole number in `[1, 2^44)`, in 2^-45: the same integer, as a double. */
+/** `log2Fixed` for a whole number in `[1, 2^44)`, in 2^-47: the same integer, as a double. */
 export function log2Double(x: number): number {
   const exponent = x >= 4_294_967_296 ? 63 - Math.clz32(x / 4_294_967_296) : 31 - Math.clz32(x);
-  const fraction = Math.floor(x * 2 ** (18 - exponent)) - 262_144;
-  const segment = fraction >> 15;
-  const tau = 2 * ((fraction >> 7) & 255) - 255;
-  const offset = 2 * (fraction & 127) - 127;
+  const fraction = Math.floor(x * 2 ** (20 - exponent)) - 1_048_576;
+  const segment = fraction >> 17;
+  const tau = 2 * ((fraction >> 9) & 255) - 255;
+  const offset = 2 * (fraction & 511) - 511;
   const row = 4 * segment;
   const slopeRow = 3 * segment;
   const value =
@@ -383,7 +383,7 @@ export function log2Double(x: number): number {
   const slope =
     (LOG2_SLOPE_ROWS[slopeRow + 2]! * tau + LOG2_SLOPE_ROWS[slopeRow + 1]!) * tau +
     LOG2_SLOPE_ROWS[slopeRow]!;
-  return exponent * 2 ** 45 + value + slope * offset;
+  return exponent * 2 ** 47 + value + slope * offset;
 }
 
 /** `interpolateVolatility` of the exact model: the same integers, as doubles. */

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/longest-first.ts';
 
 export default defineConfig({
   test: {
@@ -9,5 +10,8 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     setupFiles: ['test/setup.ts'],
     maxWorkers: 2,
+    // States are waited for, and a loaded machine may take its time.
+    expect: { poll: { timeout: 30_000 } },
+    sequence: { sequencer: LongestFirst },
   },
 });

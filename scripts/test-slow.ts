@@ -1,4 +1,7 @@
-/** Tests that take minutes: the largest instances, and large samples. Usage: npm run test:slow */
+/**
+ * Tests that take minutes: the largest instances, and large samples. Usage: npm run test:slow [-- FILE...]
+ * With names, or parts of them, those files alone.
+ */
 import { spawnSync } from 'node:child_process';
 
 const environment = {
@@ -10,7 +13,11 @@ const environment = {
 const files = [
   'test/e2e/proof-set.test.ts',
   'src/margin/exact/portfolio-accuracy.test.ts',
+  'test/screening.test.ts',
   'test/service/crash.test.ts',
 ];
-const { status } = spawnSync('npx', ['vitest', 'run', ...files], { stdio: 'inherit', env: environment });
+const wanted = process.argv.slice(2);
+const chosen = files.filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
+if (chosen.length === 0) throw new Error(`Name some of: ${files.join(', ')}.`);
+const { status } = spawnSync('npx', ['vitest', 'run', ...chosen], { stdio: 'inherit', env: environment });
 process.exit(status ?? 1);

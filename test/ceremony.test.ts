@@ -25,6 +25,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Anvil, startAnvil } from '../src/chain/anvil.ts';
 import { deployProtocol } from '../src/chain/deploy.ts';
+import { includedReceipt } from '../src/chain/receipts.ts';
 import { readHistory } from '../src/proof/ceremony/contributions.ts';
 import {
   type FinalizedCeremony,
@@ -702,10 +703,7 @@ describe('the finished key', () => {
         finalized.entry.contract,
       );
       const hash = await wallet.deployContract({ abi, bytecode, args: [], chain: null });
-      const { contractAddress, status } = await client.waitForTransactionReceipt({
-        hash,
-        pollingInterval: 20,
-      });
+      const { contractAddress, status } = await includedReceipt(client, hash);
       expect(status).toBe('success');
       const read = (functionName: string, args: unknown[] = []) =>
         client.readContract({ address: contractAddress!, abi, functionName, args });

@@ -10,6 +10,8 @@ import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import type { ProverCircuit } from '../../src/proof/prover/protocol.ts';
 import { type ExampleCrash, exampleCrash } from '../lib/example-crash.ts';
+import { dollars, gas } from '../lib/format.ts';
+import type { OpenedPair } from '../lib/local-book.ts';
 import { type AcceptedRound, LocalProtocol } from '../lib/local-protocol.ts';
 import type { Narrator } from './narrator.ts';
 import type { DemoOptions } from './options.ts';
@@ -88,5 +90,28 @@ export async function tick(
   const secondsLater = Number((await protocol.now()) - timestamp);
   return protocol.postRound(
     shockRound(round, { priceMove: move.price ?? 0, volMultiplierAt30d: move.vols ?? 1, secondsLater }),
+  );
+}
+
+/** A table of the accounts that trades have opened. */
+export function tellOpened(
+  narrator: Narrator,
+  opened: Iterable<readonly [ExampleAccount, OpenedPair]>,
+  round: MarketRound,
+): void {
+  narrator.table(
+    ['account', 'strategy', 'legs', 'cash', 'equity', 'maintenance', 'gas of the trade'],
+    [...opened].map(([account, { trader, receipt }]) => {
+      const { equity, requirement } = standing(account, round);
+      return [
+        String(trader.accountId),
+        account.name,
+        String(account.legs.length),
+        dollars(account.cash),
+        dollars(equity),
+        dollars(requirement),
+        gas(receipt.gasUsed),
+      ];
+    }),
   );
 }

@@ -1,12 +1,10 @@
 /** The short story: real prices, a book, trades with proofs, a crash, and a liquidation that a proof justifies. */
-import { encodeFunctionData, type TransactionReceipt } from 'viem';
-import { loadArtifact } from '../../src/chain/artifacts.ts';
+import type { TransactionReceipt } from 'viem';
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
 import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
 import { type AccountMargin, screen } from '../../src/margin/float/screen.ts';
-import { verifierContractName } from '../../src/proof/keys/artifacts.ts';
 import { type RunningService, startService } from '../../src/service/index.ts';
 import { dollars, gas, percent, scaleOf } from '../lib/format.ts';
 import {
@@ -20,10 +18,11 @@ import {
 } from '../lib/local-auction.ts';
 import { type OpenAccount, type OpenedPair, openPair } from '../lib/local-book.ts';
 import type { HouseAccount } from '../lib/local-protocol.ts';
+import { verificationGasIn } from '../lib/verification-gas.ts';
 import type { Narrator } from './narrator.ts';
 import type { DemoOptions } from './options.ts';
 import { requestInsolvency, type ServedProof } from './service-client.ts';
-import { demoBackend, OPENING_RATIO, type Setting, standing, withSetting } from './setting.ts';
+import { demoBackend, OPENING_RATIO, type Setting, standing, tellOpened, withSetting } from './setting.ts';
 
 /** Insolvency for the liquidation, solvency and transfer for trades. */
 const CIRCUITS = ['insolvency-8', 'solvency-8', 'transfer-16'];
@@ -106,21 +105,7 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
     pairs.set(account, pair);
   }
   const tradeGas = [...pairs.values()].map(({ receipt }) => receipt.gasUsed);
-  narrator.table(
-    ['account', 'strategy', 'legs', 'cash', 'equity', 'maintenance', 'gas of the trade'],
-    [...pairs].map(([account, { trader, receipt }]) => {
-      const { equity, requirement } = standing(account, opening);
-      return [
-        String(trader.accountId),
-        account.name,
-        String(account.legs.length),
-        dollars(account.cash),
-        dollars(equity),
-        dollars(requirement),
-        gas(receipt.gasUsed),
-      ];
-    }),
-  );
+  tellOpened(narrator, pairs, opening);
 
   narrator.chapter('The crash');
   await protocol.advanceTo(crashed.underlying.timestamp + 1n);
@@ -193,7 +178,12 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
     protocol.market.round,
     protocol.parameters,
   );
-  const verificationGas = await proofGas(setting, proven);
+  const verificationGas = await verificationGasIn(
+    protocol,
+    'insolvency-8',
+    proven.proof,
+    proven.publicSignals,
+  );
   if (after.cash + remaining.mark < remaining.requirement) {
     throw new Error('The account is still below its maintenance margin.');
   }
@@ -429,21 +419,4 @@ async function byAuction(
     reward: discount + reward,
     fundFee: fee - reward,
   };
-}
-
-/** Gas of a transaction that has the verifier check the proof, and nothing else. */
-async function proofGas({ protocol }: Setting, { proof, publicSignals }: ServedProof): Promise<bigint> {
-  const hash = await protocol.wallet(9).sendTransaction({
-    to: protocol.deployment.verifiers['insolvency-8']!,
-    data: encodeFunctionData({
-      abi: loadArtifact(verifierContractName('insolvency-8')).abi,
-      functionName: 'verifyProof',
-      args: [proof.a, proof.b, proof.c, publicSignals],
-    }),
-    // An estimate would be too low: without enough gas for the pairing the verifier answers no.
-    gas: 2_000_000n,
-    chain: null,
-    account: protocol.wallet(9).account,
-  });
-  return (await protocol.receipt(hash)).gasUsed;
 }

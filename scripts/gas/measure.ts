@@ -1,22 +1,33 @@
 /** Measures the gas of whole transactions on a local chain with the real contracts and real proofs. */
-import { encodeFunctionData, keccak256, type TransactionReceipt, toHex } from 'viem';
+import { keccak256, type TransactionReceipt, toHex } from 'viem';
 import type { ProtocolRole } from '../../src/chain/artifacts.ts';
-import type { DeployerWallet } from '../../src/chain/deploy.ts';
+import { type DeployerWallet, GATE_CIRCUITS } from '../../src/chain/deploy.ts';
 import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/insolvency.ts';
-import type { Positions } from '../../src/chain/requests/market.ts';
 import { NO_PROOF, type Prover } from '../../src/chain/requests/proofs.ts';
-import { prepareSettlement } from '../../src/chain/requests/settlement.ts';
 import { proveSolvency } from '../../src/chain/requests/solvency.ts';
 import { DEFAULT_LIQUIDATION_TERMS, liquidationTermsTuple } from '../../src/liquidation/terms.ts';
-import { exactMargin } from '../../src/margin/exact/margin.ts';
+import { exactMargin, MAX_SCALE } from '../../src/margin/exact/margin.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import { commitPositions } from '../../src/proof/commitment.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { contextOf } from '../../src/proof/witness/contexts.ts';
-import { type OpenedPair, openPair } from '../lib/local-book.ts';
+import {
+  auctionOf,
+  bidOrder,
+  claimOf,
+  type KnownAccount,
+  liquidationOrder,
+  proveForAuction,
+  proveForEngine,
+  quoteBid,
+  recoveryOf,
+  takeOverOrder,
+} from '../lib/local-auction.ts';
+import { type OpenedPair, openPair, settlementOf } from '../lib/local-book.ts';
 import { LocalProtocol } from '../lib/local-protocol.ts';
+import { verificationGasIn } from '../lib/verification-gas.ts';
 import { crashed, failingAccount, opening, positionsOf } from './world.ts';
 
 /** Gas of a transaction, calldata and base fee included. */
@@ -28,20 +39,12 @@ export interface GasFigure {
 }
 
 const BATCHES = [2, 4, 8] as const;
-const CIRCUITS = [
-  'insolvency-8',
-  'insolvency-32',
-  'solvency-8',
-  'solvency-16',
-  'transfer-16',
-  'settlement-8',
-  'settlement-32',
-];
 /** A verifier that is short of gas says false: nothing is estimated. */
 const GAS_LIMIT = 15_000_000n;
 const VESSEL_CASH = 50_000_000_000_000n;
 const NO_LIMIT = 10n ** 15n;
-const MAINTENANCE_LEVEL = 4_096n;
+/** What orders hold for, so that their calldata is the same in every run. */
+const UNLIMITED = { maxPayment: NO_LIMIT, deadline: NO_LIMIT };
 const ROUND_SECONDS = 600n;
 /** Every account may be liquidated at the fixed penalty, and figures stay young while proofs are made. */
 const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n, maxProofAge: 3_600 };
@@ -59,7 +62,7 @@ export async function measureGas(options: MeasureOptions = {}): Promise<GasFigur
   const { onStep = () => {}, decorate = (prover) => prover } = options;
   onStep('circuits and chain');
   const prover = new CircuitProver(
-    await Promise.all(CIRCUITS.map((name) => prepareDevelopmentCircuit(name))),
+    await Promise.all(GATE_CIRCUITS.map((name) => prepareDevelopmentCircuit(name))),
     { name: 'native' },
   );
   const protocol = await LocalProtocol.start({
@@ -307,20 +310,7 @@ class Measurement {
     const expiryHour = Math.min(...hours);
     await protocol.advanceTo(BigInt(expiryHour) * 3_600n + 60n);
     await this.#nextRound(0.01);
-    const word = await protocol.read<bigint>('oracle', 'settlementWord', [
-      Number(protocol.underlyingId),
-      expiryHour,
-    ]);
-    const { nonce } = await protocol.account(trader.accountId);
-    const { request, proof } = await prepareSettlement(this.#prover, {
-      chainId: BigInt(protocol.anvil.chainId),
-      clearingHouse: protocol.deployment.clearingHouse,
-      underlyingId: protocol.underlyingId,
-      accountId: trader.accountId,
-      nonce,
-      positions: trader,
-      prices: [{ expiryHour, price: word >> 20n }],
-    });
+    const { request, proof } = await settlementOf(protocol, this.#prover, trader, expiryHour);
     await this.#measure('settlement', legs, protocol.keeper, 'clearingHouse', 'settle', [request, proof]);
   }
 
@@ -348,22 +338,13 @@ class Measurement {
         round: market.number,
       }),
     };
-    const { a, b, c } = proven.proof;
-    const signals = await protocol.read('gate', 'insolvencySignals', [claim]);
-    const verifier = deployment.verifiers[`insolvency-${proven.capacity}`]!;
-    const sender = protocol.wallet(5);
-    const hash = await sender.sendTransaction({
-      to: verifier,
-      data: encodeFunctionData({
-        abi: VERIFIER_ABI,
-        functionName: 'verifyProof',
-        args: [a, b, c, signals] as never,
-      }),
-      gas: GAS_LIMIT,
-      chain: null,
-      account: sender.account,
-    });
-    this.#record('verification alone', (await protocol.receipt(hash)).gasUsed, legs);
+    const signals = await protocol.read<readonly bigint[]>('gate', 'insolvencySignals', [claim]);
+    const circuit = `insolvency-${proven.capacity}`;
+    this.#record(
+      'verification alone',
+      await verificationGasIn(protocol, circuit, proven.proof, signals),
+      legs,
+    );
     await this.#measure('insolvency check', legs, protocol.keeper, 'gate', 'requireInsolvency', [
       claim,
       proven.proof,
@@ -371,32 +352,11 @@ class Measurement {
   }
 
   /** What the engine takes for an account, and its proof. */
-  async #order(account: Positions & { readonly accountId: bigint }, vesselId: bigint) {
+  async #order(account: KnownAccount, vesselId: bigint) {
     const protocol = this.#protocol;
-    const { nonce } = await protocol.account(account.accountId);
-    const { proof, round, mark, requirement, capacity } = await proveInsolvency(
-      this.#prover,
-      protocol.market,
-      {
-        consumer: protocol.deployment.engine,
-        accountId: account.accountId,
-        nonce,
-        positions: account,
-        keeper: protocol.keeper.account.address,
-      },
-    );
-    const order = {
-      accountId: account.accountId,
-      vesselId,
-      round,
-      mark,
-      requirement,
-      capacity,
-      maxPayment: NO_LIMIT,
-      minScaleTaken: 1n,
-      deadline: NO_LIMIT,
-    };
-    return { order, proof };
+    const proven = await proveForEngine(protocol, this.#prover, account, protocol.keeper);
+    const order = await liquidationOrder(protocol, account.accountId, vesselId, proven);
+    return { order: { ...order, ...UNLIMITED }, proof: proven.proof };
   }
 
   #vessels(count: number, wallet = this.#protocol.keeper): Promise<bigint[]> {
@@ -445,30 +405,18 @@ class Measurement {
     }
   }
 
-  /** A claim for the auction house, with its proof. */
-  async #auctionClaim(
-    { accountId, ...positions }: Positions & { readonly accountId: bigint },
-    nonce: bigint,
-  ): Promise<{ claim: Omit<ProvenMargin, 'proof'>; proof: ProvenMargin['proof'] }> {
-    const protocol = this.#protocol;
-    const { proof, ...claim } = await proveInsolvency(this.#prover, protocol.market, {
-      consumer: protocol.deployment.auctionHouse,
-      accountId,
-      nonce,
-      positions,
-      keeper: protocol.keeper.account.address,
-    });
-    return { claim: { ...claim, ...{ accountId } }, proof };
+  /** What the auction house takes of an account: a claim and its proof. */
+  async #auctionClaim(account: KnownAccount) {
+    const proven = await proveForAuction(this.#protocol, this.#prover, account, this.#protocol.keeper);
+    return { claim: claimOf(account.accountId, proven), proof: proven.proof };
   }
 
-  async #start(legs: number | undefined, { trader }: OpenedPair): Promise<bigint> {
+  async #start(legs: number | undefined, { trader }: OpenedPair): Promise<void> {
     const { protocol, vessels } = { protocol: this.#protocol, vessels: await this.#vessels(1) };
-    const { nonce } = await protocol.account(trader.accountId);
-    const { claim, proof } = await this.#auctionClaim(trader, nonce);
+    const { claim, proof } = await this.#auctionClaim(trader);
     const args = [claim, vessels[0], proof];
     if (legs === undefined) await this.#write(protocol.keeper, 'auctionHouse', 'start', args);
     else await this.#measure('start of an auction', legs, protocol.keeper, 'auctionHouse', 'start', args);
-    return nonce;
   }
 
   async #auction(legs: number, pair: OpenedPair): Promise<void> {
@@ -476,19 +424,12 @@ class Measurement {
     const { keeper } = protocol;
     const { trader } = pair;
     const { accountId } = trader;
-    const startNonce = await this.#start(legs, pair);
+    await this.#start(legs, pair);
     const [first, second, third] = await this.#vessels(3);
     const bid = async (what: string, vesselId: bigint, part: bigint): Promise<void> => {
-      const quote = await protocol.read<{ sale: { maxScale: bigint } }>('auctionHouse', 'quoteBid', [
-        accountId,
-        2n ** 64n - 1n,
-        false,
-      ]);
-      const order = {
-        ...(await this.#auctionOrder(accountId, vesselId)),
-        maxScale: part === 1n ? 2n ** 64n - 1n : quote.sale.maxScale / part,
-        maxPayment: NO_LIMIT,
-      };
+      const { sale } = await quoteBid(protocol, accountId);
+      const wish = part === 1n ? {} : { maxScale: sale.maxScale / part };
+      const order = { ...(await bidOrder(protocol, accountId, vesselId, wish)), ...UNLIMITED };
       await this.#measure(what, legs, keeper, 'auctionHouse', 'bid', [order]);
     };
     await this.#scene(`bids, ${legs} legs`, async () => {
@@ -501,69 +442,34 @@ class Measurement {
 
     await this.#scene(`recovery, ${legs} legs`, async () => {
       await this.#write(keeper, 'clearingHouse', 'deposit', [accountId, VESSEL_CASH]);
-      const account = await protocol.account(accountId);
-      const { capacity, proof } = await proveSolvency(this.#prover, protocol.market, {
-        consumer: protocol.deployment.auctionHouse,
-        purpose: 'recovery',
-        accountId,
-        nonce: account.nonce,
-        positions: trader,
-        cash: account.cash,
-        level: MAINTENANCE_LEVEL,
-      });
-      const request = {
-        accountId,
-        round: protocol.market.number,
-        version: 1n,
-        provenCash: account.cash,
-        capacity,
-      };
-      await this.#measure('cancellation of an auction', legs, keeper, 'auctionHouse', 'cancel', [
-        request,
-        proof,
-      ]);
+      const recovery = await recoveryOf(protocol, this.#prover, trader);
+      await this.#measure('cancellation of an auction', legs, keeper, 'auctionHouse', 'cancel', recovery);
     });
 
     await this.#scene(`refresh, ${legs} legs`, async () => {
       await this.#nextRound(-0.002);
-      const { claim, proof } = await this.#auctionClaim(trader, startNonce);
+      const { claim, proof } = await this.#auctionClaim(trader);
       await this.#measure('refresh of an auction', legs, keeper, 'auctionHouse', 'refresh', [claim, proof]);
     });
 
     await this.#fallToInsolvency(trader);
-    const { claim, proof } = await this.#auctionClaim(trader, startNonce);
+    const { claim, proof } = await this.#auctionClaim(trader);
     await this.#measure('refresh that finds an account insolvent', legs, keeper, 'auctionHouse', 'refresh', [
       claim,
       proof,
     ]);
     await protocol.advance(60);
     const takeover = async (what: string, vesselId: bigint, maxScale: bigint): Promise<void> => {
-      const order = { ...(await this.#auctionOrder(accountId, vesselId)), maxScale, minSubsidy: 0n };
+      const wish = await takeOverOrder(protocol, accountId, vesselId, { maxScale });
+      const order = { ...wish, deadline: NO_LIMIT };
       await this.#measure(what, legs, keeper, 'auctionHouse', 'takeOver', [order]);
     };
     await takeover('takeover of a half of an insolvent account', first!, trader.scale / 2n);
-    await takeover('takeover of the rest', second!, 2n ** 64n - 1n);
-  }
-
-  async #auctionOrder(accountId: bigint, vesselId: bigint) {
-    const { number, round } = await this.#protocol.read<{ number: bigint; round: bigint }>(
-      'auctionHouse',
-      'auctionOf',
-      [accountId],
-    );
-    return {
-      accountId,
-      vesselId,
-      auctionNumber: number,
-      round,
-      minScale: 1n,
-      deadline: NO_LIMIT,
-      asBackstop: false,
-    };
+    await takeover('takeover of the rest', second!, MAX_SCALE);
   }
 
   /** Moves the market until the account has no equity. */
-  async #fallToInsolvency(account: Positions & { readonly accountId: bigint }): Promise<void> {
+  async #fallToInsolvency(account: KnownAccount): Promise<void> {
     const protocol = this.#protocol;
     const { cash } = await protocol.account(account.accountId);
     const { round, parameters } = protocol.market;
@@ -590,9 +496,7 @@ class Measurement {
       await this.#write(bidder, 'sealedBids', 'addStake', [20_000_000_000n]);
     }
     await this.#start(undefined, pair);
-    const { number } = await this.#auctionOrder(accountId, 0n).then(({ auctionNumber }) => ({
-      number: auctionNumber,
-    }));
+    const { number } = await auctionOf(protocol, accountId);
     const salt = keccak256(toHex('salt'));
     const { scale } = await protocol.account(accountId);
     const bids = [];
@@ -620,18 +524,3 @@ class Measurement {
     await this.#measure('two sealed bids executed', undefined, operator, 'sealedBids', 'fill', [accountId]);
   }
 }
-
-const VERIFIER_ABI = [
-  {
-    type: 'function',
-    name: 'verifyProof',
-    stateMutability: 'view',
-    inputs: [
-      { name: 'a', type: 'uint256[2]' },
-      { name: 'b', type: 'uint256[2][2]' },
-      { name: 'c', type: 'uint256[2]' },
-      { name: 'publicSignals', type: 'uint256[15]' },
-    ],
-    outputs: [{ name: '', type: 'bool' }],
-  },
-] as const;

@@ -1,5 +1,4 @@
 /** The whole protocol on a local chain, with real contracts and real verifiers; used by the demo and end-to-end tests. */
-import { setTimeout } from 'node:timers/promises';
 import {
   type Address,
   createPublicClient,
@@ -12,7 +11,6 @@ import {
   type PublicClient,
   type TestClient,
   type TransactionReceipt,
-  TransactionReceiptNotFoundError,
 } from 'viem';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 import type { AddressBook } from '../../src/chain/address-book.ts';
@@ -31,6 +29,7 @@ import {
   type OracleConfiguration,
 } from '../../src/chain/deployment-options.ts';
 import { postRoundArguments, signReport } from '../../src/chain/oracle-report.ts';
+import { includedReceipt } from '../../src/chain/receipts.ts';
 import type { MarketView } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { type PreparedTrade, prepareTrade, type TradeParty } from '../../src/chain/requests/trade.ts';
@@ -80,8 +79,6 @@ export interface AcceptedRound {
 /** Keys of the local price sources: for local chains alone. */
 const SOURCE_KEYS: readonly Hex[] = [1, 2, 3].map((index) => `0x${String(index).repeat(64)}` as Hex);
 const PLENTY = 10n ** 15n;
-/** A transaction that is not included by then is helped by a block. */
-const NUDGE_MS = 3_000;
 const RECEIPT_POLL_MS = 20;
 const RECEIPT_TIMEOUT_MS = 60_000;
 
@@ -142,6 +139,7 @@ export class LocalProtocol {
           },
         ],
         fundCap: options.fundCap ?? PLENTY,
+        nudge: () => createTestClient({ mode: 'anvil', transport }).mine({ blocks: 1 }),
       });
       const protocol = new LocalProtocol(anvil, client, deployment, options, sources);
       await protocol.fund(protocol.operator, protocol.keeper);
@@ -218,25 +216,17 @@ export class LocalProtocol {
     return hash;
   }
 
-  /** Asks until the receipt is there. On a chain without further blocks, waiting for the next one could wait for ever. */
+  /** Asks until the receipt is there. @throws Error when the transaction was reverted */
   async receipt(hash: Hex): Promise<TransactionReceipt> {
-    const latest = performance.now() + RECEIPT_TIMEOUT_MS;
-    let nudge = performance.now() + NUDGE_MS;
-    for (;;) {
-      const receipt = await this.client.getTransactionReceipt({ hash }).catch((error: unknown) => {
-        if (error instanceof TransactionReceiptNotFoundError) return undefined;
-        throw error;
-      });
-      if (receipt?.status === 'success') return receipt;
-      if (receipt !== undefined) throw new Error(`Transaction ${hash} was reverted.`);
-      if (performance.now() > latest) throw new Error(`Transaction ${hash} was not included.`);
-      // Right after the chain was set back, anvil may leave a transaction lying until the next block.
-      if (performance.now() > nudge) {
-        nudge = Infinity;
-        await this.#test.mine({ blocks: 1 });
-      }
-      await setTimeout(RECEIPT_POLL_MS);
-    }
+    // Right after the chain was set back, anvil may leave a transaction lying until the next block.
+    const nudge = () => this.#test.mine({ blocks: 1 });
+    const receipt = await includedReceipt(this.client, hash, {
+      pollMs: RECEIPT_POLL_MS,
+      timeoutMs: RECEIPT_TIMEOUT_MS,
+      nudge,
+    });
+    if (receipt.status !== 'success') throw new Error(`Transaction ${hash} was reverted.`);
+    return receipt;
   }
 
   /** Sends a transaction and waits until it is included. */

@@ -1,5 +1,5 @@
 /** A local protocol whose verifiers accept anything: for tests of what comes after proofs. */
-import { createTestClient, http } from 'viem';
+import { type Address, createTestClient, type Hex, http } from 'viem';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { prepareTrade } from '../../src/chain/requests/trade.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
@@ -9,6 +9,7 @@ import type { MarketRound } from '../../src/market/words.ts';
 import { crashBook, exampleCrash } from './example-crash.ts';
 import { type OpenedPair, openPair } from './local-book.ts';
 import { LocalProtocol } from './local-protocol.ts';
+import { standInProof } from './stand-in-proof.ts';
 
 /** Returns true to every call. */
 const YES = '0x60015f5260205ff3';
@@ -16,19 +17,20 @@ const YES = '0x60015f5260205ff3';
 const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n };
 
 /** Gives proofs that only a verifier that accepts anything accepts. */
-export const UNPROVEN: Prover = {
-  prove: async () => ({
-    calldata: {
-      a: ['0', '0'],
-      b: [
-        ['0', '0'],
-        ['0', '0'],
-      ],
-      c: ['0', '0'],
-    },
-    publicSignals: [],
-  }),
-};
+export const UNPROVEN: Prover = { prove: async ({ circuit }) => standInProof(circuit, []) };
+
+/** Has all verifiers accept anything. @returns puts them back */
+export async function setVerifiersAside(protocol: LocalProtocol): Promise<() => Promise<void>> {
+  const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
+  const former = new Map<Address, Hex>();
+  for (const address of Object.values(protocol.deployment.verifiers)) {
+    former.set(address, (await protocol.client.getCode({ address }))!);
+    await test.setCode({ address, bytecode: YES });
+  }
+  return async () => {
+    for (const [address, bytecode] of former) await test.setCode({ address, bytecode });
+  };
+}
 
 /** A protocol at the opening round, and accounts of which some fail in the crash. */
 export interface UnprovenWorld {
@@ -56,10 +58,7 @@ export async function startUnprovenWorld(): Promise<UnprovenWorld> {
     terms: TERMS,
   });
   try {
-    const test = createTestClient({ mode: 'anvil', transport: http(protocol.anvil.url) });
-    for (const address of Object.values(protocol.deployment.verifiers)) {
-      await test.setCode({ address, bytecode: YES });
-    }
+    await setVerifiersAside(protocol);
     await protocol.postRound(opening);
     const wallets = { trader: protocol.wallet(2), maker: protocol.wallet(3) };
     await protocol.fund(wallets.trader, wallets.maker);

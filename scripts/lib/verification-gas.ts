@@ -3,17 +3,39 @@ import { createPublicClient, createWalletClient, encodeFunctionData, http, parse
 import { startAnvil } from '../../src/chain/anvil.ts';
 import { linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
 import { buildContracts } from '../../src/chain/build.ts';
-import { proofArgument } from '../../src/chain/requests/proofs.ts';
+import { includedReceipt } from '../../src/chain/receipts.ts';
+import { type ProofArgument, proofArgument } from '../../src/chain/requests/proofs.ts';
 import { verifierContractName } from '../../src/proof/keys/artifacts.ts';
 import type { ProvenJob } from '../../src/proof/prover/protocol.ts';
+import type { LocalProtocol } from './local-protocol.ts';
 
-/** Enough for any verifier. */
+/** Enough for any verifier: it answers false when its precompiles run out of gas, so that an estimate would find the least gas for a wrong answer. */
 const GAS_LIMIT = 1_000_000n;
 
-/**
- * Gas of a transaction that does nothing but call the verifier, on a local chain. Sent with a fixed limit: a verifier answers false when
- * its precompiles run out of gas, so that an estimate would find the least gas for a wrong answer.
- */
+function verifierCall(circuit: string, { a, b, c }: ProofArgument, publicSignals: readonly bigint[]) {
+  const { abi } = loadArtifact(verifierContractName(circuit));
+  return { abi, functionName: 'verifyProof', args: [a, b, c, publicSignals] };
+}
+
+/** Gas of a transaction on a local protocol that has the circuit's verifier check a proof, and nothing else. */
+export async function verificationGasIn(
+  protocol: LocalProtocol,
+  circuit: string,
+  proof: ProofArgument,
+  publicSignals: readonly bigint[],
+): Promise<bigint> {
+  const sender = protocol.wallet(9);
+  const hash = await sender.sendTransaction({
+    to: protocol.deployment.verifiers[circuit]!,
+    data: encodeFunctionData(verifierCall(circuit, proof, publicSignals)),
+    gas: GAS_LIMIT,
+    chain: null,
+    account: sender.account,
+  });
+  return (await protocol.receipt(hash)).gasUsed;
+}
+
+/** Gas of a transaction that does nothing but call the verifier, on a local chain of its own. */
 export async function verificationGas({ circuit, calldata, publicSignals }: ProvenJob): Promise<bigint> {
   await buildContracts();
   const anvil = await startAnvil();
@@ -27,13 +49,8 @@ export async function verificationGas({ circuit, calldata, publicSignals }: Prov
       data: linkedBytecode(artifact),
       gas: 5_000_000n,
     });
-    const { contractAddress } = await client.waitForTransactionReceipt({ hash: deployed });
-    const { a, b, c } = proofArgument(calldata);
-    const call = {
-      abi: artifact.abi,
-      functionName: 'verifyProof',
-      args: [a, b, c, publicSignals.map(BigInt)],
-    };
+    const { contractAddress } = await includedReceipt(client, deployed);
+    const call = verifierCall(circuit, proofArgument(calldata), publicSignals.map(BigInt));
     if ((await client.readContract({ ...call, address: contractAddress! })) !== true) {
       throw new Error('The verifier refuses the proof.');
     }
@@ -43,7 +60,7 @@ export async function verificationGas({ circuit, calldata, publicSignals }: Prov
       data: encodeFunctionData(call),
       gas: GAS_LIMIT,
     });
-    return (await client.waitForTransactionReceipt({ hash })).gasUsed;
+    return (await includedReceipt(client, hash)).gasUsed;
   } finally {
     await anvil.stop();
   }

@@ -18,12 +18,13 @@ import {
 import { type AddressBook, emptyAddressBook, readAddressBook, writeAddressBook } from './address-book.ts';
 import { type ContractArtifact, linkedBytecode, loadArtifact } from './artifacts.ts';
 import { ChainError } from './errors.ts';
+import { includedReceipt, type ReceiptWait } from './receipts.ts';
 
 /** A wallet with an account, as `createWalletClient({ account, chain, transport })` makes it. */
 export type DeployerWallet = WalletClient<Transport, Chain | undefined, Account>;
 
 /** How a {@link Deployer} works. */
-export interface DeployerOptions {
+export interface DeployerOptions extends Pick<ReceiptWait, 'nudge'> {
   /** File of the address book; nothing is kept without one. */
   readonly addressBook?: string;
   /** Where the contracts' artefacts are. */
@@ -181,7 +182,7 @@ export class Deployer {
   async #mined(what: string, send: () => Promise<Hex>): Promise<TransactionReceipt> {
     try {
       const hash = await send();
-      const receipt = await this.client.waitForTransactionReceipt({ hash, pollingInterval: 50 });
+      const receipt = await includedReceipt(this.client, hash, { nudge: this.#options.nudge });
       if (receipt.status !== 'success') {
         throw new ChainError('DEPLOYMENT_FAILED', `The transaction of ${what} was reverted.`, { hash });
       }

@@ -34,6 +34,7 @@ import {
   type SignedReport,
   signReport,
 } from './oracle-report.ts';
+import { includedReceipt } from './receipts.ts';
 import { revertReason } from './reverts.ts';
 
 const START = 1_739_959_200n;
@@ -70,7 +71,7 @@ async function write(functionName: string, args: readonly unknown[]) {
     chain: null,
     account: wallet.account,
   });
-  const receipt = await client.waitForTransactionReceipt({ hash, pollingInterval: 20 });
+  const receipt = await includedReceipt(client, hash);
   expect(receipt.status).toBe('success');
   return receipt;
 }
@@ -93,7 +94,7 @@ beforeAll(async () => {
     chain: null,
     account: wallet.account,
   });
-  const { contractAddress } = await client.waitForTransactionReceipt({ hash, pollingInterval: 20 });
+  const { contractAddress } = await includedReceipt(client, hash);
   domain = { chainId: anvil.chainId, oracle: contractAddress as Address };
   for (const underlyingId of [1, 2]) {
     await write('configureUnderlying', [underlyingId, CONFIGURATION]);

@@ -31,6 +31,7 @@ import { commitParameters } from '../proof/commitment.ts';
 import { type Anvil, startAnvil } from './anvil.ts';
 import { type ContractArtifact, linkedBytecode, loadArtifact } from './artifacts.ts';
 import { buildContracts } from './build.ts';
+import { includedReceipt } from './receipts.ts';
 import { revertReason } from './reverts.ts';
 
 /** What the contract says where the model names a field of the terms. */
@@ -93,7 +94,7 @@ let artifact: ContractArtifact;
 let parameters: Address;
 
 async function mined(hash: Hex): Promise<TransactionReceipt> {
-  const receipt = await client.waitForTransactionReceipt({ hash, pollingInterval: 20 });
+  const receipt = await includedReceipt(client, hash);
   expect(receipt.status).toBe('success');
   return receipt;
 }

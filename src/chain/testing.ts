@@ -11,6 +11,7 @@ import {
 } from 'viem';
 import { startAnvil } from './anvil.ts';
 import { linkedBytecode, loadArtifact } from './artifacts.ts';
+import { includedReceipt } from './receipts.ts';
 
 /** A call of a function of the harness. */
 export interface HarnessCall {
@@ -46,7 +47,7 @@ export async function startHarness(name: string): Promise<Harness> {
     const client = createPublicClient({ transport: http(anvil.url) });
     const wallet = createWalletClient({ account: anvil.accounts[0]!, transport: http(anvil.url) });
     const hash = await wallet.deployContract({ abi, bytecode: linkedBytecode(artifact), chain: null });
-    const { contractAddress } = await client.waitForTransactionReceipt({ hash, pollingInterval: 20 });
+    const { contractAddress } = await includedReceipt(client, hash);
     const address = contractAddress!;
     const request = async (calls: readonly HarnessCall[]): Promise<HarnessOutcome[]> => {
       const encoded = calls.map((call) => encodeFunctionData({ abi, ...call }));

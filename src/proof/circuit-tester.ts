@@ -59,6 +59,11 @@ export class CircuitTester {
     return CircuitTester.open(await compileText(name, text));
   }
 
+  /** The same constraints with another witness generator: one that was changed. */
+  async withGenerator(wasm: Uint8Array): Promise<CircuitTester> {
+    return new CircuitTester(this.circuit, this.r1cs, this.symbols, await WitnessCalculator.create(wasm));
+  }
+
   /** Number of constraints. */
   get constraints(): number {
     return this.r1cs.constraints;

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isProcessAlive } from '../process-alive.ts';
 
 /** The project's root directory: the one that holds `circuits/` and `node_modules/`. */
 export const projectRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -62,15 +63,7 @@ export async function withFileLock<T>(path: string, action: () => Promise<T>): P
 
 async function isStale(lock: string, owner: string): Promise<boolean> {
   const pid = Number(await readFile(owner, 'utf8').catch(() => ''));
-  if (Number.isInteger(pid) && pid > 0) {
-    if (pid === process.pid) return false;
-    try {
-      process.kill(pid, 0);
-      return false;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'ESRCH';
-    }
-  }
+  if (Number.isInteger(pid) && pid > 0) return !isProcessAlive(pid);
   // No owner recorded: the process may have died between the two writes.
   const age = await stat(lock).then(
     (s) => Date.now() - s.mtimeMs,

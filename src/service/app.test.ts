@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Groth16VerificationKey } from 'snarkjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
 import { DEFAULT_PARAMETERS, HEADER_BITS, packParameters } from '../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
 import { canonicalLegs, parseInstrument } from '../market/instrument.ts';
@@ -94,26 +95,7 @@ const SETTING = { served: new Set(['insolvency-8']), now: 0 };
 
 async function proven(body: ProofRequest): Promise<ProvenJob> {
   const { publicSignals } = await prepareProof(body, SETTING);
-  return {
-    circuit: 'insolvency-8',
-    proof: {
-      pi_a: ['1', '2', '1'],
-      pi_b: [['1', '2']],
-      pi_c: ['1', '2', '1'],
-      protocol: 'groth16',
-      curve: 'bn128',
-    },
-    publicSignals: [...publicSignals],
-    calldata: {
-      a: ['1', '2'],
-      b: [
-        ['1', '2'],
-        ['3', '4'],
-      ],
-      c: ['5', '6'],
-    },
-    timings: { loading: 0, witness: 1, proving: 2, verifying: 3 },
-  };
+  return standInProof('insolvency-8', publicSignals);
 }
 
 let app: FastifyInstance;

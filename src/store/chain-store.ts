@@ -92,11 +92,11 @@ export class ChainStore {
 
   /** Kept blocks up to a number, the newest first. */
   async blocksBelow(number: bigint | undefined, limit: number): Promise<BlockRecord[]> {
-    const rows = await this.#database.query<BlockRow>(
+    return this.#list(
+      toBlock,
       'select * from blocks where $1::int8 is null or number <= $1::int8 order by number desc limit $2::int4',
       [number, limit],
     );
-    return rows.map(toBlock);
   }
 
   /**
@@ -234,13 +234,13 @@ export class ChainStore {
     } = {},
   ): Promise<AccountRecord[]> {
     const { after, limit, sinceBlock, withCollateral = false } = options;
-    const rows = await this.#database.query<AccountRow>(
+    return this.#list(
+      toAccount,
       `select * from account_states where replaced_at is null and ($1::numeric is null or account_id > $1::numeric)
       and ($2::int8 is null or block > $2::int8) and (not $3::bool or collateral > 0)
       order by account_id limit $4::int8`,
       [after, sinceBlock, withCollateral, limit],
     );
-    return rows.map(toAccount);
   }
 
   /** The opening of a commitment when it is known, else the newest that tells why it is not. */
@@ -285,20 +285,20 @@ export class ChainStore {
     underlyingId: bigint,
     { before, limit = 100 }: { readonly before?: bigint | undefined; readonly limit?: number } = {},
   ): Promise<RoundRecord[]> {
-    const rows = await this.#database.query<RoundRow>(
+    return this.#list(
+      toRound,
       `select * from rounds where underlying_id = $1 and ($2::int8 is null or number < $2::int8)
       order by number desc limit $3::int4`,
       [underlyingId, before, limit],
     );
-    return rows.map(toRound);
   }
 
   /** The newest round of each underlying. */
   async newestRounds(): Promise<RoundRecord[]> {
-    const rows = await this.#database.query<RoundRow>(
+    return this.#list(
+      toRound,
       'select distinct on (underlying_id) * from rounds order by underlying_id, number desc',
     );
-    return rows.map(toRound);
   }
 
   /** Rounds that the breaker holds back now. */
@@ -358,13 +358,13 @@ export class ChainStore {
     } = {},
   ): Promise<AuctionRecord[]> {
     const { running, accountId, before, limit } = options;
-    const rows = await this.#database.query<AuctionRow>(
+    return this.#list(
+      toAuction,
       `select * from auction_states where replaced_at is null and ($1::bool is null or running = $1::bool)
       and ($2::numeric is null or account_id = $2::numeric) and ($3::int8 is null or number < $3::int8)
       order by number desc limit $4::int8`,
       [running, accountId, before, limit],
     );
-    return rows.map(toAuction);
   }
 
   /** Sales in order, of one auction or of one account. */
@@ -373,11 +373,15 @@ export class ChainStore {
   ): Promise<SaleRecord[]> {
     const [column, value] =
       'auctionNumber' in of ? ['auction_number', of.auctionNumber] : ['account_id', of.accountId];
-    const rows = await this.#database.query<SaleRow>(
-      `select * from sales where ${column} = $1 order by block, log_index`,
-      [value],
-    );
-    return rows.map(toSale);
+    return this.#list(toSale, `select * from sales where ${column} = $1 order by block, log_index`, [value]);
+  }
+
+  async #list<R extends Row, T>(
+    read: (row: R) => T,
+    sql: string,
+    parameters: readonly unknown[] = [],
+  ): Promise<T[]> {
+    return (await this.#database.query<R>(sql, parameters)).map(read);
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ZkMarginError } from '../errors.ts';
+import { isProcessAlive } from '../process-alive.ts';
 
 /** What a holder writes. */
 interface Holder {
@@ -102,7 +103,9 @@ function refuseIfHeld(path: string, self: Holder): void {
   }
   if (holder.pid === undefined) return;
   const here = holder.place === self.place;
-  const alive = here ? startOf(holder.pid) === holder.started && isAlive(holder.pid) : silentMs < STALE_MS;
+  const alive = here
+    ? startOf(holder.pid) === holder.started && isProcessAlive(holder.pid)
+    : silentMs < STALE_MS;
   if (!alive) return;
   const where = here ? `process ${holder.pid}` : `process ${holder.pid} of another host or container`;
   const advice = here ? 'end it' : `end it and wait ${STALE_MS / 1000} s`;
@@ -114,15 +117,6 @@ function refuseIfHeld(path: string, self: Holder): void {
       details: { pid: holder.pid },
     },
   );
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Ticks since the system's start at which a process began; empty where the system does not tell, or when there is none. */

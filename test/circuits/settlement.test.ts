@@ -18,7 +18,7 @@ import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { publicSignalNames } from '../../src/proof/r1cs.ts';
 import { committedSettlement, settlementInput } from '../../src/proof/witness/settlement.ts';
 import { spreadMoves } from '../../src/proof/witness/spread.ts';
-import { commitElements, expectRefused, isFreeInverse, twinSource, unnoticed } from './tampering.ts';
+import { commitElements, expectRefused, isFreeInverse, LyingTwin, unnoticed } from './tampering.ts';
 
 const LEGS = 8;
 const underlyingId = 0x425443n;
@@ -346,21 +346,25 @@ describe('a lying prover', () => {
 });
 
 describe('lying hints', () => {
-  it.each([
-    ['cash rounded up', { 'quotient <-- q;': 'quotient <-- q + 1;' }],
-    ['cash rounded further down', { 'quotient <-- q;': 'quotient <-- q - 1;' }],
-    [
-      'cash as a fraction that leaves no remainder',
-      { 'quotient <-- q;': 'quotient <-- dividend / divisor;' },
-    ],
-    ['an inverse of 0', { 'inverse <-- in != 0 ? 1 / in : 0;': 'inverse <-- 0;' }],
-  ])('%s is refused', async (_, replacements) => {
-    const twin = await CircuitTester.fromText(
-      'settlement-8',
-      twinSource('circuits/main/settlement-8.circom', replacements),
-    );
-    expect(twin.constraints).toBe(circuit.constraints);
-    await expectRefused(twin, input);
+  const lies = {
+    'cash rounded up': { divide: 'q = q + 1;' },
+    'cash rounded further down': { divide: 'q = q - 1;' },
+    'cash as a fraction that leaves no remainder': { divide: 'q = dividend / divisor;' },
+    'an inverse of 0': { inverse: 'guess = 0;' },
+  };
+  let twin: LyingTwin<keyof typeof lies>;
+  beforeAll(async () => {
+    twin = await LyingTwin.compile('settlement-8', 'circuits/main/settlement-8.circom', lies);
+  });
+
+  it('has a twin that tells the truth under the same constraints', async () => {
+    const honest = await twin.tells();
+    expect([honest.constraints, honest.r1cs.wires]).toEqual([circuit.constraints, circuit.r1cs.wires]);
+    expect(await honest.witness(input)).toEqual(witness);
+  });
+
+  it.each(Object.keys(lies) as (keyof typeof lies)[])('%s is refused', async (lie) => {
+    await expectRefused(await twin.tells(lie), input);
   });
 });
 

@@ -29,7 +29,7 @@ import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { accountInput } from '../../src/proof/witness/insolvency.ts';
 import { solvencyInput } from '../../src/proof/witness/solvency.ts';
 import { legs as baseLegs, round as baseRound } from './full-account.ts';
-import { commitElements, expectRefused, twinSource } from './tampering.ts';
+import { commitElements, expectRefused, hintsThatSay, type Lies, twinSource } from './tampering.ts';
 
 const FILE = 'circuits/main/solvency-8.circom';
 const SCALE = 1n << 40n;
@@ -161,13 +161,8 @@ function seen(account: Account) {
 }
 
 /** What a lie says in each of the hinting templates, as circom text that runs just before the hint. */
-interface Lies {
-  shift?: string;
-  divide?: string;
-  root?: string;
-  logarithm?: string;
-  sign?: string;
-  tenor?: string;
+interface TenorLies extends Lies {
+  readonly tenor?: string;
 }
 type Seen = ReturnType<typeof seen>;
 const turn = (value: bigint, bit: number, places?: number): string =>
@@ -182,7 +177,7 @@ const whole = (value: bigint): string => `&& dividend == ${value}`;
 const halfUnit = 'if (2 * (dividend - q * divisor) >= divisor) { q = q + 1 / 2; } else { q = q - 1 / 2; }';
 
 /** Each lie, and the template whose constraints refuse it. */
-const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => Lies }>> = {
+const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => TenorLies }>> = {
   'half a unit from the moneyness to the deviation of the mark': {
     refusedBy: 'SignedBits',
     say: (v) => ({
@@ -409,29 +404,16 @@ describe('lying hints', () => {
   const generous = 10n ** 15n;
 
   beforeAll(async () => {
-    const texts: Record<keyof Lies, string[]> = {
-      shift: [],
-      divide: [],
-      root: [],
-      logarithm: [],
-      sign: [],
-      tenor: [],
-    };
+    const said: TenorLies[] = [];
     for (const [index, [name, { say: lie }]] of Object.entries(lies).entries()) {
       const account = accountOf(index + 1);
       inputs.set(name, await rawInput(account, generous, LEVEL));
-      const said = lie(seen(account));
-      for (const key of Object.keys(texts) as (keyof Lies)[]) texts[key].push(said[key] ?? '');
+      said.push(lie(seen(account)));
     }
-    const say = (key: keyof Lies): string => texts[key].filter((text) => text !== '').join('\n');
-    const clamp = 'if (s >= width) { s = width - 1; }';
     twin = await CircuitTester.fromText(
       'solvency-8',
       twinSource(FILE, {
-        'low[i] <-- (in >> i) & 1;': `var turned = 0;\n${say('shift')}\nlow[i] <-- ((in >> i) & 1) ^ turned;`,
-        'quotient <-- q;': `${say('divide')}\nquotient <-- q;`,
-        'root <-- guess;': `${say('root')}\nroot <-- guess;`,
-        [clamp]: `${clamp}\n${say('logarithm')}`,
+        ...hintsThatSay(said),
         // The library's bits, as text of its own.
         'template TenorFactor() {': `template LyingBits(n) {
           signal input in;
@@ -439,7 +421,7 @@ describe('lying hints', () => {
           var sum = 0;
           for (var i = 0; i < n; i++) {
             var bit = (in >> i) & 1;
-            ${say('tenor')}
+            ${said.map(({ tenor = '' }) => tenor).join('\n')}
             out[i] <-- bit;
             out[i] * (out[i] - 1) === 0;
             sum += out[i] * (1 << i);
@@ -448,7 +430,6 @@ describe('lying hints', () => {
         }
         template TenorFactor() {`,
         'component split = Num2Bits(98);': 'component split = LyingBits(98);',
-        'negative <-- in < 0 ? 1 : 0;': `var turned = 0;\n${say('sign')}\nnegative <-- (in < 0 ? 1 : 0) ^ turned;`,
       }),
     );
   });

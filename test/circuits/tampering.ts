@@ -1,8 +1,9 @@
 /** Tools of negative tests: changed wires, commitments to malformed vectors, and twins of circuits with lying hints. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { SCALAR_FIELD } from '../../src/market/instrument.ts';
-import type { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { CHUNK_SIZE, poseidonHash } from '../../src/proof/commitment.ts';
 import { readU256LE } from '../../src/proof/field.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
@@ -105,4 +106,111 @@ export function twinSource(main: string, replacements: Readonly<Record<string, s
     text = text.replace(original, () => replacement);
   }
   return text;
+}
+
+/** Templates whose hints can lie. Their lies are circom text that runs just before the hint is given. */
+const HINTS = {
+  /** A bit of `ShiftRight(places)`; `turned = 1` turns bit `i`. */
+  shift: {
+    signal: 'in',
+    hint: 'low[i] <-- (in >> i) & 1;',
+    lying: (says: string) => `var turned = 0;\n${says}\nlow[i] <-- ((in >> i) & 1) ^ turned;`,
+  },
+  /** The quotient `q` of `FloorDivide(divisorBits)`. */
+  divide: {
+    signal: 'dividend',
+    hint: 'quotient <-- q;',
+    lying: (says: string) => `${says}\nquotient <-- q;`,
+  },
+  /** The root `guess` of `IntegerSquareRoot`. */
+  root: { signal: 'in', hint: 'root <-- guess;', lying: (says: string) => `${says}\nroot <-- guess;` },
+  /** The shift `s` of a mantissa. */
+  logarithm: {
+    signal: 'in',
+    hint: 'if (s >= width) { s = width - 1; }',
+    lying: (says: string) => `if (s >= width) { s = width - 1; }\n${says}`,
+  },
+  /** The tail of `Normal`; `turned = 1` takes the other one. */
+  sign: {
+    signal: 'in',
+    hint: 'negative <-- in < 0 ? 1 : 0;',
+    lying: (says: string) => `var turned = 0;\n${says}\nnegative <-- (in < 0 ? 1 : 0) ^ turned;`,
+  },
+  /** The inverse `guess` that shows that `in` is not 0. */
+  inverse: {
+    signal: 'in',
+    hint: 'inverse <-- in != 0 ? 1 / in : 0;',
+    lying: (says: string) => `var guess = in != 0 ? 1 / in : 0;\n${says}\ninverse <-- guess;`,
+  },
+} as const;
+
+/** What is said by the hints of each template. */
+export type Lies = { readonly [Template in keyof typeof HINTS]?: string };
+
+/** Replacements for {@link twinSource} with which hints say all of these lies. */
+export function hintsThatSay(lies: readonly Lies[]): Record<string, string> {
+  const replacements: Record<string, string> = {};
+  for (const template of Object.keys(HINTS) as (keyof Lies)[]) {
+    const says = lies.flatMap((lie) => lie[template] ?? []);
+    const { hint, lying } = HINTS[template];
+    if (says.length > 0) replacements[hint] = lying(says.join('\n'));
+  }
+  return replacements;
+}
+
+/** Which lie is told: a number that no source has. */
+const TOLD = (1n << 200n) + 0x7e11_1e5n;
+
+/** A twin that tells one of many lies, though it is compiled once: a compilation takes seconds. */
+export class LyingTwin<Name extends string> {
+  readonly #names: readonly Name[];
+  readonly #twin: CircuitTester;
+  readonly #wasm: Buffer;
+  readonly #place: number;
+
+  private constructor(names: readonly Name[], twin: CircuitTester, wasm: Buffer, place: number) {
+    this.#names = names;
+    this.#twin = twin;
+    this.#wasm = wasm;
+    this.#place = place;
+  }
+
+  /** @param change to the twin's source, last of all */
+  static async compile<Name extends string>(
+    name: string,
+    main: string,
+    lies: Readonly<Record<Name, Lies>>,
+    change: (source: string) => string = (source) => source,
+  ): Promise<LyingTwin<Name>> {
+    const names = Object.keys(lies) as Name[];
+    const numbered = names.map((key, index) =>
+      Object.fromEntries(
+        Object.entries<string>(lies[key]).map(([template, says]) => {
+          const { signal } = HINTS[template as keyof Lies];
+          // Added and taken away, a signal keeps the compiler from deciding.
+          return [template, `if (${TOLD} + ${signal} - ${signal} == ${index + 1}) { ${says} }`];
+        }),
+      ),
+    );
+    const twin = await CircuitTester.fromText(name, change(twinSource(main, hintsThatSay(numbered))));
+    const wasm = await readFile(twin.circuit.wasmPath);
+    // Among the generator's constants, in Montgomery's form behind two words that say so.
+    const constant = Buffer.from(
+      ((TOLD << 256n) % SCALAR_FIELD).toString(16).padStart(64, '0'),
+      'hex',
+    ).reverse();
+    const place = wasm.indexOf(constant) - 8;
+    expect(wasm.readBigUInt64LE(place)).toBe(0xc000_0000_0000_0000n);
+    expect(wasm.indexOf(constant, place + 40)).toBe(-1);
+    return new LyingTwin(names, twin, wasm, place);
+  }
+
+  /** The twin when it tells a lie, or the truth. */
+  tells(name?: Name): Promise<CircuitTester> {
+    const wasm = Buffer.from(this.#wasm);
+    wasm.fill(0, this.#place, this.#place + 40);
+    // A small number stands in the first word.
+    wasm.writeUInt32LE(name === undefined ? 0 : this.#names.indexOf(name) + 1, this.#place);
+    return this.#twin.withGenerator(wasm);
+  }
 }

@@ -1,6 +1,6 @@
 /** An account's life on a real EVM with real proofs: withdrawals, auctions, sealed bids, batches, insolvency, expiry. */
 import { encodeAbiParameters, type Hex, keccak256 } from 'viem';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   auctionOf,
   type BidWish,
@@ -25,6 +25,7 @@ import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import type { Leg } from '../../src/market/instrument.ts';
 import type { MarketRound } from '../../src/market/words.ts';
+import { revertAfterEach } from './hooks.ts';
 import { crashed, marginNow, refusalOf, startWorld, type World } from './world.ts';
 
 const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n };
@@ -34,7 +35,6 @@ const FUND = 1n;
 
 let world: World;
 let protocol: LocalProtocol;
-let snapshot: Awaited<ReturnType<LocalProtocol['snapshot']>>;
 
 beforeAll(async () => {
   world = await startWorld(8, TERMS);
@@ -46,12 +46,7 @@ afterAll(async () => {
   await protocol?.stop();
 });
 
-beforeEach(async () => {
-  snapshot = await protocol.snapshot();
-});
-afterEach(async () => {
-  await protocol.revert(snapshot);
-});
+revertAfterEach(() => protocol);
 
 /** Proves what the auction house asks of an account, for this keeper. */
 function provenFor(keeper: DeployerWallet, account: OpenAccount, scenario?: number): Promise<ProvenMargin> {

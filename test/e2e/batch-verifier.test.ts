@@ -20,6 +20,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
 import { type ContractArtifact, linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
+import { includedReceipt } from '../../src/chain/receipts.ts';
 import {
   acceptedForgeries,
   verifierAccepts,
@@ -104,7 +105,7 @@ async function create(data: Hex): Promise<Address> {
     gas: 5_000_000n,
     maxFeePerGas: parseGwei('100'),
   });
-  const { contractAddress, status } = await client.waitForTransactionReceipt({ hash });
+  const { contractAddress, status } = await includedReceipt(client, hash);
   expect(status).toBe('success');
   return contractAddress!;
 }
@@ -285,7 +286,7 @@ describe('a batch of insolvency proofs', () => {
   it('costs this much gas', async () => {
     const spend = async (to: Address, data: Hex): Promise<number> => {
       const hash = await wallet.sendTransaction({ chain: null, to, data, gas: 5_000_000n });
-      return Number((await client.waitForTransactionReceipt({ hash })).gasUsed);
+      return Number((await includedReceipt(client, hash)).gasUsed);
     };
     const { proofs, signals } = callOf(items);
     const { a, b, c } = proofs[0]!;

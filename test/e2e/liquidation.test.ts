@@ -1,5 +1,5 @@
 /** Atomic liquidations by real proofs on a real EVM: what is accepted, and everything that is refused. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import { proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import { NO_PROOF, type ProofArgument, proofArgument } from '../../src/chain/requests/proofs.ts';
@@ -9,6 +9,7 @@ import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import { contextOf, type ProofContext } from '../../src/proof/witness/contexts.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { revertAfterEach } from './hooks.ts';
 import { crashed, marginNow, refusalOf, startWorld, type World } from './world.ts';
 
 /** An order as the engine takes it. */
@@ -28,7 +29,6 @@ const VESSEL_CASH = 5_000_000_000_000n;
 
 let world: World;
 let protocol: LocalProtocol;
-let snapshot: Awaited<ReturnType<LocalProtocol['snapshot']>>;
 let order: Order;
 let proof: ProofArgument;
 let context: ProofContext;
@@ -74,12 +74,7 @@ afterAll(async () => {
   await protocol?.stop();
 });
 
-beforeEach(async () => {
-  snapshot = await protocol.snapshot();
-});
-afterEach(async () => {
-  await protocol.revert(snapshot);
-});
+revertAfterEach(() => protocol);
 
 function refusal(changed: Partial<Order> = {}, given = proof, sender = protocol.keeper): Promise<string> {
   return refusalOf(protocol.simulate(sender, 'engine', 'liquidate', [{ ...order, ...changed }, given]));

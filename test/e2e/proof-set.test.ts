@@ -14,6 +14,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
 import { linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
+import { includedReceipt } from '../../src/chain/receipts.ts';
 import { POSITION_UNIT, tradeBetween } from '../../src/margin/exact/transfer.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { SCALAR_FIELD } from '../../src/market/instrument.ts';
@@ -99,7 +100,7 @@ async function deployVerifier(circuit: string): Promise<{ address: Address; abi:
     gas: 5_000_000n,
     maxFeePerGas: parseGwei('100'),
   });
-  const { contractAddress } = await client.waitForTransactionReceipt({ hash });
+  const { contractAddress } = await includedReceipt(client, hash);
   return { address: contractAddress!, abi: artifact.abi };
 }
 
@@ -141,7 +142,7 @@ describe('every circuit on a real EVM', () => {
         } as never),
         gas: 1_000_000n,
       });
-      const { gasUsed } = await client.waitForTransactionReceipt({ hash });
+      const { gasUsed } = await includedReceipt(client, hash);
       console.log(
         `${name}: proof ${JSON.stringify(timings)} ms, ${gasUsed} gas with calldata and transaction`,
       );

@@ -1,8 +1,9 @@
-/** A crashed market with accounts that were opened by real trades: the state from which each end-to-end scene starts. */
+/** A crashed market with accounts that were opened by trades: the state from which each end-to-end scene starts. */
 
 import { crashBook, exampleCrash } from '../../scripts/lib/example-crash.ts';
 import { type OpenedPair, openPair } from '../../scripts/lib/local-book.ts';
 import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
+import { setVerifiersAside, UNPROVEN } from '../../scripts/lib/unproven-protocol.ts';
 import { revertReason } from '../../src/chain/reverts.ts';
 import { DEFAULT_LIQUIDATION_TERMS, type LiquidationTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
@@ -26,7 +27,10 @@ export interface World {
 /** Circuits of all scenes. */
 const CIRCUITS = ['insolvency-8', 'solvency-8', 'transfer-16', 'settlement-8'];
 
-/** Deploys, opens accounts at the opening round, and posts the crash. */
+/**
+ * Deploys, opens accounts at the opening round, and posts the crash. The first account is opened by real proofs; the others, which
+ * would only repeat it for minutes, while the verifiers are set aside. All that follows is judged by the real verifiers.
+ */
 export async function startWorld(
   failingCount: number,
   terms: LiquidationTerms = DEFAULT_LIQUIDATION_TERMS,
@@ -50,10 +54,12 @@ export async function startWorld(
     if (failing.length < failingCount) throw new Error(`Only ${failing.length} accounts fail in the crash.`);
     const wallets = { trader: protocol.wallet(2), maker: protocol.wallet(3) };
     const pairs: OpenedPair[] = [];
-    for (const account of failing.slice(0, failingCount)) {
-      pairs.push(await openPair(protocol, prover, account, wallets));
-    }
-    const healthyPair = await openPair(protocol, prover, healthy, wallets);
+    const [first, ...others] = failing.slice(0, failingCount);
+    if (first !== undefined) pairs.push(await openPair(protocol, prover, first, wallets));
+    const putVerifiersBack = await setVerifiersAside(protocol);
+    for (const account of others) pairs.push(await openPair(protocol, UNPROVEN, account, wallets));
+    const healthyPair = await openPair(protocol, UNPROVEN, healthy, wallets);
+    await putVerifiersBack();
     await protocol.advanceTo(crashed.underlying.timestamp + 1n);
     await protocol.postRound(crashed);
     return { protocol, prover, failing: pairs, healthy: healthyPair };

@@ -284,7 +284,7 @@ describe('endpoints', () => {
     try {
       const follower = indexer({
         urls: proxies.map((proxy) => proxy.url),
-        endpoints: { urls: proxies.map((proxy) => proxy.url), timeoutMs: 700, cooldownMs: 100 },
+        endpoints: { urls: proxies.map((proxy) => proxy.url), timeoutMs: 2_500, cooldownMs: 100 },
       });
       await world.protocol.createFunded(world.protocol.operator, 9n);
       await follower.sync();

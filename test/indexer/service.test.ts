@@ -294,7 +294,7 @@ describe('a reorganisation', () => {
       rounds: await client.rounds(),
       auctions: await client.auctions(),
     }).toEqual(former);
-    await vi.waitFor(() => expect(heard.map(({ type }) => type)).toContain('rollback'));
+    await expect.poll(() => heard.map(({ type }) => type)).toContain('rollback');
     ends.abort();
     await listening;
     // Who was away hears what he missed.

@@ -16,6 +16,7 @@ import type { KeeperProof } from '../../src/keeper/feed.ts';
 import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { shockRound } from '../../src/market/example-market.ts';
+import { revertAfterEach } from '../e2e/hooks.ts';
 import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
 import type { KeeperProcessInput } from './keeper-process.ts';
 import {
@@ -36,7 +37,6 @@ let world: World;
 let protocol: LocalProtocol;
 let vessels: bigint[];
 let chain: ReturnType<typeof chainControl>;
-let snapshot: Awaited<ReturnType<LocalProtocol['snapshot']>>;
 const running: TestKeeper[] = [];
 
 beforeAll(async () => {
@@ -55,14 +55,11 @@ afterAll(async () => {
   await protocol?.stop();
 });
 
-beforeEach(async () => {
-  snapshot = await protocol.snapshot();
-});
+revertAfterEach(() => protocol);
 afterEach(async () => {
   await Promise.all(running.splice(0).map(({ keeper }) => keeper.stop()));
   await chain.request({ method: 'anvil_dropAllTransactions' } as never);
   await chain.setAutomine(true);
-  await protocol.revert(snapshot);
 });
 
 /** The vessels of a keeper. */

@@ -1,6 +1,7 @@
 /** Every statement that the service proves, asked for and verified over HTTP. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
 import { DEFAULT_PARAMETERS, packParameters } from '../../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
 import { packRound } from '../../src/market/words.ts';
@@ -198,14 +199,7 @@ describe('every statement', () => {
   });
 
   it('refuses to verify what cannot be a proof of the circuit', async () => {
-    const calldata = {
-      a: ['1', '2'],
-      b: [
-        ['1', '2'],
-        ['3', '4'],
-      ],
-      c: ['5', '6'],
-    };
+    const { calldata } = standInProof('insolvency-8', []);
     const verify = async (circuit: string, publicSignals: string[]) =>
       (await (await send('/v1/verify', { circuit, publicSignals, calldata })).json()) as { field: string };
     expect(await verify('nothing-8', [])).toMatchObject({ code: 'UNSUPPORTED', field: 'circuit' });

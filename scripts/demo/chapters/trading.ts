@@ -10,7 +10,7 @@ import type { ExampleAccount } from '../../../src/margin/example-book.ts';
 import { ProofError } from '../../../src/proof/errors.ts';
 import { dollars, gas } from '../../lib/format.ts';
 import { type OpenAccount, type OpenedPair, openPair } from '../../lib/local-book.ts';
-import { type Setting, standing } from '../setting.ts';
+import { type Setting, tellOpened } from '../setting.ts';
 import { type Cast, type Company, membersOf } from './cast.ts';
 
 /** The holder's counterparty keeps more than others: it waits for the expiry too. */
@@ -40,21 +40,7 @@ export async function openCompany(setting: Setting, cast: Cast<ExampleAccount>):
     );
     opened.set(account, pair);
   }
-  narrator.table(
-    ['account', 'strategy', 'legs', 'cash', 'equity', 'maintenance', 'gas of the trade'],
-    [...opened].map(([account, { trader, receipt }]) => {
-      const { equity, requirement } = standing(account, protocol.market.round);
-      return [
-        String(trader.accountId),
-        account.name,
-        String(account.legs.length),
-        dollars(account.cash),
-        dollars(equity),
-        dollars(requirement),
-        gas(receipt.gasUsed),
-      ];
-    }),
-  );
+  tellOpened(narrator, opened, protocol.market.round);
   const of = (account: ExampleAccount): OpenedPair => opened.get(account)!;
   return {
     auctioned: of(cast.auctioned),

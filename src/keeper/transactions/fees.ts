@@ -46,9 +46,7 @@ export function firstFees(
   gas: bigint,
   maxCost: bigint,
 ): Fees | undefined {
-  const bound = boundOf(policy, gas, maxCost);
-  const asked = (market.baseFee * policy.headroomPercent) / 100n + market.priorityFee;
-  const maxFeePerGas = least(asked, bound);
+  const maxFeePerGas = least(askedBy(market, policy), boundOf(policy, gas, maxCost));
   // The next block's base fee may be an eighth higher.
   if (maxFeePerGas < ceilDivide(market.baseFee * 9n, 8n)) return undefined;
   return { maxFeePerGas, maxPriorityFeePerGas: least(market.priorityFee, maxFeePerGas) };
@@ -71,14 +69,18 @@ export function bumpedFees(
   const maxFeePerGas = raise(previous.maxFeePerGas);
   const maxPriorityFeePerGas = raise(previous.maxPriorityFeePerGas);
   if (maxFeePerGas > bound) return undefined;
-  const asked = (market.baseFee * policy.headroomPercent) / 100n + market.priorityFee;
-  const fee = most(maxFeePerGas, least(asked, bound));
+  const fee = most(maxFeePerGas, least(askedBy(market, policy), bound));
   // No block takes it: it is better to wait with the old offer for the base fee to fall.
   if (fee < market.baseFee) return undefined;
   return {
     maxFeePerGas: fee,
     maxPriorityFeePerGas: least(most(maxPriorityFeePerGas, market.priorityFee), fee),
   };
+}
+
+/** What the market asks of an offer that is to hold for some blocks. */
+function askedBy(market: FeeMarket, policy: FeePolicy): bigint {
+  return (market.baseFee * policy.headroomPercent) / 100n + market.priorityFee;
 }
 
 function boundOf(policy: FeePolicy, gas: bigint, maxCost: bigint): bigint {

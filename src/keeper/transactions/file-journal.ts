@@ -1,6 +1,7 @@
 /** A journal in one file, written as a whole and flushed to the disk. For one keeper with some hundred transactions a day. */
 import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isProcessAlive } from '../../process-alive.ts';
 import { KeeperError } from '../errors.ts';
 import type { TransactionJournal, TransactionRecord } from './journal.ts';
 import { fromJson, toJson } from './json.ts';
@@ -131,7 +132,7 @@ async function lock(path: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-    if (holder > 0 && isAlive(holder)) {
+    if (holder > 0 && isProcessAlive(holder)) {
       throw new KeeperError(
         'JOURNAL_LOCKED',
         `Stop the keeper with process id ${holder}, or give this one a journal and a key of its own. If that is no keeper, remove ${path}.`,
@@ -143,13 +144,4 @@ async function lock(path: string): Promise<void> {
   throw new KeeperError('JOURNAL_LOCKED', 'Try again: another process takes the journal at the same time.', {
     path,
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -17,6 +17,7 @@ import {
 } from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { foundryBinary } from '../../chain/binaries.ts';
+import { includedReceipt } from '../../chain/receipts.ts';
 import { SCALAR_MODULUS } from '../field.ts';
 import { type ProofCalldata, toCalldata } from '../prover/backend.ts';
 import { CircuitProver } from '../prover/circuit-prover.ts';
@@ -122,7 +123,7 @@ describe('the verifier contract', () => {
     const data = encodeDeployData({ ...contract, args: [] });
     await client.call({ account, data });
     const hash = await createWalletClient({ transport, account }).sendTransaction({ data, chain: null });
-    const receipt = await client.waitForTransactionReceipt({ hash });
+    const receipt = await includedReceipt(client, hash);
     expect(receipt.status).toBe('success');
     return { client, address: receipt.contractAddress! };
   }

@@ -19,14 +19,35 @@ import {
 import { type MarketRound, unpackRound } from '../../market/words.ts';
 import { JOB_PRIORITIES, type JobPriority } from '../../store/job.ts';
 import type { InsolvencyRequest, LegRequest } from '../schemas.ts';
-import type { RequestSetting } from './prepared.ts';
+import type { PreparedProof, RequestSetting } from './prepared.ts';
 
 const MAX_UINT256 = 2n ** 256n - 1n;
 /** Bound on cash in statements, in 1e-6 USD. */
 export const MAX_CASH = 2n ** 96n - 1n;
 
-/** @throws ZkMarginError `OUT_OF_RANGE` for a deadline that has passed */
-export function readDeadline(seconds: number | undefined, now: number): number | undefined {
+/**
+ * What every request tells of its job: the circuit that it means, until when, and how urgent it is.
+ *
+ * @param legs for which the circuit needs room
+ * @param capacities of the statement's circuits, increasing
+ * @param natural how urgent such a statement is at most
+ * @throws ZkMarginError `UNSUPPORTED`, `OUT_OF_RANGE` for a deadline that has passed
+ */
+export function readJob(
+  { circuit, deadline, priority }: Pick<InsolvencyRequest, 'deadline' | 'priority'> & { circuit: string },
+  legs: number,
+  capacities: readonly number[],
+  natural: JobPriority,
+  setting: RequestSetting,
+): Pick<PreparedProof, 'circuit' | 'deadline' | 'priority'> & { readonly capacity: number } {
+  return {
+    ...chooseCircuit(circuit, legs, capacities, setting),
+    deadline: readDeadline(deadline, setting.now),
+    priority: readPriority(priority, natural),
+  };
+}
+
+function readDeadline(seconds: number | undefined, now: number): number | undefined {
   if (seconds === undefined) return undefined;
   const deadline = requireInteger(seconds, 1, 2 ** 40 - 1, 'deadline') * 1000;
   if (deadline <= now) {
@@ -40,14 +61,22 @@ export function readDeadline(seconds: number | undefined, now: number): number |
 }
 
 /** How urgent a request is: as its statement, or less when it says so. */
-export function readPriority(asked: JobPriority | undefined, natural: JobPriority): JobPriority {
+function readPriority(asked: JobPriority | undefined, natural: JobPriority): JobPriority {
   const index = Math.max(JOB_PRIORITIES.indexOf(asked ?? natural), JOB_PRIORITIES.indexOf(natural));
   return JOB_PRIORITIES[index]!;
 }
 
-/** @throws ZkMarginError `OUT_OF_RANGE` */
-export function readUint256(text: string, field: string): bigint {
-  return requireBigint(BigInt(text), 0n, MAX_UINT256, field);
+/**
+ * Numbers of a request's context.
+ *
+ * @throws ZkMarginError `OUT_OF_RANGE`
+ */
+export function readNumbers<Name extends string>(
+  context: Readonly<Record<Name, string>>,
+  ...names: readonly Name[]
+): Record<Name, bigint> {
+  const read = (name: Name) => requireBigint(BigInt(context[name]), 0n, MAX_UINT256, `context.${name}`);
+  return Object.fromEntries(names.map((name) => [name, read(name)])) as Record<Name, bigint>;
 }
 
 /** @throws ZkMarginError `OUT_OF_RANGE`, without details: a salt is a secret */
@@ -158,7 +187,7 @@ export function readMarketLegs(items: readonly LegRequest[], round: MarketRound,
  * @param capacities of the statement's circuits, increasing
  * @throws ZkMarginError `UNSUPPORTED`, `TOO_MANY_LEGS`
  */
-export function chooseCircuit(
+function chooseCircuit(
   named: string,
   legs: number,
   capacities: readonly number[],

@@ -7,16 +7,14 @@ import { contextOf, type ProofContext } from '../../proof/witness/contexts.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
 import type { InsolvencyRequest } from '../schemas.ts';
 import {
-  chooseCircuit,
   MAX_CASH,
-  readDeadline,
+  readJob,
   readMarketLegs,
+  readNumbers,
   readParameters,
-  readPriority,
   readRound,
   readSalt,
   readScale,
-  readUint256,
   renamed,
 } from './account.ts';
 import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
@@ -33,8 +31,7 @@ export async function prepareInsolvency(
   body: InsolvencyRequest,
   setting: RequestSetting,
 ): Promise<PreparedProof> {
-  const { circuit, capacity } = chooseCircuit(body.circuit, body.legs.length, CAPACITIES.insolvency, setting);
-  const deadline = readDeadline(body.deadline, setting.now);
+  const { capacity, ...job } = readJob(body, body.legs.length, CAPACITIES.insolvency, 'liquidation', setting);
   const context = contextOf(readContext(body.context));
   const salt = readSalt(body.salt);
   const scale = readScale(body.scale);
@@ -72,24 +69,17 @@ export async function prepareInsolvency(
     capacity,
   });
   return {
-    circuit,
+    ...job,
     input,
     publicSignals: publicSignalsOf([mark, requirement], input, PUBLIC),
     figures: { mark: String(mark), requirement: String(requirement) },
-    priority: readPriority(body.priority, 'liquidation'),
-    deadline,
   };
 }
 
 function readContext(context: InsolvencyRequest['context']): ProofContext {
-  const read = (name: 'chainId' | 'accountId' | 'nonce' | 'round') =>
-    readUint256(context[name], `context.${name}`);
   return {
-    chainId: read('chainId'),
+    ...readNumbers(context, 'chainId', 'accountId', 'nonce', 'round'),
     engine: context.engine.toLowerCase() as Hex,
-    accountId: read('accountId'),
-    nonce: read('nonce'),
-    round: read('round'),
     keeper: context.keeper.toLowerCase() as Hex,
   };
 }

@@ -6,15 +6,7 @@ import { underlyingIdOf } from '../../market/instrument.ts';
 import { settlementContext } from '../../proof/witness/contexts.ts';
 import { committedSettlement, settlementInput } from '../../proof/witness/settlement.ts';
 import type { SettlementRequest } from '../schemas.ts';
-import {
-  chooseCircuit,
-  readDeadline,
-  readLegs,
-  readPriority,
-  readSalt,
-  readScale,
-  readUint256,
-} from './account.ts';
+import { readJob, readLegs, readNumbers, readSalt, readScale } from './account.ts';
 import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
 
 /** Public inputs in order, after cash and the new commitment. */
@@ -25,10 +17,8 @@ export async function prepareSettlement(
   body: SettlementRequest,
   setting: RequestSetting,
 ): Promise<PreparedProof> {
-  const { circuit, capacity } = chooseCircuit(body.circuit, body.legs.length, CAPACITIES.settlement, setting);
-  const deadline = readDeadline(body.deadline, setting.now);
+  const { capacity, ...job } = readJob(body, body.legs.length, CAPACITIES.settlement, 'solvency', setting);
   const { context } = body;
-  const read = (name: 'chainId' | 'accountId' | 'nonce') => readUint256(context[name], `context.${name}`);
   const underlyingId = underlyingIdOf(body.underlying);
   const prices = body.prices.map(({ expiryHour, price }) => ({ expiryHour, price: BigInt(price) }));
   validateSettlementPrices(prices);
@@ -40,10 +30,8 @@ export async function prepareSettlement(
     underlyingId,
     capacity,
     context: settlementContext({
-      chainId: read('chainId'),
+      ...readNumbers(context, 'chainId', 'accountId', 'nonce'),
       consumer: context.consumer.toLowerCase() as Hex,
-      accountId: read('accountId'),
-      nonce: read('nonce'),
     }),
   };
   const [input, { cash, newCommitment }] = await Promise.all([
@@ -51,11 +39,9 @@ export async function prepareSettlement(
     committedSettlement(statement),
   ]);
   return {
-    circuit,
+    ...job,
     input,
     publicSignals: publicSignalsOf([cash, newCommitment], input, PUBLIC),
     figures: { cash: String(cash), newCommitment: String(newCommitment) },
-    priority: readPriority(body.priority, 'solvency'),
-    deadline,
   };
 }

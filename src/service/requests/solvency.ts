@@ -7,16 +7,14 @@ import { solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import type { SolvencyRequest } from '../schemas.ts';
 import {
-  chooseCircuit,
   MAX_CASH,
-  readDeadline,
+  readJob,
   readMarketLegs,
+  readNumbers,
   readParameters,
-  readPriority,
   readRound,
   readSalt,
   readScale,
-  readUint256,
 } from './account.ts';
 import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
 
@@ -37,11 +35,8 @@ export async function prepareSolvency(
   body: SolvencyRequest,
   setting: RequestSetting,
 ): Promise<PreparedProof> {
-  const { circuit, capacity } = chooseCircuit(body.circuit, body.legs.length, CAPACITIES.solvency, setting);
-  const deadline = readDeadline(body.deadline, setting.now);
+  const { capacity, ...job } = readJob(body, body.legs.length, CAPACITIES.solvency, 'solvency', setting);
   const { context } = body;
-  const read = (name: 'chainId' | 'accountId' | 'nonce' | 'round') =>
-    readUint256(context[name], `context.${name}`);
   const salt = readSalt(body.salt);
   const scale = readScale(body.scale);
   const cash = requireBigint(BigInt(body.cash), -MAX_CASH, MAX_CASH, 'cash');
@@ -60,12 +55,9 @@ export async function prepareSolvency(
     parameters,
     capacity,
     context: solvencyContext({
-      chainId: read('chainId'),
+      ...readNumbers(context, 'chainId', 'accountId', 'nonce', 'round'),
       consumer: context.consumer.toLowerCase() as Hex,
       purpose: context.purpose as 'withdrawal',
-      accountId: read('accountId'),
-      nonce: read('nonce'),
-      round: read('round'),
     }),
   };
   const input = await solvencyInput(statement).catch((error: unknown) => {
@@ -73,11 +65,9 @@ export async function prepareSolvency(
     throw new ZkMarginError(error.code, error.message, { field: 'cash', details: error.details });
   });
   return {
-    circuit,
+    ...job,
     input,
     publicSignals: publicSignalsOf([], input, PUBLIC),
     figures: { cash: String(cash), level: String(level) },
-    priority: readPriority(body.priority, 'solvency'),
-    deadline,
   };
 }

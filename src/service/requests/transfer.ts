@@ -8,16 +8,7 @@ import { openingEvaluation, openingPoint } from '../../proof/opening.ts';
 import { transferContext } from '../../proof/witness/contexts.ts';
 import { type TransferAccount, transferInput } from '../../proof/witness/transfer.ts';
 import type { TransferRequest } from '../schemas.ts';
-import {
-  chooseCircuit,
-  MAX_CASH,
-  readDeadline,
-  readLegs,
-  readPriority,
-  readSalt,
-  readScale,
-  readUint256,
-} from './account.ts';
+import { MAX_CASH, readJob, readLegs, readNumbers, readSalt, readScale } from './account.ts';
 import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
 
 /** Public inputs in order, after the values of the new openings. */
@@ -43,11 +34,8 @@ export async function prepareTransfer(
 ): Promise<PreparedProof> {
   const sides = [body.before.a, body.before.b, body.after.a, body.after.b];
   const largest = Math.max(...sides.map(({ legs }) => legs.length));
-  const { circuit, capacity } = chooseCircuit(body.circuit, largest, CAPACITIES.transfer, setting);
-  const deadline = readDeadline(body.deadline, setting.now);
+  const { capacity, ...job } = readJob(body, largest, CAPACITIES.transfer, 'solvency', setting);
   const { context } = body;
-  const read = (name: 'chainId' | 'accountA' | 'nonceA' | 'accountB' | 'nonceB') =>
-    readUint256(context[name], `context.${name}`);
   const underlyingId = underlyingIdOf(body.underlying);
   const account = (when: 'before' | 'after', side: 'a' | 'b'): TransferAccount => {
     const { legs, salt, scale } = body[when][side];
@@ -77,21 +65,15 @@ export async function prepareTransfer(
     capacity,
     points: { a: a!.point, b: b!.point },
     context: transferContext({
-      chainId: read('chainId'),
+      ...readNumbers(context, 'chainId', 'accountA', 'nonceA', 'accountB', 'nonceB'),
       consumer: context.consumer.toLowerCase() as Hex,
-      accountA: read('accountA'),
-      nonceA: read('nonceA'),
-      accountB: read('accountB'),
-      nonceB: read('nonceB'),
       cashToA: requireBigint(BigInt(context.cashToA), -MAX_CASH, MAX_CASH, 'context.cashToA'),
     }),
   });
   return {
-    circuit,
+    ...job,
     input,
     publicSignals: publicSignalsOf([a!.evaluation, b!.evaluation], input, PUBLIC),
     figures: { newA: String(a!.commitment), newB: String(b!.commitment) },
-    priority: readPriority(body.priority, 'solvency'),
-    deadline,
   };
 }

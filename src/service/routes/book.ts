@@ -37,9 +37,9 @@ import {
 } from '../book/views.ts';
 import type { ProofJobs } from '../proof-jobs.ts';
 import { prepareProof } from '../requests/index.ts';
-import { JobSchema, type ProofRequest } from '../schemas.ts';
+import type { ProofRequest } from '../schemas.ts';
 import { jobView } from './proofs.ts';
-import { PROBLEMS, type Routes } from './shared.ts';
+import { PROBLEMS, type Routes, SUBMISSIONS, submitted } from './shared.ts';
 
 const EVENT_PULSE_MS = 15_000;
 const EVENT_BACKLOG_BYTES = 1_048_576;
@@ -136,11 +136,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
           'The service knows legs, round and parameters. The same statement asked for twice is one job.',
         params: AccountParamsSchema,
         body: AccountProofRequestSchema,
-        response: {
-          200: { description: 'The job exists', ...JobSchema },
-          202: { description: 'The job is accepted', ...JobSchema },
-          ...PROBLEMS,
-        },
+        response: { ...SUBMISSIONS, ...PROBLEMS },
       },
     },
     async ({ params, body }, reply) => {
@@ -157,11 +153,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
         keeper: body.keeper,
       });
       const { record, created } = await jobs.submit(await prepareProof(request, { served, now: now() }));
-      const view = jobView(record);
-      return reply
-        .code(created ? 202 : 200)
-        .header('location', view.links.self)
-        .send(view);
+      return submitted(reply, jobView(record), created);
     },
   );
 

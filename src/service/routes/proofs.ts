@@ -6,7 +6,7 @@ import type { JobRecord } from '../../store/job.ts';
 import type { ProofJobs } from '../proof-jobs.ts';
 import { prepareProof } from '../requests/index.ts';
 import { JobParamsSchema, JobQuerySchema, JobSchema, type JobView, ProofRequestSchema } from '../schemas.ts';
-import { PROBLEMS, type Routes } from './shared.ts';
+import { PROBLEMS, type Routes, SUBMISSIONS, submitted } from './shared.ts';
 
 /** Between comments of an event stream, in milliseconds. */
 const EVENT_PULSE_MS = 15_000;
@@ -31,20 +31,12 @@ export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOp
         summary: 'Ask for a proof',
         description: 'The same statement asked for twice is one job.',
         body: ProofRequestSchema,
-        response: {
-          200: { description: 'The job exists', ...JobSchema },
-          202: { description: 'The job is accepted', ...JobSchema },
-          ...PROBLEMS,
-        },
+        response: { ...SUBMISSIONS, ...PROBLEMS },
       },
     },
     async (request, reply) => {
       const { record, created } = await jobs.submit(await prepareProof(request.body, { served, now: now() }));
-      const view = jobView(record);
-      return reply
-        .code(created ? 202 : 200)
-        .header('location', view.links.self)
-        .send(view);
+      return submitted(reply, jobView(record), created);
     },
   );
 

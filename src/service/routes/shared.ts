@@ -2,6 +2,7 @@
 import type {
   FastifyBaseLogger,
   FastifyInstance,
+  FastifyReply,
   FastifyTypeProvider,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
@@ -9,7 +10,7 @@ import type {
 } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { PROBLEM_TYPE } from '../problems.ts';
-import { ProblemSchema } from '../schemas.ts';
+import { JobSchema, type JobView, ProblemSchema } from '../schemas.ts';
 
 /** Types of requests and answers from their schemas. */
 export interface TypeBoxProvider extends FastifyTypeProvider {
@@ -33,3 +34,20 @@ const problemAnswer = (description: string) => ({
 
 /** Answers of every route when something is wrong. */
 export const PROBLEMS = { '4xx': problemAnswer('The request'), '5xx': problemAnswer('The service') };
+
+/** Answers of routes that a job is asked of. */
+export const SUBMISSIONS = {
+  200: { description: 'The job exists', ...JobSchema },
+  202: { description: 'The job is accepted', ...JobSchema },
+};
+
+/** Tells whether a job that was asked for is a new one, and where it is. @returns the body of the answer */
+export function submitted(
+  reply: Pick<FastifyReply, 'code' | 'header'>,
+  view: JobView,
+  created: boolean,
+): JobView {
+  reply.code(created ? 202 : 200);
+  reply.header('location', view.links.self);
+  return view;
+}

@@ -20,8 +20,8 @@ function partsOf(name: string): Record<string, number> {
   if (kind === 'insolvency') {
     return {
       legs: legs * of('Leg(8)'),
-      // Four for the signs of an expiry's sums.
-      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + of('ExpiryShock()') + 4),
+      // Eight for the signs of an expiry's sums, and for whether it is left out.
+      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + of('ExpiryShock()') + of('VegaRate()') + 8),
       hashing,
       'short options': shorts,
       'signs and sizes of charges': of('SignedBits(251)') + of('SignedBits(220)') + of('SignedBits(250)'),
@@ -32,10 +32,10 @@ function partsOf(name: string): Record<string, number> {
   if (kind === 'solvency') {
     return {
       legs: legs * of('LegInAllScenarios(8)'),
-      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + 2 * of('ExpiryShock()')),
+      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + 2 * of('ExpiryShock()') + of('VegaRate()')),
       hashing,
       'short options': shorts,
-      'sizes of charges': 17 * of('SizeUp(212, 119)') + of('SizeUp(220, 114)') + of('SizeUp(250, 144)'),
+      'sizes of charges': 17 * of('SizeUp(212, 119)') + of('SizeUp(220, 114)') + 8 * of('SizeUp(226, 124)'),
       'cost of gamma': of('GammaCost()'),
       scenarios: of('LayoutDampings()') + 10 * of('Exp2Precise()'),
       'losses of 30 scenarios': 30 * (of('SignedBits(239)') + 95),

@@ -144,7 +144,7 @@ const fits: Fit[] = [
     degree: 3,
     segments: 8,
     evaluate: (segment, tau) => Math.log2(1 + (segment + 0.5 + tau) / 8),
-    scales: [45, 36, 27, 18],
+    scales: [47, 38, 29, 20],
   },
   {
     name: 'LOG2_SLOPE',

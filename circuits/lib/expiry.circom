@@ -6,11 +6,11 @@ include "functions.circom";
 function SPACED_YEAR() { return 2231378; }
 // round(ln 2 * 2^43)
 function LN2_43() { return 6096987078286; }
-// round(log2(100) * 2^45)
-function LOG2_STRIKE_TO_PRICE() { return 233759908285724; }
-// Seconds at which vol shocks are quoted (30 days), and its log2 in 2^-45 as Log2 gives it.
+// round(log2(100) * 2^47)
+function LOG2_STRIKE_TO_PRICE() { return 935039633142894; }
+// Seconds at which vol shocks are quoted (30 days), and its log2 in 2^-47 as Log2 gives it.
 function SHOCK_TENOR() { return 2592000; }
-function LOG2_SHOCK_TENOR() { return 749625429965497; }
+function LOG2_SHOCK_TENOR() { return 2998501500703162; }
 
 // Fields of an expiry word; docs/margin-model.md section 3. An unused word (0) is replaced by a harmless dummy that no leg
 // can select, because no option has expiry hour 0.
@@ -48,7 +48,7 @@ template ExpiryWord() {
 // @output tenorUnits       whole 16 seconds of tenor - 1, 23 bits
 // @output spacing          h sqrt(T), 2^-25
 // @output inverseSpacing   ln 2 / spacing, 2^-18
-// @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-63
+// @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-65
 template ExpiryBase() {
     signal input word;
     signal input timestamp;
@@ -74,7 +74,8 @@ template ExpiryBase() {
     tenor <== 3600 + (1 - fields.unused) * seconds;
     signal tenorBits[27] <== Num2Bits(27)(tenor - 1);
     tenorUnits <== Slice(27, 4, 27)(tenorBits);
-    signal floored <== FloorAt(27)(tenor, 3600);
+    signal floored;
+    (floored, _) <== FloorAt(27)(tenor, 3600);
 
     spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
     inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
@@ -85,23 +86,26 @@ template ExpiryBase() {
 
 // Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))), 2^-20 in 24 bits; 7.3.
 // @input  tenorFloor, tenorPowerShort, tenorPowerLong   of the parameters
+// @output expiring     1 when the tenor is below the floor
 template TenorFactor() {
     signal input tenor;
     signal input tenorFloor;
     signal input tenorPowerShort;
     signal input tenorPowerLong;
     signal output out;
-    signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
+    signal output expiring;
+    signal shockTenor;
+    (shockTenor, expiring) <== FloorAt(27)(tenor, tenorFloor);
     component short = Num2Bits(28);
     short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
     signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
     signal logTenor <== Log2(28, 5)(shockTenor);
-    // In 2^-53; 4 is added, so that 21 bits at 2^-18 hold it, and 35 bits are dropped.
+    // In 2^-55; 4 is added, so that 21 bits at 2^-18 hold it, and 37 bits are dropped.
     signal exponent <== (LOG2_SHOCK_TENOR() - logTenor) * power;
-    component exponentBits = Num2Bits(56);
-    exponentBits.in <== exponent + (1 << 55);
+    component exponentBits = Num2Bits(58);
+    exponentBits.in <== exponent + (1 << 57);
     component factor = Exp2();
-    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[35 + i];
+    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[37 + i];
     component split = Num2Bits(98);
     split.in <== factor.out;
     out <== Slice(98, 74, 98)(split.out);
@@ -110,6 +114,7 @@ template TenorFactor() {
 // What parameters make of an expiry, whatever the scenario; docs/margin-model.md 7.3.
 // @input  tenor, tenorUnits, inverseSpacing    of ExpiryBase
 // @output tenorFactor      of vol shocks, 2^-20, 24 bits
+// @output expiring         1 when less than the tenor floor is left
 // @output step             one price step in pillar spacings, 2^-30
 // @output basisRate        move of the forward against spot, 2^-36, below 2^36
 // @output interestRate     move of the discount factor, 2^-36, below 2^36
@@ -125,15 +130,28 @@ template ExpiryRisk() {
     signal input basisPerTenor;
     signal input interestPerTenor;
     signal output tenorFactor;
+    signal output expiring;
     signal output step;
     signal output basisRate;
     signal output interestRate;
-    tenorFactor <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
+    (tenorFactor, expiring) <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
     component position = Num2Bits(48);
     position.in <== priceStep * inverseSpacing;
     step <== Slice(48, 8, 48)(position.out);
     basisRate <== basisPerTenor * tenorUnits + basisMinimum * (1 << 20);
     interestRate <== interestPerTenor * tenorUnits;
+}
+
+// What an expiry's vega costs, 2^-22, 24 bits; 7.3.
+// @input  tenorFactor      2^-20, below 2^22.5
+// @input  cost             vol shock times vegaRate, 2^-30, at most 2^29
+template VegaRate() {
+    signal input tenorFactor;
+    signal input cost;
+    signal output out;
+    component split = Num2Bits(52);
+    split.in <== tenorFactor * cost;
+    out <== Slice(52, 28, 52)(split.out);
 }
 
 // Vol multiplier of an expiry under a shock, and its reciprocal; 7.3.

@@ -29,13 +29,13 @@ template Log2(width, shiftBits) {
     component bits = Num2Bits(width - 1);
     bits.in <== mantissa - (1 << (width - 1));
 
-    // 18 fraction bits: segment 3, high 8, low 7.
+    // 20 fraction bits: segment 3, high 8, low 9.
     component segment = OneHot8();
     for (var i = 0; i < 3; i++) segment.bits[i] <== bits.out[width - 4 + i];
     var high = 0;
     for (var i = 0; i < 8; i++) high += bits.out[width - 12 + i] * (1 << i);
     var low = 0;
-    for (var i = 0; i < 7; i++) low += bits.out[width - 19 + i] * (1 << i);
+    for (var i = 0; i < 9; i++) low += bits.out[width - 21 + i] * (1 << i);
     var tau = 2 * high - 255;
 
     var c[4];
@@ -53,8 +53,8 @@ template Log2(width, shiftBits) {
     }
     signal b1 <== d[2] * tau + d[1];
     signal b0 <== b1 * tau + d[0];
-    signal correction <== b0 * (2 * low - 127);
-    out <== (width - 1 - shiftValue) * (1 << 45) + a0 + correction;
+    signal correction <== b0 * (2 * low - 511);
+    out <== (width - 1 - shiftValue) * (1 << 47) + a0 + correction;
 }
 
 // Normal distribution function at (in + 1/2) 2^-fractionBits, |in| < 2^(13 + fractionBits); out in 2^-98.

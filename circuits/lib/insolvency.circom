@@ -30,8 +30,9 @@ template Insolvency(legs, expiries) {
     signal input forwardSigns[expiries];
     signal input valueSigns[expiries];
     signal input deltaSign;
+    signal input vegaSigns[expiries];        // also chooses the vol shock that is charged
     signal input shortGamma;                 // 1: gamma is charged
-    signal input shortVega;                  // 1: vega is charged for vols that rise, 0: for vols that fall
+    signal input withoutExpiring;            // 1: expiring options are left out of an inner scenario
 
     // 1. Context: bound by a constraint of its own.
     signal contextSquare <== context * context;
@@ -50,6 +51,11 @@ template Insolvency(legs, expiries) {
     signal movedFactor <== Exp2Precise()(fields.priceStep * scenario.priceMove);
     signal unmoved <== IsZero()(scenario.priceMove);
     signal priceFactor <== movedFactor + unmoved * ((1 << 26) - movedFactor);
+    // Expiring options may be left out where the price moves by one step and vols do not.
+    withoutExpiring * (withoutExpiring - 1) === 0;
+    signal squaredMove <== scenario.priceMove * scenario.priceMove;
+    withoutExpiring * (squaredMove - 1) === 0;
+    withoutExpiring * (scenario.isUp + scenario.isDown) === 0;
 
     // 3. Oracle words, and what an expiry's delta and value cost, with the signs that are claimed.
     component underlying = UnderlyingWord();
@@ -59,6 +65,12 @@ template Insolvency(legs, expiries) {
     component shocks[expiries];
     signal basisRates[expiries];
     signal interestRates[expiries];
+    signal vegaCostUp <== fields.volShockUp * fields.vegaRate;
+    signal vegaCostDown <== fields.volShockDown * fields.vegaRate;
+    signal vegaCosts[expiries];
+    signal unsignedVegaRates[expiries];
+    signal vegaRates[expiries];
+    signal left[expiries];
     for (var e = 0; e < expiries; e++) {
         states[e] = ExpiryBase();
         states[e].word <== expiryWords[e];
@@ -81,6 +93,11 @@ template Insolvency(legs, expiries) {
         valueSigns[e] * (valueSigns[e] - 1) === 0;
         basisRates[e] <== (2 * forwardSigns[e] - 1) * risks[e].basisRate;
         interestRates[e] <== (2 * valueSigns[e] - 1) * risks[e].interestRate;
+        vegaSigns[e] * (vegaSigns[e] - 1) === 0;
+        vegaCosts[e] <== vegaCostUp + vegaSigns[e] * (vegaCostDown - vegaCostUp);
+        unsignedVegaRates[e] <== VegaRate()(risks[e].tenorFactor, vegaCosts[e]);
+        vegaRates[e] <== (2 * vegaSigns[e] - 1) * unsignedVegaRates[e];
+        left[e] <== withoutExpiring * risks[e].expiring;
     }
 
     // 4. Positions.
@@ -93,8 +110,10 @@ template Insolvency(legs, expiries) {
     var scenarioStrike = 0;
     var linearQuantity = 0;
     var gammaValue = 0;
-    var vegaValue = 0;
     var expiryCharge = 0;
+    var vegaCharge = 0;
+    var leftForward = 0;
+    var leftValue = 0;
     for (var i = 0; i < legs; i++) {
         leg[i] = Leg(expiries);
         leg[i].packed <== packed[i];
@@ -111,11 +130,12 @@ template Insolvency(legs, expiries) {
             leg[i].inverseSpacings[e] <== states[e].inverseSpacing;
             leg[i].forwardPositions[e] <== states[e].forwardPosition;
             leg[i].steps[e] <== risks[e].step;
-            leg[i].tenorFactors[e] <== risks[e].tenorFactor;
             leg[i].volMultipliers[e] <== shocks[e].volMultiplier;
             leg[i].inverseMultipliers[e] <== shocks[e].inverseMultiplier;
             leg[i].basisRates[e] <== basisRates[e];
             leg[i].interestRates[e] <== interestRates[e];
+            leg[i].vegaRates[e] <== vegaRates[e];
+            leg[i].left[e] <== left[e];
         }
         leg[i].priceMove <== scenario.priceMove;
         leg[i].halfPriceMove <== scenario.halfPriceMove;
@@ -125,8 +145,10 @@ template Insolvency(legs, expiries) {
         scenarioStrike += leg[i].scenarioStrike;
         linearQuantity += leg[i].linearQuantity;
         gammaValue += leg[i].gammaValue;
-        vegaValue += leg[i].vegaValue;
         expiryCharge += leg[i].linearCharge;
+        vegaCharge += leg[i].vegaCharge;
+        leftForward += leg[i].leftForward;
+        leftValue += leg[i].leftValue;
     }
 
     // 5. Net short contracts by strike; proves the range of every quantity.
@@ -142,9 +164,9 @@ template Insolvency(legs, expiries) {
     signal forwardValue <== markForward + linearValue;
     signal markValue <== forwardValue - markStrike;
     signal markUp <== MarkUp()(markValue);
-    // Loss of the scenario, 2^-145.
-    signal shockedForward <== priceFactor * (scenarioForward + linearValue);
-    signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike) * (1 << 26) - shockedForward);
+    // Loss of the scenario, of what is not left out, 2^-145.
+    signal shockedForward <== priceFactor * (scenarioForward - leftForward + linearValue);
+    signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike - leftValue) * (1 << 26) - shockedForward);
     signal lossUnits <== Slice(240, 145, 240)(lossBits);
     signal shown <== lossBits[239] * (lossUnits - (1 << 94));
     // The mark itself shows no loss, though it has been valued more finely.
@@ -163,21 +185,16 @@ template Insolvency(legs, expiries) {
     signal horizon <== forwardValue * signedHorizonRate;
     signal linearBits[252] <== SignedBits(251)(horizon + expiryCharge);
     signal linear <== Slice(252, 119, 252)(linearBits);
-    // Gamma, 2^-114, and vega, 2^-144.
+    // Gamma, 2^-114, and vega, 2^-146.
     shortGamma * (shortGamma - 1) === 0;
     signal gammaBits[221] <== SignedBits(220)(-gammaValue);
     signal gammaUnits <== Slice(221, 114, 221)(gammaBits);
     signal gammaCost <== GammaCost()(horizonRate, fields.gammaRate, fields.priceStep);
     signal chargedGamma <== shortGamma * (gammaUnits - (1 << 106));
     signal gamma <== chargedGamma * gammaCost;
-    shortVega * (shortVega - 1) === 0;
-    signal vegaSized <== (1 - 2 * shortVega) * vegaValue;
-    signal vegaBits[251] <== SignedBits(250)(vegaSized);
-    signal vegaUnits <== Slice(251, 144, 251)(vegaBits);
-    signal vegaShock <== fields.volShockDown + shortVega * (fields.volShockUp - fields.volShockDown);
-    signal vegaCost <== vegaShock * fields.vegaRate * (1 << 6);
-    signal vega <== (vegaUnits - (1 << 106)) * vegaCost;
-    signal required <== scan + short + linear - (1 << 132) + gamma + vega;
+    signal vegaBits[251] <== SignedBits(250)(vegaCharge);
+    signal vega <== Slice(251, 110, 251)(vegaBits);
+    signal required <== scan + short + linear - (1 << 132) + gamma + vega - (1 << 140);
 
     // 8. Scale, and 1e-6 USD: divisor 10^6 2^k as a division by 10^6 above k dropped bits.
     signal scaledRequirement <== scale * required;

@@ -6,12 +6,10 @@ include "expiry.circom";
 // @input  vols[8]     2^-16
 // @input  position    bits of (position + 4) + 2^14 in 2^-18: 33 bits
 // @output out         2^-20, 24 bits
-// @output coarse      the same in 2^-16 (four bits dropped)
 template InterpolateVolatility() {
     signal input vols[8];
     signal input bits[33];
     signal output out;
-    signal output coarse;
 
     // Within the pillars when bits 21 and up spell 2^11 (0 <= position + 4 < 8).
     var upper = 0;
@@ -59,7 +57,6 @@ template InterpolateVolatility() {
     // Rounded to nearest: half a place is added before the truncation.
     split.in <== value + (1 << 33);
     out <== Slice(58, 34, 58)(split.out);
-    coarse <== Slice(58, 38, 58)(split.out);
 }
 
 // Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
@@ -166,7 +163,7 @@ template MarkProbabilities() {
 // @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
 // @output markForward      forwardAmount * probability, 1e-12 USD in 2^-119, and likewise markStrike
 // @output gammaValue       forwardAmount * density * stepSlope, 1e-12 USD in 2^-114
-// @output vegaValue        forwardAmount * density * deviation * tenorFactor, 1e-12 USD in 2^-144
+// @output vegaValue        forwardAmount * density * deviation, 1e-12 USD in 2^-124
 template OpenLeg(expiries, columns) {
     signal input packed;
     signal input strike;
@@ -181,7 +178,6 @@ template OpenLeg(expiries, columns) {
     signal input inverseSpacings[expiries];
     signal input forwardPositions[expiries];
     signal input steps[expiries];
-    signal input tenorFactors[expiries];
     signal input columnsIn[expiries][columns];
     signal output picked[columns];
     signal output isOption;
@@ -214,7 +210,7 @@ template OpenLeg(expiries, columns) {
     }
     chosen * (chosen - 1) === 0;
     (1 - isOption) * chosen === 0;
-    component pick = Pick(expiries, 16 + columns);
+    component pick = Pick(expiries, 15 + columns);
     pick.select <== select;
     for (var e = 0; e < expiries; e++) {
         pick.in[e][0] <== expiryHours[e];
@@ -225,40 +221,39 @@ template OpenLeg(expiries, columns) {
         pick.in[e][5] <== forwardPositions[e];
         for (var j = 0; j < 8; j++) pick.in[e][6 + j] <== vols[e][j];
         pick.in[e][14] <== steps[e];
-        pick.in[e][15] <== tenorFactors[e];
-        for (var j = 0; j < columns; j++) pick.in[e][16 + j] <== columnsIn[e][j];
+        for (var j = 0; j < columns; j++) pick.in[e][15 + j] <== columnsIn[e][j];
     }
-    for (var j = 0; j < columns; j++) picked[j] <== pick.out[16 + j];
+    for (var j = 0; j < columns; j++) picked[j] <== pick.out[15 + j];
 
     // 3. Packing.
     signal expiryHour <== isOption * pick.out[0];
     strikeKey <== strike + expiryHour * (1 << 36);
     packed === strike + (kindBits[0] + 2 * kindBits[1]) * (1 << 36) + expiryHour * (1 << 38) + quantity * (1 << 60);
 
-    // 4. Position among the pillars, 2^-18, truncated from 2^-63.
+    // 4. Position among the pillars, 2^-18, truncated from 2^-65.
     signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
     signal exactPosition <== logStrike * pick.out[4];
-    component positionBits = Num2Bits(78);
-    positionBits.in <== exactPosition - pick.out[5] + (1 << 77) + (1 << 65);
+    component positionBits = Num2Bits(80);
+    positionBits.in <== exactPosition - pick.out[5] + (1 << 79) + (1 << 67);
     signal upperBits[33];
-    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits.out[45 + i];
+    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits.out[47 + i];
 
     // 5. Volatility.
     component volatility = InterpolateVolatility();
     volatility.bits <== upperBits;
     for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[6 + j];
 
-    // 6. Moneyness part of d1 at the mark: the position in 2^-16 clamped to [-516, 508), over the volatility.
+    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
     var centred = 0;
-    for (var i = 0; i < 31; i++) centred += upperBits[2 + i] * (1 << i);
-    centred -= 1 << 30;
+    for (var i = 0; i < 33; i++) centred += upperBits[i] * (1 << i);
+    centred -= 1 << 32;
     var top = 0;
-    for (var i = 25; i < 31; i++) top += upperBits[2 + i] * (1 << (i - 25));
+    for (var i = 27; i < 33; i++) top += upperBits[i] * (1 << (i - 27));
     signal outside <== (top - 31) * (top - 32);
     signal within <== IsZero()(outside);
-    var bound = upperBits[32] * (1 << 26) - (1 << 25);
+    var bound = upperBits[32] * (1 << 28) - (1 << 27);
     signal clamped <== bound + within * (centred - bound);
-    signal finerMoneyness <== FloorDivide(20)(-(2 * (clamped - 4 * (1 << 16)) + 1) * (1 << 15), volatility.coarse);
+    signal finerMoneyness <== FloorDivide(24)(-(2 * (clamped - 4 * (1 << 18)) + 1) * (1 << 17), volatility.out);
     component rounded = ShiftRightSigned(4, 60);
     rounded.in <== finerMoneyness;
     moneyness <== rounded.out;
@@ -270,7 +265,7 @@ template OpenLeg(expiries, columns) {
     deviation <== mark.deviation;
     half <== mark.half;
     finer <== mark.finer;
-    stepSlope <== FloorDivide(20)(pick.out[14], volatility.coarse);
+    stepSlope <== FloorDivide(24)(pick.out[14] * (1 << 4), volatility.out);
     _ <== Num2Bits(26)(stepSlope);
 
     // 7. Amounts.
@@ -285,8 +280,7 @@ template OpenLeg(expiries, columns) {
     markStrike <== strikeAmount * (mark.strikeWeight - isPut * (1 << 98));
     signal density <== forwardAmount * mark.density;
     gammaValue <== density * stepSlope;
-    signal weightedDeviation <== finer * pick.out[15];
-    vegaValue <== density * weightedDeviation;
+    vegaValue <== density * finer;
 }
 
 // Moneyness part of d1 after a vol shock, and its change with one price step, both 2^-12; docs/margin-model.md 7.5.
@@ -319,8 +313,12 @@ template ShockedSlope() {
 // A leg priced at the mark and under one scenario, with its charges; docs/margin-model.md 7.4 to 7.6.
 // @input  priceMove        signed, and its floored half
 // @input  basisRates, interestRates   of each expiry, 2^-36, signed: with the sign that the prover claims for the expiry's sum
+// @input  vegaRates        likewise, 2^-22
+// @input  left             1 for an expiry whose options the prover leaves out of the scenario
 // @output markForward, scenarioForward ...  quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
 // @output linearCharge     basis and interest, 1e-12 USD in 2^-155
+// @output vegaCharge       1e-12 USD in 2^-146
+// @output leftForward, leftValue   scenarioForward and mark plus scenarioStrike of a leg that is left out, else 0
 template Leg(expiries) {
     signal input packed;
     signal input strike;
@@ -335,11 +333,12 @@ template Leg(expiries) {
     signal input inverseSpacings[expiries];
     signal input forwardPositions[expiries];
     signal input steps[expiries];
-    signal input tenorFactors[expiries];
     signal input volMultipliers[expiries];
     signal input inverseMultipliers[expiries];
     signal input basisRates[expiries];
     signal input interestRates[expiries];
+    signal input vegaRates[expiries];
+    signal input left[expiries];
     signal input priceMove;
     signal input halfPriceMove;
     signal output isOption;
@@ -348,12 +347,14 @@ template Leg(expiries) {
     signal output markForward;
     signal output markStrike;
     signal output gammaValue;
-    signal output vegaValue;
     signal output linearCharge;
+    signal output vegaCharge;
     signal output scenarioForward;
     signal output scenarioStrike;
+    signal output leftForward;
+    signal output leftValue;
 
-    component open = OpenLeg(expiries, 4);
+    component open = OpenLeg(expiries, 6);
     open.packed <== packed;
     open.strike <== strike;
     open.quantity <== quantity;
@@ -367,12 +368,13 @@ template Leg(expiries) {
     open.inverseSpacings <== inverseSpacings;
     open.forwardPositions <== forwardPositions;
     open.steps <== steps;
-    open.tenorFactors <== tenorFactors;
     for (var e = 0; e < expiries; e++) {
         open.columnsIn[e][0] <== volMultipliers[e];
         open.columnsIn[e][1] <== inverseMultipliers[e];
         open.columnsIn[e][2] <== basisRates[e];
         open.columnsIn[e][3] <== interestRates[e];
+        open.columnsIn[e][4] <== vegaRates[e];
+        open.columnsIn[e][5] <== left[e];
     }
     isOption <== open.isOption;
     linearQuantity <== open.linearQuantity;
@@ -380,11 +382,11 @@ template Leg(expiries) {
     markForward <== open.markForward;
     markStrike <== open.markStrike;
     gammaValue <== open.gammaValue;
-    vegaValue <== open.vegaValue;
 
     signal basis <== open.markForward * open.picked[2];
     signal interest <== (open.markForward - open.markStrike) * open.picked[3];
     linearCharge <== basis + interest;
+    vegaCharge <== open.vegaValue * open.picked[4];
 
     signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
     signal slope <== ShockedSlope()(open.stepSlope, open.picked[1]);
@@ -394,4 +396,6 @@ template Leg(expiries) {
     scenario.product <== open.finer * open.picked[0];
     scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));
     scenarioStrike <== open.strikeAmount * (scenario.strikeWeight - open.isPut * (1 << 98));
+    leftForward <== open.picked[5] * scenarioForward;
+    leftValue <== open.picked[5] * (open.markForward - open.markStrike + scenarioStrike);
 }

@@ -28,6 +28,14 @@ function LAYOUT_SHOCK(s) {
     return t % 3;
 }
 
+// The inner places: one step down (side 0) and up (side 1) with unmoved vols.
+function INNER_PLACE(side) {
+    for (var s = 1; s < SCENARIO_COUNT(); s++) {
+        if (LAYOUT_MOVE(s) == 2 * side - 1 && LAYOUT_SHOCK(s) == 1) { return s; }
+    }
+    return 0;
+}
+
 // Dampings of all scenarios, whose places must have the layout's moves and shocks.
 // @output damping[s]  2^-16, 17 bits
 template LayoutDampings() {
@@ -55,9 +63,10 @@ template LayoutDampings() {
 
 // A leg in all scenarios of the layout.
 // @output markForward, markStrike   quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
-// @output gammaValue, vegaValue     1e-12 USD in 2^-114 and 2^-144
-// @output expiryForwards[e], expiryValues[e]   markForward and markForward - markStrike at the leg's expiry, else 0
+// @output gammaValue                1e-12 USD in 2^-114
+// @output expiryForwards[e], expiryValues[e], expiryVegas[e]   markForward, markForward - markStrike and vega (2^-124) at the leg's expiry, else 0
 // @output scenarioForwards[s], scenarioStrikes[s]   as the mark's, in scenario s >= 1 (place 0 is the mark)
+// @output expiringForwards[side], expiringValues[side]   scenarioForward and mark plus scenarioStrike at the inner places of a leg that is expiring, else 0
 template LegInAllScenarios(expiries) {
     signal input packed;
     signal input strike;
@@ -72,7 +81,7 @@ template LegInAllScenarios(expiries) {
     signal input inverseSpacings[expiries];
     signal input forwardPositions[expiries];
     signal input steps[expiries];
-    signal input tenorFactors[expiries];
+    signal input expiring[expiries];
     signal input volMultipliers[expiries][2];
     signal input inverseMultipliers[expiries][2];
     signal output isOption;
@@ -81,13 +90,15 @@ template LegInAllScenarios(expiries) {
     signal output markForward;
     signal output markStrike;
     signal output gammaValue;
-    signal output vegaValue;
     signal output expiryForwards[expiries];
     signal output expiryValues[expiries];
+    signal output expiryVegas[expiries];
     signal output scenarioForwards[SCENARIO_COUNT()];
     signal output scenarioStrikes[SCENARIO_COUNT()];
+    signal output expiringForwards[2];
+    signal output expiringValues[2];
 
-    component open = OpenLeg(expiries, 4);
+    component open = OpenLeg(expiries, 5);
     open.packed <== packed;
     open.strike <== strike;
     open.quantity <== quantity;
@@ -101,12 +112,12 @@ template LegInAllScenarios(expiries) {
     open.inverseSpacings <== inverseSpacings;
     open.forwardPositions <== forwardPositions;
     open.steps <== steps;
-    open.tenorFactors <== tenorFactors;
     for (var e = 0; e < expiries; e++) {
         for (var v = 0; v < 2; v++) {
             open.columnsIn[e][v] <== volMultipliers[e][v];
             open.columnsIn[e][2 + v] <== inverseMultipliers[e][v];
         }
+        open.columnsIn[e][4] <== expiring[e];
     }
     isOption <== open.isOption;
     linearQuantity <== open.linearQuantity;
@@ -115,19 +126,22 @@ template LegInAllScenarios(expiries) {
     markForward <== open.markForward;
     markStrike <== open.markStrike;
     gammaValue <== open.gammaValue;
-    vegaValue <== open.vegaValue;
 
     // Sums of expiries: what is of none of the first is of the last, and 0 for no option.
     var otherForward = 0;
     var otherValue = 0;
+    var otherVega = 0;
     for (var e = 0; e < expiries - 1; e++) {
         expiryForwards[e] <== select[e] * open.markForward;
         expiryValues[e] <== select[e] * (open.markForward - open.markStrike);
+        expiryVegas[e] <== select[e] * open.vegaValue;
         otherForward += expiryForwards[e];
         otherValue += expiryValues[e];
+        otherVega += expiryVegas[e];
     }
     expiryForwards[expiries - 1] <== open.markForward - otherForward;
     expiryValues[expiries - 1] <== open.markForward - open.markStrike - otherValue;
+    expiryVegas[expiries - 1] <== open.vegaValue - otherVega;
 
     // By shock: 0 down, 1 none, 2 up.
     component shocked[2];
@@ -174,6 +188,11 @@ template LegInAllScenarios(expiries) {
         scenarioForwards[s] <== open.forwardAmount * (cells[s].forwardWeight - open.isPut * (1 << 98));
         scenarioStrikes[s] <== open.strikeAmount * (cells[s].strikeWeight - open.isPut * (1 << 98));
     }
+    for (var side = 0; side < 2; side++) {
+        var s = INNER_PLACE(side);
+        expiringForwards[side] <== open.picked[4] * scenarioForwards[s];
+        expiringValues[side] <== open.picked[4] * (open.markForward - open.markStrike + scenarioStrikes[s]);
+    }
 }
 
 // Proves that the committed account, with its cash, has at least `level` times the maintenance requirement over all
@@ -217,6 +236,8 @@ template Solvency(legs, expiries) {
     component states[expiries];
     component risks[expiries];
     component shocks[expiries][2];
+    signal vegaCostUp <== fields.volShockUp * fields.vegaRate;
+    signal vegaCostDown <== fields.volShockDown * fields.vegaRate;
     for (var e = 0; e < expiries; e++) {
         states[e] = ExpiryBase();
         states[e].word <== expiryWords[e];
@@ -258,13 +279,16 @@ template Solvency(legs, expiries) {
     }
     var linearQuantity = 0;
     var gammaValue = 0;
-    var vegaValue = 0;
     var expiryForward[expiries];
     var expiryValue[expiries];
+    var expiryVega[expiries];
     for (var e = 0; e < expiries; e++) {
         expiryForward[e] = 0;
         expiryValue[e] = 0;
+        expiryVega[e] = 0;
     }
+    var expiringForward[2] = [0, 0];
+    var expiringValue[2] = [0, 0];
     for (var i = 0; i < legs; i++) {
         leg[i] = LegInAllScenarios(expiries);
         leg[i].packed <== packed[i];
@@ -285,11 +309,16 @@ template Solvency(legs, expiries) {
                 leg[i].inverseMultipliers[e][v] <== shocks[e][v].inverseMultiplier;
             }
             leg[i].steps[e] <== risks[e].step;
-            leg[i].tenorFactors[e] <== risks[e].tenorFactor;
+            leg[i].expiring[e] <== risks[e].expiring;
         }
         for (var e = 0; e < expiries; e++) {
             expiryForward[e] += leg[i].expiryForwards[e];
             expiryValue[e] += leg[i].expiryValues[e];
+            expiryVega[e] += leg[i].expiryVegas[e];
+        }
+        for (var side = 0; side < 2; side++) {
+            expiringForward[side] += leg[i].expiringForwards[side];
+            expiringValue[side] += leg[i].expiringValues[side];
         }
         markForward += leg[i].markForward;
         markStrike += leg[i].markStrike;
@@ -299,7 +328,6 @@ template Solvency(legs, expiries) {
         }
         linearQuantity += leg[i].linearQuantity;
         gammaValue += leg[i].gammaValue;
-        vegaValue += leg[i].vegaValue;
         net.quantities[i] <== quantities[i];
         net.strikeKeys[i] <== leg[i].strikeKey;
         net.isOption[i] <== leg[i].isOption;
@@ -322,6 +350,16 @@ template Solvency(legs, expiries) {
             priceFactors[move + 12] <== 1 << 26;
         }
     }
+    // What expiring options gain at the inner places does not count.
+    component gainBits[2];
+    signal movedExpiring[2];
+    signal gains[2];
+    for (var side = 0; side < 2; side++) {
+        movedExpiring[side] <== priceFactors[12 + 2 * side - 1] * expiringForward[side];
+        gainBits[side] = SignedBits(239);
+        gainBits[side].in <== movedExpiring[side] - expiringValue[side] * (1 << 26);
+        gains[side] <== gainBits[side].out[239] * (movedExpiring[side] - expiringValue[side] * (1 << 26));
+    }
     component lossBits[SCENARIO_COUNT()];
     component below[SCENARIO_COUNT()];
     signal shockedForwards[SCENARIO_COUNT()];
@@ -329,7 +367,9 @@ template Solvency(legs, expiries) {
     for (var s = 1; s < SCENARIO_COUNT(); s++) {
         shockedForwards[s] <== priceFactors[LAYOUT_MOVE(s) + 12] * (scenarioForward[s] + linearValue);
         lossBits[s] = SignedBits(239);
-        lossBits[s].in <== (markValue + scenarioStrike[s]) * (1 << 26) - shockedForwards[s];
+        var uncounted = 0;
+        for (var side = 0; side < 2; side++) { if (s == INNER_PLACE(side)) { uncounted = gains[side]; } }
+        lossBits[s].in <== (markValue + scenarioStrike[s]) * (1 << 26) - shockedForwards[s] + uncounted;
         var units = 0;
         for (var i = 165; i < 239; i++) units += lossBits[s].out[i] * (1 << (i - 165));
         losses[s] <== lossBits[s].out[239] * (units + 1);
@@ -341,7 +381,7 @@ template Solvency(legs, expiries) {
     signal scan <== worstLoss * fields.maintenanceFactor * (1 << 28);
     signal shortValue <== net.out * underlying.spot;
     signal short <== shortValue * fields.shortOptionRate * (1 << 20);
-    // Horizon, basis and interest.
+    // Horizon, basis, interest and vega.
     signal horizonRate <== underlying.realisedVolatility * fields.horizonFactor;
     component deltaSize = SizeUp(212, 119);
     deltaSize.in <== forwardValue;
@@ -350,7 +390,12 @@ template Solvency(legs, expiries) {
     component valueSizes[expiries];
     signal basis[expiries];
     signal interest[expiries];
+    component vegaSizes[expiries];
+    signal vegaCosts[expiries];
+    signal vegaRates[expiries];
+    signal vegas[expiries];
     var linear = horizon;
+    var vega = 0;
     for (var e = 0; e < expiries; e++) {
         forwardSizes[e] = SizeUp(212, 119);
         forwardSizes[e].in <== expiryForward[e];
@@ -359,17 +404,18 @@ template Solvency(legs, expiries) {
         valueSizes[e].in <== expiryValue[e];
         interest[e] <== valueSizes[e].out * risks[e].interestRate;
         linear += basis[e] + interest[e];
+        vegaSizes[e] = SizeUp(226, 124);
+        vegaSizes[e].in <== expiryVega[e];
+        vegaCosts[e] <== vegaCostUp + vegaSizes[e].nonNegative * (vegaCostDown - vegaCostUp);
+        vegaRates[e] <== VegaRate()(risks[e].tenorFactor, vegaCosts[e]);
+        vegas[e] <== vegaSizes[e].out * vegaRates[e];
+        vega += vegas[e] * (1 << 14);
     }
     component gammaSize = SizeUp(220, 114);
     gammaSize.in <== gammaValue;
     signal gammaCost <== GammaCost()(horizonRate, fields.gammaRate, fields.priceStep);
     signal chargedGamma <== (1 - gammaSize.nonNegative) * gammaSize.out;
     signal gamma <== chargedGamma * gammaCost;
-    component vegaSize = SizeUp(250, 144);
-    vegaSize.in <== vegaValue;
-    signal vegaShock <== fields.volShockUp + vegaSize.nonNegative * (fields.volShockDown - fields.volShockUp);
-    signal vegaCost <== vegaShock * fields.vegaRate * (1 << 6);
-    signal vega <== vegaSize.out * vegaCost;
 
     // 8. cash + scale (mark - level requirement) >= 0, in 2^-88 of 1e-12 USD. One unit below the mark rounded up is at most the mark.
     signal required <== level * (scan + short + linear + gamma + vega);

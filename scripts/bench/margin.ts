@@ -135,7 +135,7 @@ function marginWithoutSharing(
     sensitivities: new Float64Array(LEGS * SENSITIVITY_COLUMNS),
     expiries: new Uint8Array(LEGS),
   };
-  const { basisRates, interestRates, gammaCost } = valuer;
+  const { basisRates, interestRates, vegaRatesUp, vegaRatesDown, gammaCost } = valuer;
   const values: InstrumentValues = {
     ...arrays,
     count: LEGS,
@@ -143,6 +143,8 @@ function marginWithoutSharing(
     stride,
     basisRates,
     interestRates,
+    vegaRatesUp,
+    vegaRatesDown,
     gammaCost,
     problems: new Map(),
   };

@@ -74,11 +74,12 @@ describe('free choices', () => {
         valueSigns: i % 2 ? of('valueSigns').map(bit) : of('valueSigns').map(flip),
         deltaSign: i % 2 ? bit() : flip(honest.deltaSign as string),
         shortGamma: bit(),
-        shortVega: bit(),
+        vegaSigns: i % 2 ? of('vegaSigns').map(bit) : of('vegaSigns').map(flip),
+        withoutExpiring: random() < 0.2 ? '1' : '0',
         scenarioIndex: [bit(), bit(), bit(), bit(), bit()],
       };
       const witness = await circuit.witness(input).catch((error: { code?: string }) => {
-        // A negative requirement, or an unused place beyond the range of price factors.
+        // A negative requirement, an unused place beyond the range of price factors, or options left out of another scenario.
         expect(error.code).toBe('WITNESS_REJECTED');
         return undefined;
       });
@@ -94,9 +95,9 @@ describe('free choices', () => {
   it('signs are booleans', async () => {
     const honest = await inputOf(fullLegs, DEFAULT_PARAMETERS);
     for (const lie of [2n, SCALAR_FIELD - 1n, half, half + 1n].map(String)) {
-      for (const name of ['deltaSign', 'shortGamma', 'shortVega'])
+      for (const name of ['deltaSign', 'shortGamma', 'withoutExpiring'])
         await expectRefused(circuit, { ...honest, [name]: lie });
-      for (const name of ['forwardSigns', 'valueSigns']) {
+      for (const name of ['forwardSigns', 'valueSigns', 'vegaSigns']) {
         for (const place of [0, 7]) {
           const signs = (honest[name] as string[]).map((old, e) => (e === place ? lie : old));
           await expectRefused(circuit, { ...honest, [name]: signs });

@@ -39,7 +39,7 @@ const LIES = {
   'a moneyness that is a fraction': {
     ...turned('places == 30 && i == 29'),
     divide: `var size = dividend < 0 ? -dividend : dividend;
-      if (divisorBits == 20 && divisor != 1000000 && (divisor & 1) == 0 && (size & 65535) == 32768) {
+      if (divisorBits == 24 && (divisor & 1) == 0 && (size & 262143) == 131072) {
         if (2 * (dividend - q * divisor) >= divisor) { q = q + 1 / 2; } else { q = q - 1 / 2; }
       }`,
   },
@@ -57,7 +57,7 @@ const LIES = {
   ),
   // Remainders of the divisions whose quotients are ranged: one unit more in the remainder than the divisor allows.
   ...Object.fromEntries(
-    [28, 16, 20, 27].map((bits) => [
+    [28, 16, 20, 24, 27].map((bits) => [
       `a quotient of FloorDivide(${bits}) one less`,
       quotient(`divisorBits == ${bits}`, 'q = q - 1;'),
     ]),

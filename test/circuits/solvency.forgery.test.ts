@@ -141,7 +141,7 @@ function seen(account: Account) {
     tenor: expiry.tenor,
     root: expiry.tenor * 4n ** BigInt(state.spacingExponent) * 2_231_378n,
     spacing: expiry.spacing,
-    volatility: surface.volatility >> 4n,
+    volatility: surface.volatility,
     moneyness: surface.moneyness,
     product: surface.deviation,
     half: surface.deviation >> 30n,
@@ -149,7 +149,7 @@ function seen(account: Account) {
     fineArgument: 16n * argument + 7n - (surface.deviation >> 25n),
     coarse,
     fine: 256n * coarse + 127n - (surface.deviation >> 25n),
-    tenorProduct: exp2Fixed(((LOG2_SHOCK_TENOR - log2Fixed(floored, 28)) * power) >> 35n),
+    tenorProduct: exp2Fixed(((LOG2_SHOCK_TENOR - log2Fixed(floored, 28)) * power) >> 37n),
     gammaDividend,
     byLogarithm: gammaDividend / 93_032_640n,
     priceStep: BigInt(parameters.priceStep),
@@ -181,7 +181,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   'half a unit from the moneyness to the deviation of the mark': {
     refusedBy: 'SignedBits',
     say: (v) => ({
-      divide: divides(v.volatility, 20, halfUnit, result(v.moneyness)),
+      divide: divides(v.volatility, 24, halfUnit, result(v.moneyness)),
       shift: turn(v.product, 29),
     }),
   },
@@ -199,12 +199,12 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'half a unit in the step': {
     refusedBy: 'OpenLeg',
-    say: (v) => ({ divide: divides(v.volatility, 20, halfUnit, whole(v.step)) }),
+    say: (v) => ({ divide: divides(v.volatility, 24, halfUnit, whole(v.step << 4n)) }),
   },
   'half a unit in the step and the deviation of the mark': {
     refusedBy: 'OpenLeg',
     say: (v) => ({
-      divide: divides(v.volatility, 20, halfUnit, whole(v.step)),
+      divide: divides(v.volatility, 24, halfUnit, whole(v.step << 4n)),
       shift: turn(v.product, 29),
     }),
   },
@@ -223,20 +223,20 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   'a fraction of a unit in the moneyness': {
     refusedBy: 'SignedBits',
     say: (v) => ({
-      divide: divides(v.volatility, 20, 'q = q - 1 / divisor;', result(v.moneyness)),
+      divide: divides(v.volatility, 24, 'q = q - 1 / divisor;', result(v.moneyness)),
     }),
   },
   'the moneyness one less': {
     refusedBy: 'FloorDivide',
-    say: (v) => ({ divide: divides(v.volatility, 20, 'q = q - 1;', result(v.moneyness)) }),
+    say: (v) => ({ divide: divides(v.volatility, 24, 'q = q - 1;', result(v.moneyness)) }),
   },
   'the moneyness one more': {
     refusedBy: 'FloorDivide',
-    say: (v) => ({ divide: divides(v.volatility, 20, 'q = q + 1;', result(v.moneyness)) }),
+    say: (v) => ({ divide: divides(v.volatility, 24, 'q = q + 1;', result(v.moneyness)) }),
   },
   'the step one less': {
     refusedBy: 'FloorDivide',
-    say: (v) => ({ divide: divides(v.volatility, 20, 'q = q - 1;', whole(v.step)) }),
+    say: (v) => ({ divide: divides(v.volatility, 24, 'q = q - 1;', whole(v.step << 4n)) }),
   },
   'the lowest bit of the deviation of the mark': {
     refusedBy: 'MarkProbabilities',
@@ -337,7 +337,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   'a unit of the finer moneyness, and the bit that it changes in the rounded one': {
     refusedBy: 'FloorDivide',
     say: (v) => ({
-      divide: divides(v.volatility, 20, 'q = q - 1;', result(v.moneyness)),
+      divide: divides(v.volatility, 24, 'q = q - 1;', result(v.moneyness)),
       shift: turnMoneyness(v, 0),
     }),
   },

@@ -85,7 +85,7 @@ describe('vegaShock', () => {
     expect(measure(addOn, portfolioOf([spotPosition(3), future(2), perpetual(-1)])).base).toBe(0);
   });
 
-  it('weighs expiries by their tenor factor, nets them, and charges two underlyings apart', () => {
+  it('weighs expiries by their tenor factor, nets within each, and charges them and two underlyings apart', () => {
     const later = marketOf(
       underlyingOf({ expiries: [expiryOf(), expiryOf({ secondsToExpiry: 120 * DAY })] }),
     );
@@ -93,7 +93,7 @@ describe('vegaShock', () => {
     const farVega =
       100 * (Math.exp(-((far / 2) ** 2) / 2) / Math.sqrt(2 * Math.PI)) * far * 0.25 ** (33 / 256);
     const calendar = portfolioOf([option('C', 100, -1), option('C', 100, 1, { expiry: 1 })]);
-    expect(measure(addOn, calendar, later).base).toBeCloseTo((farVega - vega) / 4, 9);
+    expect(measure(addOn, calendar, later).base).toBeCloseTo((vega * 7_373) / 16_384 + farVega / 4, 9);
     expect(measure(addOn, portfolioOf([option('C', 100, -1), option('P', 100, 1)])).base).toBeCloseTo(0, 10);
     const apart = portfolioOf([option('C', 100, -1), option('C', 10, 10, { underlying: 1 })]);
     expect(measure(addOn, apart, both).base).toBeCloseTo(vega * (7_373 / 16_384 + 0.25), 9);

@@ -6,7 +6,7 @@
  */
 import { YEAR_SECONDS } from '../../market/words.ts';
 import type { AddOn, MarginModel } from './model.ts';
-import { worstBasis } from './scan.ts';
+import { groupByExpiry, worstBasis } from './scan.ts';
 import { smileVolatilityAt } from './smile.ts';
 import type { EarlierSmile, MarketState, Portfolio } from './state.ts';
 import { type ProbePlan, tenorRatio, type ValuedPosition } from './valuation.ts';
@@ -126,9 +126,9 @@ function measureGamma(addOn: Of<'gamma'>, context: Context, positions: Float64Ar
   );
 }
 
-/** First-order loss from one of the model's vol shocks, up for who is short of vega and down for who is long. */
+/** First-order loss from one of the model's vol shocks, expiry by expiry: up where vega is short, down where it is long. */
 function measureVegaShock(context: Context, positions: Float64Array): void {
-  const { model, market } = context;
+  const { model, market, valued } = context;
   const { up, down, unit } = model.volShock;
   const moved = (item: ValuedPosition): number => {
     const { position } = item;
@@ -137,10 +137,10 @@ function measureVegaShock(context: Context, positions: Float64Array): void {
     const quoted = unit === 'relative' ? item.volatility : 1;
     return item.greeks.vega * quoted * tenorRatio(model, secondsToExpiry) * item.unit;
   };
-  const factors = sumByUnderlying(context, moved).map((sum) => (sum < 0 ? -up : down));
-  context.valued.forEach((item, index) => {
-    positions[index] = moved(item) * factors[item.position.underlying]!;
-  });
+  for (const { options } of groupByExpiry(valued)) {
+    const sum = options.reduce((total, index) => total + moved(valued[index]!), 0);
+    for (const index of options) positions[index] = moved(valued[index]!) * (sum < 0 ? -up : down);
+  }
 }
 
 /** Writes `|sum of amounts of an expiry| × rate` as parts: every position of the expiry by its own amount. */

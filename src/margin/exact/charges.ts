@@ -5,15 +5,17 @@
 
 import { EXPIRY_COUNT, type UnderlyingState } from '../../market/words.ts';
 import { horizonFactorOf, type RiskParameters } from '../parameters.ts';
-import type { ExactExpiryRisk } from './expiry.ts';
+import { type ExactExpiryRisk, exactExpiryRisk } from './expiry.ts';
 
-/** Sums over an account's options of one expiry, 1e-12 USD at 2^-119. */
+/** Sums over an account's options of one expiry. */
 export interface ExactExpirySums {
   readonly risk: ExactExpiryRisk;
-  /** Forward part of the mark: the delta in USD. */
+  /** Forward part of the mark: the delta in USD, 1e-12 USD at 2^-119. */
   readonly forwardValue: bigint;
-  /** The mark. */
+  /** The mark, likewise. */
   readonly markValue: bigint;
+  /** Vega times vol: `sum of q D F n(d1) s`, 1e-12 USD at 2^-124. */
+  readonly vegaValue: bigint;
 }
 
 /** The sums that charges are made of. */
@@ -23,8 +25,6 @@ export interface ExactChargeSums {
   readonly deltaValue: bigint;
   /** Gamma in USD times one price step: `sum of q D F n(d1) step / s`, 1e-12 USD at 2^-114. */
   readonly gammaValue: bigint;
-  /** Vega times vol and tenor factor: `sum of q D F n(d1) s factor`, 1e-12 USD at 2^-144. */
-  readonly vegaValue: bigint;
 }
 
 /** Charges for a scale of 2^-40, 1e-12 USD at 2^-36. */
@@ -50,10 +50,9 @@ export function horizonRate(underlying: UnderlyingState, parameters: RiskParamet
   return underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
 }
 
-/** What a unit of vega value costs, 2^-36: on the short side vols rise, on the long side they fall. */
-function vegaCost(short: boolean, parameters: RiskParameters): bigint {
-  const shock = short ? parameters.volShockUp : parameters.volShockDown;
-  return BigInt(parameters.vegaRate * shock) << 6n;
+/** What an expiry's vega costs, 2^-22: where it is short vols rise, where it is long they fall. */
+export function vegaRateOf({ risk, vegaValue }: ExactExpirySums): bigint {
+  return vegaValue < 0n ? risk.vegaRateUp : risk.vegaRateDown;
 }
 
 const size = (value: bigint): bigint => (value < 0n ? -value : value);
@@ -66,19 +65,21 @@ export function chargesDown(
 ): ExactCharges & { readonly horizon: bigint; readonly basis: bigint; readonly interest: bigint } {
   let basis = 0n;
   let interest = 0n;
-  for (const { risk, forwardValue, markValue } of sums.expiries) {
-    basis += risk.basisRate * size(forwardValue);
-    interest += risk.interestRate * size(markValue);
+  let vega = 0n;
+  for (const expiry of sums.expiries) {
+    basis += expiry.risk.basisRate * size(expiry.forwardValue);
+    interest += expiry.risk.interestRate * size(expiry.markValue);
+    vega += vegaRateOf(expiry) * size(expiry.vegaValue);
   }
   const horizon = horizonRate(underlying, parameters) * size(sums.deltaValue);
-  const { gammaValue, vegaValue } = sums;
+  const { gammaValue } = sums;
   return {
     linear: (horizon + basis + interest) >> 119n,
     horizon: horizon >> 119n,
     basis: basis >> 119n,
     interest: interest >> 119n,
     gamma: gammaValue < 0n ? (-gammaValue >> 114n) * gammaCost(underlying, parameters) : 0n,
-    vega: (size(vegaValue) >> 144n) * vegaCost(vegaValue < 0n, parameters),
+    vega: vega >> 110n,
   };
 }
 
@@ -88,10 +89,13 @@ function sizeUp(value: bigint, places: bigint): bigint {
   return (units < 0n ? -units - 1n : units) + 1n;
 }
 
-/** Basis and interest rate of an expiry place that a round does not use, 2^-36: those of one hour. */
-function unusedRate({ basisMinimum, basisPerTenor, interestPerTenor }: RiskParameters): bigint {
-  const tenorUnits = (3_600 - 1) >> 4;
-  return (BigInt(basisMinimum) << 20n) + BigInt((basisPerTenor + interestPerTenor) * tenorUnits);
+/** Basis, interest and vega rate of an expiry place that a round does not use, 2^-36: those of one hour. */
+function unusedRate(parameters: RiskParameters): bigint {
+  const { basisRate, interestRate, vegaRateDown } = exactExpiryRisk(
+    { tenor: 3_600n, inverseSpacing: 0n },
+    parameters,
+  );
+  return basisRate + interestRate + (vegaRateDown << 14n);
 }
 
 /** Rounded up: what a solvency proof covers at least. */
@@ -101,15 +105,18 @@ export function chargesUp(
   parameters: RiskParameters,
 ): ExactCharges {
   let linear = sizeUp(sums.deltaValue, 119n) * horizonRate(underlying, parameters);
-  for (const { risk, forwardValue, markValue } of sums.expiries) {
-    linear += sizeUp(forwardValue, 119n) * risk.basisRate + sizeUp(markValue, 119n) * risk.interestRate;
+  let vega = 0n;
+  for (const expiry of sums.expiries) {
+    const { basisRate, interestRate } = expiry.risk;
+    linear += sizeUp(expiry.forwardValue, 119n) * basisRate + sizeUp(expiry.markValue, 119n) * interestRate;
+    vega += (sizeUp(expiry.vegaValue, 124n) * vegaRateOf(expiry)) << 14n;
   }
-  // Places without an expiry count as ones of an hour, and rounding up leaves them a unit of delta and of value.
+  // Places without an expiry count as ones of an hour, and rounding up leaves them a unit of delta, of value and of vega.
   linear += BigInt(EXPIRY_COUNT - sums.expiries.length) * unusedRate(parameters);
-  const { gammaValue, vegaValue } = sums;
+  const { gammaValue } = sums;
   return {
     linear,
     gamma: gammaValue < 0n ? sizeUp(gammaValue, 114n) * gammaCost(underlying, parameters) : 0n,
-    vega: sizeUp(vegaValue, 144n) * vegaCost(vegaValue < 0n, parameters),
+    vega,
   };
 }

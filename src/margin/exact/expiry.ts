@@ -16,8 +16,8 @@ import {
 export const SPACED_YEAR = 2_231_378n;
 /** `round(ln 2 * 2^43)`. */
 export const LN2_43 = 6_096_987_078_286n;
-/** `round(log2(100) * 2^45)`: strikes are in 1e-4 USD, prices in 1e-6 USD. */
-export const LOG2_STRIKE_TO_PRICE = 233_759_908_285_724n;
+/** `round(log2(100) * 2^47)`: strikes are in 1e-4 USD, prices in 1e-6 USD. */
+export const LOG2_STRIKE_TO_PRICE = 935_039_633_142_894n;
 /** Longest time to expiry, in seconds; a bound of the circuit's widths. */
 export const MAX_TENOR_SECONDS = 2n ** 27n;
 
@@ -32,7 +32,7 @@ export interface ExactExpiry {
   readonly spacing: bigint;
   /** `ln 2 / (h sqrt(T))`, 2^-18: turns binary logarithms into pillar spacings. */
   readonly inverseSpacing: bigint;
-  /** `(log2(forward) - log2(100)) * inverseSpacing`, 2^-63. */
+  /** `(log2(forward) - log2(100)) * inverseSpacing`, 2^-65. */
   readonly forwardPosition: bigint;
 }
 
@@ -42,6 +42,12 @@ export interface ExactExpiryRisk {
   readonly step: bigint;
   /** What vol shocks are multiplied by at this tenor, 2^-20. */
   readonly tenorFactor: bigint;
+  /** Less than the tenor floor is left: gains of its options cover no other loss of a small move. */
+  readonly expiring: boolean;
+  /** Part of vega times vol that is charged where vols rise, 2^-22. */
+  readonly vegaRateUp: bigint;
+  /** Likewise where they fall. */
+  readonly vegaRateDown: bigint;
   /** Move of the forward against spot, 2^-36. */
   readonly basisRate: bigint;
   /** Move of the discount factor, 2^-36. */
@@ -87,21 +93,30 @@ export function exactExpiry(state: ExpiryState, timestamp: bigint, field = 'expi
   };
 }
 
-/** `log2` of the tenor at which vol shocks are quoted, 2^-45. */
+/** `log2` of the tenor at which vol shocks are quoted, 2^-47. */
 export const LOG2_SHOCK_TENOR = log2Fixed(BigInt(SHOCK_TENOR_SECONDS), 28);
 
 /** What parameters make of an expiry; section 7.3. */
-export function exactExpiryRisk(expiry: ExactExpiry, parameters: RiskParameters): ExactExpiryRisk {
+export function exactExpiryRisk(
+  expiry: Pick<ExactExpiry, 'tenor' | 'inverseSpacing'>,
+  parameters: RiskParameters,
+): ExactExpiryRisk {
   const floor = BigInt(parameters.tenorFloor);
-  const tenor = expiry.tenor > floor ? expiry.tenor : floor;
+  const expiring = expiry.tenor < floor;
+  const tenor = expiring ? floor : expiry.tenor;
   const power = BigInt(
     tenor <= BigInt(SHOCK_TENOR_SECONDS) ? parameters.tenorPowerShort : parameters.tenorPowerLong,
   );
-  const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 35n;
+  const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 37n;
   const tenorUnits = (expiry.tenor - 1n) / BigInt(TENOR_UNIT_SECONDS);
+  const tenorFactor = exp2Fixed(exponent) >> 74n;
+  const vegaRate = (shock: number): bigint => (tenorFactor * BigInt(shock * parameters.vegaRate)) >> 28n;
   return {
     step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 8n,
-    tenorFactor: exp2Fixed(exponent) >> 74n,
+    tenorFactor,
+    expiring,
+    vegaRateUp: vegaRate(parameters.volShockUp),
+    vegaRateDown: vegaRate(parameters.volShockDown),
     basisRate: (BigInt(parameters.basisMinimum) << 20n) + BigInt(parameters.basisPerTenor) * tenorUnits,
     interestRate: BigInt(parameters.interestPerTenor) * tenorUnits,
   };

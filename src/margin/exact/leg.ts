@@ -15,9 +15,8 @@ const POSITION_ONE = 1n << 18n;
 const POSITION_CENTRE = 4n * POSITION_ONE;
 /** Half a place of a volatility before its truncation: it is rounded to nearest. */
 const HALF = 1n << 33n;
-/** For the moneyness, which needs 16 of them, they are clamped to `[-516, 508)` spacings. */
-const CLAMP = 512n << 16n;
-const CENTRE_16 = 4n << 16n;
+/** For the moneyness they are clamped to `[-516, 508)` spacings. */
+const CLAMP = 512n * POSITION_ONE;
 
 /** What a leg needs for both revaluations, from strike and expiry alone. */
 export interface ExactLegSurface {
@@ -60,15 +59,14 @@ export function interpolateVolatility(vols: readonly bigint[], position: bigint)
 export function exactLegSurface(strike: bigint, expiry: ExactExpiry): ExactLegSurface {
   const position = floorDivide(
     log2Fixed(strike, 36) * expiry.inverseSpacing - expiry.forwardPosition,
-    1n << 45n,
+    1n << 47n,
   );
   const volatility = interpolateVolatility(expiry.vols, position);
-  const coarse = position >> 2n;
-  const shifted = coarse + CENTRE_16;
-  const clamped = shifted < -CLAMP ? -CLAMP - CENTRE_16 : shifted >= CLAMP ? CLAMP - CENTRE_16 : coarse;
+  const shifted = position + POSITION_CENTRE;
+  const clamped = (shifted < -CLAMP ? -CLAMP : shifted >= CLAMP ? CLAMP : shifted) - POSITION_CENTRE;
   return {
     volatility,
-    moneyness: floorDivide(-(2n * clamped + 1n) << 15n, volatility >> 4n),
+    moneyness: floorDivide(-(2n * clamped + 1n) << 17n, volatility),
     deviation: volatility * expiry.spacing,
   };
 }
@@ -99,7 +97,7 @@ export interface ExactLegGreeks {
 
 /** One price step in total deviations at unmoved vols, 2^-14. */
 export function stepSlopeOf(surface: ExactLegSurface, risk: ExactExpiryRisk): bigint {
-  return risk.step / (surface.volatility >> 4n);
+  return (risk.step << 4n) / surface.volatility;
 }
 
 /** Density, deviation and step of a leg at the mark. */

@@ -7,7 +7,7 @@ import { ZkMarginError } from '../../errors.ts';
 import { type Leg, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { ceilDivide, exp2Precise, floorDivide, PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
-import { type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
+import { isInner, type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
 import { chargesDown, type ExactChargeSums } from './charges.ts';
 import {
   type ExactExpiry,
@@ -77,6 +77,8 @@ interface PreparedLeg {
   readonly forwardAmount: bigint;
   /** `quantity * strike * discount`, likewise. */
   readonly strikeAmount: bigint;
+  /** Mark, 1e-12 USD at 2^-119. */
+  readonly markValue: bigint;
 }
 
 /** Sums over the legs of an account that no scenario changes. */
@@ -122,7 +124,9 @@ export function prepareAccount(
   );
   const risks = expiries.map((expiry) => exactExpiryRisk(expiry, parameters));
   const options: PreparedLeg[] = [];
+  const sums = risks.map((risk) => ({ risk, forwardValue: 0n, markValue: 0n, vegaValue: 0n }));
   let linearValue = 0n;
+  let gammaValue = 0n;
   const nets = new Map<string, bigint>();
   account.legs.forEach((leg, index) => {
     const { instrument, quantity } = leg;
@@ -140,34 +144,23 @@ export function prepareAccount(
     const key = `${instrument.expiryHour}/${instrument.strike}`;
     nets.set(key, (nets.get(key) ?? 0n) + quantity);
     const surface = exactLegSurface(instrument.strike, expiry);
-    options.push({
-      leg,
-      expiryIndex,
-      surface,
-      greeks: legGreeks(surface, risks[expiryIndex]!),
-      isPut: instrument.kind === 'put',
-      forwardAmount: quantity * expiry.forward * expiry.discount,
-      strikeAmount: quantity * instrument.strike * 100n * expiry.discount,
-    });
+    const isPut = instrument.kind === 'put';
+    const forwardAmount = quantity * expiry.forward * expiry.discount;
+    const strikeAmount = quantity * instrument.strike * 100n * expiry.discount;
+    const { forward, strike } = weigh({ isPut, forwardAmount, strikeAmount }, markProbabilities(surface));
+    const greeks = legGreeks(surface, risks[expiryIndex]!);
+    const option = { leg, expiryIndex, surface, greeks, isPut, forwardAmount, strikeAmount };
+    options.push({ ...option, markValue: forward - strike });
+    const sum = sums[expiryIndex]!;
+    sum.forwardValue += forward;
+    sum.markValue += forward - strike;
+    sum.vegaValue += forwardAmount * greeks.density * greeks.deviation;
+    gammaValue += forwardAmount * greeks.density * greeks.stepSlope;
   });
   let shortContracts = 0n;
   for (const net of nets.values()) if (net < 0n) shortContracts -= net;
-  const sums = risks.map((risk) => ({ risk, forwardValue: 0n, markValue: 0n }));
-  let markValue = linearValue;
-  let deltaValue = linearValue;
-  let gammaValue = 0n;
-  let vegaValue = 0n;
-  for (const option of options) {
-    const { forward, strike } = weigh([option], ({ surface }) => markProbabilities(surface));
-    const { density, stepSlope, deviation } = option.greeks;
-    const expiry = sums[option.expiryIndex]!;
-    expiry.forwardValue += forward;
-    expiry.markValue += forward - strike;
-    markValue += forward - strike;
-    deltaValue += forward;
-    gammaValue += option.forwardAmount * density * stepSlope;
-    vegaValue += option.forwardAmount * density * deviation * expiry.risk.tenorFactor;
-  }
+  const sum = (of: 'forwardValue' | 'markValue'): bigint =>
+    sums.reduce((total, expiry) => total + expiry[of], linearValue);
   return {
     scale: account.scale,
     round,
@@ -176,24 +169,21 @@ export function prepareAccount(
     risks,
     options,
     linearValue,
-    markValue,
+    markValue: sum('markValue'),
     shortContracts,
-    charges: { expiries: sums, deltaValue, gammaValue, vegaValue },
+    charges: { expiries: sums, deltaValue: sum('forwardValue'), gammaValue },
   };
 }
 
 function weigh(
-  options: readonly PreparedLeg[],
-  probabilitiesOf: (leg: PreparedLeg) => ExactProbabilities,
+  leg: Pick<PreparedLeg, 'isPut' | 'forwardAmount' | 'strikeAmount'>,
+  probabilities: ExactProbabilities,
 ): { forward: bigint; strike: bigint } {
-  let forward = 0n;
-  let strike = 0n;
-  for (const leg of options) {
-    const weights = forKind(probabilitiesOf(leg), leg.isPut);
-    forward += leg.forwardAmount * weights.forwardWeight;
-    strike += leg.strikeAmount * weights.strikeWeight;
-  }
-  return { forward, strike };
+  const weights = forKind(probabilities, leg.isPut);
+  return {
+    forward: leg.forwardAmount * weights.forwardWeight,
+    strike: leg.strikeAmount * weights.strikeWeight,
+  };
 }
 
 /** Price factor of a number of steps, `2^(priceMove * priceStep)`, 2^-26; exactly 1 for no step. */
@@ -207,16 +197,40 @@ export function isUnmoved({ priceMove, volShock }: Scenario): boolean {
   return priceMove === 0 && volShock === 0;
 }
 
-/** Undamped loss of a prepared account in a scenario (negative for a gain), 1e-12 USD at 2^-145, unrounded. */
-export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario): bigint {
+/** What a prepared account loses in a scenario, unrounded, 1e-12 USD at 2^-145; negative for a gain. */
+export interface ScenarioLoss {
+  /** Undamped loss of everything. */
+  readonly all: bigint;
+  /** In an inner scenario what expiring options gain, which does not count; else 0. */
+  readonly expiringGain: bigint;
+}
+
+/** Undamped loss of a prepared account in a scenario, and its part that may be disregarded. */
+export function scenarioLossOf(prepared: PreparedAccount, scenario: Scenario): ScenarioLoss {
   const { parameters } = prepared;
-  if (isUnmoved(scenario)) return 0n;
+  if (isUnmoved(scenario)) return { all: 0n, expiringGain: 0n };
   const shocks = prepared.risks.map((risk) => exactExpiryShock(risk, parameters, scenario));
-  const { forward, strike } = weigh(prepared.options, ({ surface, greeks, expiryIndex }) =>
-    scenarioProbabilities(surface, greeks.stepSlope, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
-  );
   const factor = priceFactor(parameters.priceStep, scenario.priceMove);
-  return (prepared.markValue << 26n) - factor * (forward + prepared.linearValue) + (strike << 26n);
+  let all = 0n;
+  let expiringLoss = 0n;
+  for (const option of prepared.options) {
+    const { surface, greeks, expiryIndex, markValue } = option;
+    const { forward, strike } = weigh(
+      option,
+      scenarioProbabilities(surface, greeks.stepSlope, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
+    );
+    const loss = ((markValue + strike) << 26n) - factor * forward;
+    all += loss;
+    if (prepared.risks[expiryIndex]!.expiring) expiringLoss += loss;
+  }
+  all += (prepared.linearValue << 26n) - factor * prepared.linearValue;
+  return { all, expiringGain: isInner(scenario) && expiringLoss < 0n ? -expiringLoss : 0n };
+}
+
+/** Undamped loss of a prepared account as it counts, 1e-12 USD at 2^-145, unrounded; negative for a gain. */
+export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario): bigint {
+  const { all, expiringGain } = scenarioLossOf(prepared, scenario);
+  return all + expiringGain;
 }
 
 /** Evaluates one scenario of a prepared account. */

@@ -1,6 +1,6 @@
 /**
- * Portfolios whose requirement is small beside what a plausible move takes from them: what sections 7 and 13 of `docs/margin-model.md` do
- * not charge for, found by linear programmes over all portfolios. The bounds are what a better model may lower, and no change may raise.
+ * Portfolios made to show little at the places of the grid and in the charges, found by linear programmes over all portfolios, beside
+ * what a plausible move takes from them. The bounds are what a better model may lower, and no change may raise.
  */
 import { describe, expect, it } from 'vitest';
 import { canonicalLegs, type InstrumentKind, type Leg } from '../../market/instrument.ts';
@@ -67,13 +67,13 @@ function measure(positions: readonly Position[], secondsGone: number, move: Move
   return { requirement, loss, ratio: loss / requirement, requirementOfGross: requirement / gross };
 }
 
-describe('what is charged for little', () => {
-  // Options about to expire are worth nothing now, and cover every place of the grid: its first step is 5 %.
+describe('what a scan of few places would miss', () => {
+  // Options about to expire are worth nothing now, and gain at every place of the grid: its first step is 5 %.
   const gap: readonly Position[] = [
     ['linear', 0, 0, -1],
     ['call', 2, 103_000, 3],
   ];
-  it('a short future between the places of the grid, covered by calls of the last hours', () => {
+  it('a short future between the places of the grid is not covered by calls of the last hours', () => {
     const naked = measure(
       [
         ['linear', 0, 0, -1],
@@ -85,20 +85,28 @@ describe('what is charged for little', () => {
     const covered = measure(gap, 1_800, { spot: 1.03 });
     console.log('naked', naked, 'covered', covered);
     expect(naked.ratio).toBeLessThan(0.15);
-    expect(covered.ratio).toBeGreaterThan(2);
-    expect(covered.ratio).toBeLessThan(6);
-    // And when they have expired, all of it is due at once.
-    expect(naked.requirement / covered.requirement).toBeGreaterThan(50);
+    expect(covered.ratio).toBeLessThan(0.5);
+    // What is due when the cover has expired has been asked for in part before.
+    expect(naked.requirement / covered.requirement).toBeLessThan(6);
   });
 
-  it('the same with a day to go: the price of the calls, and vega, do their part', () => {
+  it('a day before expiry the price of the calls, and vega, do their part', () => {
     const day = measure(
       gap.map(([kind, hour, strike, contracts]) => [kind, hour && 24, strike, contracts] as const),
       0,
       { spot: 1.03 },
     );
     console.log('a day', day);
-    expect(day.ratio).toBeLessThan(1);
+    expect(day.ratio).toBeLessThan(0.3);
+  });
+
+  it('a spread within an expiring day keeps its relief', () => {
+    const spread: readonly Position[] = [
+      ['call', 2, 100_000, -1],
+      ['call', 2, 101_000, 1],
+    ];
+    const { requirement } = measure(spread, 1_800, {});
+    expect(requirement).toBeLessThan(measure(spread.slice(0, 1), 1_800, {}).requirement / 5);
   });
 
   const calendar: readonly Position[] = [
@@ -109,14 +117,25 @@ describe('what is charged for little', () => {
     ['call', 8_760, 134_986, -26.278],
     ['put', 8_760, 285_765, 5.047],
   ];
-  it('vega of a year against vega of half a year', () => {
+  it('vega of a year is charged beside vega of half a year', () => {
     const alone = (points: number): Move => ({ vol: (years) => (years > 0.9 ? points / 100 : 0) });
     const ten = measure(calendar, 0, alone(10));
     // A quarter of the vol shock at that tenor, which is what the vega charge counts.
     const quarter = measure(calendar, 0, alone(4.1));
     console.log('ten points', ten, 'quarter of a shock', quarter);
-    expect(ten.ratio).toBeGreaterThan(2);
-    expect(ten.ratio).toBeLessThan(2.6);
-    expect(quarter.ratio).toBeLessThan(1.1);
+    expect(ten.ratio).toBeLessThan(1);
+    expect(quarter.ratio).toBeLessThan(0.5);
+  });
+
+  // Open: between the first and the second place such options count in full.
+  it('between five and ten per cent a short future is charged for five', () => {
+    const wide: readonly Position[] = [
+      ['linear', 0, 0, -1],
+      ['call', 2, 109_500, 25],
+    ];
+    const open = measure(wide, 1_800, { spot: 1.085 });
+    console.log('between the second places', open);
+    expect(open.ratio).toBeGreaterThan(1);
+    expect(open.ratio).toBeLessThan(2);
   });
 });

@@ -19,7 +19,7 @@ import {
   MAX_TENOR_SECONDS,
 } from '../exact/expiry.ts';
 import { priceFactor } from '../exact/margin.ts';
-import { DAMPING_ONE, horizonFactorOf, type RiskParameters, type VolShock } from '../parameters.ts';
+import { DAMPING_ONE, horizonFactorOf, isInner, type RiskParameters, type VolShock } from '../parameters.ts';
 import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
 
 /** Columns of a row come in blocks of this size, so that loops over them can be unrolled. */
@@ -30,7 +30,9 @@ export interface FloatParameters {
   /** The integers they were made from. */
   readonly source: RiskParameters;
   readonly scenarioCount: number;
-  /** Number of scenarios plus 1, rounded up to whole blocks. */
+  /** Indices of the inner scenarios, in which gains of expiring options do not count. */
+  readonly inner: Int32Array;
+  /** Number of scenarios and of inner ones plus 1, rounded up to whole blocks. */
   readonly stride: number;
   /** Price move of each scenario, in steps. */
   readonly priceMoves: Int32Array;
@@ -43,19 +45,17 @@ export interface FloatParameters {
   readonly shortOptionRate: number;
   /** Root of the horizon in years. */
   readonly horizonFactor: number;
-  /** What a USD of vega times vol costs where it is short, and so loses by a shock up. */
-  readonly vegaCostUp: number;
-  /** Likewise where it is long. */
-  readonly vegaCostDown: number;
 }
 
 /** Risk parameters as doubles. The parameters must be valid. */
 export function floatParameters(parameters: RiskParameters): FloatParameters {
   const { scenarios } = parameters;
+  const inner = Int32Array.from(scenarios.flatMap((scenario, index) => (isInner(scenario) ? [index] : [])));
   return {
     source: parameters,
     scenarioCount: scenarios.length,
-    stride: COLUMN_BLOCK * Math.ceil((scenarios.length + 1) / COLUMN_BLOCK),
+    inner,
+    stride: COLUMN_BLOCK * Math.ceil((scenarios.length + inner.length + 1) / COLUMN_BLOCK),
     priceMoves: Int32Array.from(scenarios, (scenario) => scenario.priceMove),
     priceFactors: Float64Array.from(
       scenarios,
@@ -66,8 +66,6 @@ export function floatParameters(parameters: RiskParameters): FloatParameters {
     maintenanceFactor: parameters.maintenanceFactor / 4096,
     shortOptionRate: parameters.shortOptionRate / 65_536,
     horizonFactor: horizonFactorOf(parameters.horizonSeconds) / 2 ** 20,
-    vegaCostUp: (parameters.vegaRate * parameters.volShockUp) / 2 ** 30,
-    vegaCostDown: (parameters.vegaRate * parameters.volShockDown) / 2 ** 30,
   };
 }
 
@@ -78,7 +76,8 @@ export const SENSITIVITY_COLUMNS = 4;
 export interface InstrumentArrays {
   /**
    * `stride` columns per instrument, USD per contract: the mark, then for every scenario the damped change of value, then
-   * zeros. NaN up to the zeros in a row that cannot be valued; see {@link InstrumentValues.problems}.
+   * that of every inner scenario again, or 0 for an option that is expiring, then zeros. NaN up to the zeros in a row that cannot
+   * be valued; see {@link InstrumentValues.problems}.
    */
   readonly values: Float64Array;
   /**
@@ -86,7 +85,7 @@ export interface InstrumentArrays {
    *
    * 0. delta: `D F N(d1)` for a call, `D F (N(d1) - 1)` for a put, the spot for a linear leg;
    * 1. gamma: what the contract costs when gamma is short, `D F n(d1) step / s` times {@link gammaCost};
-   * 2. vega times vol and tenor factor, `D F n(d1) s factor`;
+   * 2. vega times vol, `D F n(d1) s`;
    * 3. exposure, what the rounding errors of the row are proportional to: the spot, and for an option `D (F + K)`, gamma
    *    and the cost of vega besides.
    */
@@ -105,6 +104,10 @@ export interface InstrumentValues extends InstrumentArrays {
   readonly basisRates: Float64Array;
   /** Rate of the interest charge, likewise. */
   readonly interestRates: Float64Array;
+  /** Rate of the vega charge where vega is short, likewise. */
+  readonly vegaRatesUp: Float64Array;
+  /** Rate of the vega charge where vega is long, likewise. */
+  readonly vegaRatesDown: Float64Array;
   /** {@link gammaCost} as a number: what USD of gamma times a price step cost when short. */
   readonly gammaCost: number;
   /** Why a row is NaN, by row. */
@@ -118,7 +121,7 @@ interface FloatMarketExpiry {
   readonly expired: boolean;
   /** Beyond the longest tenor. */
   readonly beyond: boolean;
-  /** `log2(forward)` less that of the unit of strikes, 2^-45. */
+  /** `log2(forward)` less that of the unit of strikes, 2^-47. */
   readonly logForward: number;
   readonly inverseSpacing: number;
   readonly spacing: number;
@@ -129,11 +132,12 @@ interface FloatMarketExpiry {
   readonly discountedForward: number;
   /** A price step in spacings, 2^-30. */
   readonly step: number;
-  /** 2^-20. */
-  readonly tenorFactor: number;
+  readonly expiring: boolean;
   /** As fractions. */
   readonly basisRate: number;
   readonly interestRate: number;
+  readonly vegaRateUp: number;
+  readonly vegaRateDown: number;
   /** By shock index: vol multiplier 2^-20, its reciprocal 2^-13. */
   readonly volMultipliers: Float64Array;
   readonly inverseMultipliers: Float64Array;
@@ -142,9 +146,8 @@ interface FloatMarketExpiry {
 const SHOCKS: readonly VolShock[] = [-1, 0, 1];
 const POSITION_CENTRE = 4 * 2 ** 18;
 const LAST_PILLAR = 7 * 2 ** 18;
-/** In 2^-16, of the moneyness. */
-const CLAMP_CENTRE = 4 * 65_536;
-const CLAMP = 512 * 65_536;
+/** In 2^-18, of the moneyness. */
+const CLAMP = 512 * 2 ** 18;
 
 /** One round and one set of parameters, ready to value instruments. Round and parameters must be valid. */
 export class InstrumentValuer {
@@ -152,10 +155,11 @@ export class InstrumentValuer {
   /** As in {@link InstrumentValues}. */
   readonly basisRates: Float64Array;
   readonly interestRates: Float64Array;
+  readonly vegaRatesUp: Float64Array;
+  readonly vegaRatesDown: Float64Array;
   readonly gammaCost: number;
   private readonly spot: number;
   private readonly timestamp: number;
-  private readonly vegaCost: number;
   private readonly expiries = new Map<number, FloatMarketExpiry>();
   private readonly tails = tailTable();
   private readonly densities = densityTable();
@@ -169,15 +173,18 @@ export class InstrumentValuer {
     this.spot = Number(round.underlying.spot) / 1e6;
     this.timestamp = Number(round.underlying.timestamp);
     this.gammaCost = Number(gammaCost(round.underlying, parameters.source)) / 2 ** 36;
-    this.vegaCost = Math.max(parameters.vegaCostUp, parameters.vegaCostDown);
     this.basisRates = new Float64Array(round.expiries.length + 1);
     this.interestRates = new Float64Array(round.expiries.length + 1);
+    this.vegaRatesUp = new Float64Array(round.expiries.length + 1);
+    this.vegaRatesDown = new Float64Array(round.expiries.length + 1);
     round.expiries.forEach((state, index) => {
       const place = index + 1;
       const expiry = marketExpiry(state, place, round.underlying.timestamp, parameters.source);
       this.expiries.set(state.expiryHour, expiry);
       this.basisRates[place] = expiry.basisRate;
       this.interestRates[place] = expiry.interestRate;
+      this.vegaRatesUp[place] = expiry.vegaRateUp;
+      this.vegaRatesDown[place] = expiry.vegaRateDown;
     });
   }
 
@@ -187,17 +194,21 @@ export class InstrumentValuer {
    * @returns why the instrument cannot be valued, after writing NaN: `EXPIRED_OPTION`, `MISSING_EXPIRY`, `OUT_OF_RANGE`
    */
   value(instrument: Instrument, arrays: InstrumentArrays, row: number): ZkMarginError | undefined {
-    const { scenarioCount, stride, priceFactors, damping } = this.parameters;
+    const { scenarioCount, stride, inner, priceFactors, damping } = this.parameters;
     const { values, sensitivities } = arrays;
     const offset = row * stride;
     const sensitivity = row * SENSITIVITY_COLUMNS;
-    for (let column = scenarioCount + 1; column < stride; column++) values[offset + column] = 0;
+    const rest = offset + 1 + scenarioCount;
+    values.fill(0, rest, offset + stride);
     arrays.expiries[row] = 0;
     const { spot } = this;
     if (instrument.kind === 'linear') {
       values[offset] = spot;
       for (let scenario = 0; scenario < scenarioCount; scenario++) {
         values[offset + 1 + scenario] = damping[scenario]! * (spot * (priceFactors[scenario]! - 1));
+      }
+      for (let index = 0; index < inner.length; index++) {
+        values[rest + index] = values[offset + 1 + inner[index]!]!;
       }
       sensitivities[sensitivity] = spot;
       sensitivities[sensitivity + 1] = 0;
@@ -207,12 +218,16 @@ export class InstrumentValuer {
     }
     const expiry = this.expiries.get(instrument.expiryHour);
     if (expiry === undefined || expiry.expired || expiry.beyond) {
-      values.fill(Number.NaN, offset, offset + 1 + scenarioCount);
+      values.fill(Number.NaN, offset, rest + inner.length);
       sensitivities.fill(Number.NaN, sensitivity, sensitivity + SENSITIVITY_COLUMNS);
       return unpriceable(instrument, instrument.expiryHour * 3600 <= this.timestamp, expiry?.beyond === true);
     }
     arrays.expiries[row] = expiry.place;
     this.valueOption(arrays, row, instrument.kind === 'call', Number(instrument.strike), expiry);
+    if (expiry.expiring) return undefined;
+    for (let index = 0; index < inner.length; index++) {
+      values[rest + index] = values[offset + 1 + inner[index]!]!;
+    }
     return undefined;
   }
 
@@ -230,20 +245,19 @@ export class InstrumentValuer {
     const discountedStrike = expiry.discount * (strike / 1e4);
     const offset = row * stride;
 
-    // floor((log2(K) - log2(F)) inverseSpacing / 2^45): the product has up to 78 bits, so in two parts.
+    // floor((log2(K) - log2(F)) inverseSpacing / 2^47): the product has up to 80 bits, so in two parts.
     const logStrike = log2Double(strike) - expiry.logForward;
     const high = Math.floor(logStrike / 2 ** 24);
     const low = logStrike - high * 2 ** 24;
     const position = Math.floor(
-      (high * inverseSpacing + Math.floor((low * inverseSpacing) / 2 ** 24)) / 2 ** 21,
+      (high * inverseSpacing + Math.floor((low * inverseSpacing) / 2 ** 24)) / 2 ** 23,
     );
     const volatility = interpolate(expiry.vols, position);
-    const shortVolatility = Math.floor(volatility / 16);
-    const clamped = Math.min(Math.max(Math.floor(position / 4) + CLAMP_CENTRE, -CLAMP), CLAMP) - CLAMP_CENTRE;
-    const markMoneyness = Math.floor((-(2 * clamped + 1) * 32_768) / shortVolatility);
+    const clamped = Math.min(Math.max(position + POSITION_CENTRE, -CLAMP), CLAMP) - POSITION_CENTRE;
+    const markMoneyness = Math.floor((-(2 * clamped + 1) * 2 ** 17) / volatility);
     const moneyness = Math.floor(markMoneyness / 16);
     const deviation = Math.floor((volatility * expiry.spacing) / 2 ** 21);
-    const stepSlope = Math.floor(expiry.step / shortVolatility);
+    const stepSlope = Math.floor((expiry.step * 16) / volatility);
     for (let shock = 0; shock < 3; shock++) {
       intercepts[shock] = Math.floor(((2 * moneyness + 1) * expiry.inverseMultipliers[shock]!) / 2 ** 14);
       slopes[shock] = Math.floor((stepSlope * expiry.inverseMultipliers[shock]!) / 2 ** 15);
@@ -272,13 +286,14 @@ export class InstrumentValuer {
     }
     const density = discountedForward * densityAt(this.densities, markArgument);
     const gamma = (density * stepSlope * this.gammaCost) / 2 ** 14;
-    const vega = (density * (deviation * expiry.tenorFactor)) / 2 ** 44;
+    const vega = (density * deviation) / 2 ** 24;
+    const vegaRate = Math.max(expiry.vegaRateUp, expiry.vegaRateDown);
     const sensitivity = row * SENSITIVITY_COLUMNS;
     sensitivities[sensitivity] = discountedForward * forwardWeight;
     sensitivities[sensitivity + 1] = gamma;
     sensitivities[sensitivity + 2] = vega;
     sensitivities[sensitivity + 3] =
-      this.spot + discountedForward + discountedStrike + gamma + vega * this.vegaCost;
+      this.spot + discountedForward + discountedStrike + gamma + vega * vegaRate;
   }
 }
 
@@ -310,8 +325,9 @@ export function valueInstruments(
     const problem = valuer.value(instruments[row]!, arrays, row);
     if (problem !== undefined) problems.set(row, problem);
   }
-  const { basisRates, interestRates, gammaCost } = valuer;
-  return { count, scenarioCount, stride, ...arrays, basisRates, interestRates, gammaCost, problems };
+  const { basisRates, interestRates, vegaRatesUp, vegaRatesDown, gammaCost } = valuer;
+  const rates = { basisRates, interestRates, vegaRatesUp, vegaRatesDown };
+  return { count, scenarioCount, stride, ...arrays, ...rates, gammaCost, problems };
 }
 
 /** The exact model's own integers; of an expiry that it refuses, only that it does. */
@@ -340,9 +356,11 @@ function marketExpiry(
     discount,
     discountedForward: discount * (Number(state.forward) / 1e6),
     step: Number(risk?.step ?? 0n),
-    tenorFactor: Number(risk?.tenorFactor ?? 0n),
+    expiring: risk?.expiring ?? false,
     basisRate: Number(risk?.basisRate ?? 0n) / 2 ** 36,
     interestRate: Number(risk?.interestRate ?? 0n) / 2 ** 36,
+    vegaRateUp: Number(risk?.vegaRateUp ?? 0n) / 2 ** 22,
+    vegaRateDown: Number(risk?.vegaRateDown ?? 0n) / 2 ** 22,
     volMultipliers: Float64Array.from(shocks, (shock) => Number(shock.volMultiplier)),
     inverseMultipliers: Float64Array.from(shocks, (shock) => Number(shock.inverseMultiplier)),
   };
@@ -351,13 +369,13 @@ function marketExpiry(
 const LOG2_ROWS = Float64Array.from(LOG2.coefficients.flat(), Number);
 const LOG2_SLOPE_ROWS = Float64Array.from(LOG2_SLOPE.coefficients.flat(), Number);
 
-/** `log2Fixed` for a whole number in `[1, 2^44)`, in 2^-45: the same integer, as a double. */
+/** `log2Fixed` for a whole number in `[1, 2^44)`, in 2^-47: the same integer, as a double. */
 export function log2Double(x: number): number {
   const exponent = x >= 4_294_967_296 ? 63 - Math.clz32(x / 4_294_967_296) : 31 - Math.clz32(x);
-  const fraction = Math.floor(x * 2 ** (18 - exponent)) - 262_144;
-  const segment = fraction >> 15;
-  const tau = 2 * ((fraction >> 7) & 255) - 255;
-  const offset = 2 * (fraction & 127) - 127;
+  const fraction = Math.floor(x * 2 ** (20 - exponent)) - 1_048_576;
+  const segment = fraction >> 17;
+  const tau = 2 * ((fraction >> 9) & 255) - 255;
+  const offset = 2 * (fraction & 511) - 511;
   const row = 4 * segment;
   const slopeRow = 3 * segment;
   const value =
@@ -365,7 +383,7 @@ export function log2Double(x: number): number {
   const slope =
     (LOG2_SLOPE_ROWS[slopeRow + 2]! * tau + LOG2_SLOPE_ROWS[slopeRow + 1]!) * tau +
     LOG2_SLOPE_ROWS[slopeRow]!;
-  return exponent * 2 ** 45 + value + slope * offset;
+  return exponent * 2 ** 47 + value + slope * offset;
 }
 
 /** `interpolateVolatility` of the exact model: the same integers, as doubles. */

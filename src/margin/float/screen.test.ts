@@ -69,10 +69,16 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
   const sum = (of: (leg: Leg) => number) =>
     account.legs.reduce((total, leg) => total + (Number(leg.quantity) / 1e6) * scale * of(leg), 0);
   const mark = sum((leg) => value(leg, 0, 0));
-  const profits = parameters.scenarios.map(
-    ({ priceMove, volShock, damping }) =>
-      (damping / 65_536) * (sum((leg) => value(leg, priceMove, volShock)) - mark),
-  );
+  const isExpiring = ({ instrument }: Leg) =>
+    instrument.kind !== 'linear' &&
+    instrument.expiryHour * 3600 - Number(round.underlying.timestamp) < parameters.tenorFloor;
+  const profits = parameters.scenarios.map(({ priceMove, volShock, damping }) => {
+    const change = (leg: Leg) => value(leg, priceMove, volShock) - value(leg, 0, 0);
+    const all = sum(change);
+    const inner = Math.abs(priceMove) === 1 && volShock === 0;
+    const rest = inner ? sum((leg) => (isExpiring(leg) ? 0 : change(leg))) : all;
+    return (damping / 65_536) * Math.min(all, rest);
+  });
   const strikes = new Map<string, number>();
   for (const { instrument, quantity } of account.legs) {
     if (instrument.kind === 'linear') continue;
@@ -86,9 +92,11 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
     (Math.floor(Math.sqrt((parameters.horizonSeconds / 31_536_000) * 2 ** 40)) / 2 ** 20);
   let basis = 0;
   let interest = 0;
+  let vega = 0;
   for (const { expiryHour } of round.expiries) {
     let delta = 0;
     let value = 0;
+    let vegaDollars = 0;
     let tenor = 0;
     for (const leg of account.legs) {
       if (leg.instrument.kind === 'linear' || leg.instrument.expiryHour !== expiryHour) continue;
@@ -96,21 +104,21 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
       const of = greeks(leg);
       delta += position * of.delta;
       value += position * of.price;
+      vegaDollars += position * of.vega;
       tenor = of.tenor;
     }
     const units = Math.floor((tenor - 1) / 16) / 2 ** 36;
     basis += Math.abs(delta) * (parameters.basisMinimum / 65_536 + parameters.basisPerTenor * units);
     interest += Math.abs(value) * parameters.interestPerTenor * units;
+    vega +=
+      (parameters.vegaRate / 65_536) *
+      Math.max(
+        (-vegaDollars * parameters.volShockUp) / 2 ** 14,
+        (vegaDollars * parameters.volShockDown) / 2 ** 14,
+      );
   }
   const gammaDollars = sum((leg) => greeks(leg).gamma);
   const gamma = 0.5 * (parameters.gammaRate / 4096) * Math.max(0, -gammaDollars) * (2 * horizon) ** 2;
-  const vegaDollars = sum((leg) => greeks(leg).vega);
-  const vega =
-    (parameters.vegaRate / 65_536) *
-    Math.max(
-      (-vegaDollars * parameters.volShockUp) / 2 ** 14,
-      (vegaDollars * parameters.volShockDown) / 2 ** 14,
-    );
   const horizonBuffer = Math.abs(sum((leg) => greeks(leg).delta)) * horizon;
   const requirement =
     (parameters.maintenanceFactor / 4096) * scan +

@@ -340,11 +340,12 @@ export function screenValues(
 ): ScreenColumns {
   const { accountCount, offsets, legInstruments, legPositions, netShorts, grossPositions } = book;
   const { stride, values, sensitivities, expiries, basisRates, interestRates, gammaCost } = instrumentValues;
+  const { vegaRatesUp, vegaRatesDown } = instrumentValues;
   const spot = Number(round.underlying.spot) / 1e6;
   const realised = Number(round.underlying.realisedVolatility) / 65_536;
   const shortUnit = parameters.shortOptionRate * spot;
   const horizonUnit = realised * parameters.horizonFactor;
-  const { maintenanceFactor, scenarioCount, vegaCostUp, vegaCostDown } = parameters;
+  const { maintenanceFactor, scenarioCount } = parameters;
   const column = () => new Float64Array(accountCount);
   const mark = column();
   const equity = column();
@@ -369,14 +370,15 @@ export function screenValues(
     const to = offsets[account + 1]!;
     let delta = 0;
     let gammaSum = 0;
-    let vegaSum = 0;
     let exposure = 0;
     let basisCharge = 0;
     let interestCharge = 0;
+    let vegaCharge = 0;
     // Legs are in order, so those of an expiry are neighbours; linear legs come first and have rates of 0.
     let expiry = 0;
     let expiryDelta = 0;
     let expiryMark = 0;
+    let expiryVega = 0;
     for (let leg = from; leg < to; leg++) {
       const position = legPositions[leg]!;
       const row = legInstruments[leg]!;
@@ -385,20 +387,24 @@ export function screenValues(
         delta += expiryDelta;
         basisCharge += basisRates[expiry]! * Math.abs(expiryDelta);
         interestCharge += interestRates[expiry]! * Math.abs(expiryMark);
+        vegaCharge += Math.max(-expiryVega * vegaRatesUp[expiry]!, expiryVega * vegaRatesDown[expiry]!);
         expiry = expiries[row]!;
         expiryDelta = 0;
         expiryMark = 0;
+        expiryVega = 0;
       }
       expiryDelta += position * sensitivities[at]!;
       expiryMark += position * values[row * stride]!;
       gammaSum += position * sensitivities[at + 1]!;
-      vegaSum += position * sensitivities[at + 2]!;
+      expiryVega += position * sensitivities[at + 2]!;
       exposure += Math.abs(position) * sensitivities[at + 3]!;
     }
     delta += expiryDelta;
     basisCharge += basisRates[expiry]! * Math.abs(expiryDelta);
     interestCharge += interestRates[expiry]! * Math.abs(expiryMark);
+    vegaCharge += Math.max(-expiryVega * vegaRatesUp[expiry]!, expiryVega * vegaRatesDown[expiry]!);
     multiplyRows(sums, values, stride, legInstruments, legPositions, from, to);
+    disregardExpiring(sums, parameters);
     let worst = 0;
     let least = 0;
     for (let index = 1; index <= scenarioCount; index++) {
@@ -414,7 +420,6 @@ export function screenValues(
     const equityValue = book.cash[account]! + markValue;
     // Math.max lets NaN through.
     const gammaCharge = Math.max(0, -gammaSum);
-    const vegaCharge = Math.max(-vegaSum * vegaCostUp, vegaSum * vegaCostDown);
     const required =
       maintenanceFactor * -least +
       shortMinimum +
@@ -474,6 +479,14 @@ export function screenValues(
     needsExact,
     problems,
   };
+}
+
+/** Sets the profits of inner scenarios to those without expiring options, where these are lower. */
+function disregardExpiring(sums: Float64Array, { scenarioCount, inner }: FloatParameters): void {
+  for (let index = 0; index < inner.length; index++) {
+    const column = 1 + inner[index]!;
+    sums[column] = Math.min(sums[column]!, sums[1 + scenarioCount + index]!);
+  }
 }
 
 /**
@@ -573,20 +586,15 @@ export function scenarioProfits(
 ): Float64Array {
   validateRound(round);
   validateParameters(parameters);
-  const book = compileBook([account]);
-  const { scenarioCount, stride, values, problems } = valueInstruments(
-    book.instruments,
-    round,
-    floatParameters(parameters),
-  );
+  const { instruments, legInstruments, legPositions } = compileBook([account]);
+  const floats = floatParameters(parameters);
+  const { scenarioCount, stride, values, problems } = valueInstruments(instruments, round, floats);
   const problem = problems.values().next().value;
   if (problem !== undefined) throw problem;
-  const profits = new Float64Array(scenarioCount);
-  book.legPositions.forEach((position, leg) => {
-    const offset = book.legInstruments[leg]! * stride + 1;
-    for (let index = 0; index < scenarioCount; index++) profits[index]! += position * values[offset + index]!;
-  });
-  return profits;
+  const sums = new Float64Array(stride);
+  multiplyRows(sums, values, stride, legInstruments, legPositions, 0, legPositions.length);
+  disregardExpiring(sums, floats);
+  return sums.slice(1, 1 + scenarioCount);
 }
 
 function problemOf(account: number, book: FloatBook, values: InstrumentValues): ZkMarginError {

@@ -9,6 +9,7 @@ import {
   DAMPING_ONE,
   DEFAULT_PARAMETERS,
   horizonFactorOf,
+  isInner,
   type RiskParameters,
   TENOR_UNIT_SECONDS,
 } from '../parameters.ts';
@@ -52,6 +53,7 @@ export function rammCoreModel(
         priceFactor,
         volatility,
         damping,
+        ...(isInner(scenario) ? { expiringSeconds: parameters.tenorFloor } : {}),
       };
     }),
     volShock: {

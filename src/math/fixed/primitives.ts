@@ -44,25 +44,25 @@ function evaluate(polynomial: PiecewisePolynomial, segment: number, tau: bigint)
 }
 
 /** Scale exponent of {@link log2Fixed}. */
-export const LOG2_SCALE = 45n;
+export const LOG2_SCALE = 47n;
 
 /**
  * Binary logarithm of an integer.
  *
  * @param x in `[1, 2^width)`
- * @param width bits that x may have, at least 20
- * @returns `log2(x)` in 2^-45; error below 3.4e-6
+ * @param width bits that x may have, at least 21
+ * @returns `log2(x)` in 2^-47; error below 1.5e-6
  */
 export function log2Fixed(x: bigint, width: number): bigint {
   const length = x.toString(2).length;
   const mantissa = x << BigInt(width - length);
-  // The 18 bits after the leading one: segment 3, high 8, low 7.
-  const fraction = (mantissa - (1n << BigInt(width - 1))) >> BigInt(width - 1 - 18);
-  const segment = Number(fraction >> 15n);
-  const high = (fraction >> 7n) & 255n;
-  const low = fraction & 127n;
+  // The 20 bits after the leading one: segment 3, high 8, low 9.
+  const fraction = (mantissa - (1n << BigInt(width - 1))) >> BigInt(width - 1 - 20);
+  const segment = Number(fraction >> 17n);
+  const high = (fraction >> 9n) & 255n;
+  const low = fraction & 511n;
   const tau = 2n * high - 255n;
-  const offset = 2n * low - 127n;
+  const offset = 2n * low - 511n;
   return (
     (BigInt(length - 1) << LOG2_SCALE) +
     evaluate(LOG2, segment, tau) +

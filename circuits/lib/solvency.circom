@@ -130,18 +130,19 @@ template LegInAllScenarios(expiries) {
     // Sums of expiries: what is of none of the first is of the last, and 0 for no option.
     var otherForward = 0;
     var otherValue = 0;
-    var otherVega = 0;
+    var chosen = 0;
     for (var e = 0; e < expiries - 1; e++) {
         expiryForwards[e] <== select[e] * open.markForward;
         expiryValues[e] <== select[e] * (open.markForward - open.markStrike);
         expiryVegas[e] <== select[e] * open.vegaValue;
         otherForward += expiryForwards[e];
         otherValue += expiryValues[e];
-        otherVega += expiryVegas[e];
+        chosen += select[e];
     }
     expiryForwards[expiries - 1] <== open.markForward - otherForward;
     expiryValues[expiries - 1] <== open.markForward - open.markStrike - otherValue;
-    expiryVegas[expiries - 1] <== open.vegaValue - otherVega;
+    // A product as well: what is left of a sum that is used nowhere else would be no signal of its own after -O2.
+    expiryVegas[expiries - 1] <== (1 - chosen) * open.vegaValue;
 
     // By shock: 0 down, 1 none, 2 up.
     component shocked[2];

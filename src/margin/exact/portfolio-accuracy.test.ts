@@ -16,8 +16,6 @@ const SEED = Number(process.env.ZKMARGIN_SEED ?? 20250219);
 const PORTFOLIOS = Number(process.env.ZKMARGIN_PORTFOLIOS ?? 10_000);
 /** Largest error of the mark, of each component and of the whole requirement, of gross notional (sum of |quantity| times spot). */
 const BOUND = 2e-6;
-/** Of the whole requirement: in larger samples the errors of scan and basis of one option of ten months now and then add up to more. */
-const REQUIREMENT_BOUND = PORTFOLIOS > 10_000 ? 2.5e-6 : BOUND;
 const PER_ROUND = 250;
 
 const surfaces = JSON.parse(
@@ -95,7 +93,7 @@ describe('accuracy of the proven margin', () => {
     console.log(`largest errors of gross notional: ${shown.join(', ')}`);
     expect(Object.keys(worst)).toHaveLength(9);
     for (const [name, error] of Object.entries(worst)) {
-      expect(error, name).toBeLessThan(name === 'requirement' ? REQUIREMENT_BOUND : BOUND);
+      expect(error, name).toBeLessThan(BOUND);
     }
   });
 });

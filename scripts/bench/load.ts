@@ -1,4 +1,5 @@
 /** A server under load, asked from this process: latencies, listeners to events, and a queue that is full. */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { postgresBinaries, startTestPostgres } from '../../src/store/testing.ts';
+import { settlementRequest } from '../lib/settlement-request.ts';
 import type { LoadServerOptions } from './load-server.ts';
 import { type BenchResult, percentile } from './measure.ts';
 
@@ -133,13 +135,18 @@ async function measure(
   );
   await timed('POST /v1/margin', count, () => ask('/v1/margin', { body: portfolio }), 200);
 
-  const first = await ask('/v1/proofs', { body: settlement(0) });
+  const first = await ask('/v1/proofs', { body: settlementRequest(0) });
   const job = JSON.parse(first.body) as { id: string };
   while (
     (JSON.parse((await ask(`/v1/proofs/${job.id}?wait=60`)).body) as { state: string }).state !== 'done'
   );
   await timed('GET a finished proof', count, () => ask(`/v1/proofs/${job.id}`), 200);
-  await timed('POST for a finished proof', count, () => ask('/v1/proofs', { body: settlement(0) }), 200);
+  await timed(
+    'POST for a finished proof',
+    count,
+    () => ask('/v1/proofs', { body: settlementRequest(0) }),
+    200,
+  );
 
   await measureEvents(server, url, title, add);
 
@@ -150,7 +157,7 @@ async function measure(
     Array.from({ length: CONNECTIONS }, async () => {
       let hints = 0;
       while (asked < PRESSED) {
-        const { status, headers, ms } = await ask('/v1/proofs', { body: settlement(++asked) });
+        const { status, headers, ms } = await ask('/v1/proofs', { body: settlementRequest(++asked) });
         if (status === 202) accepted.push(ms);
         else if (status === 503) {
           refused.push(ms);
@@ -275,25 +282,4 @@ function answerOf(
     outgoing.once('error', reject);
     outgoing.end(text);
   });
-}
-
-/** A statement of its own for every number. */
-function settlement(salt: number): unknown {
-  return {
-    circuit: 'settlement',
-    legs: [
-      { instrument: { kind: 'call', expiryHour: 483_488, strike: '960000000' }, quantity: '-2000000' },
-      { instrument: { kind: 'put', expiryHour: 484_000, strike: '900000000' }, quantity: '1000000' },
-    ],
-    salt: String(salt),
-    scale: String(2n ** 40n),
-    underlying: 'BTC',
-    prices: [{ expiryHour: 483_488, price: '97000000000' }],
-    context: {
-      chainId: '31337',
-      consumer: `0x${'c1'.repeat(20)}`,
-      accountId: '7',
-      nonce: String(salt),
-    },
-  };
 }

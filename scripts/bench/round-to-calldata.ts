@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address } from 'viem';
 import { loadProtocolAbis } from '../../src/chain/artifacts.ts';
-import { INDEXED_ROLES, type IndexedContracts, Indexer } from '../../src/chain/indexer/index.ts';
+import { Indexer } from '../../src/chain/indexer/index.ts';
 import { ServiceClient } from '../../src/client/index.ts';
 import { callOf } from '../../src/keeper/calls.ts';
 import type { KeeperProof, LiquidationCandidate } from '../../src/keeper/feed.ts';
@@ -33,7 +33,7 @@ import { type RunningService, startService } from '../../src/service/index.ts';
 import type { AccountRecord, OpeningRecord } from '../../src/store/chain-records.ts';
 import { ChainStore } from '../../src/store/chain-store.ts';
 import { openDatabase } from '../../src/store/database.ts';
-import { startUnprovenWorld, type UnprovenWorld } from '../lib/unproven-protocol.ts';
+import { indexedContracts, startUnprovenWorld, type UnprovenWorld } from '../lib/unproven-protocol.ts';
 import { largeBook, listedChain } from './large-book.ts';
 import { type BenchResult, median } from './measure.ts';
 
@@ -126,15 +126,6 @@ export async function benchRoundToCalldata(runs: number, accounts = 10_000): Pro
   }
 }
 
-function contractsOf({ protocol }: UnprovenWorld): IndexedContracts {
-  return {
-    chainId: protocol.anvil.chainId,
-    addresses: Object.fromEntries(
-      INDEXED_ROLES.map((role) => [role, protocol.deployment[role]]),
-    ) as IndexedContracts['addresses'],
-  };
-}
-
 /** Has the real indexer read the chain, then adds accounts. */
 async function fillStore(
   world: UnprovenWorld,
@@ -148,7 +139,7 @@ async function fillStore(
     const store = new ChainStore(database);
     const indexer = new Indexer({
       store,
-      contracts: contractsOf(world),
+      contracts: indexedContracts(world.protocol),
       abis: loadProtocolAbis(),
       endpoints: { urls: [protocol.anvil.url] },
     });
@@ -234,7 +225,7 @@ async function withService(
     port: 0,
     store: { directory },
     speculation,
-    chain: { rpc: [world.protocol.anvil.url], book: contractsOf(world) },
+    chain: { rpc: [world.protocol.anvil.url], book: indexedContracts(world.protocol) },
   });
   try {
     const client = new ServiceClient({ url: service.url, timeoutMs: 120_000 });

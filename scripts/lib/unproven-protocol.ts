@@ -1,5 +1,6 @@
 /** A local protocol whose verifiers accept anything: for tests of what comes after proofs. */
 import { type Address, createTestClient, type Hex, http } from 'viem';
+import { INDEXED_ROLES, type IndexedContracts } from '../../src/chain/indexer/index.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { prepareTrade } from '../../src/chain/requests/trade.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
@@ -120,4 +121,14 @@ async function tradeWithFalseOpening(protocol: LocalProtocol, { legs, scale }: E
   const parameters = await protocol.tradeArguments(lying, a, b);
   await protocol.write(protocol.operator, 'clearingHouse', 'trade', parameters);
   return { mismatched, honest };
+}
+
+/** Where the indexer finds the contracts. */
+export function indexedContracts({ anvil, deployment }: LocalProtocol): IndexedContracts {
+  return {
+    chainId: anvil.chainId,
+    addresses: Object.fromEntries(
+      INDEXED_ROLES.map((role) => [role, deployment[role]]),
+    ) as IndexedContracts['addresses'],
+  };
 }

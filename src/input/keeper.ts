@@ -10,6 +10,20 @@ const usd = Type.Number({ minimum: 0, maximum: 1e12, description: 'USD' });
 const basisPoints = Type.Integer({ minimum: 0, maximum: 10_000, description: 'basis points' });
 const url = Type.String({ pattern: '^https?://', maxLength: 2_048 });
 
+/** What a keeper may be told to do. */
+export const ACTION_KINDS = [
+  'liquidate',
+  'liquidateBatch',
+  'start',
+  'bid',
+  'takeOver',
+  'refresh',
+  'restart',
+  'sealedBid',
+  'poke',
+  'close',
+] as const;
+
 /** How a keeper works. What is left out has the default that `docs/keeper.md` names. */
 export const KeeperDocumentSchema = Type.Object(
   {
@@ -94,25 +108,10 @@ export const KeeperDocumentSchema = Type.Object(
       Type.Object(
         {
           kinds: Type.Optional(
-            Type.Array(
-              Type.Union(
-                (
-                  [
-                    'liquidate',
-                    'liquidateBatch',
-                    'start',
-                    'bid',
-                    'takeOver',
-                    'refresh',
-                    'restart',
-                    'sealedBid',
-                    'poke',
-                    'close',
-                  ] as const
-                ).map((kind) => Type.Literal(kind)),
-              ),
-              { minItems: 1, uniqueItems: true },
-            ),
+            Type.Array(Type.Union(ACTION_KINDS.map((kind) => Type.Literal(kind))), {
+              minItems: 1,
+              uniqueItems: true,
+            }),
           ),
           backstop: Type.Optional(Type.Boolean({ description: 'whether the key is a registered backstop' })),
           minimumProfitUsd: Type.Optional(usd),

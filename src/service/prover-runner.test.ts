@@ -1,7 +1,9 @@
 /** How a runner shares a prover between what was asked for and speculation. The prover is a stand-in that ends when it is told to. */
+
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
 import { ProofError } from '../proof/errors.ts';
 import type { ProofJob, ProvenJob } from '../proof/prover/protocol.ts';
 import type { ProveOptions } from '../proof/prover/worker-pool.ts';
@@ -33,20 +35,7 @@ class StandIn implements Prover {
         options,
         finish: () => {
           this.works.delete(work);
-          resolve({
-            circuit: job.circuit,
-            proof: { pi_a: [], pi_b: [], pi_c: [], protocol: 'groth16', curve: 'bn128' },
-            publicSignals: [name],
-            calldata: {
-              a: ['1', '2'],
-              b: [
-                ['1', '2'],
-                ['3', '4'],
-              ],
-              c: ['5', '6'],
-            },
-            timings: { loading: 0, witness: 0, proving: 0, verifying: 0 },
-          });
+          resolve(standInProof(job.circuit, [name]));
         },
       };
       options.signal?.addEventListener('abort', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { settlementRequest } from '../../scripts/lib/settlement-request.ts';
 import { startUnprovenWorld, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import { ServiceClient } from '../../src/client/index.ts';
 import { lockDirectory } from '../../src/store/directory-lock.ts';
@@ -13,7 +14,7 @@ import {
   startTestPostgres,
   type TestPostgres,
 } from '../../src/store/testing.ts';
-import { killAll, settlementRequest, start } from '../service/processes.ts';
+import { killAll, start } from '../service/processes.ts';
 
 const MINUTES = 10;
 const root = mkdtempSync(join(tmpdir(), 'zkmargin-clocks-'));

@@ -5,8 +5,12 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { createTestClient, http } from 'viem';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startUnprovenWorld, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
-import { INDEXED_ROLES, type IndexedContracts, Indexer } from '../../src/chain/indexer/index.ts';
+import {
+  indexedContracts,
+  startUnprovenWorld,
+  type UnprovenWorld,
+} from '../../scripts/lib/unproven-protocol.ts';
+import { Indexer } from '../../src/chain/indexer/index.ts';
 import { ServiceClient } from '../../src/client/index.ts';
 import { registerStore } from '../../src/commands/store.ts';
 import { startService } from '../../src/service/index.ts';
@@ -24,16 +28,6 @@ afterAll(async () => {
   await world?.protocol.stop();
   rmSync(root, { recursive: true, force: true });
 });
-
-function contracts(): IndexedContracts {
-  const { protocol } = world;
-  return {
-    chainId: protocol.anvil.chainId,
-    addresses: Object.fromEntries(
-      INDEXED_ROLES.map((role) => [role, protocol.deployment[role]]),
-    ) as IndexedContracts['addresses'],
-  };
-}
 
 function chainControl() {
   return createTestClient({ mode: 'anvil', transport: http(world.protocol.anvil.url) });
@@ -56,7 +50,7 @@ describe('an endpoint that fails in the middle of a range', () => {
   function indexer(urls: readonly string[], rangeBlocks?: number) {
     return new Indexer({
       store,
-      contracts: contracts(),
+      contracts: indexedContracts(world.protocol),
       abis: world.protocol.abis,
       endpoints: { urls, timeoutMs: 1_000, cooldownMs: 600_000 },
       rangeBlocks,
@@ -145,7 +139,7 @@ describe('a history that changes more deeply than is followed', () => {
         port: 0,
         workers: 0,
         store: { directory },
-        chain: { rpc: [protocol.anvil.url], book: contracts(), pollMs: 50 },
+        chain: { rpc: [protocol.anvil.url], book: indexedContracts(world.protocol), pollMs: 50 },
       });
     let service = await start();
     try {

@@ -8,7 +8,12 @@ import {
   startAuction,
 } from '../../scripts/lib/local-auction.ts';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
-import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
+import {
+  indexedContracts,
+  startUnprovenWorld,
+  UNPROVEN,
+  type UnprovenWorld,
+} from '../../scripts/lib/unproven-protocol.ts';
 import {
   INDEXED_ROLES,
   Indexer,
@@ -64,12 +69,7 @@ function indexer(options: Partial<IndexerOptions> & { urls?: readonly string[] }
   const { urls = [protocol.anvil.url], ...rest } = options;
   return new Indexer({
     store,
-    contracts: {
-      chainId: protocol.anvil.chainId,
-      addresses: Object.fromEntries(
-        INDEXED_ROLES.map((role) => [role, protocol.deployment[role]]),
-      ) as IndexerOptions['contracts']['addresses'],
-    },
+    contracts: indexedContracts(protocol),
     abis: protocol.abis,
     endpoints: { urls, timeoutMs: 10_000 },
     onStep: (step) => steps.push(step),

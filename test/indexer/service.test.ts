@@ -3,8 +3,12 @@ import { createTestClient, http } from 'viem';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { proveForAuction, startAuction } from '../../scripts/lib/local-auction.ts';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
-import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
-import { INDEXED_ROLES, type IndexedContracts } from '../../src/chain/indexer/index.ts';
+import {
+  indexedContracts,
+  startUnprovenWorld,
+  UNPROVEN,
+  type UnprovenWorld,
+} from '../../scripts/lib/unproven-protocol.ts';
 import { type ServerEvent, ServiceClient } from '../../src/client/index.ts';
 import { ServiceFeed } from '../../src/keeper/service-feed.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
@@ -23,16 +27,6 @@ let client: ServiceClient;
 let pairs: OpenedPair[];
 let hook: Receiver;
 
-function contracts(): IndexedContracts {
-  const { protocol } = world;
-  return {
-    chainId: protocol.anvil.chainId,
-    addresses: Object.fromEntries(
-      INDEXED_ROLES.map((role) => [role, protocol.deployment[role]]),
-    ) as IndexedContracts['addresses'],
-  };
-}
-
 beforeAll(async () => {
   world = await startUnprovenWorld();
   const { protocol } = world;
@@ -42,7 +36,7 @@ beforeAll(async () => {
   service = await startService({
     port: 0,
     alerts: { webhooks: [hook.url], holdSeconds: 0, pollMs: 50, retryMs: 1 },
-    chain: { rpc: [protocol.anvil.url], book: contracts(), pollMs: 50 },
+    chain: { rpc: [protocol.anvil.url], book: indexedContracts(world.protocol), pollMs: 50 },
   });
   client = new ServiceClient({ url: service.url });
   await caughtUp();

@@ -1,8 +1,10 @@
 /** The program as real processes, and jobs that are quick to prove. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { JobView, SettlementRequest } from '../../src/service/index.ts';
+import { settlementRequest } from '../../scripts/lib/settlement-request.ts';
+import type { JobView } from '../../src/service/index.ts';
 import { prepareProof } from '../../src/service/requests/index.ts';
 
 const program = fileURLToPath(new URL('../../bin/zkmargin.mjs', import.meta.url));
@@ -97,22 +99,6 @@ export function start(
 /** Ends whatever a test left running. */
 export function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
-}
-
-/** A settlement whose job is its own: every salt makes another one. */
-export function settlementRequest(salt: number): SettlementRequest {
-  return {
-    circuit: 'settlement',
-    legs: [
-      { instrument: { kind: 'call', expiryHour: 483_488, strike: '960000000' }, quantity: '-2000000' },
-      { instrument: { kind: 'put', expiryHour: 484_000, strike: '900000000' }, quantity: '1000000' },
-    ],
-    salt: String(salt),
-    scale: String(2n ** 40n),
-    underlying: 'BTC',
-    prices: [{ expiryHour: 483_488, price: '97000000000' }],
-    context: { chainId: '31337', consumer: `0x${'c1'.repeat(20)}`, accountId: '7', nonce: String(salt) },
-  };
 }
 
 /** What the proof of a request must state. */

@@ -1,6 +1,7 @@
 /** Every statement that the service proves, asked for and verified over HTTP. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { settlementRequest } from '../../scripts/lib/settlement-request.ts';
 import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
 import { DEFAULT_PARAMETERS, packParameters } from '../../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
@@ -11,7 +12,6 @@ import {
   type RunningService,
   startService,
 } from '../../src/service/index.ts';
-import { settlementRequest } from './processes.ts';
 
 const CIRCUITS = ['insolvency-8', 'solvency-8', 'settlement-8', 'transfer-16'];
 const surfaces = JSON.parse(

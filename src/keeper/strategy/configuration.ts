@@ -1,6 +1,8 @@
 /** Defaults of strategies. */
+
+import { ACTION_KINDS } from '../../input/keeper.ts';
 import type { StrategyConfiguration } from './decide.ts';
-import { ACTION_KINDS, DEFAULT_GAS } from './gas.ts';
+import { DEFAULT_GAS } from './gas.ts';
 import { DEFAULT_SPREADS } from './hedge.ts';
 
 /**

@@ -1,20 +1,8 @@
 /** What transactions cost, in money. */
+import type { ACTION_KINDS } from '../../input/keeper.ts';
 import { BASIS } from '../../liquidation/amounts.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
 
-/** What a keeper may be told to do. */
-export const ACTION_KINDS = [
-  'liquidate',
-  'liquidateBatch',
-  'start',
-  'bid',
-  'takeOver',
-  'refresh',
-  'restart',
-  'sealedBid',
-  'poke',
-  'close',
-] as const;
 /** What follows from a sealed bid, whatever a keeper is told to do: without it the bond would be lost, or the slice. */
 export const OBLIGATIONS = ['reveal', 'fill', 'release'] as const;
 /** What a keeper sends. */

@@ -922,7 +922,7 @@ contract RiskParametersTest is Test {
         p.priceStep = uint32(bound(uint256(keccak256(abi.encode(seed, 1))), 60_000, 87_000));
         p.shortOptionRate = uint32(bound(uint256(keccak256(abi.encode(seed, 2))), 0, 1_300));
         p.horizonSeconds = uint32(bound(uint256(keccak256(abi.encode(seed, 3))), 0, 9_000));
-        p.basisMinimum = uint32(bound(uint256(keccak256(abi.encode(seed, 6))), 0, 550));
+        p.basisMinimum = uint32(bound(uint256(keccak256(abi.encode(seed, 6))), 0, 1_000));
         p.basisPerTenor = uint32(bound(uint256(keccak256(abi.encode(seed, 7))), 0, 3_700));
         p.interestPerTenor = uint32(bound(uint256(keccak256(abi.encode(seed, 8))), 0, 2_700));
         p.gammaRate = uint32(bound(uint256(keccak256(abi.encode(seed, 9))), 0, 11_500));
@@ -931,7 +931,7 @@ contract RiskParametersTest is Test {
         t.penaltyBps[3] = uint16(bound(uint256(keccak256(abi.encode(seed, 4))), 800, 1_800));
         t.initialLevel = uint16(bound(uint256(keccak256(abi.encode(seed, 5))), 4_097, 8_000));
         bool small = p.maintenanceFactor <= 5_376 && p.shortOptionRate <= 983
-            && ParameterWords.horizonFactor(p.horizonSeconds) <= 15_842 && p.basisMinimum <= 492
+            && ParameterWords.horizonFactor(p.horizonSeconds) <= 15_842 && p.basisMinimum <= 818
             && p.basisPerTenor <= 3_312 && p.interestPerTenor <= 2_440 && p.gammaRate <= 10_240 && p.vegaRate <= 20_480
             && t.penaltyBps[3] <= 1_500 && t.initialLevel <= 6_400;
         try parameters.propose(BTC, p, t) {

@@ -85,6 +85,8 @@ interface Pending {
   stranger: { readonly since: bigint; readonly passes: number } | undefined;
   /** A node has said that the fee is too low for it. */
   underpriced: boolean;
+  /** Passes in a row whose simulation has refused it. */
+  refusals: number;
 }
 
 /** The newest block, as a pass sees it. */
@@ -98,8 +100,12 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+/** Why a transaction is cancelled whose time has passed. */
+const TOO_LATE = 'too late';
 /** Passes in which a used nonce must have had no receipt: nodes count a nonce before they give the receipt. */
 const STRANGER_PASSES = 3;
+/** Passes whose simulations must have refused a transaction: in the midst of a reorganisation one may see half of it. */
+const REFUSAL_PASSES = 2;
 /** Gas limit of a transaction that does nothing. */
 const TRANSFER_GAS = 21_000n;
 /** Gas limit over the estimate: state may change until the transaction is included. */
@@ -398,7 +404,12 @@ export class TransactionSender {
     const last = lastOf(record);
     if (!last.cancels) {
       const reason = await this.#unwanted(record, head);
-      if (reason !== undefined && (await this.#replace(pending, head, true, reason))) return;
+      pending.refusals = reason === undefined ? 0 : pending.refusals + 1;
+      if (reason !== undefined) {
+        const certain = reason === TOO_LATE || pending.refusals >= REFUSAL_PASSES;
+        if (!certain) return;
+        if (await this.#replace(pending, head, true, reason)) return;
+      }
     }
     const { bumpAfterBlocks = 2, bumpAfterMs = 30_000 } = this.#options;
     const overdue =
@@ -428,7 +439,7 @@ export class TransactionSender {
   /** Why a transaction is no longer wanted. */
   async #unwanted(record: TransactionRecord, head: Head): Promise<string | undefined> {
     if (record.kind === 'fill') return undefined;
-    if (head.timestamp > record.notAfter) return 'too late';
+    if (head.timestamp > record.notAfter) return TOO_LATE;
     const simulation = await this.simulate(record);
     return simulation.ok ? undefined : simulation.reason;
   }
@@ -621,6 +632,7 @@ function fresh(record: TransactionRecord): Pending {
     capped: false,
     stranger: undefined,
     underpriced: false,
+    refusals: 0,
   };
 }
 

@@ -116,16 +116,13 @@ template IntegerSquareRoot(rootBits) {
 }
 
 // max(in, floor) for both below 2^bits.
-// @output below    1 when in < floor
 template FloorAt(bits) {
     signal input in;
     signal input floor;
     signal output out;
-    signal output below;
     component above = Num2Bits(bits + 1);
     above.in <== in - floor + (1 << bits);
     out <== floor + above.out[bits] * (in - floor);
-    below <== 1 - above.out[bits];
 }
 
 // Size of a signed number in units of 2^places, rounded up or one more: never below |in| 2^-places. By one's complement, so that

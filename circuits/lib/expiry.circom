@@ -74,8 +74,7 @@ template ExpiryBase() {
     tenor <== 3600 + (1 - fields.unused) * seconds;
     signal tenorBits[27] <== Num2Bits(27)(tenor - 1);
     tenorUnits <== Slice(27, 4, 27)(tenorBits);
-    signal floored;
-    (floored, _) <== FloorAt(27)(tenor, 3600);
+    signal floored <== FloorAt(27)(tenor, 3600);
 
     spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
     inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
@@ -86,16 +85,13 @@ template ExpiryBase() {
 
 // Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))), 2^-20 in 24 bits; 7.3.
 // @input  tenorFloor, tenorPowerShort, tenorPowerLong   of the parameters
-// @output expiring     1 when the tenor is below the floor
 template TenorFactor() {
     signal input tenor;
     signal input tenorFloor;
     signal input tenorPowerShort;
     signal input tenorPowerLong;
     signal output out;
-    signal output expiring;
-    signal shockTenor;
-    (shockTenor, expiring) <== FloorAt(27)(tenor, tenorFloor);
+    signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
     component short = Num2Bits(28);
     short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
     signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
@@ -114,7 +110,6 @@ template TenorFactor() {
 // What parameters make of an expiry, whatever the scenario; docs/margin-model.md 7.3.
 // @input  tenor, tenorUnits, inverseSpacing    of ExpiryBase
 // @output tenorFactor      of vol shocks, 2^-20, 24 bits
-// @output expiring         1 when less than the tenor floor is left
 // @output step             one price step in pillar spacings, 2^-30
 // @output basisRate        move of the forward against spot, 2^-36, below 2^36
 // @output interestRate     move of the discount factor, 2^-36, below 2^36
@@ -130,11 +125,10 @@ template ExpiryRisk() {
     signal input basisPerTenor;
     signal input interestPerTenor;
     signal output tenorFactor;
-    signal output expiring;
     signal output step;
     signal output basisRate;
     signal output interestRate;
-    (tenorFactor, expiring) <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
+    tenorFactor <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
     component position = Num2Bits(48);
     position.in <== priceStep * inverseSpacing;
     step <== Slice(48, 8, 48)(position.out);

@@ -32,7 +32,6 @@ template Insolvency(legs, expiries) {
     signal input deltaSign;
     signal input vegaSigns[expiries];        // also chooses the vol shock that is charged
     signal input shortGamma;                 // 1: gamma is charged
-    signal input withoutExpiring;            // 1: expiring options are left out of an inner scenario
 
     // 1. Context: bound by a constraint of its own.
     signal contextSquare <== context * context;
@@ -51,11 +50,6 @@ template Insolvency(legs, expiries) {
     signal movedFactor <== Exp2Precise()(fields.priceStep * scenario.priceMove);
     signal unmoved <== IsZero()(scenario.priceMove);
     signal priceFactor <== movedFactor + unmoved * ((1 << 26) - movedFactor);
-    // Expiring options may be left out where the price moves by one step and vols do not.
-    withoutExpiring * (withoutExpiring - 1) === 0;
-    signal squaredMove <== scenario.priceMove * scenario.priceMove;
-    withoutExpiring * (squaredMove - 1) === 0;
-    withoutExpiring * (scenario.isUp + scenario.isDown) === 0;
 
     // 3. Oracle words, and what an expiry's delta and value cost, with the signs that are claimed.
     component underlying = UnderlyingWord();
@@ -70,7 +64,6 @@ template Insolvency(legs, expiries) {
     signal vegaCosts[expiries];
     signal unsignedVegaRates[expiries];
     signal vegaRates[expiries];
-    signal left[expiries];
     for (var e = 0; e < expiries; e++) {
         states[e] = ExpiryBase();
         states[e].word <== expiryWords[e];
@@ -97,7 +90,6 @@ template Insolvency(legs, expiries) {
         vegaCosts[e] <== vegaCostUp + vegaSigns[e] * (vegaCostDown - vegaCostUp);
         unsignedVegaRates[e] <== VegaRate()(risks[e].tenorFactor, vegaCosts[e]);
         vegaRates[e] <== (2 * vegaSigns[e] - 1) * unsignedVegaRates[e];
-        left[e] <== withoutExpiring * risks[e].expiring;
     }
 
     // 4. Positions.
@@ -112,8 +104,6 @@ template Insolvency(legs, expiries) {
     var gammaValue = 0;
     var expiryCharge = 0;
     var vegaCharge = 0;
-    var leftForward = 0;
-    var leftValue = 0;
     for (var i = 0; i < legs; i++) {
         leg[i] = Leg(expiries);
         leg[i].packed <== packed[i];
@@ -135,7 +125,6 @@ template Insolvency(legs, expiries) {
             leg[i].basisRates[e] <== basisRates[e];
             leg[i].interestRates[e] <== interestRates[e];
             leg[i].vegaRates[e] <== vegaRates[e];
-            leg[i].left[e] <== left[e];
         }
         leg[i].priceMove <== scenario.priceMove;
         leg[i].halfPriceMove <== scenario.halfPriceMove;
@@ -147,8 +136,6 @@ template Insolvency(legs, expiries) {
         gammaValue += leg[i].gammaValue;
         expiryCharge += leg[i].linearCharge;
         vegaCharge += leg[i].vegaCharge;
-        leftForward += leg[i].leftForward;
-        leftValue += leg[i].leftValue;
     }
 
     // 5. Net short contracts by strike; proves the range of every quantity.
@@ -164,9 +151,9 @@ template Insolvency(legs, expiries) {
     signal forwardValue <== markForward + linearValue;
     signal markValue <== forwardValue - markStrike;
     signal markUp <== MarkUp()(markValue);
-    // Loss of the scenario, of what is not left out, 2^-145.
-    signal shockedForward <== priceFactor * (scenarioForward - leftForward + linearValue);
-    signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike - leftValue) * (1 << 26) - shockedForward);
+    // Loss of the scenario, 2^-145.
+    signal shockedForward <== priceFactor * (scenarioForward + linearValue);
+    signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike) * (1 << 26) - shockedForward);
     signal lossUnits <== Slice(240, 145, 240)(lossBits);
     signal shown <== lossBits[239] * (lossUnits - (1 << 94));
     // The mark itself shows no loss, though it has been valued more finely.

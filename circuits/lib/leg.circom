@@ -314,11 +314,9 @@ template ShockedSlope() {
 // @input  priceMove        signed, and its floored half
 // @input  basisRates, interestRates   of each expiry, 2^-36, signed: with the sign that the prover claims for the expiry's sum
 // @input  vegaRates        likewise, 2^-22
-// @input  left             1 for an expiry whose options the prover leaves out of the scenario
 // @output markForward, scenarioForward ...  quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
 // @output linearCharge     basis and interest, 1e-12 USD in 2^-155
 // @output vegaCharge       1e-12 USD in 2^-146
-// @output leftForward, leftValue   scenarioForward and mark plus scenarioStrike of a leg that is left out, else 0
 template Leg(expiries) {
     signal input packed;
     signal input strike;
@@ -338,7 +336,6 @@ template Leg(expiries) {
     signal input basisRates[expiries];
     signal input interestRates[expiries];
     signal input vegaRates[expiries];
-    signal input left[expiries];
     signal input priceMove;
     signal input halfPriceMove;
     signal output isOption;
@@ -351,10 +348,8 @@ template Leg(expiries) {
     signal output vegaCharge;
     signal output scenarioForward;
     signal output scenarioStrike;
-    signal output leftForward;
-    signal output leftValue;
 
-    component open = OpenLeg(expiries, 6);
+    component open = OpenLeg(expiries, 5);
     open.packed <== packed;
     open.strike <== strike;
     open.quantity <== quantity;
@@ -374,7 +369,6 @@ template Leg(expiries) {
         open.columnsIn[e][2] <== basisRates[e];
         open.columnsIn[e][3] <== interestRates[e];
         open.columnsIn[e][4] <== vegaRates[e];
-        open.columnsIn[e][5] <== left[e];
     }
     isOption <== open.isOption;
     linearQuantity <== open.linearQuantity;
@@ -396,6 +390,4 @@ template Leg(expiries) {
     scenario.product <== open.finer * open.picked[0];
     scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));
     scenarioStrike <== open.strikeAmount * (scenario.strikeWeight - open.isPut * (1 << 98));
-    leftForward <== open.picked[5] * scenarioForward;
-    leftValue <== open.picked[5] * (open.markForward - open.markStrike + scenarioStrike);
 }

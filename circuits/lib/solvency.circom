@@ -28,14 +28,6 @@ function LAYOUT_SHOCK(s) {
     return t % 3;
 }
 
-// The inner places: one step down (side 0) and up (side 1) with unmoved vols.
-function INNER_PLACE(side) {
-    for (var s = 1; s < SCENARIO_COUNT(); s++) {
-        if (LAYOUT_MOVE(s) == 2 * side - 1 && LAYOUT_SHOCK(s) == 1) { return s; }
-    }
-    return 0;
-}
-
 // Dampings of all scenarios, whose places must have the layout's moves and shocks.
 // @output damping[s]  2^-16, 17 bits
 template LayoutDampings() {
@@ -66,7 +58,6 @@ template LayoutDampings() {
 // @output gammaValue                1e-12 USD in 2^-114
 // @output expiryForwards[e], expiryValues[e], expiryVegas[e]   markForward, markForward - markStrike and vega (2^-124) at the leg's expiry, else 0
 // @output scenarioForwards[s], scenarioStrikes[s]   as the mark's, in scenario s >= 1 (place 0 is the mark)
-// @output expiringForwards[side], expiringValues[side]   scenarioForward and mark plus scenarioStrike at the inner places of a leg that is expiring, else 0
 template LegInAllScenarios(expiries) {
     signal input packed;
     signal input strike;
@@ -81,7 +72,6 @@ template LegInAllScenarios(expiries) {
     signal input inverseSpacings[expiries];
     signal input forwardPositions[expiries];
     signal input steps[expiries];
-    signal input expiring[expiries];
     signal input volMultipliers[expiries][2];
     signal input inverseMultipliers[expiries][2];
     signal output isOption;
@@ -95,10 +85,8 @@ template LegInAllScenarios(expiries) {
     signal output expiryVegas[expiries];
     signal output scenarioForwards[SCENARIO_COUNT()];
     signal output scenarioStrikes[SCENARIO_COUNT()];
-    signal output expiringForwards[2];
-    signal output expiringValues[2];
 
-    component open = OpenLeg(expiries, 5);
+    component open = OpenLeg(expiries, 4);
     open.packed <== packed;
     open.strike <== strike;
     open.quantity <== quantity;
@@ -117,7 +105,6 @@ template LegInAllScenarios(expiries) {
             open.columnsIn[e][v] <== volMultipliers[e][v];
             open.columnsIn[e][2 + v] <== inverseMultipliers[e][v];
         }
-        open.columnsIn[e][4] <== expiring[e];
     }
     isOption <== open.isOption;
     linearQuantity <== open.linearQuantity;
@@ -188,11 +175,6 @@ template LegInAllScenarios(expiries) {
         cells[s].deviation <== deviations[v];
         scenarioForwards[s] <== open.forwardAmount * (cells[s].forwardWeight - open.isPut * (1 << 98));
         scenarioStrikes[s] <== open.strikeAmount * (cells[s].strikeWeight - open.isPut * (1 << 98));
-    }
-    for (var side = 0; side < 2; side++) {
-        var s = INNER_PLACE(side);
-        expiringForwards[side] <== open.picked[4] * scenarioForwards[s];
-        expiringValues[side] <== open.picked[4] * (open.markForward - open.markStrike + scenarioStrikes[s]);
     }
 }
 
@@ -288,8 +270,6 @@ template Solvency(legs, expiries) {
         expiryValue[e] = 0;
         expiryVega[e] = 0;
     }
-    var expiringForward[2] = [0, 0];
-    var expiringValue[2] = [0, 0];
     for (var i = 0; i < legs; i++) {
         leg[i] = LegInAllScenarios(expiries);
         leg[i].packed <== packed[i];
@@ -310,16 +290,11 @@ template Solvency(legs, expiries) {
                 leg[i].inverseMultipliers[e][v] <== shocks[e][v].inverseMultiplier;
             }
             leg[i].steps[e] <== risks[e].step;
-            leg[i].expiring[e] <== risks[e].expiring;
         }
         for (var e = 0; e < expiries; e++) {
             expiryForward[e] += leg[i].expiryForwards[e];
             expiryValue[e] += leg[i].expiryValues[e];
             expiryVega[e] += leg[i].expiryVegas[e];
-        }
-        for (var side = 0; side < 2; side++) {
-            expiringForward[side] += leg[i].expiringForwards[side];
-            expiringValue[side] += leg[i].expiringValues[side];
         }
         markForward += leg[i].markForward;
         markStrike += leg[i].markStrike;
@@ -351,16 +326,6 @@ template Solvency(legs, expiries) {
             priceFactors[move + 12] <== 1 << 26;
         }
     }
-    // What expiring options gain at the inner places does not count.
-    component gainBits[2];
-    signal movedExpiring[2];
-    signal gains[2];
-    for (var side = 0; side < 2; side++) {
-        movedExpiring[side] <== priceFactors[12 + 2 * side - 1] * expiringForward[side];
-        gainBits[side] = SignedBits(239);
-        gainBits[side].in <== movedExpiring[side] - expiringValue[side] * (1 << 26);
-        gains[side] <== gainBits[side].out[239] * (movedExpiring[side] - expiringValue[side] * (1 << 26));
-    }
     component lossBits[SCENARIO_COUNT()];
     component below[SCENARIO_COUNT()];
     signal shockedForwards[SCENARIO_COUNT()];
@@ -368,9 +333,7 @@ template Solvency(legs, expiries) {
     for (var s = 1; s < SCENARIO_COUNT(); s++) {
         shockedForwards[s] <== priceFactors[LAYOUT_MOVE(s) + 12] * (scenarioForward[s] + linearValue);
         lossBits[s] = SignedBits(239);
-        var uncounted = 0;
-        for (var side = 0; side < 2; side++) { if (s == INNER_PLACE(side)) { uncounted = gains[side]; } }
-        lossBits[s].in <== (markValue + scenarioStrike[s]) * (1 << 26) - shockedForwards[s] + uncounted;
+        lossBits[s].in <== (markValue + scenarioStrike[s]) * (1 << 26) - shockedForwards[s];
         var units = 0;
         for (var i = 165; i < 239; i++) units += lossBits[s].out[i] * (1 << (i - 165));
         losses[s] <== lossBits[s].out[239] * (units + 1);

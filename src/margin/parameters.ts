@@ -35,14 +35,6 @@ export interface Scenario {
   readonly damping: number;
 }
 
-/**
- * True of an inner scenario: the two smallest moves, with unmoved vols. They stand for all that lies between them and no move, where
- * options of the last hours are worth nothing yet: what those gain there does not count.
- */
-export function isInner({ priceMove, volShock }: Scenario): boolean {
-  return Math.abs(priceMove) === 1 && volShock === 0;
-}
-
 /** The parameters of the margin model, as integers in the scales of section 4. */
 export interface RiskParameters {
   /** One price step is a factor `2^(priceStep 2^-20)`. */

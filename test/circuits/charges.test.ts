@@ -4,10 +4,15 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gammaCost, horizonRate } from '../../src/margin/exact/charges.ts';
-import { exactMargin, exactScenario, prepareAccount, scenarioLossOf } from '../../src/margin/exact/margin.ts';
+import {
+  exactMargin,
+  exactScenario,
+  prepareAccount,
+  scenarioLossValue,
+} from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { mulberry32 } from '../../src/margin/example-book.ts';
-import { DEFAULT_PARAMETERS, isInner } from '../../src/margin/parameters.ts';
+import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
@@ -40,7 +45,6 @@ interface Signs {
   readonly deltaSign: bigint;
   readonly vegaSigns: readonly bigint[];
   readonly shortGamma: bigint;
-  readonly withoutExpiring: bigint;
 }
 
 const signsOf = (input: CircuitInput): Signs => ({
@@ -49,7 +53,6 @@ const signsOf = (input: CircuitInput): Signs => ({
   vegaSigns: (input.vegaSigns as string[]).map(BigInt),
   deltaSign: BigInt(input.deltaSign as string),
   shortGamma: BigInt(input.shortGamma as string),
-  withoutExpiring: BigInt(input.withoutExpiring as string),
 });
 
 const withSigns = (input: CircuitInput, signs: Signs): CircuitInput => ({
@@ -59,7 +62,6 @@ const withSigns = (input: CircuitInput, signs: Signs): CircuitInput => ({
   vegaSigns: signs.vegaSigns.map(String),
   deltaSign: String(signs.deltaSign),
   shortGamma: String(signs.shortGamma),
-  withoutExpiring: String(signs.withoutExpiring),
 });
 
 /** The requirement that claims give, 1e-6 USD; negative when it has no witness. */
@@ -72,18 +74,7 @@ function claimedRequirement(
   const prepared = prepareAccount({ legs, scale: SCALE }, round, parameters);
   const scenario = parameters.scenarios[scenarioIndex]!;
   const { charges, shortContracts } = prepared;
-  if (signs.withoutExpiring === 1n && !isInner(scenario)) return -1n;
-  // Without expiring options, whether they gain or lose.
-  const remaining = prepared.options.filter(({ expiryIndex }) => !prepared.risks[expiryIndex]!.expiring);
-  const counted =
-    signs.withoutExpiring === 0n
-      ? prepared
-      : {
-          ...prepared,
-          options: remaining,
-          markValue: remaining.reduce((sum, { markValue }) => sum + markValue, prepared.linearValue),
-        };
-  const loss = scenarioLossOf(counted, scenario).all >> 145n;
+  const loss = scenarioLossValue(prepared, scenario) >> 145n;
   const scan =
     ((loss > 0n ? loss : 0n) * BigInt(scenario.damping) * BigInt(parameters.maintenanceFactor)) << 8n;
   const short = (shortContracts * round.underlying.spot * BigInt(parameters.shortOptionRate)) << 20n;
@@ -105,7 +96,7 @@ describe('signs that a prover of insolvency claims', () => {
     await insolvency.witness(input);
     const half = (SCALAR_FIELD + 1n) / 2n;
     for (const value of [2n, SCALAR_FIELD - 1n, half]) {
-      for (const name of ['deltaSign', 'shortGamma', 'withoutExpiring']) {
+      for (const name of ['deltaSign', 'shortGamma']) {
         await expectRefused(insolvency, { ...input, [name]: String(value) });
       }
       for (const name of ['forwardSigns', 'valueSigns', 'vegaSigns']) {
@@ -124,10 +115,7 @@ describe('signs that a prover of insolvency claims', () => {
     for (let index = 0; index < 60; index++) {
       const round = randomRound(random);
       const legs = randomLegs(random, round);
-      const kind = random();
-      const inner = parameters.scenarios.findIndex(isInner);
-      const scenarioIndex =
-        kind < 0.3 ? 0 : kind < 0.5 ? inner : Math.floor(random() * parameters.scenarios.length);
+      const scenarioIndex = random() < 0.3 ? 0 : Math.floor(random() * parameters.scenarios.length);
       const input = await inputOf(legs, round, scenarioIndex);
       const model = exactScenario({ legs, scale: SCALE }, round, parameters, scenarioIndex);
       const honest = signsOf(input);
@@ -141,14 +129,12 @@ describe('signs that a prover of insolvency claims', () => {
               vegaSigns: honest.vegaSigns.map(bit),
               deltaSign: bit(),
               shortGamma: bit(),
-              withoutExpiring: isInner(parameters.scenarios[scenarioIndex]!) ? bit() : 0n,
             }
           : [
               { ...honest, deltaSign: 1n - honest.deltaSign },
               { ...honest, shortGamma: 1n - honest.shortGamma },
               { ...honest, vegaSigns: honest.vegaSigns.map((sign, e) => (e === 2 ? 1n - sign : sign)) },
-              { ...honest, withoutExpiring: 1n - honest.withoutExpiring },
-            ][Math.floor(random() * 4)]!;
+            ][Math.floor(random() * 3)]!;
       const claimed = claimedRequirement(legs, round, scenarioIndex, signs);
       expect(claimed).toBeLessThanOrEqual(model.requirement);
       if (claimed < 0n) {
@@ -163,84 +149,6 @@ describe('signs that a prover of insolvency claims', () => {
     }
     console.log(seen);
     expect(Math.min(seen.lower, seen.equal, seen.refused)).toBeGreaterThan(0);
-  });
-});
-
-describe('cover that is about to expire', () => {
-  const usd = (price: number): bigint =>
-    BigInt(Math.round((Number(fullRound.underlying.spot) * price) / 1e9)) * 10_000_000n;
-  const { expiryHour } = fullRound.expiries[0]!;
-  /** An hour and a half before the first expiry, with the forward at spot. */
-  const round: MarketRound = {
-    ...fullRound,
-    underlying: { ...fullRound.underlying, timestamp: BigInt(expiryHour * 3_600 - 5_400) },
-  };
-  /** A linear leg, covered by worthless options of the last hours beyond the next three per cent. */
-  const covered = (side: 1n | -1n): readonly Leg[] =>
-    canonicalLegs([
-      { instrument: { kind: 'linear', expiryHour: 0, strike: 0n }, quantity: -side * 1_000_000n },
-      {
-        instrument: {
-          kind: side > 0n ? 'call' : 'put',
-          expiryHour,
-          strike: usd(side > 0n ? 1.03 : 0.97),
-        },
-        quantity: 30_000_000n,
-      },
-    ]);
-
-  it.each([
-    ['a short that calls cover', 1n],
-    ['a long that puts cover', -1n],
-  ] as const)('%s: what it gains in a small move does not count, in both circuits', async (_, side) => {
-    const legs = covered(side);
-    const account = { legs, scale: SCALE };
-    const margin = exactMargin(account, round, parameters);
-    expect(isInner(parameters.scenarios[margin.worstScenario]!)).toBe(true);
-    const input = await inputOf(legs, round, margin.worstScenario);
-    expect(input.withoutExpiring).toBe('1');
-    const witness = await insolvency.witness(input);
-    expect(insolvency.signal(witness, 'main.requirement')).toBe(margin.requirement);
-    // With the options counted the same place shows next to nothing.
-    const counted = await insolvency.witness({ ...input, withoutExpiring: '0' });
-    expect(insolvency.signal(counted, 'main.requirement')).toBeLessThan(margin.requirement / 3n);
-
-    const unit = 1_000_000n << 88n;
-    const { slack } = exactSolvency({ ...account, cash: 0n }, round, parameters, 4096n);
-    const least = slack < 0n ? (-slack + unit - 1n) / unit : -(slack / unit);
-    const accepted = await solvencyInput({ ...statement, legs, round, cash: least, level: 4096n });
-    await solvency.witness(accepted);
-    const less = BigInt(accepted.cash as string) - 1n + SCALAR_FIELD;
-    await expectRefused(solvency, { ...accepted, cash: String(less % SCALAR_FIELD) });
-  });
-
-  it('is left out of the two smallest moves alone', async () => {
-    const legs = covered(1n);
-    for (const [index, scenario] of parameters.scenarios.entries()) {
-      const input = await inputOf(legs, round, index);
-      if (isInner(scenario)) await insolvency.witness({ ...input, withoutExpiring: '1' });
-      else await expectRefused(insolvency, { ...input, withoutExpiring: '1' });
-    }
-  });
-
-  it('counts again when a day is left', async () => {
-    const timestamp = BigInt(expiryHour * 3_600 - parameters.tenorFloor);
-    for (const [seconds, expiring] of [
-      [0n, false],
-      [1n, true],
-    ] as const) {
-      const at = { ...round, underlying: { ...round.underlying, timestamp: timestamp + seconds } };
-      const legs = covered(1n);
-      const index = parameters.scenarios.findIndex(
-        (scenario) => isInner(scenario) && scenario.priceMove === 1,
-      );
-      const input = await inputOf(legs, at, index);
-      expect(input.withoutExpiring).toBe(expiring ? '1' : '0');
-      const claimed = await insolvency.witness({ ...input, withoutExpiring: '1' });
-      const margin = exactScenario({ legs, scale: SCALE }, at, parameters, index);
-      const shown = insolvency.signal(claimed, 'main.requirement');
-      expect(shown).toBe(margin.requirement);
-    }
   });
 });
 

@@ -75,11 +75,10 @@ describe('free choices', () => {
         deltaSign: i % 2 ? bit() : flip(honest.deltaSign as string),
         shortGamma: bit(),
         vegaSigns: i % 2 ? of('vegaSigns').map(bit) : of('vegaSigns').map(flip),
-        withoutExpiring: random() < 0.2 ? '1' : '0',
         scenarioIndex: [bit(), bit(), bit(), bit(), bit()],
       };
       const witness = await circuit.witness(input).catch((error: { code?: string }) => {
-        // A negative requirement, an unused place beyond the range of price factors, or options left out of another scenario.
+        // A negative requirement, or an unused place beyond the range of price factors.
         expect(error.code).toBe('WITNESS_REJECTED');
         return undefined;
       });
@@ -95,7 +94,7 @@ describe('free choices', () => {
   it('signs are booleans', async () => {
     const honest = await inputOf(fullLegs, DEFAULT_PARAMETERS);
     for (const lie of [2n, SCALAR_FIELD - 1n, half, half + 1n].map(String)) {
-      for (const name of ['deltaSign', 'shortGamma', 'withoutExpiring'])
+      for (const name of ['deltaSign', 'shortGamma'])
         await expectRefused(circuit, { ...honest, [name]: lie });
       for (const name of ['forwardSigns', 'valueSigns', 'vegaSigns']) {
         for (const place of [0, 7]) {

@@ -58,12 +58,6 @@ export const ScenarioSchema = Type.Object(
     ),
     volatility: VolatilityMoveSchema,
     damping: Type.Number({ minimum: 0, maximum: 1, description: 'Part of the profit or loss that counts.' }),
-    expiringSeconds: Type.Optional(
-      Seconds(
-        31_536_000,
-        'Options that expire within this may lose here, but what they gain together does not count.',
-      ),
-    ),
   },
   closed,
 );

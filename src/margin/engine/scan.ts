@@ -123,27 +123,6 @@ function expiryInScenario(
   return { discount, sign: profit > 0 ? -1 : 1, profit: -Math.abs(profit) };
 }
 
-/** Expiries that are left out of a scenario: those of options that expire soon, and gain together, of an underlying. */
-function leftOut(
-  valued: readonly ValuedPosition[],
-  groups: readonly ExpiryGroup[],
-  scenario: number,
-  model: MarginModel,
-  market: MarketState,
-): ReadonlySet<ExpiryGroup> {
-  const { expiringSeconds } = model.scenarios[scenario]!;
-  if (expiringSeconds === undefined) return new Set();
-  const expiring = groups.filter(
-    ({ underlying, expiry }) =>
-      market.underlyings[underlying]!.expiries[expiry]!.secondsToExpiry < expiringSeconds,
-  );
-  const gains = market.underlyings.map(() => 0);
-  for (const group of expiring) {
-    gains[group.underlying]! += expiryInScenario(valued, group, scenario, model, market).profit;
-  }
-  return new Set(expiring.filter(({ underlying }) => gains[underlying]! > 0));
-}
-
 /** The basis move of a model that counts it among its scenarios: `min(up, down, 0) × share` for each expiry. */
 function basisMove(
   valued: readonly ValuedPosition[],
@@ -231,9 +210,7 @@ export function scanPortfolio(
   const columns = scenarioCount + (basis === undefined ? 0 : 1);
   const profits = market.underlyings.map(() => new Float64Array(columns));
   for (let scenario = 0; scenario < scenarioCount; scenario++) {
-    const uncounted = leftOut(valued, groups, scenario, model, market);
     for (const group of groups) {
-      if (uncounted.has(group)) continue;
       profits[group.underlying]![scenario]! += expiryInScenario(
         valued,
         group,
@@ -390,9 +367,8 @@ function attribute(
     return;
   }
   const scale = -weight * gain * model.scenarios[scenario]!.damping;
-  const uncounted = leftOut(valued, groups, scenario, model, market);
   for (const group of groups) {
-    if (group.underlying !== underlying || uncounted.has(group)) continue;
+    if (group.underlying !== underlying) continue;
     const { discount, sign } = expiryInScenario(valued, group, scenario, model, market);
     for (const item of group.options) addPart(valued[item]!, item, scenario, scale * sign, discount, out);
   }

@@ -42,8 +42,6 @@ export interface ExactExpiryRisk {
   readonly step: bigint;
   /** What vol shocks are multiplied by at this tenor, 2^-20. */
   readonly tenorFactor: bigint;
-  /** Less than the tenor floor is left: gains of its options cover no other loss of a small move. */
-  readonly expiring: boolean;
   /** Part of vega times vol that is charged where vols rise, 2^-22. */
   readonly vegaRateUp: bigint;
   /** Likewise where they fall. */
@@ -102,8 +100,7 @@ export function exactExpiryRisk(
   parameters: RiskParameters,
 ): ExactExpiryRisk {
   const floor = BigInt(parameters.tenorFloor);
-  const expiring = expiry.tenor < floor;
-  const tenor = expiring ? floor : expiry.tenor;
+  const tenor = expiry.tenor > floor ? expiry.tenor : floor;
   const power = BigInt(
     tenor <= BigInt(SHOCK_TENOR_SECONDS) ? parameters.tenorPowerShort : parameters.tenorPowerLong,
   );
@@ -114,7 +111,6 @@ export function exactExpiryRisk(
   return {
     step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 8n,
     tenorFactor,
-    expiring,
     vegaRateUp: vegaRate(parameters.volShockUp),
     vegaRateDown: vegaRate(parameters.volShockDown),
     basisRate: (BigInt(parameters.basisMinimum) << 20n) + BigInt(parameters.basisPerTenor) * tenorUnits,

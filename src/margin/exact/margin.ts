@@ -7,7 +7,7 @@ import { ZkMarginError } from '../../errors.ts';
 import { type Leg, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { ceilDivide, exp2Precise, floorDivide, PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
-import { isInner, type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
+import { type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
 import { chargesDown, type ExactChargeSums } from './charges.ts';
 import {
   type ExactExpiry,
@@ -77,8 +77,6 @@ interface PreparedLeg {
   readonly forwardAmount: bigint;
   /** `quantity * strike * discount`, likewise. */
   readonly strikeAmount: bigint;
-  /** Mark, 1e-12 USD at 2^-119. */
-  readonly markValue: bigint;
 }
 
 /** Sums over the legs of an account that no scenario changes. */
@@ -149,8 +147,7 @@ export function prepareAccount(
     const strikeAmount = quantity * instrument.strike * 100n * expiry.discount;
     const { forward, strike } = weigh({ isPut, forwardAmount, strikeAmount }, markProbabilities(surface));
     const greeks = legGreeks(surface, risks[expiryIndex]!);
-    const option = { leg, expiryIndex, surface, greeks, isPut, forwardAmount, strikeAmount };
-    options.push({ ...option, markValue: forward - strike });
+    options.push({ leg, expiryIndex, surface, greeks, isPut, forwardAmount, strikeAmount });
     const sum = sums[expiryIndex]!;
     sum.forwardValue += forward;
     sum.markValue += forward - strike;
@@ -197,40 +194,24 @@ export function isUnmoved({ priceMove, volShock }: Scenario): boolean {
   return priceMove === 0 && volShock === 0;
 }
 
-/** What a prepared account loses in a scenario, unrounded, 1e-12 USD at 2^-145; negative for a gain. */
-export interface ScenarioLoss {
-  /** Undamped loss of everything. */
-  readonly all: bigint;
-  /** In an inner scenario what expiring options gain, which does not count; else 0. */
-  readonly expiringGain: bigint;
-}
-
-/** Undamped loss of a prepared account in a scenario, and its part that may be disregarded. */
-export function scenarioLossOf(prepared: PreparedAccount, scenario: Scenario): ScenarioLoss {
+/** Undamped loss of a prepared account in a scenario (negative for a gain), 1e-12 USD at 2^-145, unrounded. */
+export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario): bigint {
   const { parameters } = prepared;
-  if (isUnmoved(scenario)) return { all: 0n, expiringGain: 0n };
+  if (isUnmoved(scenario)) return 0n;
   const shocks = prepared.risks.map((risk) => exactExpiryShock(risk, parameters, scenario));
-  const factor = priceFactor(parameters.priceStep, scenario.priceMove);
-  let all = 0n;
-  let expiringLoss = 0n;
+  let forwardValue = prepared.linearValue;
+  let strikeValue = 0n;
   for (const option of prepared.options) {
-    const { surface, greeks, expiryIndex, markValue } = option;
+    const { surface, greeks, expiryIndex } = option;
     const { forward, strike } = weigh(
       option,
       scenarioProbabilities(surface, greeks.stepSlope, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
     );
-    const loss = ((markValue + strike) << 26n) - factor * forward;
-    all += loss;
-    if (prepared.risks[expiryIndex]!.expiring) expiringLoss += loss;
+    forwardValue += forward;
+    strikeValue += strike;
   }
-  all += (prepared.linearValue << 26n) - factor * prepared.linearValue;
-  return { all, expiringGain: isInner(scenario) && expiringLoss < 0n ? -expiringLoss : 0n };
-}
-
-/** Undamped loss of a prepared account as it counts, 1e-12 USD at 2^-145, unrounded; negative for a gain. */
-export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario): bigint {
-  const { all, expiringGain } = scenarioLossOf(prepared, scenario);
-  return all + expiringGain;
+  const factor = priceFactor(parameters.priceStep, scenario.priceMove);
+  return ((prepared.markValue + strikeValue) << 26n) - factor * forwardValue;
 }
 
 /** Evaluates one scenario of a prepared account. */

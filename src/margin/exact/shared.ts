@@ -6,7 +6,7 @@ import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { type Instrument, orderKey, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
-import { isInner, type RiskParameters, type VolShock, validateParameters } from '../parameters.ts';
+import { type RiskParameters, type VolShock, validateParameters } from '../parameters.ts';
 import {
   type ExactExpiry,
   type ExactExpiryRisk,
@@ -35,8 +35,6 @@ export interface ExactUnit {
   readonly markValue: bigint;
   /** Place of the option's expiry in the round, undefined for a linear leg. */
   readonly expiryIndex: number | undefined;
-  /** True of an option of an expiring expiry. */
-  readonly expiring: boolean;
   /** As in `ExactChargeSums`. */
   readonly gammaValue: bigint;
   /** As in `ExactExpirySums`. */
@@ -59,8 +57,6 @@ export class ExactValuer {
   readonly parameters: RiskParameters;
   private readonly expiries = new Map<number, SharedExpiry>();
   private readonly factors: readonly bigint[];
-  /** Indices of the inner scenarios. */
-  private readonly inner: readonly number[];
   private readonly units = new Map<bigint, ExactUnit>();
 
   /** @throws ZkMarginError of round and parameters; `EXPIRED_OPTION`, `OUT_OF_RANGE` for an expiry, as `exactMargin` */
@@ -70,7 +66,6 @@ export class ExactValuer {
     this.round = round;
     this.parameters = parameters;
     this.factors = parameters.scenarios.map(({ priceMove }) => priceFactor(parameters.priceStep, priceMove));
-    this.inner = parameters.scenarios.flatMap((scenario, index) => (isInner(scenario) ? [index] : []));
     round.expiries.forEach((state, index) => {
       const expiry = exactExpiry(state, round.underlying.timestamp, `round.expiries[${index}]`);
       const risk = exactExpiryRisk(expiry, parameters);
@@ -106,7 +101,6 @@ export class ExactValuer {
     validateLegs(account.legs, MAX_LEGS);
     requireBigint(account.scale, 1n, MAX_SCALE, 'scale');
     const lossValues = new Array<bigint>(parameters.scenarios.length).fill(0n);
-    const expiringLosses = new Map(this.inner.map((scenario) => [scenario, 0n]));
     const sums = [...this.expiries.values()].map(({ risk }) => ({
       risk,
       forwardValue: 0n,
@@ -129,11 +123,6 @@ export class ExactValuer {
         expiry.markValue += quantity * unit.markValue;
         expiry.vegaValue += quantity * unit.vegaValue;
       }
-      if (unit.expiring) {
-        for (const [scenario, loss] of expiringLosses) {
-          expiringLosses.set(scenario, loss + quantity * unit.lossValues[scenario]!);
-        }
-      }
       for (let scenario = 0; scenario < lossValues.length; scenario++) {
         lossValues[scenario]! += quantity * unit.lossValues[scenario]!;
       }
@@ -153,7 +142,6 @@ export class ExactValuer {
       shortContracts,
       charges: { expiries: sums, deltaValue, gammaValue },
     };
-    for (const [scenario, loss] of expiringLosses) if (loss < 0n) lossValues[scenario]! -= loss;
     return worstOf(
       parameters.scenarios.map((scenario, index) => scenarioMargin(totals, scenario, lossValues[index]!)),
     );
@@ -167,7 +155,6 @@ export class ExactValuer {
         forwardValue: value,
         markValue: value,
         expiryIndex: undefined,
-        expiring: false,
         gammaValue: 0n,
         vegaValue: 0n,
         lossValues: this.factors.map((factor) => (value << 26n) - factor * value),
@@ -205,7 +192,6 @@ export class ExactValuer {
       forwardValue,
       markValue,
       expiryIndex,
-      expiring: risk.expiring,
       gammaValue: forwardUnit * density * stepSlope,
       vegaValue: forwardUnit * density * deviation,
       lossValues,

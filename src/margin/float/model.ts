@@ -19,7 +19,7 @@ import {
   MAX_TENOR_SECONDS,
 } from '../exact/expiry.ts';
 import { priceFactor } from '../exact/margin.ts';
-import { DAMPING_ONE, horizonFactorOf, isInner, type RiskParameters, type VolShock } from '../parameters.ts';
+import { DAMPING_ONE, horizonFactorOf, type RiskParameters, type VolShock } from '../parameters.ts';
 import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
 
 /** Columns of a row come in blocks of this size, so that loops over them can be unrolled. */
@@ -30,9 +30,7 @@ export interface FloatParameters {
   /** The integers they were made from. */
   readonly source: RiskParameters;
   readonly scenarioCount: number;
-  /** Indices of the inner scenarios, in which gains of expiring options do not count. */
-  readonly inner: Int32Array;
-  /** Number of scenarios and of inner ones plus 1, rounded up to whole blocks. */
+  /** Number of scenarios plus 1, rounded up to whole blocks. */
   readonly stride: number;
   /** Price move of each scenario, in steps. */
   readonly priceMoves: Int32Array;
@@ -50,12 +48,10 @@ export interface FloatParameters {
 /** Risk parameters as doubles. The parameters must be valid. */
 export function floatParameters(parameters: RiskParameters): FloatParameters {
   const { scenarios } = parameters;
-  const inner = Int32Array.from(scenarios.flatMap((scenario, index) => (isInner(scenario) ? [index] : [])));
   return {
     source: parameters,
     scenarioCount: scenarios.length,
-    inner,
-    stride: COLUMN_BLOCK * Math.ceil((scenarios.length + inner.length + 1) / COLUMN_BLOCK),
+    stride: COLUMN_BLOCK * Math.ceil((scenarios.length + 1) / COLUMN_BLOCK),
     priceMoves: Int32Array.from(scenarios, (scenario) => scenario.priceMove),
     priceFactors: Float64Array.from(
       scenarios,
@@ -76,8 +72,7 @@ export const SENSITIVITY_COLUMNS = 4;
 export interface InstrumentArrays {
   /**
    * `stride` columns per instrument, USD per contract: the mark, then for every scenario the damped change of value, then
-   * that of every inner scenario again, or 0 for an option that is expiring, then zeros. NaN up to the zeros in a row that cannot
-   * be valued; see {@link InstrumentValues.problems}.
+   * zeros. NaN up to the zeros in a row that cannot be valued; see {@link InstrumentValues.problems}.
    */
   readonly values: Float64Array;
   /**
@@ -132,7 +127,6 @@ interface FloatMarketExpiry {
   readonly discountedForward: number;
   /** A price step in spacings, 2^-30. */
   readonly step: number;
-  readonly expiring: boolean;
   /** As fractions. */
   readonly basisRate: number;
   readonly interestRate: number;
@@ -194,21 +188,17 @@ export class InstrumentValuer {
    * @returns why the instrument cannot be valued, after writing NaN: `EXPIRED_OPTION`, `MISSING_EXPIRY`, `OUT_OF_RANGE`
    */
   value(instrument: Instrument, arrays: InstrumentArrays, row: number): ZkMarginError | undefined {
-    const { scenarioCount, stride, inner, priceFactors, damping } = this.parameters;
+    const { scenarioCount, stride, priceFactors, damping } = this.parameters;
     const { values, sensitivities } = arrays;
     const offset = row * stride;
     const sensitivity = row * SENSITIVITY_COLUMNS;
-    const rest = offset + 1 + scenarioCount;
-    values.fill(0, rest, offset + stride);
+    values.fill(0, offset + 1 + scenarioCount, offset + stride);
     arrays.expiries[row] = 0;
     const { spot } = this;
     if (instrument.kind === 'linear') {
       values[offset] = spot;
       for (let scenario = 0; scenario < scenarioCount; scenario++) {
         values[offset + 1 + scenario] = damping[scenario]! * (spot * (priceFactors[scenario]! - 1));
-      }
-      for (let index = 0; index < inner.length; index++) {
-        values[rest + index] = values[offset + 1 + inner[index]!]!;
       }
       sensitivities[sensitivity] = spot;
       sensitivities[sensitivity + 1] = 0;
@@ -218,16 +208,12 @@ export class InstrumentValuer {
     }
     const expiry = this.expiries.get(instrument.expiryHour);
     if (expiry === undefined || expiry.expired || expiry.beyond) {
-      values.fill(Number.NaN, offset, rest + inner.length);
+      values.fill(Number.NaN, offset, offset + 1 + scenarioCount);
       sensitivities.fill(Number.NaN, sensitivity, sensitivity + SENSITIVITY_COLUMNS);
       return unpriceable(instrument, instrument.expiryHour * 3600 <= this.timestamp, expiry?.beyond === true);
     }
     arrays.expiries[row] = expiry.place;
     this.valueOption(arrays, row, instrument.kind === 'call', Number(instrument.strike), expiry);
-    if (expiry.expiring) return undefined;
-    for (let index = 0; index < inner.length; index++) {
-      values[rest + index] = values[offset + 1 + inner[index]!]!;
-    }
     return undefined;
   }
 
@@ -356,7 +342,6 @@ function marketExpiry(
     discount,
     discountedForward: discount * (Number(state.forward) / 1e6),
     step: Number(risk?.step ?? 0n),
-    expiring: risk?.expiring ?? false,
     basisRate: Number(risk?.basisRate ?? 0n) / 2 ** 36,
     interestRate: Number(risk?.interestRate ?? 0n) / 2 ** 36,
     vegaRateUp: Number(risk?.vegaRateUp ?? 0n) / 2 ** 22,

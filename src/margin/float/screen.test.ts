@@ -69,16 +69,10 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
   const sum = (of: (leg: Leg) => number) =>
     account.legs.reduce((total, leg) => total + (Number(leg.quantity) / 1e6) * scale * of(leg), 0);
   const mark = sum((leg) => value(leg, 0, 0));
-  const isExpiring = ({ instrument }: Leg) =>
-    instrument.kind !== 'linear' &&
-    instrument.expiryHour * 3600 - Number(round.underlying.timestamp) < parameters.tenorFloor;
-  const profits = parameters.scenarios.map(({ priceMove, volShock, damping }) => {
-    const change = (leg: Leg) => value(leg, priceMove, volShock) - value(leg, 0, 0);
-    const all = sum(change);
-    const inner = Math.abs(priceMove) === 1 && volShock === 0;
-    const rest = inner ? sum((leg) => (isExpiring(leg) ? 0 : change(leg))) : all;
-    return (damping / 65_536) * Math.min(all, rest);
-  });
+  const profits = parameters.scenarios.map(
+    ({ priceMove, volShock, damping }) =>
+      (damping / 65_536) * (sum((leg) => value(leg, priceMove, volShock)) - mark),
+  );
   const strikes = new Map<string, number>();
   for (const { instrument, quantity } of account.legs) {
     if (instrument.kind === 'linear') continue;

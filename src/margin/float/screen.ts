@@ -404,7 +404,6 @@ export function screenValues(
     interestCharge += interestRates[expiry]! * Math.abs(expiryMark);
     vegaCharge += Math.max(-expiryVega * vegaRatesUp[expiry]!, expiryVega * vegaRatesDown[expiry]!);
     multiplyRows(sums, values, stride, legInstruments, legPositions, from, to);
-    disregardExpiring(sums, parameters);
     let worst = 0;
     let least = 0;
     for (let index = 1; index <= scenarioCount; index++) {
@@ -479,14 +478,6 @@ export function screenValues(
     needsExact,
     problems,
   };
-}
-
-/** Sets the profits of inner scenarios to those without expiring options, where these are lower. */
-function disregardExpiring(sums: Float64Array, { scenarioCount, inner }: FloatParameters): void {
-  for (let index = 0; index < inner.length; index++) {
-    const column = 1 + inner[index]!;
-    sums[column] = Math.min(sums[column]!, sums[1 + scenarioCount + index]!);
-  }
 }
 
 /**
@@ -593,7 +584,6 @@ export function scenarioProfits(
   if (problem !== undefined) throw problem;
   const sums = new Float64Array(stride);
   multiplyRows(sums, values, stride, legInstruments, legPositions, 0, legPositions.length);
-  disregardExpiring(sums, floats);
   return sums.slice(1, 1 + scenarioCount);
 }
 

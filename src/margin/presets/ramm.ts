@@ -9,7 +9,6 @@ import {
   DAMPING_ONE,
   DEFAULT_PARAMETERS,
   horizonFactorOf,
-  isInner,
   type RiskParameters,
   TENOR_UNIT_SECONDS,
 } from '../parameters.ts';
@@ -53,7 +52,6 @@ export function rammCoreModel(
         priceFactor,
         volatility,
         damping,
-        ...(isInner(scenario) ? { expiringSeconds: parameters.tenorFloor } : {}),
       };
     }),
     volShock: {

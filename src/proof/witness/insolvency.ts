@@ -1,7 +1,7 @@
 /** Circuit input of `insolvency` from an account, a round and the parameters. */
 import { ZkMarginError } from '../../errors.ts';
 import type { ExactExpirySums } from '../../margin/exact/charges.ts';
-import { prepareAccount, scenarioLossOf } from '../../margin/exact/margin.ts';
+import { prepareAccount } from '../../margin/exact/margin.ts';
 import { packParameters, type RiskParameters } from '../../margin/parameters.ts';
 import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
 import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts';
@@ -80,14 +80,12 @@ export async function accountInput(statement: AccountStatement): Promise<Circuit
 export async function insolvencyInput(statement: InsolvencyStatement): Promise<CircuitInput> {
   const { scenarioIndex, parameters } = statement;
   const input = await accountInput(statement);
-  const scenario = parameters.scenarios[scenarioIndex];
-  if (!Number.isInteger(scenarioIndex) || scenario === undefined) {
+  if (!Number.isInteger(scenarioIndex) || parameters.scenarios[scenarioIndex] === undefined) {
     throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', {
       field: 'scenarioIndex',
     });
   }
-  const prepared = prepareAccount(statement, statement.round, parameters);
-  const { charges } = prepared;
+  const { charges } = prepareAccount(statement, statement.round, parameters);
   const flag = (value: boolean): string => (value ? '1' : '0');
   const signs = (of: (sums: ExactExpirySums) => bigint): string[] =>
     Array.from({ length: EXPIRY_COUNT }, (_, e) => {
@@ -101,7 +99,6 @@ export async function insolvencyInput(statement: InsolvencyStatement): Promise<C
     deltaSign: flag(charges.deltaValue >= 0n),
     shortGamma: flag(charges.gammaValue < 0n),
     vegaSigns: signs(({ vegaValue }) => vegaValue),
-    withoutExpiring: flag(scenarioLossOf(prepared, scenario).expiringGain > 0n),
     scenarioIndex: Array.from({ length: 5 }, (_, bit) => String((scenarioIndex >> bit) & 1)),
   };
 }

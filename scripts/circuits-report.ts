@@ -20,8 +20,8 @@ function partsOf(name: string): Record<string, number> {
   if (kind === 'insolvency') {
     return {
       legs: legs * of('Leg(8)'),
-      // Eight for the signs of an expiry's sums, and for whether it is left out.
-      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + of('ExpiryShock()') + of('VegaRate()') + 8),
+      // Seven for the signs of an expiry's sums.
+      expiries: 8 * (of('ExpiryBase()') + of('ExpiryRisk()') + of('ExpiryShock()') + of('VegaRate()') + 7),
       hashing,
       'short options': shorts,
       'signs and sizes of charges': of('SignedBits(251)') + of('SignedBits(220)') + of('SignedBits(250)'),

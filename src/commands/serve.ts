@@ -6,6 +6,7 @@ import type { StartOptions } from '../service/index.ts';
 import { writeLine } from './io.ts';
 import { runUntilSignal } from './process.ts';
 import { addSettings, readSettings } from './settings.ts';
+import { storeOf } from './store-settings.ts';
 
 const HELP = `
 Settings come from flags, variables, and a JSON file (--config), in this order: docs/configuration.md has them all, zkmargin schema serve
@@ -32,17 +33,6 @@ function warn(error: unknown, what: string): void {
 }
 
 type Serve = Resolved<(typeof serveConfiguration)['settings']>;
-
-/** Where the store is: PostgreSQL, unless a directory was asked for more urgently. */
-async function storeOf({ values, origins }: Serve): Promise<NonNullable<StartOptions['store']>> {
-  const { storePlace } = await import('../store/place.ts');
-  const rank = { flag: 3, variable: 2, file: 1, default: 0, unset: 0 };
-  const above = rank[origins.store.kind] > rank[origins.databaseUrl.kind];
-  return storePlace(above ? { store: values.store } : {}, {
-    DATABASE_URL: values.databaseUrl,
-    ZKMARGIN_STORE: values.store,
-  });
-}
 
 /** The chain to follow; undefined for none. @throws ZkMarginError `MALFORMED` for endpoints without contracts, or the other way */
 function chainOf({ rpc, book, ...values }: ServeSettings): StartOptions['chain'] {
@@ -71,7 +61,7 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
     import('../service/circuits.ts'),
     import('../proof/prover/backends.ts'),
   ]);
-  const store = await storeOf(resolved);
+  const store = storeOf(resolved);
   if (values.workers === 0 && store.url === undefined) {
     throw new ZkMarginError('UNSUPPORTED', 'Use a process at least: nobody else proves jobs of this store.', {
       field: 'workers',

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { startLine } from '../commands/keeper.ts';
 import { strategyDefaults, strategyOf } from '../keeper/configuration.ts';
 import { DEFAULT_STRATEGY } from '../keeper/strategy/configuration.ts';
 import { configurationDocument } from './document.ts';
@@ -194,6 +195,16 @@ describe('the settings of the keeper', () => {
       environment: { ZKMARGIN_KEEPER_VESSELS: '3,4', ZKMARGIN_KEEPER_NATIVE_PRICE_USD: '2600.5' },
     });
     expect(values).toMatchObject({ ...document, dryRun: true, vessels: ['3', '4'], nativePriceUsd: 2600.5 });
+  });
+
+  it('show no credentials of the service, nor does the line at the start', () => {
+    const service = 'https://user:hush@service.example:8443/hush?key=hush';
+    const file = { name: 'keeper.json', document: { ...document, service } };
+    const shown = settingsTable(keeperConfiguration, resolveSettings(keeperConfiguration, { file }));
+    expect(shown).toContain('https://service.example:8443/***');
+    const line = startLine('0x12', 1, { service });
+    expect(line).toBe('keeper 0x12 works on chain 1 with service.example:8443');
+    expect(shown).not.toContain('hush');
   });
 
   it('have the defaults of the strategy in the documentation', () => {

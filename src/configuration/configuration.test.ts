@@ -113,6 +113,24 @@ describe('settings', () => {
     expect(loadSettings(serveConfiguration, {}, { path: open, environment }).values.port).toBe(1);
   });
 
+  it.each([
+    [serveConfiguration, { rpc: ['http://127.0.0.1:8545', 'https://rpc.example/'] }, false],
+    [serveConfiguration, { rpc: ['http://127.0.0.1:8545', 'https://rpc.example/key'] }, true],
+    [serveConfiguration, { rpc: ['https://user@rpc.example'] }, true],
+    [serveConfiguration, { alertWebhooks: ['https://hooks.example/?key=1'] }, true],
+    [serveConfiguration, { databaseUrl: 'postgres://user@host/base' }, false],
+    [serveConfiguration, { databaseUrl: 'postgres://user:word@host/base' }, true],
+    [serveConfiguration, { databaseUrl: 'postgres://host/base?password=word' }, true],
+  ] as const)('that are URLs are secret when they open something: %#', (configuration, document, secret) => {
+    const path = fileOf(document, 0o644);
+    for (const options of [{ path }, { file: { name: path, document } }]) {
+      const load = () =>
+        loadSettings<Configuration['settings']>(configuration, {}, { ...options, environment: {} });
+      if (secret) expect(refusal(load)).toMatchObject({ code: 'FORBIDDEN', field: 'config' });
+      else load();
+    }
+  });
+
   it('that are secret may come from a file that a variable names, and from one place alone', () => {
     const path = join(folder, 'secret');
     writeFileSync(path, 'postgres://user:word@host/base\n');

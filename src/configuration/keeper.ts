@@ -39,7 +39,7 @@ function documentSettings({ properties, required }: TObject): Settings {
         schema,
         ...('default' in schema && { default: schema.default as never }),
         ...(needed.includes(name) && { required: true as const }),
-        ...(SECRET_URLS.includes(name) && { secret: 'url' as const }),
+        ...(SECRET_URLS.includes(name) && { secret: 'url' as const, fromFile: true as const }),
         ...placesOf(schema),
       } satisfies Setting,
     ]),

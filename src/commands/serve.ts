@@ -100,6 +100,13 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
   };
 }
 
+/** What is said of a service that others than this machine may reach while nobody needs a key; undefined for any other. */
+export function openWarning({ host, apiKeys }: Pick<ServeSettings, 'host' | 'apiKeys'>): string | undefined {
+  const loopback = /^(localhost|127(\.\d+){3}|::1|::ffff:127(\.\d+){3})$/i.test(host);
+  if (apiKeys !== undefined || loopback) return undefined;
+  return `Whoever reaches ${host} may do everything: set API keys (ZKMARGIN_API_KEYS_FILE), or guard the port otherwise.`;
+}
+
 /** Adds the command to a program. */
 export function registerServe(program: Command): void {
   const command = program
@@ -110,6 +117,8 @@ export function registerServe(program: Command): void {
   command.action(async () => {
     const settings = readSettings(command, serveConfiguration);
     if (settings === undefined) return;
+    const warning = openWarning(settings.values);
+    if (warning !== undefined) process.stderr.write(`${warning}\n`);
     await runUntilSignal(async (signal) => {
       const options = await startOptionsOf(settings);
       const { startService } = await import('../service/index.ts');

@@ -251,7 +251,6 @@ describe('examples/compose.yaml', () => {
     const { PATH, HOME } = process.env;
     const values = Object.fromEntries(given.filter(([variable]) => !variable.endsWith('_FILE')));
     const env = { PATH, HOME, ...values, DATABASE_URL: 'postgres://host/base' };
-    if ('ZKMARGIN_RPC' in env) env.ZKMARGIN_RPC = 'https://a.example,https://b.example';
     const { status, stderr } = spawnSync(
       process.execPath,
       [...entry.slice(1), ...service.command!, '--print-config'],

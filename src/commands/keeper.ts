@@ -54,6 +54,15 @@ function lineOf(event: KeeperEvent): string | undefined {
   }
 }
 
+/** What is said at the start. Of the service's URL, the host: the rest may hold credentials. */
+export function startLine(
+  keeper: string,
+  chainId: number,
+  { service }: Pick<KeeperDocument, 'service'>,
+): string {
+  return `keeper ${keeper} works on chain ${chainId} with ${new URL(service).host}`;
+}
+
 /** The document of a keeper: what its settings say of its fields. @throws ZkMarginError of its shape */
 async function documentOf(values: Readonly<Record<string, unknown>>): Promise<KeeperDocument> {
   const { readKeeperDocument } = await import('../keeper/configuration.ts');
@@ -180,7 +189,7 @@ async function startKeeper(
     },
   });
   if (!json) {
-    writeLine(`keeper ${account.address} works on chain ${chainId} with ${document.service}`);
+    writeLine(startLine(account.address, chainId, document));
     if (keeper.metricsUrl !== undefined) writeLine(`its metrics are at ${keeper.metricsUrl}/metrics`);
   }
   return keeper;

@@ -6,6 +6,7 @@ import type { StartOptions } from '../service/index.ts';
 import { writeLine } from './io.ts';
 import { runUntilSignal } from './process.ts';
 import { addSettings, readSettings } from './settings.ts';
+import { storeOf } from './store-settings.ts';
 
 const HELP = `
 Settings come from flags, variables, and a JSON file (--config), in this order: docs/configuration.md has them all, zkmargin schema serve
@@ -32,17 +33,6 @@ function warn(error: unknown, what: string): void {
 }
 
 type Serve = Resolved<(typeof serveConfiguration)['settings']>;
-
-/** Where the store is: PostgreSQL, unless a directory was asked for more urgently. */
-async function storeOf({ values, origins }: Serve): Promise<NonNullable<StartOptions['store']>> {
-  const { storePlace } = await import('../store/place.ts');
-  const rank = { flag: 3, variable: 2, file: 1, default: 0, unset: 0 };
-  const above = rank[origins.store.kind] > rank[origins.databaseUrl.kind];
-  return storePlace(above ? { store: values.store } : {}, {
-    DATABASE_URL: values.databaseUrl,
-    ZKMARGIN_STORE: values.store,
-  });
-}
 
 /** The chain to follow; undefined for none. @throws ZkMarginError `MALFORMED` for endpoints without contracts, or the other way */
 function chainOf({ rpc, book, ...values }: ServeSettings): StartOptions['chain'] {
@@ -71,7 +61,7 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
     import('../service/circuits.ts'),
     import('../proof/prover/backends.ts'),
   ]);
-  const store = await storeOf(resolved);
+  const store = storeOf(resolved);
   if (values.workers === 0 && store.url === undefined) {
     throw new ZkMarginError('UNSUPPORTED', 'Use a process at least: nobody else proves jobs of this store.', {
       field: 'workers',
@@ -110,6 +100,13 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
   };
 }
 
+/** What is said of a service that others than this machine may reach while nobody needs a key; undefined for any other. */
+export function openWarning({ host, apiKeys }: Pick<ServeSettings, 'host' | 'apiKeys'>): string | undefined {
+  const loopback = /^(localhost|127(\.\d+){3}|::1|::ffff:127(\.\d+){3})$/i.test(host);
+  if (apiKeys !== undefined || loopback) return undefined;
+  return `Whoever reaches ${host} may do everything: set API keys (ZKMARGIN_API_KEYS_FILE), or guard the port otherwise.`;
+}
+
 /** Adds the command to a program. */
 export function registerServe(program: Command): void {
   const command = program
@@ -120,6 +117,8 @@ export function registerServe(program: Command): void {
   command.action(async () => {
     const settings = readSettings(command, serveConfiguration);
     if (settings === undefined) return;
+    const warning = openWarning(settings.values);
+    if (warning !== undefined) process.stderr.write(`${warning}\n`);
     await runUntilSignal(async (signal) => {
       const options = await startOptionsOf(settings);
       const { startService } = await import('../service/index.ts');

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { startLine } from '../commands/keeper.ts';
 import { strategyDefaults, strategyOf } from '../keeper/configuration.ts';
 import { DEFAULT_STRATEGY } from '../keeper/strategy/configuration.ts';
 import { configurationDocument } from './document.ts';
@@ -112,6 +113,24 @@ describe('settings', () => {
     expect(loadSettings(serveConfiguration, {}, { path: open, environment }).values.port).toBe(1);
   });
 
+  it.each([
+    [serveConfiguration, { rpc: ['http://127.0.0.1:8545', 'https://rpc.example/'] }, false],
+    [serveConfiguration, { rpc: ['http://127.0.0.1:8545', 'https://rpc.example/key'] }, true],
+    [serveConfiguration, { rpc: ['https://user@rpc.example'] }, true],
+    [serveConfiguration, { alertWebhooks: ['https://hooks.example/?key=1'] }, true],
+    [serveConfiguration, { databaseUrl: 'postgres://user@host/base' }, false],
+    [serveConfiguration, { databaseUrl: 'postgres://user:word@host/base' }, true],
+    [serveConfiguration, { databaseUrl: 'postgres://host/base?password=word' }, true],
+  ] as const)('that are URLs are secret when they open something: %#', (configuration, document, secret) => {
+    const path = fileOf(document, 0o644);
+    for (const options of [{ path }, { file: { name: path, document } }]) {
+      const load = () =>
+        loadSettings<Configuration['settings']>(configuration, {}, { ...options, environment: {} });
+      if (secret) expect(refusal(load)).toMatchObject({ code: 'FORBIDDEN', field: 'config' });
+      else load();
+    }
+  });
+
   it('that are secret may come from a file that a variable names, and from one place alone', () => {
     const path = join(folder, 'secret');
     writeFileSync(path, 'postgres://user:word@host/base\n');
@@ -194,6 +213,16 @@ describe('the settings of the keeper', () => {
       environment: { ZKMARGIN_KEEPER_VESSELS: '3,4', ZKMARGIN_KEEPER_NATIVE_PRICE_USD: '2600.5' },
     });
     expect(values).toMatchObject({ ...document, dryRun: true, vessels: ['3', '4'], nativePriceUsd: 2600.5 });
+  });
+
+  it('show no credentials of the service, nor does the line at the start', () => {
+    const service = 'https://user:hush@service.example:8443/hush?key=hush';
+    const file = { name: 'keeper.json', document: { ...document, service } };
+    const shown = settingsTable(keeperConfiguration, resolveSettings(keeperConfiguration, { file }));
+    expect(shown).toContain('https://service.example:8443/***');
+    const line = startLine('0x12', 1, { service });
+    expect(line).toBe('keeper 0x12 works on chain 1 with service.example:8443');
+    expect(shown).not.toContain('hush');
   });
 
   it('have the defaults of the strategy in the documentation', () => {

@@ -35,8 +35,9 @@ Unknown names are refused, and wrong values are refused with the place that they
 \`--json\` for machines, and ends.
 
 - Variables: lists are separated by commas, switches are \`true\` or \`false\`, an empty variable is as good as none. A variable that looks like a misspelt one is told.
-- Secrets are never printed and have no flags, because other users see the flags of a process; of URLs, protocol and host are shown. Where a variable with \`_FILE\` is named, it names a
-  file with the value, as container platforms mount secrets. A configuration file that holds secrets must be readable by its owner alone.
+- Secrets are never printed; of secret URLs, protocol and host are. They have no flags, because other users see the flags of a process, but for \`--rpc\`, \`--relay\` and \`--service\`: give a URL that
+  holds a key by a file instead. Where a variable with \`_FILE\` is named, it names a file with the value, as container platforms mount secrets.
+- A configuration file that holds secrets must be readable by its owner alone. A secret URL counts when it has a user, a password, a path or a query; one of PostgreSQL when it has a password or a query.
 - In Kubernetes, a service of the name \`zkmargin\` makes variables such as \`ZKMARGIN_PORT\` in every pod: set \`enableServiceLinks: false\`.
 
 ${[serveConfiguration, proverConfiguration, keeperConfiguration].map((item) => section(item, inner)).join('\n')}`;

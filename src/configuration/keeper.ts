@@ -26,8 +26,8 @@ const keySettings = {
   }),
 } as const;
 
-/** URLs whose paths may hold keys. */
-const SECRET_URLS = ['rpc', 'relay'];
+/** URLs that may hold keys in their paths, or a name and a password. */
+const SECRET_URLS = ['service', 'rpc', 'relay'];
 
 /** Every field of the document is a setting: a new field needs no other declaration. */
 function documentSettings({ properties, required }: TObject): Settings {
@@ -39,7 +39,7 @@ function documentSettings({ properties, required }: TObject): Settings {
         schema,
         ...('default' in schema && { default: schema.default as never }),
         ...(needed.includes(name) && { required: true as const }),
-        ...(SECRET_URLS.includes(name) && { secret: 'url' as const }),
+        ...(SECRET_URLS.includes(name) && { secret: 'url' as const, fromFile: true as const }),
         ...placesOf(schema),
       } satisfies Setting,
     ]),

@@ -2,13 +2,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ZkMarginError } from '../errors.ts';
 import { type Resolved, resolveSettings } from './resolve.ts';
-import { type Configuration, fileVariableOf, type Settings } from './setting.ts';
+import { type Configuration, fileVariableOf, type Setting, type Settings } from './setting.ts';
 
 /** Where {@link loadSettings} looks beside the flags. */
 export interface LoadOptions {
   /** Configuration file of a flag; that of the variable unless given. */
   readonly path?: string | undefined;
-  /** A document that has been read already, in place of the file. */
+  /** A document that has been read already, in place of the file; the name is its path, or `-` for standard input. */
   readonly file?: { readonly name: string; readonly document: unknown } | undefined;
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -35,7 +35,7 @@ export function loadSettings<S extends Settings>(
     file: read,
     readText: (name) => readFileSync(name, 'utf8'),
   });
-  if (named !== undefined && file === undefined) refuseExposed(configuration, resolved, named);
+  if (read !== undefined && read.name !== '-') refuseExposed(configuration, resolved, read.name);
   return resolved;
 }
 
@@ -60,9 +60,29 @@ function readJson(path: string): unknown {
   }
 }
 
-function refuseExposed(configuration: Configuration, { origins }: Resolved<Settings>, path: string): void {
+/**
+ * Whether a URL may open something: by a user or a password, by a query, or by a path, which is where RPC endpoints and webhooks
+ * have their keys. Of a PostgreSQL URL, user and path are names alone.
+ */
+function opens(url: unknown): boolean {
+  if (typeof url !== 'string' || !URL.canParse(url)) return true;
+  const { protocol, username, password, pathname, search } = new URL(url);
+  if (password !== '' || search !== '') return true;
+  return !protocol.startsWith('postgres') && (username !== '' || pathname.length > 1);
+}
+
+function isSecret({ secret }: Setting, value: unknown): boolean {
+  if (secret !== 'url') return secret === 'text';
+  return Array.isArray(value) ? value.some(opens) : opens(value);
+}
+
+function refuseExposed(
+  configuration: Configuration,
+  { origins, values }: Resolved<Settings>,
+  path: string,
+): void {
   const secret = Object.entries(configuration.settings).find(
-    ([name, setting]) => setting.secret === 'text' && origins[name]!.kind === 'file',
+    ([name, setting]) => origins[name]!.kind === 'file' && isSecret(setting, values[name]),
   );
   if (secret === undefined || (statSync(path).mode & EXPOSED) === 0) return;
   throw new ZkMarginError(

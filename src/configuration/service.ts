@@ -70,12 +70,13 @@ const serveSettings = {
   }),
   speculation: setting(
     Type.Boolean({
-      description: 'prepare proofs of accounts near their threshold while nothing else is proven',
+      description: 'prepare proofs of accounts below their requirement while nothing else is proven',
     }),
     { default: true, flag: '' },
   ),
   rpc: setting(urls(16, 'JSON-RPC endpoints of the chain, the preferred first; with `book`'), {
     secret: 'url',
+    fromFile: true,
     otherwise: 'no chain is followed',
     flag: '<urls...>',
   }),

@@ -27,7 +27,11 @@ async function start(options: AccessOptions): Promise<void> {
   await app.ready();
 }
 
-async function status(method: 'GET' | 'POST' | 'DELETE', url: string, token?: string): Promise<number> {
+async function status(
+  method: 'GET' | 'HEAD' | 'POST' | 'DELETE',
+  url: string,
+  token?: string,
+): Promise<number> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return (await app.inject({ method, url, headers })).statusCode;
 }
@@ -42,6 +46,8 @@ describe('API keys', () => {
     expect(await status('POST', '/v1/margin', READER)).toBe(200);
     expect(await status('POST', '/v1/verify', READER)).toBe(200);
     expect(await status('GET', '/v1/proofs/1', READER)).toBe(200);
+    expect(await status('HEAD', '/v1/proofs/1', READER)).toBe(200);
+    expect(await status('HEAD', '/v1/proofs/1')).toBe(401);
     for (const [method, url] of [
       ['POST', '/v1/proofs'],
       ['POST', '/v1/accounts/1/proofs'],
@@ -84,6 +90,12 @@ describe('API keys', () => {
       expect(String((error as Error).message)).not.toContain('0123');
     },
   );
+
+  it('have names of their own', () => {
+    expect(() => readApiKeys(`a read ${READER}\n\na prove ${PROVER}`)).toThrow(
+      expect.objectContaining({ code: 'CONFLICT', message: expect.stringContaining('line 3') }),
+    );
+  });
 
   it('are lines or stand behind semicolons, and an empty list does not open the service', () => {
     expect(apiKeysOf(`a read ${READER};b prove ${PROVER}`)).toHaveLength(2);

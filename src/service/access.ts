@@ -40,7 +40,7 @@ const OPEN = new Set(['/livez', '/readyz', '/metrics', '/openapi.json']);
  * Keys from lines `name scopes token`, with scopes separated by commas, as in `keeper read,prove 4f1c...`. Empty lines and
  * lines that begin with # are left out.
  *
- * @throws ZkMarginError `MALFORMED` naming the line, never what it holds
+ * @throws ZkMarginError `MALFORMED`, or `CONFLICT` for a name that is taken, naming the line, never what it holds
  */
 export function readApiKeys(text: string): ApiKey[] {
   const keys: ApiKey[] = [];
@@ -53,6 +53,14 @@ export function readApiKeys(text: string): ApiKey[] {
       throw new ZkMarginError(
         'MALFORMED',
         `Write line ${index + 1} of the API keys as: name, scopes (${SCOPES.join(',')}), token of at least 16 characters.`,
+        { field: 'apiKeys' },
+      );
+    }
+    // Logs, limits of rate and numbers of keepers tell keys apart by their names.
+    if (keys.some((key) => key.name === name)) {
+      throw new ZkMarginError(
+        'CONFLICT',
+        `Give the API key of line ${index + 1} a name of its own: another line has it already.`,
         { field: 'apiKeys' },
       );
     }
@@ -112,7 +120,7 @@ export async function guard(app: FastifyInstance, { keys, requestsPerMinute }: A
 
 /** Asking for proofs and giving them up costs the prover's time, and so does having them made beforehand. */
 function needsProve({ method, routeOptions }: FastifyRequest): boolean {
-  return method !== 'GET' && /\/(proofs|keepers)(\/|$)/.test(routeOptions.url ?? '');
+  return method !== 'GET' && method !== 'HEAD' && /\/(proofs|keepers)(\/|$)/.test(routeOptions.url ?? '');
 }
 
 function keyOf(request: FastifyRequest, keys: readonly ApiKey[]): ApiKey | undefined {

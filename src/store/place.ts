@@ -1,9 +1,14 @@
-/** Where a process keeps its data, from flags and the environment. */
+/** Where a process keeps its data, and whether there is anything. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ZkMarginError } from '../errors.ts';
 import type { DatabaseOptions } from './database.ts';
 
 /** Directory of the embedded store unless told otherwise. */
 export const DEFAULT_DIRECTORY = 'zkmargin-data';
+
+/** A server, or a directory; neither for a store in memory. */
+export type StorePlace = Pick<DatabaseOptions, 'url' | 'directory'>;
 
 /** What the command line says about the store. */
 export interface StoreFlags {
@@ -19,8 +24,8 @@ export interface StoreFlags {
  */
 export function storePlace(
   flags: StoreFlags = {},
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): Pick<DatabaseOptions, 'url' | 'directory'> {
+  environment: Readonly<Record<string, string | undefined>> = {},
+): StorePlace {
   const url = environment.DATABASE_URL;
   if (url) {
     if (flags.store !== undefined) {
@@ -30,4 +35,9 @@ export function storePlace(
   }
   const directory = flags.store ?? (environment.ZKMARGIN_STORE || DEFAULT_DIRECTORY);
   return directory === 'memory' ? {} : { directory };
+}
+
+/** Whether a directory holds an embedded store. One that is empty, or that something else is in, does not. */
+export function holdsStore(directory: string): boolean {
+  return existsSync(join(directory, 'data', 'PG_VERSION'));
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { type Resolved, type ServeSettings, serveConfiguration } from '../configuration/index.ts';
 import { ZkMarginError } from '../errors.ts';
 import type { StartOptions } from '../service/index.ts';
+import { warningText } from '../service/place-of.ts';
 import { writeLine } from './io.ts';
 import { runUntilSignal } from './process.ts';
 import { addSettings, readSettings } from './settings.ts';
@@ -24,8 +25,7 @@ keeps old states.
 const warned = new Map<string, number>();
 
 function warn(error: unknown, what: string): void {
-  const { code = 'INTERNAL', message = '' } = error instanceof ZkMarginError ? error : {};
-  const text = `${what} (${code}): ${message}`;
+  const text = warningText(error, what);
   const now = Date.now();
   if (now - (warned.get(text) ?? 0) < 60_000) return;
   warned.set(text, now);

@@ -96,12 +96,13 @@ export interface MarginResult {
 /**
  * Computes everything that a request asks for.
  *
+ * @param maxMarginal most positions for which each is also margined alone, and the portfolio without it; 1,000 unless given
  * @throws ZkMarginError as `readReturns` and `tailRisk`, under `history` or `tailRisk`, when a history is given
  */
-export function marginResult(request: MarginRequest): MarginResult {
+export function marginResult(request: MarginRequest, maxMarginal?: number): MarginResult {
   const margin = computeMargin(request.portfolio, request.market, request.model);
   const { market, model, scan } = margin;
-  const neighbours = neighboursOf(margin);
+  const neighbours = neighboursOf(margin, maxMarginal);
   return {
     portfolio: request.portfolio.id,
     asOf: new Date(market.asOf * 1000).toISOString(),

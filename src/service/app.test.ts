@@ -16,6 +16,7 @@ import { insolvencyInput } from '../proof/witness/insolvency.ts';
 import { type Database, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { buildService, type ServiceOptions } from './app.ts';
+import { warningText } from './place-of.ts';
 import type { Prover } from './prover-runner.ts';
 import { prepareProof } from './requests/index.ts';
 import type { JobView, Problem, ProofRequest } from './schemas.ts';
@@ -634,7 +635,9 @@ describe('operation', () => {
         done();
       },
     });
-    await start({ logger: { level: 'trace', stream } });
+    const warnings: string[] = [];
+    const onWarning = (error: unknown, what: string) => warnings.push(warningText(error, what));
+    await start({ logger: { level: 'trace', stream }, onWarning });
     const { links } = (await post(request)).json<JobView>();
     await post({ ...request, legs: [{ instrument: 'BTC-28FEB25-96000-C', quantity: SALT }] });
     await given(1);
@@ -647,6 +650,10 @@ describe('operation', () => {
     expect(log).not.toContain('96000');
     expect(log).toContain('request failed');
     expect(log).toContain('app.test.ts');
+    expect(warnings).toEqual([
+      expect.stringMatching(/^a request failed \(INTERNAL\): Error at .*app\.test\.ts/),
+    ]);
+    expect(warnings.join()).not.toContain(SALT);
   });
 
   it('closes the prover, ends waits, and leaves jobs in the queue', async () => {

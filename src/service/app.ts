@@ -13,6 +13,7 @@ import { accountProofRequest } from './book/statement.ts';
 import { verificationKeyDigest } from './job-id.ts';
 import type { Liveness } from './liveness.ts';
 import type { ServiceMetrics } from './metrics.ts';
+import { placeOf } from './place-of.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
 import { ProofJobs } from './proof-jobs.ts';
 import { type Prover, ProverRunner } from './prover-runner.ts';
@@ -80,6 +81,8 @@ export interface ServiceOptions {
   readonly access?: AccessOptions | undefined;
   /** Fastify's logger; none unless given. Bodies are never logged. */
   readonly logger?: FastifyServerOptions['logger'];
+  /** Told of what goes wrong and is tried again, and of requests that fail unexpectedly. Messages of unknown errors can hold inputs. */
+  readonly onWarning?: (error: unknown, what: string) => void;
   /** Milliseconds since 1970-01-01 UTC, to judge deadlines by; that of the database unless given, which ends the jobs. */
   readonly now?: () => number;
 }
@@ -101,7 +104,11 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   const keyDigests = new Map(
     circuits.map(({ name, verificationKey }) => [name, verificationKeyDigest(verificationKey)]),
   );
-  const onStoreError = (error: unknown): void => app.log.warn(placeOf(error), 'the store failed');
+  const warn = (error: unknown, what: string): void => {
+    app.log.warn(placeOf(error), what);
+    options.onWarning?.(error, what);
+  };
+  const onStoreError = (error: unknown): void => warn(error, 'the store failed');
   const runner =
     prover &&
     new ProverRunner({
@@ -138,7 +145,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
         accountProofRequest(book, contracts, account, market, { auction: purpose === 'auction', keeper }),
       served: new Set(keyDigests.keys()),
       warm: () => runner?.warmBackground(),
-      onError: (error) => app.log.warn(placeOf(error), 'speculation failed'),
+      onError: (error) => warn(error, 'speculation failed'),
     });
     metrics?.watchSpeculation(
       () => speculator.counts,
@@ -188,7 +195,10 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOfRequest(error);
     // Of an unexpected error its kind and place, not its message: that could hold inputs.
-    if (problem.status === 500) request.log.error(placeOf(error), 'request failed');
+    if (problem.status === 500) {
+      request.log.error(placeOf(error), 'request failed');
+      options.onWarning?.(error, 'a request failed');
+    }
     return sendProblem(reply, problem);
   });
   app.setNotFoundHandler((_request, reply) =>
@@ -284,10 +294,4 @@ export function buildService(options: ServiceOptions): FastifyInstance {
 function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
-}
-
-function placeOf(error: unknown): { name: string; place: string[] } {
-  if (!(error instanceof Error)) return { name: typeof error, place: [] };
-  const lines = (error.stack ?? '').split('\n').map((line) => line.trim());
-  return { name: error.name, place: lines.filter((line) => /^at .*:\d+:\d+\)?$/.test(line)).slice(0, 8) };
 }

@@ -14,6 +14,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   FORBIDDEN: 403,
   RATE_LIMITED: 429,
   CONFLICT: 409,
+  TOO_LARGE: 413,
   CANCELLED: 409,
   BUSY: 503,
   CHAIN_UNAVAILABLE: 503,

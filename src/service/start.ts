@@ -60,8 +60,6 @@ export interface StartOptions
   readonly stallMs?: number;
   /** Gives the start up: what has been started is closed, and the promise rejects with `CANCELLED`. */
   readonly signal?: AbortSignal;
-  /** Told of what goes wrong and is tried again. */
-  readonly onWarning?: (error: unknown, what: string) => void;
 }
 
 /** Which chain to follow, and how. */
@@ -135,14 +133,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
       store: chainStore,
       onRound: (seconds) => metrics.round(seconds),
       onError: (error) => onWarning(error, 'the book could not be read'),
-      refusal: () => {
-        const { problem, lastLook } = indexer!.status();
-        if (problem?.code === 'CHAIN_DIVERGED') return problem;
-        // What was kept may be of a history that the chain does not have any more.
-        return lastLook === undefined && problem === undefined
-          ? new ZkMarginError('BUSY', 'Try again later: the chain has not been looked at.')
-          : undefined;
-      },
+      refusal: () => refusalOf(indexer!.status()),
     });
   const indexer: Indexer | undefined =
     chain &&
@@ -182,6 +173,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   let reason: string | undefined = 'keys are being loaded';
   const app = buildService({
     ...service,
+    onWarning,
     queue,
     prover,
     concurrency: Math.max(1, workers),
@@ -246,6 +238,19 @@ function contractsOf(book: ChainOptions['book']): { contracts: IndexedContracts;
   }
   if ('addresses' in found) return { contracts: found };
   return { contracts: contractsOfBook(found), firstBlock: (client) => firstBlockOf(client, found) };
+}
+
+/** Why what the store has must not be shown. */
+export function refusalOf({
+  problem,
+  lastLook,
+}: Pick<IndexerStatus, 'problem' | 'lastLook'>): ZkMarginError | undefined {
+  // It is of another chain, of other contracts, or of a history that the chain does not have any more.
+  if (problem?.code === 'CHAIN_DIVERGED' || problem?.code === 'STORE_MISMATCH') return problem;
+  // It may be, as long as nobody has looked.
+  return lastLook === undefined && problem === undefined
+    ? new ZkMarginError('BUSY', 'Try again later: the chain has not been looked at.')
+    : undefined;
 }
 
 /** What alerts are judged by. */

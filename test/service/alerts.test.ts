@@ -261,7 +261,10 @@ describe('a delivery', () => {
     expect(isGenuine(SECRET, headers, `${body} `)).toBe(false);
     const old = { ...headers, 'zkmargin-timestamp': String(Number(headers['zkmargin-timestamp']) - 1) };
     expect(isGenuine(SECRET, old, body)).toBe(false);
-    expect(isGenuine(SECRET, { ...headers, 'zkmargin-signature': undefined }, body)).toBe(false);
+    const signature = String(headers['zkmargin-signature']);
+    for (const wrong of [undefined, `${signature.slice(1)}é`, 'é'.repeat(signature.length)]) {
+      expect(isGenuine(SECRET, { ...headers, 'zkmargin-signature': wrong }, body)).toBe(false);
+    }
     expect(headers).toMatchObject({ 'content-type': 'application/json' });
     expect(headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/);
     expect(delivery).toMatchObject({

@@ -68,10 +68,10 @@ export interface Neighbour {
   readonly without: Requirements;
 }
 
-/** The neighbours of a margin, by position; undefined when there are more than {@link MAX_MARGINAL_POSITIONS}. */
-export function neighboursOf(margin: Margin): Neighbour[] | undefined {
+/** The neighbours of a margin, by position; null when there are more positions than `most`: it takes the square of their number. */
+export function neighboursOf(margin: Margin, most = MAX_MARGINAL_POSITIONS): Neighbour[] | null {
   const { valued, plan, market, model, portfolio } = margin;
-  if (valued.length > MAX_MARGINAL_POSITIONS) return undefined;
+  if (valued.length > most) return null;
   const requirements = (items: readonly ValuedPosition[], holder: Portfolio): Requirements => {
     const { maintenanceRequirement, initialRequirement } = marginOfValued(items, plan, holder, market, model);
     return { model, maintenanceRequirement, initialRequirement };
@@ -100,7 +100,7 @@ export function neighboursOf(margin: Margin): Neighbour[] | undefined {
 export function breakdownOf(
   margin: Margin,
   level: MarginLevel,
-  neighbours: readonly Neighbour[] | undefined = neighboursOf(margin),
+  neighbours: readonly Neighbour[] | null = neighboursOf(margin),
 ): Breakdown {
   const { valued, components } = margin;
   const scale = breakdownScale(margin);

@@ -49,7 +49,9 @@ describe('conditions of the service', () => {
     expect(of({ behind: 6 })).toEqual(['warning indexer-behind']);
     expect(of({ problem, lastLook: NOW - 59_000 })).toEqual([]);
     expect(of({ problem, lastLook: NOW - 60_000 })).toEqual(['critical chain-unreachable']);
-    expect(of({ problem: new ZkMarginError('CONFLICT', 'Too deep.') })).toEqual(['critical chain-conflict']);
+    for (const code of ['CHAIN_DIVERGED', 'STORE_MISMATCH'] as const) {
+      expect(of({ problem: new ZkMarginError(code, 'Another one.') })).toEqual(['critical chain-conflict']);
+    }
     const endpoints = [
       { name: 'rpc.example:443', condition: 'wrongChain' as const, since: NOW, failures: 1 },
     ];

@@ -187,7 +187,7 @@ function indexerAlerts(
 ): ServiceAlert[] {
   const alerts: ServiceAlert[] = [];
   const { behind, problem, lastLook, endpoints } = status;
-  if (problem?.code === 'CONFLICT' || problem?.code === 'STORE_MISMATCH') {
+  if (problem?.code === 'CHAIN_DIVERGED' || problem?.code === 'STORE_MISMATCH') {
     alerts.push(
       plain('chain-conflict', 'critical', `The chain is not followed any more. ${problem.message}`),
     );

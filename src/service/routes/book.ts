@@ -339,7 +339,7 @@ export function addEntityTags(app: FastifyInstance): void {
   });
 }
 
-/** Why nothing is told of the chain. @throws ZkMarginError `BUSY` before the first block, `CHAIN_DIVERGED` */
+/** Why nothing is told of the chain. @throws ZkMarginError `BUSY` before the first block, `CHAIN_DIVERGED`, `STORE_MISMATCH` */
 function requireBlock(book: LiveBook): bigint {
   const { refusal } = book;
   if (refusal !== undefined) throw refusal;
@@ -431,12 +431,14 @@ function sendEvents(reply: FastifyReply, { events }: LiveBook, last: string | un
     stuck = ready ? undefined : place;
   }, EVENT_PULSE_MS);
   let stuck: number | undefined;
+  // The log ends whoever comes after it was closed at once, before there is anything to stop.
+  let stop = () => {};
   const end = () => {
     clearInterval(pulse);
     stop();
     raw.end();
   };
-  const stop = events.listen(() => {
+  stop = events.listen(() => {
     // Events of one round come in one go: one write for all of them.
     if (!woken) setImmediate(follow);
     woken = true;

@@ -1,0 +1,19 @@
+/** Errors in words that hold none of their inputs. */
+import { ZkMarginError } from '../errors.ts';
+
+/** Kind and place of an error, without its message: that could hold inputs. */
+export function placeOf(error: unknown): { name: string; place: string[] } {
+  if (!(error instanceof Error)) return { name: typeof error, place: [] };
+  const lines = (error.stack ?? '').split('\n').map((line) => line.trim());
+  return { name: error.name, place: lines.filter((line) => /^at .*:\d+:\d+\)?$/.test(line)).slice(0, 8) };
+}
+
+/** A warning as one line: code and message of a typed error, kind and place of any other, also of one that a typed error wraps. */
+export function warningText(error: unknown, what: string): string {
+  if (error instanceof ZkMarginError && error.code !== 'INTERNAL') {
+    return `${what} (${error.code}): ${error.message}`;
+  }
+  const wrapped = error instanceof ZkMarginError && error.cause instanceof Error ? error.cause : error;
+  const { name, place } = placeOf(wrapped);
+  return `${what} (INTERNAL): ${[name, ...place.slice(0, 3)].join(' ')}`;
+}

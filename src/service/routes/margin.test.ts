@@ -1,0 +1,79 @@
+import Fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { problemOfRequest } from '../problems.ts';
+import { marginRoutes } from './margin.ts';
+import type { TypeBoxProvider } from './shared.ts';
+
+let app: FastifyInstance;
+beforeEach(() => {
+  app = Fastify();
+  app.setErrorHandler((error, _request, reply) => {
+    const problem = problemOfRequest(error);
+    return reply.code(problem.status).send(problem);
+  });
+  marginRoutes(app.withTypeProvider<TypeBoxProvider>());
+});
+afterEach(() => app.close());
+
+const positions = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({
+    instrument: `BTC-28MAR25-${10_000 + index}-C`,
+    quantity: 1,
+  }));
+
+function documentOf(count: number, more: object = {}) {
+  const volatility = { type: 'flat', volatility: 0.5 };
+  const expiries = [{ expiry: '28MAR25', forward: 96_500, volatility }];
+  return {
+    market: { asOf: '2025-02-19T08:00:00Z', underlyings: [{ symbol: 'BTC', spot: 96_000, expiries }] },
+    portfolio: { cash: 1e6, positions: positions(count) },
+    ...more,
+  };
+}
+
+async function answer(path: string, payload: object): Promise<[number, string | undefined]> {
+  const reply = await app.inject({ method: 'POST', url: `/v1/${path}`, payload });
+  const { code, field } = reply.json<{ code?: string; field?: string }>();
+  return [reply.statusCode, code && `${code} ${field}`];
+}
+
+describe('margin of a document', () => {
+  it('is refused when it would hold up other requests', async () => {
+    const shocks = new Array(100).fill({ priceMove: 0.1 });
+    const trades = new Array(100).fill({ positions: positions(1) });
+    const large = documentOf(4_000, { shocks, trades });
+    const begin = performance.now();
+    for (const path of ['margin', 'simulate']) {
+      expect(await answer(path, large)).toEqual([413, 'TOO_LARGE portfolio']);
+    }
+    // Generous: computing it takes half a minute.
+    expect(performance.now() - begin).toBeLessThan(10_000);
+    const wide = new Array(40).fill({ positions: positions(100) });
+    expect(await answer('simulate', documentOf(120, { shocks, trades: wide }))).toEqual([
+      413,
+      'TOO_LARGE portfolio',
+    ]);
+    expect(await answer('simulate', documentOf(20, { shocks, trades }))).toEqual([200, undefined]);
+  });
+
+  it('bounds paths of tail risk, and what takes the square of the positions', async () => {
+    const history = {};
+    for (const [tailRisk, field] of [
+      [{ paths: 20_001 }, 'tailRisk.paths'],
+      [{ horizonDays: 11 }, 'tailRisk'],
+    ] as const) {
+      expect(await answer('margin', documentOf(1, { history, tailRisk }))).toEqual([
+        413,
+        `TOO_LARGE ${field}`,
+      ]);
+    }
+    for (const [count, isThere] of [
+      [2, true],
+      [301, false],
+    ] as const) {
+      const reply = await app.inject({ method: 'POST', url: '/v1/margin', payload: documentOf(count) });
+      const [first] = reply.json().maintenance.breakdown.positions;
+      expect([count, first.marginal !== null]).toEqual([count, isThere]);
+    }
+  });
+});

@@ -197,7 +197,8 @@ contract LiquidationEngine is ReentrancyGuardTransient {
     }
 
     /// @notice The account of an order; reverts when the order cannot be executed any more, whatever its proof says.
-    /// @dev All that a race can change is looked at here, before the costly proof.
+    /// @dev What others' orders and trades change is looked at here, before the costly proof. A deposit moves no nonce:
+    /// equity is judged with the proof.
     function expectedAccount(LiquidationOrder calldata order) public view returns (Account memory account) {
         if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
         uint256 accountId = order.accountId;

@@ -405,11 +405,12 @@ function callFor(
   proof: KeeperProof,
   vesselId: bigint,
 ) {
-  const { accountId, underlyingId, round, capacity, proofExpiry } = worst;
+  const { accountId, underlyingId, nonce, round, capacity, proofExpiry } = worst;
   const action = {
     kind: 'liquidate',
     accountId,
     underlyingId,
+    nonce,
     round,
     capacity,
     proofExpiry,

@@ -10,6 +10,7 @@ import type { JobQueue } from '../store/job-queue.ts';
 import { type AccessOptions, guard } from './access.ts';
 import type { LiveBook } from './book/live-book.ts';
 import { accountProofRequest } from './book/statement.ts';
+import { Connections } from './connections.ts';
 import { verificationKeyDigest } from './job-id.ts';
 import type { Liveness } from './liveness.ts';
 import type { ServiceMetrics } from './metrics.ts';
@@ -34,6 +35,8 @@ import {
 
 /** Largest body of a request, in bytes. */
 export const BODY_LIMIT = 65_536;
+/** Milliseconds that running jobs have when the service is closed, and then answers under way. */
+const CLOSE_GRACE_MS = 5_000;
 /** What a client that meets a full queue is told to wait, in seconds. */
 export const RETRY_AFTER_SECONDS = 5;
 
@@ -63,7 +66,7 @@ export interface ServiceOptions {
   readonly maxJobMs?: number;
   /** Requests that may wait for jobs at a time. Default 256. */
   readonly maxWaiting?: number;
-  /** Milliseconds that running jobs have when the service is closed. Default 5,000. */
+  /** Milliseconds that running jobs have when the service is closed, and then answers under way. Default 5,000. */
   readonly closeGraceMs?: number;
   /** Further reasons for which the service is not ready, such as keys that are being loaded. */
   readonly notReady?: () => readonly string[];
@@ -213,12 +216,14 @@ export function buildService(options: ServiceOptions): FastifyInstance {
       ...(runner?.loopStates() ?? []),
     ]);
   });
+  const connections = new Connections(app.server);
   app.addHook('preClose', async () => {
-    await options.chain?.book.close();
-    await speculation?.speculator.close();
-    await jobs.close();
-    await runner?.close(options.closeGraceMs);
+    const { closeGraceMs = CLOSE_GRACE_MS } = options;
+    // All of them refuse what is new at once.
+    await Promise.all([jobs.close(), options.chain?.book.close(), speculation?.speculator.close()]);
+    await runner?.close(closeGraceMs);
     await queue.close();
+    connections.drain(closeGraceMs);
   });
 
   app.register(swagger, {

@@ -190,10 +190,10 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
+      reason = 'the service is closing';
       liveness.close();
-      await indexer?.close();
-      await alerts.close();
-      await app.close();
+      // Together: while the chain's endpoint is waited for, no job is taken any more.
+      await Promise.all([app.close(), indexer?.close(), alerts.close()]);
       await database.close();
     })();
     return closing;

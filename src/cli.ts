@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { registerCeremony } from './commands/ceremony.ts';
 import { registerCircuits } from './commands/circuits.ts';
 import { registerDeploy } from './commands/deploy.ts';
+import { registerDev } from './commands/dev.ts';
 import { registerKeeper } from './commands/keeper.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
@@ -34,6 +35,7 @@ registerCircuits(program);
 registerCeremony(program);
 registerDeploy(program);
 registerKeeper(program);
+registerDev(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

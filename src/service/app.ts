@@ -35,6 +35,7 @@ import {
 
 /** Largest body of a request, in bytes. */
 export const BODY_LIMIT = 65_536;
+const NO_QUERY = { type: 'object', properties: {}, additionalProperties: false } as const;
 /** Milliseconds that running jobs have when the service is closed, and then answers under way. */
 const CLOSE_GRACE_MS = 5_000;
 /** What a client that meets a full queue is told to wait, in seconds. */
@@ -235,6 +236,10 @@ export function buildService(options: ServiceOptions): FastifyInstance {
         version: '1',
       },
     },
+  });
+  // A misspelt parameter is told, not passed over, also where there is none.
+  app.addHook('onRoute', ({ url, schema }) => {
+    if (schema && url.startsWith('/v1/')) schema.querystring ??= NO_QUERY;
   });
   addEntityTags(app);
   metrics?.watchQueue(queue);

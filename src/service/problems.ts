@@ -3,6 +3,7 @@ import type { FastifyError, FastifySchemaValidationError } from 'fastify';
 import { type ErrorCode, errorToData, joinField, ZkMarginError } from '../errors.ts';
 import type { ProofErrorCode } from '../proof/errors.ts';
 import { ProofError } from '../proof/errors.ts';
+import { wantedBy } from './patterns.ts';
 import type { Problem } from './schemas.ts';
 
 /** Media type of problem documents. */
@@ -129,10 +130,9 @@ function advice({ keyword, params, message }: VerboseError, field: string): stri
     case 'additionalProperties':
       return `Leave out ${field}: it is unknown`;
     case 'pattern':
-      if (/\[0-9a-fA-F\]\{40\}/.test(String(params.pattern))) return `Give ${field} as 0x and 40 hex digits`;
-      if (field === 'id') return 'Use the id of a job: 64 hex digits';
-      if (field === 'wait') return 'Wait for a whole number of seconds, at most 60';
-      return `Give ${field} as a decimal integer in a string`;
+      return `Give ${field} as ${wantedBy(params.pattern) ?? `text of the form ${String(params.pattern)}`}`;
+    case 'enum':
+      return `Give ${field} as one of ${(params.allowedValues as readonly unknown[]).join(', ')}`;
     default:
       return `Check ${field}: it ${message ?? 'is malformed'}`;
   }

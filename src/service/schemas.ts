@@ -5,6 +5,7 @@ import { SETTLEMENT_WORDS } from '../margin/exact/settlement.ts';
 import { SCENARIO_CAPACITY, SCENARIO_WORD_COUNT } from '../margin/parameters.ts';
 import { EXPIRY_COUNT } from '../market/words.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
+import { PATTERNS } from './patterns.ts';
 
 /** Longest wait for a job, in seconds. */
 export const MAX_WAIT_SECONDS = 60;
@@ -12,10 +13,10 @@ export const MAX_WAIT_SECONDS = 60;
 const strict = { additionalProperties: false } as const;
 
 const Unsigned = (description: string) =>
-  Type.String({ pattern: '^(0|[1-9][0-9]{0,77})$', maxLength: 78, description });
+  Type.String({ pattern: PATTERNS.unsigned.pattern, maxLength: 78, description });
 const Signed = (description: string) =>
-  Type.String({ pattern: '^(0|-?[1-9][0-9]{0,77})$', maxLength: 79, description });
-const Address = (description: string) => Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description });
+  Type.String({ pattern: PATTERNS.signed.pattern, maxLength: 79, description });
+const Address = (description: string) => Type.String({ pattern: PATTERNS.address.pattern, description });
 
 const InstrumentObject = Type.Object(
   {
@@ -98,7 +99,7 @@ const Legs = (minItems: number, maxItems: number) =>
   Type.Array(LegObject, { minItems, maxItems, description: 'in any order, no instrument twice' });
 
 const Salt = Unsigned("salt of the account's commitment, below the field's order");
-const Underlying = Type.String({ pattern: '^[A-Z0-9]{1,4}$', description: 'as in BTC' });
+const Underlying = Type.String({ pattern: PATTERNS.underlying.pattern, description: 'as in BTC' });
 
 /** What every request may say about its job. */
 const jobProperties = {
@@ -250,13 +251,13 @@ export const ProofRequestSchema = Type.Unsafe<ProofRequest>({
 });
 
 /** Path of one job. */
-export const JobParamsSchema = Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{64}$' }) });
+export const JobParamsSchema = Type.Object({ id: Type.String({ pattern: PATTERNS.jobId.pattern }) });
 /** Query of `GET /v1/proofs/:id`. */
 export const JobQuerySchema = Type.Object(
   {
     wait: Type.Optional(
       Type.String({
-        pattern: '^([0-9]|[1-5][0-9]|60)$',
+        pattern: PATTERNS.waitSeconds.pattern,
         description: `whole seconds to wait for the job to finish, at most ${MAX_WAIT_SECONDS}`,
       }),
     ),
@@ -337,7 +338,7 @@ export const CircuitsSchema = Type.Object({ circuits: Type.Array(CircuitSchema) 
 /** Answer of `GET /v1/circuits`. */
 export type CircuitsView = Static<typeof CircuitsSchema>;
 
-const Coordinate = Type.String({ pattern: '^(0|[1-9][0-9]{0,77})$', maxLength: 78 });
+const Coordinate = Type.String({ pattern: PATTERNS.unsigned.pattern, maxLength: 78 });
 const CoordinatePair = Type.Array(Coordinate, { minItems: 2, maxItems: 2 });
 /** Body of `POST /v1/verify`. */
 export const VerifyRequestSchema = Type.Object(

@@ -46,6 +46,7 @@ export class Whole {
   readonly #options: WholeOptions;
   readonly #databaseUrl: string;
   readonly #processes = new Map<ProcessName, Started>();
+  readonly #lastWords = new Map<ProcessName, string>();
   readonly #files: { readonly book: string; readonly keeper: string; readonly journal: string };
   readonly #port: number;
   #salt = 0n;
@@ -114,6 +115,8 @@ export class Whole {
           spreads: { deltaBps: 0, vegaBps: 0, gammaBps: 0 },
         },
       }),
+      // The endpoint's URL has a path, as those with keys have.
+      { mode: 0o600 },
     );
     for (const name of PROCESSES) whole.#launch(name);
     return whole;
@@ -137,14 +140,21 @@ export class Whole {
     for (const name of PROCESSES) {
       const present = this.#processes.get(name);
       if (present !== undefined && !present.ended) continue;
-      if (present !== undefined) this.ends[name]++;
+      if (present !== undefined) {
+        this.ends[name]++;
+        this.#lastWords.set(name, present.output());
+      }
       this.#launch(name);
     }
   }
 
-  /** What processes have printed lately. */
+  /** What processes have printed lately, and those before them that ended by themselves. */
   outputs(): string {
-    return [...this.#processes].map(([name, process]) => `${name}:\n${process.output()}`).join('\n');
+    const present = [...this.#processes].map(([name, process]) => `${name}:\n${process.output()}`);
+    const former = [...this.#lastWords].map(
+      ([name, text]) => `${name} that ended by itself, of ${this.ends[name]}:\n${text}`,
+    );
+    return [...present, ...former].join('\n');
   }
 
   #launch(name: ProcessName): void {

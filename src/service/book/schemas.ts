@@ -1,5 +1,6 @@
 /** The shapes of what the service tells of the chain: one source for types and OpenAPI. Amounts are decimal strings. */
 import { type Static, Type } from 'typebox';
+import { PATTERNS } from '../patterns.ts';
 import { PROOF_PURPOSES, type ProofPurpose } from '../speculation/keepers.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -21,21 +22,21 @@ export const NextCursor = Type.Optional(
 /** Entries of a page. */
 export const Limit = Type.Optional(
   Type.String({
-    pattern: '^([1-9][0-9]?|[1-4][0-9]{2}|500)$',
+    pattern: PATTERNS.limit.pattern,
     description: 'entries, at most 500; 100 unless given',
   }),
 );
 /** Place of a page. */
 export const Cursor = Type.Optional(
-  Type.String({ pattern: '^[A-Za-z0-9_-]{1,200}$', description: 'of the page before' }),
+  Type.String({ pattern: PATTERNS.cursor.pattern, description: 'of the page before' }),
 );
 const UnderlyingQuery = Type.Optional(
-  Type.String({ pattern: '^[A-Z0-9]{1,4}$', description: 'as in BTC; all unless given' }),
+  Type.String({ pattern: PATTERNS.underlying.pattern, description: 'as in BTC; all unless given' }),
 );
 
 /** Path of one account. */
 export const AccountParamsSchema = Type.Object(
-  { id: Type.String({ pattern: '^(0|[1-9][0-9]{0,77})$' }) },
+  { id: Type.String({ pattern: PATTERNS.accountId.pattern }) },
   strict,
 );
 
@@ -424,8 +425,8 @@ export const AccountProofRequestSchema = Type.Object(
       enum: [...PROOF_PURPOSES],
       description: 'for the liquidation engine, or for the auction house: start, refresh, restart',
     }),
-    keeper: Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description: 'sender of the transaction' }),
-    round: Type.String({ pattern: '^[1-9][0-9]{0,19}$', description: 'must be the newest' }),
+    keeper: Type.String({ pattern: PATTERNS.address.pattern, description: 'sender of the transaction' }),
+    round: Type.String({ pattern: PATTERNS.round.pattern, description: 'must be the newest' }),
   },
   strict,
 );
@@ -433,7 +434,7 @@ export const AccountProofRequestSchema = Type.Object(
 const PurposeSchema = Type.Unsafe<ProofPurpose>({ type: 'string', enum: [...PROOF_PURPOSES] });
 /** Path of a keeper. */
 export const KeeperParamsSchema = Type.Object({
-  address: Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description: 'sender of its transactions' }),
+  address: Type.String({ pattern: PATTERNS.address.pattern, description: 'sender of its transactions' }),
 });
 /** Body of `PUT /v1/keepers/:address`. */
 export const KeeperInterestSchema = Type.Object(

@@ -21,7 +21,8 @@ import { type Started, start } from './processes.ts';
 /** Circuits of the jobs. */
 export const CIRCUITS = ['insolvency-8', 'settlement-8'] as const;
 const KEEPER_WALLET = 4;
-const VESSELS = 3;
+/** All accounts have the same positions, so that a vessel takes many slices; but none that is dust beside what it holds already. */
+const VESSELS = 16;
 const standIn = fileURLToPath(new URL('./stand-in-prover.ts', import.meta.url));
 
 /** Processes that can be killed and started again. */

@@ -157,14 +157,20 @@ export function joinField(prefix: string | undefined, field: string | undefined)
   return field.startsWith('[') ? prefix + field : `${prefix}.${field}`;
 }
 
-/** Plain data of any thrown value; what is no {@link ZkMarginError} becomes `INTERNAL` with its message. */
+/**
+ * What any thrown value says, to be shown. Of an error of a node's client, its summary and what the node answered: its whole message
+ * quotes the request and the URL, which may hold a key.
+ */
+export function textOfError(error: unknown): string {
+  const { message = error, shortMessage, details } = (error ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof shortMessage !== 'string') return String(message);
+  return typeof details === 'string' && details !== '' ? `${shortMessage} ${details}` : shortMessage;
+}
+
+/** Plain data of any thrown value; what is no {@link ZkMarginError} becomes `INTERNAL` with {@link textOfError}. */
 export function errorToData(error: unknown): ErrorData {
   if (!(error instanceof ZkMarginError)) {
-    return {
-      name: 'ZkMarginError',
-      code: 'INTERNAL',
-      message: error instanceof Error ? error.message : String(error),
-    };
+    return { name: 'ZkMarginError', code: 'INTERNAL', message: textOfError(error) };
   }
   return {
     name: 'ZkMarginError',

@@ -15,6 +15,7 @@ import {
   type Transport,
   type WalletClient,
 } from 'viem';
+import { textOfError } from '../errors.ts';
 import { type AddressBook, emptyAddressBook, readAddressBook, writeAddressBook } from './address-book.ts';
 import { type ContractArtifact, linkedBytecode, loadArtifact } from './artifacts.ts';
 import { ChainError } from './errors.ts';
@@ -190,8 +191,12 @@ export class Deployer {
       return receipt;
     } catch (cause) {
       if (cause instanceof ChainError) throw cause;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ChainError('DEPLOYMENT_FAILED', `Sending ${what} failed: ${message}`, {}, { cause });
+      throw new ChainError(
+        'DEPLOYMENT_FAILED',
+        `Sending ${what} failed: ${textOfError(cause)}`,
+        {},
+        { cause },
+      );
     }
   }
 }

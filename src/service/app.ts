@@ -154,7 +154,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     });
     metrics?.watchSpeculation(
       () => speculator.counts,
-      () => keepers.all().length,
+      () => keepers.size,
     );
     return { keepers, speculator };
   }

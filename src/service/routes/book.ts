@@ -77,11 +77,11 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     name: 'listeners',
   });
   const fromKept: preHandlerAsyncHookHandler = async (request, reply) => {
-    const kept = book.refusal === undefined ? answers.get(book.revision, request.url) : undefined;
+    const kept = book.refusal === undefined ? answers.get(book.generation, request.url) : undefined;
     if (kept !== undefined) return reply.header('etag', kept.tag).type(kept.type).send(kept.body);
-    // What is answered is of this revision or of a later one, which the next look finds under its own.
-    const { revision } = book;
-    keepers.set(request, (answer) => answers.set(revision, request.url, answer));
+    // What is answered is of this generation or of a later one, which the next look finds under its own.
+    const { generation } = book;
+    keepers.set(request, (answer) => answers.set(generation, request.url, answer));
   };
 
   routes.get(

@@ -12,6 +12,7 @@ import {
   type NewJob,
 } from './job.ts';
 import { JobQueue, type JobQueueOptions } from './job-queue.ts';
+import { readMigrations } from './migrate.ts';
 import { NO_POSTGRES, postgresBinaries, startTestPostgres, type TestPostgres } from './testing.ts';
 
 const KEY = 'key';
@@ -262,6 +263,28 @@ describe.each(kinds)('%s', (_kind, present, open) => {
     // Without API keys, and for the service itself, the queue's bounds are all there is.
     for (const name of [20, 21, 22]) await ask(name, EVERYBODY, 'liquidation');
     await queue.create(job(23, { priority: 'liquidation' }));
+  });
+
+  it_('takes over the jobs of a store of the former version', async () => {
+    // What the step has made, undone.
+    await database.transaction((tx) =>
+      tx.script(`drop table job_claims; alter table jobs drop column turn;
+        create index jobs_queued on jobs (priority, place) where state = 'queued';
+        insert into jobs (id, circuit, key_digest, priority, state, figures, max_attempts, deadline) values
+          ('${idOf(1)}', 'settlement-8', '${KEY}', 1, 'queued', '{}', 3, now() + interval '1 minute'),
+          ('${idOf(2)}', 'settlement-8', '${KEY}', 3, 'queued', '{}', 3, now() + interval '1 minute');
+        insert into job_inputs select id, '{}' from jobs;`),
+    );
+    const { sql } = readMigrations().find(({ name }) => name === 'claims')!;
+    await database.transaction((tx) => tx.script(sql));
+    expect([await queue.claims(idOf(1)), await queue.claims(idOf(2))]).toEqual([[EVERYBODY], []]);
+    expect(await queue.create(job(1, { client: 'a' }))).toMatchObject({ created: false });
+    expect(await queue.withdraw(idOf(1), 'b')).toBe('unclaimed');
+    expect(await queue.withdraw(idOf(1), 'a')).toBe('kept');
+    expect(await queue.complete((await claim())!, result('x'))).toBe(true);
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'done' });
+    expect(await queue.withdraw(idOf(1), EVERYBODY)).toBe('forgotten');
+    expect(await queue.cancelSpeculative(idOf(2))).toBe(true);
   });
 
   it_('gives each client its turn', async () => {

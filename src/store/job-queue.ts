@@ -287,11 +287,13 @@ export class JobQueue {
       if (others.length === claims.length) return 'unclaimed';
       if (others.length > 0) {
         await tx.query('delete from job_claims where job_id = $1 and client = $2', [id, client]);
-        // Who leaves does not leave its urgency to others.
-        await tx.query("update jobs set priority = $2 where id = $1 and state = 'queued' and priority < $2", [
-          id,
-          Math.min(...others.map(({ priority }) => priority)),
-        ]);
+        // Who leaves does not leave its urgency to others. Turns of another urgency mean nothing here: it has waited for one already.
+        await tx.query(
+          `update jobs set priority = $2, turn = coalesce(
+             (select min(turn) from jobs where state = 'queued' and priority = $2), 0)
+           where id = $1 and state = 'queued' and priority < $2`,
+          [id, Math.min(...others.map(({ priority }) => priority))],
+        );
         return 'kept';
       }
       if (isFinished(job)) {

@@ -224,6 +224,23 @@ describe.each(kinds)('%s', (_kind, present, open) => {
     expect(await database.query('select * from job_claims')).toEqual([]);
   });
 
+  it_('does not end for one who asks while another one takes it back', async () => {
+    for (let round = 0; round < 15; round++) {
+      await queue.create(job(round, { client: 'a' }));
+      await Promise.all([queue.withdraw(idOf(round), 'a'), queue.create(job(round, { client: 'b' }))]);
+      const [record, claims] = [await queue.get(idOf(round)), await queue.claims(idOf(round))];
+      expect([record?.state, claims]).toEqual(['queued', ['b']]);
+      const speculative = job(`speculative ${round}`, { priority: 'speculative' });
+      await queue.create(speculative);
+      await Promise.all([
+        queue.cancelSpeculative(speculative.id),
+        queue.create({ ...speculative, client: 'b' }),
+      ]);
+      expect((await queue.get(speculative.id))?.state).toBe('queued');
+      for (const id of [idOf(round), speculative.id]) await queue.cancel(id);
+    }
+  });
+
   it_(
     "belongs to the service while it is speculative and nobody asked, and is the client's then",
     async () => {

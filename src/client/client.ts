@@ -222,6 +222,11 @@ export class ServiceClient {
     }
   }
 
+  /**
+   * Takes back the claim of a job: it is cancelled, or forgotten when it is finished, unless others asked for it, too.
+   *
+   * @throws ZkMarginError `FORBIDDEN` when this client's key did not ask for it, `NOT_FOUND`
+   */
   async cancel(id: string): Promise<void> {
     await this.#call('DELETE', `/v1/proofs/${id}`, {});
   }

@@ -85,9 +85,11 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
     circuits: await circuitNames(values.circuits),
     workers: values.workers,
     backend: backendOf(values),
-    queue: { capacity: values.capacity },
+    queue: { capacity: values.capacity, maxJobsPerClient: values.maxJobsPerClient },
     maxJobMs: values.maxJobSeconds * 1000,
     maxWaiting: values.maxWaiting,
+    maxWaitingPerClient: values.maxWaitingPerClient,
+    maxListenersPerClient: values.maxListenersPerClient,
     closeGraceMs: values.closeSeconds * 1000,
     stallMs: values.stallSeconds * 1000,
     access: {

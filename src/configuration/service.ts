@@ -60,6 +60,10 @@ const serveSettings = {
     { default: 1, flag: '<number>' },
   ),
   capacity: setting(whole(1, 1_000_000, 'unfinished jobs at most'), { default: 64, flag: '<number>' }),
+  maxJobsPerClient: setting(
+    whole(1, 1_000_000, 'unfinished jobs of one API key at most, of the same urgency or a greater one'),
+    { otherwise: 'a quarter of `capacity`', flag: '<number>' },
+  ),
   maxJobSeconds: setting(whole(1, 86_400, 'longest time for a job, waiting included'), {
     default: 120,
     flag: '<number>',
@@ -68,6 +72,17 @@ const serveSettings = {
     default: 256,
     flag: '<number>',
   }),
+  maxWaitingPerClient: setting(whole(0, 65_536, 'such requests of one API key'), {
+    otherwise: 'a quarter of `maxWaiting`',
+    flag: '<number>',
+  }),
+  maxListenersPerClient: setting(
+    whole(0, 4_096, 'requests of one API key that listen to events of the chain'),
+    {
+      default: 1_024,
+      flag: '<number>',
+    },
+  ),
   speculation: setting(
     Type.Boolean({
       description: 'prepare proofs of accounts below their requirement while nothing else is proven',

@@ -75,26 +75,50 @@ describe('API keys', () => {
     expect(await status('GET', '/livez')).toBe(200);
   });
 
-  it.each(['reader read short', 'reader all 0123456789abcdef', 'reader read', `a read ${READER} more`])(
-    'are refused when a line is none: %#',
-    (line) => {
-      const error = (() => {
-        try {
-          return readApiKeys(`\n${line}`);
-        } catch (thrown) {
-          return thrown as Error;
-        }
-      })();
-      expect(error).toMatchObject({ code: 'MALFORMED' });
-      expect(String((error as Error).message)).toContain('line 2');
-      expect(String((error as Error).message)).not.toContain('0123');
-    },
-  );
+  it.each([
+    'reader read short',
+    'reader all 0123456789abcdef',
+    'reader read',
+    `a read ${READER} more`,
+    ` read ${READER}`,
+    `a\u0000 read ${READER}`,
+    `${'a'.repeat(65)} read ${READER}`,
+  ])('are refused when a line is none: %#', (line) => {
+    const error = (() => {
+      try {
+        return readApiKeys(`\n${line}`);
+      } catch (thrown) {
+        return thrown as Error;
+      }
+    })();
+    expect(error).toMatchObject({ code: 'MALFORMED' });
+    expect(String((error as Error).message)).toContain('line 2');
+    expect(String((error as Error).message)).not.toContain('0123');
+  });
 
   it('have names of their own', () => {
     expect(() => readApiKeys(`a read ${READER}\n\na prove ${PROVER}`)).toThrow(
-      expect.objectContaining({ code: 'CONFLICT', message: expect.stringContaining('line 3') }),
+      expect.objectContaining({ code: 'CONFLICT', message: expect.stringContaining('line 3 a name') }),
     );
+  });
+
+  it('have tokens of their own, or two clients would be one', async () => {
+    const error = (() => {
+      try {
+        return readApiKeys(`a read ${READER}\nb read ${PROVER}\nc prove ${READER}`);
+      } catch (thrown) {
+        return thrown as Error;
+      }
+    })();
+    expect(error).toMatchObject({ code: 'CONFLICT', field: 'apiKeys' });
+    expect((error as Error).message).toContain('line 3 a token');
+    expect((error as Error).message).not.toContain(READER);
+    // Nor are such keys taken from a program.
+    const [first, second] = readApiKeys(KEYS);
+    await expect(start({ keys: [first!, { ...second!, digest: first!.digest }] })).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    await expect(start({ keys: [{ ...first!, name: '' }] })).rejects.toMatchObject({ code: 'MALFORMED' });
   });
 
   it('are lines or stand behind semicolons, and an empty list does not open the service', () => {

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ZkMarginError } from '../errors.ts';
+import { EVERYBODY } from '../store/job.ts';
 
 /** What a key is for: to read, or to ask for proofs as well. */
 export const SCOPES = ['read', 'prove'] as const;
@@ -11,7 +12,7 @@ export type Scope = (typeof SCOPES)[number];
 
 /** A key without its text. */
 export interface ApiKey {
-  /** Name in logs. */
+  /** Name of the client in logs, claims of jobs and shares: 1 to 64 characters that can be seen. */
   readonly name: string;
   readonly scopes: readonly Scope[];
   /** SHA-256 of the token. */
@@ -28,10 +29,13 @@ export interface AccessOptions {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Name of the API key; empty where none is asked for. */
+    /** Name of the API key; that of everybody where none is asked for. */
     client: string;
   }
 }
+
+/** What a key may be called. */
+const NAME = /^[^\s\p{C}]{1,64}$/u;
 
 /** Paths that need no key: health, and the API's description. */
 const OPEN = new Set(['/livez', '/readyz', '/metrics', '/openapi.json']);
@@ -40,7 +44,7 @@ const OPEN = new Set(['/livez', '/readyz', '/metrics', '/openapi.json']);
  * Keys from lines `name scopes token`, with scopes separated by commas, as in `keeper read,prove 4f1c...`. Empty lines and
  * lines that begin with # are left out.
  *
- * @throws ZkMarginError `MALFORMED`, or `CONFLICT` for a name that is taken, naming the line, never what it holds
+ * @throws ZkMarginError `MALFORMED`, or `CONFLICT` for a name or a token that is taken, naming the line, never what it holds
  */
 export function readApiKeys(text: string): ApiKey[] {
   const keys: ApiKey[] = [];
@@ -49,24 +53,36 @@ export function readApiKeys(text: string): ApiKey[] {
     if (trimmed === '' || trimmed.startsWith('#')) return;
     const [name = '', scopeText = '', token = '', ...rest] = trimmed.split(/\s+/);
     const scopes = scopeText.split(',');
-    if (rest.length > 0 || token.length < 16 || !scopes.every((scope) => SCOPES.includes(scope as Scope))) {
+    if (
+      rest.length > 0 ||
+      token.length < 16 ||
+      !NAME.test(name) ||
+      !scopes.every((scope) => SCOPES.includes(scope as Scope))
+    ) {
       throw new ZkMarginError(
         'MALFORMED',
-        `Write line ${index + 1} of the API keys as: name, scopes (${SCOPES.join(',')}), token of at least 16 characters.`,
+        `Write line ${index + 1} of the API keys as: name of at most 64 characters, scopes (${SCOPES.join(',')}), token of at least 16 characters.`,
         { field: 'apiKeys' },
       );
     }
-    // Logs, limits of rate and numbers of keepers tell keys apart by their names.
-    if (keys.some((key) => key.name === name)) {
-      throw new ZkMarginError(
-        'CONFLICT',
-        `Give the API key of line ${index + 1} a name of its own: another line has it already.`,
-        { field: 'apiKeys' },
-      );
-    }
-    keys.push({ name, scopes: scopes as Scope[], digest: digestOf(token) });
+    const key = { name, scopes: scopes as Scope[], digest: digestOf(token) };
+    requireNew(key, keys, `the API key of line ${index + 1}`);
+    keys.push(key);
   });
   return keys;
+}
+
+/** Who shares a name or a token with another is that other client: its jobs, its shares, its limits. */
+function requireNew({ name, digest }: ApiKey, others: readonly ApiKey[], which: string): void {
+  const same = others.some((key) => key.name === name)
+    ? 'name'
+    : others.some((key) => key.digest.equals(digest))
+      ? 'token'
+      : undefined;
+  if (same === undefined) return;
+  throw new ZkMarginError('CONFLICT', `Give ${which} a ${same} of its own: another key has it already.`, {
+    field: 'apiKeys',
+  });
 }
 
 /**
@@ -85,10 +101,20 @@ export function apiKeysOf(text: string): ApiKey[] {
   return keys;
 }
 
-/** Has an app ask for keys and keep to limits. */
+/**
+ * Has an app ask for keys and keep to limits.
+ *
+ * @throws ZkMarginError `MALFORMED` for a key without a name, `CONFLICT` for a name or a token that two keys have
+ */
 export async function guard(app: FastifyInstance, { keys, requestsPerMinute }: AccessOptions): Promise<void> {
-  app.decorateRequest('client', '');
+  app.decorateRequest('client', EVERYBODY);
   if (keys !== undefined) {
+    keys.forEach((key, index) => {
+      if (!NAME.test(key.name)) {
+        throw new ZkMarginError('MALFORMED', `Give API key ${index + 1} a name.`, { field: 'apiKeys' });
+      }
+      requireNew(key, keys.slice(0, index), `API key ${index + 1}`);
+    });
     app.addHook('onRequest', async (request) => {
       if (OPEN.has(request.routeOptions.url ?? '')) return;
       const key = keyOf(request, keys);

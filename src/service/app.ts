@@ -38,7 +38,7 @@ export const BODY_LIMIT = 65_536;
 const NO_QUERY = { type: 'object', properties: {}, additionalProperties: false } as const;
 /** Milliseconds that running jobs have when the service is closed, and then answers under way. */
 const CLOSE_GRACE_MS = 5_000;
-/** What a client that meets a full queue is told to wait, in seconds. */
+/** What a client that meets a full queue, or has its share of it, is told to wait, in seconds. */
 export const RETRY_AFTER_SECONDS = 5;
 
 /** The chain as it is served. */
@@ -67,6 +67,10 @@ export interface ServiceOptions {
   readonly maxJobMs?: number;
   /** Requests that may wait for jobs at a time. Default 256. */
   readonly maxWaiting?: number;
+  /** Those of one API key. Default a quarter of all. */
+  readonly maxWaitingPerClient?: number | undefined;
+  /** Listeners to events of one API key at a time. Default 1,024. */
+  readonly maxListenersPerClient?: number | undefined;
   /** Milliseconds that running jobs have when the service is closed, and then answers under way. Default 5,000. */
   readonly closeGraceMs?: number;
   /** Further reasons for which the service is not ready, such as keys that are being loaded. */
@@ -128,6 +132,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     keyDigests,
     maxJobMs: requireInteger(options.maxJobMs ?? 120_000, 1, 86_400_000, 'maxJobMs'),
     maxWaiting: requireInteger(options.maxWaiting ?? 256, 0, 65_536, 'maxWaiting'),
+    maxWaitingPerClient: options.maxWaitingPerClient,
     proverReasons: () => (prover?.status().closed ? ['the prover is closed'] : []),
     onAsked: (record) => speculation?.speculator.asked(record),
     onStoreError,
@@ -153,7 +158,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     });
     metrics?.watchSpeculation(
       () => speculator.counts,
-      () => keepers.all().length,
+      () => keepers.size,
     );
     return { keepers, speculator };
   }
@@ -252,7 +257,13 @@ export function buildService(options: ServiceOptions): FastifyInstance {
     circuitRoutes(routes, circuits, keyDigests);
     marginRoutes(routes);
     if (options.chain !== undefined) {
-      bookRoutes(routes, { ...options.chain, jobs, served: new Set(keyDigests.keys()), speculation });
+      bookRoutes(routes, {
+        ...options.chain,
+        jobs,
+        served: new Set(keyDigests.keys()),
+        speculation,
+        maxListenersPerClient: options.maxListenersPerClient,
+      });
       if (speculation) keeperRoutes(routes, speculation.keepers);
     }
 
@@ -302,6 +313,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
 }
 
 function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  if (problem.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  if (problem.status === 503 || problem.code === 'SHARE_EXCEEDED')
+    reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
 }

@@ -3,8 +3,16 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { mulberry32 } from '../margin/example-book.ts';
 import { type Database, openDatabase } from './database.ts';
-import { type ClaimedJob, JOB_PRIORITIES, type JobPriority, type JobResult, type NewJob } from './job.ts';
+import {
+  type ClaimedJob,
+  EVERYBODY,
+  JOB_PRIORITIES,
+  type JobPriority,
+  type JobResult,
+  type NewJob,
+} from './job.ts';
 import { JobQueue, type JobQueueOptions } from './job-queue.ts';
+import { readMigrations } from './migrate.ts';
 import { NO_POSTGRES, postgresBinaries, startTestPostgres, type TestPostgres } from './testing.ts';
 
 const KEY = 'key';
@@ -184,6 +192,131 @@ describe.each(kinds)('%s', (_kind, present, open) => {
     await expect(queue.create(job(3, { priority: 'attestation' }))).rejects.toMatchObject({ code: 'BUSY' });
     await queue.cancel(idOf(1));
     expect(await queue.create(job(3, { priority: 'attestation' }))).toMatchObject({ created: true });
+  });
+
+  it_('is claimed by those who ask, and cancelled or forgotten when nobody claims it any more', async () => {
+    await queue.create(job(1, { client: 'a' }));
+    await queue.create(job(1, { client: 'b', priority: 'liquidation' }));
+    expect(await queue.claims(idOf(1))).toEqual(['a', 'b']);
+    expect(await queue.withdraw(idOf(1), 'c')).toBe('unclaimed');
+    expect(await queue.withdraw(idOf(2), 'a')).toBe('unknown');
+    expect(await queue.withdraw(idOf(1), 'b')).toBe('kept');
+    // Who leaves takes its urgency along.
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'queued', priority: 'solvency' });
+    expect(await queue.withdraw(idOf(1), 'b')).toBe('unclaimed');
+    expect(await queue.withdraw(idOf(1), 'a')).toBe('cancelled');
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'failed', error: { code: 'CANCELLED' } });
+    expect(await queue.withdraw(idOf(1), 'b')).toBe('unclaimed');
+    expect(await queue.withdraw(idOf(1), 'a')).toBe('forgotten');
+    expect(await queue.get(idOf(1))).toBeUndefined();
+
+    // Begun anew, a failed job is of those who ask then.
+    await queue.create(job(2, { client: 'a' }));
+    await queue.withdraw(idOf(2), 'a');
+    expect(await queue.create(job(2, { client: 'b' }))).toMatchObject({ created: true });
+    expect(await queue.claims(idOf(2))).toEqual(['b']);
+    await queue.complete((await claim())!, result('x'));
+    expect(await queue.create(job(2, { client: 'a' }))).toMatchObject({ created: false });
+    expect(await queue.join(job(2, { client: 'c' }))).toMatchObject({ state: 'done' });
+    for (const client of ['b', 'a']) expect(await queue.withdraw(idOf(2), client)).toBe('kept');
+    expect(await queue.withdraw(idOf(2), 'c')).toBe('forgotten');
+    expect(await queue.join(job(2, { client: 'c' }))).toBeUndefined();
+    expect(await database.query('select * from job_claims')).toEqual([]);
+  });
+
+  it_('does not end for one who asks while another one takes it back', async () => {
+    for (let round = 0; round < 15; round++) {
+      await queue.create(job(round, { client: 'a' }));
+      await Promise.all([queue.withdraw(idOf(round), 'a'), queue.create(job(round, { client: 'b' }))]);
+      const [record, claims] = [await queue.get(idOf(round)), await queue.claims(idOf(round))];
+      expect([record?.state, claims]).toEqual(['queued', ['b']]);
+      const speculative = job(`speculative ${round}`, { priority: 'speculative' });
+      await queue.create(speculative);
+      await Promise.all([
+        queue.cancelSpeculative(speculative.id),
+        queue.create({ ...speculative, client: 'b' }),
+      ]);
+      expect((await queue.get(speculative.id))?.state).toBe('queued');
+      for (const id of [idOf(round), speculative.id]) await queue.cancel(id);
+    }
+  });
+
+  it_(
+    "belongs to the service while it is speculative and nobody asked, and is the client's then",
+    async () => {
+      for (const name of [1, 2]) await queue.create(job(name, { priority: 'speculative' }));
+      expect(await queue.withdraw(idOf(1), 'a')).toBe('unclaimed');
+      // Not even more urgent than before.
+      await queue.create(job(1, { priority: 'speculative', client: 'a' }));
+      expect(await queue.cancelSpeculative(idOf(1))).toBe(false);
+      expect(await queue.cancelSpeculative(idOf(2))).toBe(true);
+      expect(await queue.withdraw(idOf(1), 'a')).toBe('cancelled');
+    },
+  );
+
+  it_('gives each client a share, of which less urgent jobs keep out no more urgent ones', async () => {
+    renew({ capacity: 8, maxJobsPerClient: 2, speculativeCapacity: 4 });
+    const ask = (name: number, client: string, priority: JobPriority) =>
+      queue.create(job(name, { client, priority }));
+    const refused = { code: 'SHARE_EXCEEDED', details: { limit: 2 } };
+    for (const name of [1, 2]) await ask(name, 'a', 'attestation');
+    await expect(ask(3, 'a', 'attestation')).rejects.toMatchObject(refused);
+    for (const name of [3, 4]) await ask(name, 'a', 'liquidation');
+    await expect(ask(5, 'a', 'liquidation')).rejects.toMatchObject(refused);
+    await expect(ask(5, 'a', 'solvency')).rejects.toMatchObject(refused);
+    // Neither does asking for more urgency, nor for the job of another one.
+    await expect(ask(1, 'a', 'liquidation')).rejects.toMatchObject(refused);
+    expect(await ask(1, 'a', 'attestation')).toMatchObject({ created: false });
+    expect(await ask(5, 'b', 'liquidation')).toMatchObject({ created: true });
+    await expect(ask(5, 'a', 'liquidation')).rejects.toMatchObject(refused);
+    // What is done takes no place, nor what is taken back.
+    await queue.complete((await claim())!, result('x'));
+    expect(await ask(5, 'a', 'liquidation')).toMatchObject({ created: false });
+    await queue.withdraw(idOf(5), 'a');
+    expect(await ask(6, 'a', 'liquidation')).toMatchObject({ created: true });
+    // Speculative jobs have the same part of their own bound.
+    await ask(7, 'c', 'speculative');
+    await expect(ask(8, 'c', 'speculative')).rejects.toMatchObject({ details: { limit: 1 } });
+    // Without API keys, and for the service itself, the queue's bounds are all there is.
+    for (const name of [20, 21, 22]) await ask(name, EVERYBODY, 'liquidation');
+    await queue.create(job(23, { priority: 'liquidation' }));
+  });
+
+  it_('takes over the jobs of a store of the former version', async () => {
+    // What the step has made, undone.
+    await database.transaction((tx) =>
+      tx.script(`drop table job_claims; alter table jobs drop column turn;
+        create index jobs_queued on jobs (priority, place) where state = 'queued';
+        insert into jobs (id, circuit, key_digest, priority, state, figures, max_attempts, deadline) values
+          ('${idOf(1)}', 'settlement-8', '${KEY}', 1, 'queued', '{}', 3, now() + interval '1 minute'),
+          ('${idOf(2)}', 'settlement-8', '${KEY}', 3, 'queued', '{}', 3, now() + interval '1 minute');
+        insert into job_inputs select id, '{}' from jobs;`),
+    );
+    const { sql } = readMigrations().find(({ name }) => name === 'claims')!;
+    await database.transaction((tx) => tx.script(sql));
+    expect([await queue.claims(idOf(1)), await queue.claims(idOf(2))]).toEqual([[EVERYBODY], []]);
+    expect(await queue.create(job(1, { client: 'a' }))).toMatchObject({ created: false });
+    expect(await queue.withdraw(idOf(1), 'b')).toBe('unclaimed');
+    expect(await queue.withdraw(idOf(1), 'a')).toBe('kept');
+    expect(await queue.complete((await claim())!, result('x'))).toBe(true);
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'done' });
+    expect(await queue.withdraw(idOf(1), EVERYBODY)).toBe('forgotten');
+    expect(await queue.cancelSpeculative(idOf(2))).toBe(true);
+  });
+
+  it_('gives each client its turn', async () => {
+    renew({ capacity: 100 });
+    for (const name of [1, 2, 3, 4]) await queue.create(job(name, { client: 'a' }));
+    for (const name of [5, 6]) await queue.create(job(name, { client: 'b' }));
+    const next = async (): Promise<number> => {
+      const { id } = (await claim())!;
+      return [1, 2, 3, 4, 5, 6, 7, 8].find((name) => idOf(name) === id)!;
+    };
+    expect([await next(), await next(), await next()]).toEqual([1, 5, 2]);
+    // One that comes later has no claim to the turns that are over.
+    await queue.create(job(7, { client: 'c' }));
+    await queue.create(job(8, { client: 'c' }));
+    expect([await next(), await next(), await next(), await next(), await next()]).toEqual([6, 7, 3, 8, 4]);
   });
 
   it_('keeps to its bound when many ask at once', async () => {

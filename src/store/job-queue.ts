@@ -1,10 +1,11 @@
 /** The durable queue of proof jobs. */
 import { randomBytes } from 'node:crypto';
-import { requireInteger, ZkMarginError } from '../errors.ts';
+import { isZkMarginError, requireInteger, ZkMarginError } from '../errors.ts';
 import type { ProofStage } from '../proof/prover/protocol.ts';
 import type { Database, Queryable, Row, StopListening } from './database.ts';
 import {
   type ClaimedJob,
+  EVERYBODY,
   isFinished,
   JOB_PRIORITIES,
   type JobCause,
@@ -22,6 +23,11 @@ export interface JobQueueOptions {
   readonly capacity?: number;
   /** Unfinished speculative jobs at most, within {@link capacity}. Default 16. */
   readonly speculativeCapacity?: number;
+  /**
+   * Unfinished jobs at most that one client claims, of the same urgency or a greater one. Of speculative jobs the same part of
+   * {@link speculativeCapacity}. Default a quarter of {@link capacity}.
+   */
+  readonly maxJobsPerClient?: number | undefined;
   /** Times that a job is tried. Default 3. */
   readonly maxAttempts?: number;
   /** Milliseconds without a sign of life after which a worker is taken for lost. Default 15,000. */
@@ -56,12 +62,35 @@ export interface Standing {
   readonly priority: JobPriority;
 }
 
+/**
+ * What became of a client's claim: `kept` while others claim the job, too; `cancelled` or `forgotten` when it was the last one, of an
+ * unfinished job or a finished one; `unclaimed` when the client had none; `unknown` when there is no such job.
+ */
+export type Withdrawal = 'kept' | 'cancelled' | 'forgotten' | 'unclaimed' | 'unknown';
+
 /** Unfinished jobs. */
 export interface QueueCounts {
   readonly queued: Readonly<Record<JobPriority, number>>;
   readonly proving: number;
 }
 
+/** What a job that is asked for meets in the queue. */
+interface Meeting extends Row {
+  /** Urgency that the client asked for the same job with before. */
+  claimed: number | null;
+  /** Unfinished jobs that are as urgent or more, and of those the equally urgent. */
+  count: bigint;
+  alike: bigint;
+  /** The same of the client's other claims. */
+  own: bigint;
+  own_alike: bigint;
+  /** First turn among jobs that wait and are equally urgent. */
+  head: bigint | null;
+  /** Last turn among the client's own ones. */
+  own_last: bigint | null;
+}
+
+const UNFINISHED = "state in ('queued', 'proving')";
 const SPECULATIVE = JOB_PRIORITIES.indexOf('speculative');
 const CHANNEL = 'zkmargin_jobs';
 /** Of the advisory lock under which places in the queue are counted and given: "jobs" as a number. */
@@ -83,7 +112,7 @@ const COLUMNS =
  */
 export class JobQueue {
   readonly #database: Database;
-  readonly #options: Required<JobQueueOptions>;
+  readonly #options: Required<{ readonly [Name in keyof JobQueueOptions]: number }>;
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #workWaiters = new Set<(priority: JobPriority) => void>();
   readonly #doneListeners = new Set<(id: string) => void>();
@@ -94,8 +123,10 @@ export class JobQueue {
     const bound = (name: keyof JobQueueOptions, standard: number, minimum: number, maximum: number) =>
       requireInteger(options[name] ?? standard, minimum, maximum, name);
     this.#database = database;
+    const capacity = bound('capacity', 64, 1, 1_000_000);
     this.#options = {
-      capacity: bound('capacity', 64, 1, 1_000_000),
+      capacity,
+      maxJobsPerClient: bound('maxJobsPerClient', Math.max(1, Math.floor(capacity / 4)), 1, 1_000_000),
       speculativeCapacity: bound('speculativeCapacity', 16, 1, 1_000_000),
       maxAttempts: bound('maxAttempts', 3, 1, 100),
       leaseMs: bound('leaseMs', 15_000, 100, 3_600_000),
@@ -117,47 +148,35 @@ export class JobQueue {
   }
 
   /**
-   * Keeps a job unless there is one of its id that has not failed. When this returns, the job survives the end of any process.
+   * Keeps a job unless there is one of its id that has not failed. When this returns, the job survives the end of any process, and
+   * is claimed by who asked.
    *
    * Asking again for an unfinished job can only make it more urgent, and give it more time.
    *
    * @returns the job that is kept now, and whether it is the new one
-   * @throws ZkMarginError `BUSY` when the queue is full
+   * @throws ZkMarginError `SHARE_EXCEEDED` when the client has enough jobs, `BUSY` when the queue is full
    */
   async create(job: NewJob): Promise<{ readonly record: JobRecord; readonly created: boolean }> {
-    const present = await this.get(job.id);
-    if (present?.state === 'done') return { record: present, created: false };
-    const { capacity, speculativeCapacity, maxAttempts } = this.#options;
-    const priority = JOB_PRIORITIES.indexOf(job.priority);
-    const deadline = job.deadline === undefined ? null : new Date(job.deadline);
+    const done = await this.#claimDone(job);
+    if (done !== undefined) return { record: done, created: false };
     return this.#database.transaction(async (tx) => {
       await tx.query('select pg_advisory_xact_lock($1)', [PLACES_LOCK]);
-      const [kept] = await tx.query<JobRow>(
-        `update jobs set
-           priority = least(priority, $2),
-           deadline = greatest(deadline, least($3::timestamptz, clock_timestamp() + $4 * interval '1 millisecond'))
-         where id = $1 and state in ('queued', 'proving')
-         returning ${COLUMNS}`,
-        [job.id, priority, deadline, job.maxMs],
-      );
-      if (kept !== undefined) return { record: recordOf(kept), created: false };
-      const existing = await readJob(tx, job.id);
-      if (existing?.state === 'done') return { record: existing, created: false };
-      const [unfinished] = await tx.query<{ count: bigint; alike: bigint }>(
-        `select count(*), count(*) filter (where priority = $1) as alike
-         from jobs where state in ('queued', 'proving') and priority <= $1`,
-        [priority],
-      );
-      const { count, alike } = unfinished!;
-      if (count >= BigInt(capacity) || (priority === SPECULATIVE && alike >= BigInt(speculativeCapacity))) {
+      const met = await meet(tx, job);
+      const kept = await this.#join(tx, job, met);
+      if (kept !== undefined) return { record: kept, created: false };
+      this.#requireShare(job, met);
+      const { capacity, speculativeCapacity, maxAttempts } = this.#options;
+      const priority = JOB_PRIORITIES.indexOf(job.priority);
+      const full = met.count >= BigInt(capacity);
+      if (full || (priority === SPECULATIVE && met.alike >= BigInt(speculativeCapacity))) {
         throw new ZkMarginError('BUSY', 'Try again later: the queue is full.', {
           details: { reasons: ['the queue is full'] },
         });
       }
       await tx.query('delete from jobs where id = $1', [job.id]);
       const [created] = await tx.query<JobRow>(
-        `insert into jobs (id, circuit, key_digest, priority, state, figures, max_attempts, deadline)
-         values ($1, $2, $3, $4, 'queued', $5::jsonb, $6, least($7::timestamptz, clock_timestamp() + $8 * interval '1 millisecond'))
+        `insert into jobs (id, circuit, key_digest, priority, state, figures, max_attempts, turn, deadline)
+         values ($1, $2, $3, $4, 'queued', $5::jsonb, $6, $7, ${deadlineOf('$8', '$9')})
          returning ${COLUMNS}`,
         [
           job.id,
@@ -166,16 +185,133 @@ export class JobQueue {
           priority,
           JSON.stringify(job.figures),
           maxAttempts,
-          deadline,
-          job.maxMs,
+          turnOf(job, met),
+          ...timesOf(job),
         ],
       );
       await tx.query('insert into job_inputs (job_id, input) values ($1, $2)', [
         job.id,
         JSON.stringify(job.input),
       ]);
+      await keepClaim(tx, job);
       return { record: recordOf(created!), created: true };
     });
+  }
+
+  /**
+   * As {@link create}, but never a new job.
+   *
+   * @returns undefined when there is none that has not failed
+   */
+  async join(job: NewJob): Promise<JobRecord | undefined> {
+    const done = await this.#claimDone(job);
+    if (done !== undefined) return done;
+    return this.#database.transaction(async (tx) => {
+      await tx.query('select pg_advisory_xact_lock($1)', [PLACES_LOCK]);
+      return this.#join(tx, job, await meet(tx, job));
+    });
+  }
+
+  /** A job that is done, and now claimed by who asks. */
+  async #claimDone(job: NewJob): Promise<JobRecord | undefined> {
+    const present = await this.get(job.id);
+    if (present?.state !== 'done') return undefined;
+    try {
+      await keepClaim(this.#database, job);
+    } catch (error) {
+      // A proof that is there is told although nothing can be written.
+      if (!isZkMarginError(error, 'STORE_FULL')) throw error;
+    }
+    return present;
+  }
+
+  /** Adds a claim to a job that has not failed. Its share counts only when that asks for more than before. */
+  async #join(tx: Queryable, job: NewJob, met: Meeting): Promise<JobRecord | undefined> {
+    const present = await readJob(tx, job.id);
+    if (present === undefined || present.state === 'failed') return undefined;
+    const priority = JOB_PRIORITIES.indexOf(job.priority);
+    if (!isFinished(present)) {
+      if (met.claimed === null || met.claimed > priority) this.#requireShare(job, met);
+      const [kept] = await tx.query<JobRow>(
+        `update jobs set
+           turn = case when priority > $2 then $3 when priority = $2 then least(turn, $3) else turn end,
+           priority = least(priority, $2),
+           deadline = greatest(deadline, ${deadlineOf('$4', '$5')})
+         where id = $1 and ${UNFINISHED}
+         returning ${COLUMNS}`,
+        [job.id, priority, turnOf(job, met), ...timesOf(job)],
+      );
+      if (kept !== undefined) {
+        await keepClaim(tx, job);
+        return recordOf(kept);
+      }
+    }
+    // It may have ended in this moment.
+    const ended = await readJob(tx, job.id);
+    if (ended?.state !== 'done') return undefined;
+    await keepClaim(tx, job);
+    return ended;
+  }
+
+  #requireShare({ client, priority }: NewJob, { own, own_alike: alike }: Meeting): void {
+    if (client === undefined || client === EVERYBODY) return;
+    const { capacity, speculativeCapacity, maxJobsPerClient } = this.#options;
+    const speculative = Math.max(1, Math.floor((maxJobsPerClient * speculativeCapacity) / capacity));
+    const refuse = (limit: number, which: string) => {
+      throw new ZkMarginError(
+        'SHARE_EXCEEDED',
+        `Wait for proofs that you have asked for, or take some back (DELETE /v1/proofs/:id): ${limit} ${which} of this API key may be unfinished at a time.`,
+        { details: { limit } },
+      );
+    };
+    if (own >= BigInt(maxJobsPerClient)) refuse(maxJobsPerClient, `jobs as urgent as ${priority} or more`);
+    if (priority === 'speculative' && alike >= BigInt(speculative)) refuse(speculative, 'speculative jobs');
+  }
+
+  /**
+   * Takes back a client's claim. A job that nobody claims any more is cancelled, and forgotten when it is finished; the last claim of
+   * a cancelled one stays, so that its client may have it forgotten.
+   */
+  async withdraw(id: string, client: string): Promise<Withdrawal> {
+    return this.#database.transaction(async (tx) => {
+      await tx.query('select pg_advisory_xact_lock($1)', [PLACES_LOCK]);
+      const [job] = await tx.query<{ state: JobState }>('select state from jobs where id = $1 for update', [
+        id,
+      ]);
+      if (job === undefined) return 'unknown';
+      const claims = await tx.query<{ client: string; priority: number }>(
+        'select client, priority from job_claims where job_id = $1',
+        [id],
+      );
+      const others = claims.filter((claim) => claim.client !== client);
+      if (others.length === claims.length) return 'unclaimed';
+      if (others.length > 0) {
+        await tx.query('delete from job_claims where job_id = $1 and client = $2', [id, client]);
+        // Who leaves does not leave its urgency to others. Turns of another urgency mean nothing here: it has waited for one already.
+        await tx.query(
+          `update jobs set priority = $2, turn = coalesce(
+             (select min(turn) from jobs where state = 'queued' and priority = $2), 0)
+           where id = $1 and state = 'queued' and priority < $2`,
+          [id, Math.min(...others.map(({ priority }) => priority))],
+        );
+        return 'kept';
+      }
+      if (isFinished(job)) {
+        await tx.query('delete from jobs where id = $1', [id]);
+        return 'forgotten';
+      }
+      await cancelled(tx, id);
+      return 'cancelled';
+    });
+  }
+
+  /** Names of the clients that claim a job, in order. */
+  async claims(id: string): Promise<string[]> {
+    const rows = await this.#database.query<{ client: string }>(
+      'select client from job_claims where job_id = $1 order by client',
+      [id],
+    );
+    return rows.map(({ client }) => client);
   }
 
   /** The database's time, by which all is judged: milliseconds since 1970-01-01 UTC. */
@@ -314,7 +450,7 @@ export class JobQueue {
            select id from jobs
            where state = 'queued' and key_digest = any($4::text[]) and ${which}
              and not_before <= clock_timestamp() and deadline > clock_timestamp()
-           order by priority, place for update skip locked limit 1)
+           order by priority, turn, place for update skip locked limit 1)
          returning id, circuit, key_digest, priority, attempts,
            (extract(epoch from deadline - clock_timestamp()) * 1000)::float8 as remaining_ms)
        select taken.*, input from taken join job_inputs on job_id = id`,
@@ -390,25 +526,22 @@ export class JobQueue {
     return rows.length > 0;
   }
 
-  /** Fails an unfinished job with `CANCELLED`. @returns false when there is no such job or it is finished */
+  /** Fails an unfinished job with `CANCELLED`, whoever claims it. @returns false when there is no such job or it is finished */
   cancel(id: string): Promise<boolean> {
-    return this.#cancel(id, 0);
+    return cancelled(this.#database, id);
   }
 
-  /** As {@link cancel}, but not a job that was asked for meanwhile and is more urgent than speculative. */
+  /** As {@link cancel}, but not a job that a client asked for meanwhile, or that is more urgent than speculative. */
   cancelSpeculative(id: string): Promise<boolean> {
-    return this.#cancel(id, SPECULATIVE);
-  }
-
-  async #cancel(id: string, most: number): Promise<boolean> {
-    const rows = await this.#database.query(
-      `update jobs set state = 'failed', stage = null, finished_at = clock_timestamp(),
-         error_code = 'CANCELLED', error_message = 'The job was cancelled.',
-         claim_token = null, worker = null, lease_until = null
-       where id = $1 and priority >= $2 and state in ('queued', 'proving') returning id`,
-      [id, most],
-    );
-    return rows.length > 0;
+    return this.#database.transaction(async (tx) => {
+      // Nobody claims it in this moment.
+      await tx.query('select pg_advisory_xact_lock($1)', [PLACES_LOCK]);
+      return cancelled(
+        tx,
+        id,
+        `and priority = ${SPECULATIVE} and not exists (select 1 from job_claims where job_id = $1)`,
+      );
+    });
   }
 
   /** Forgets a finished job. @returns false when there is no such job or it is not finished */
@@ -590,6 +723,64 @@ function endOfAttempt(parts: {
       error_message = case when ${again} then null else ${message}::text end,
       claim_token = null, worker = null, lease_until = null
     where ${where} returning state`;
+}
+
+/** What a job meets; to be read under the lock of places. */
+async function meet(tx: Queryable, { id, client, priority }: NewJob): Promise<Meeting> {
+  const [row] = await tx.query<Meeting>(
+    `select others.*, own.*,
+       (select priority from job_claims where job_id = $1 and client = $2) as claimed
+     from
+       (select count(*) filter (where priority <= $3) as count,
+          count(*) filter (where priority = $3) as alike,
+          min(turn) filter (where state = 'queued' and priority = $3) as head
+        from jobs where ${UNFINISHED}) as others,
+       (select count(*) filter (where job_claims.priority <= $3) as own,
+          count(*) filter (where job_claims.priority = $3) as own_alike,
+          max(turn) filter (where jobs.priority = $3) as own_last
+        from job_claims join jobs on id = job_id
+        where client = $2 and ${UNFINISHED} and id <> $1) as own`,
+    [id, client ?? null, JOB_PRIORITIES.indexOf(priority)],
+  );
+  return row!;
+}
+
+/** A client's next turn: after its own jobs, and not before those that wait already. Whoever shares a name is served as it comes. */
+function turnOf({ client }: NewJob, { head, own_last: last }: Meeting): bigint {
+  const first = head ?? 0n;
+  if (client === undefined || client === EVERYBODY || last === null || last < first) return first;
+  return last + 1n;
+}
+
+/** Claims a job that has not failed; once, with the greatest urgency. */
+async function keepClaim(source: Queryable, { id, client, priority }: NewJob): Promise<void> {
+  if (client === undefined) return;
+  await source.query(
+    `insert into job_claims as kept (job_id, client, priority)
+     select id, $2::text, $3::smallint from jobs where id = $1 and state <> 'failed' for key share
+     on conflict (job_id, client) do update set priority = excluded.priority where kept.priority > excluded.priority`,
+    [id, client, JOB_PRIORITIES.indexOf(priority)],
+  );
+}
+
+async function cancelled(source: Queryable, id: string, condition = ''): Promise<boolean> {
+  const rows = await source.query(
+    `update jobs set state = 'failed', stage = null, finished_at = clock_timestamp(),
+       error_code = 'CANCELLED', error_message = 'The job was cancelled.',
+       claim_token = null, worker = null, lease_until = null
+     where id = $1 and ${UNFINISHED} ${condition} returning id`,
+    [id],
+  );
+  return rows.length > 0;
+}
+
+/** The earlier of a named deadline and the longest time that a job may take. */
+function deadlineOf(deadline: string, maxMs: string): string {
+  return `least(${deadline}::timestamptz, clock_timestamp() + ${maxMs} * interval '1 millisecond')`;
+}
+
+function timesOf({ deadline, maxMs }: NewJob): [Date | null, number] {
+  return [deadline === undefined ? null : new Date(deadline), maxMs];
 }
 
 interface JobRow extends Row {

@@ -16,6 +16,9 @@ export const JOB_PRIORITIES = ['liquidation', 'solvency', 'attestation', 'specul
 /** How urgent a job is. */
 export type JobPriority = (typeof JOB_PRIORITIES)[number];
 
+/** The client of all requests where no API keys are asked for. Shares do not bind it. */
+export const EVERYBODY = '';
+
 /** A verified proof with what it states. */
 export interface JobResult {
   readonly proof: Groth16Proof;
@@ -75,6 +78,8 @@ export interface NewJob {
   /** Digest of the verification key that the proof must verify under. */
   readonly keyDigest: string;
   readonly priority: JobPriority;
+  /** Name of the client that asks, or {@link EVERYBODY}. Without one the job is the service's own, until a client asks for it. */
+  readonly client?: string | undefined;
   /** Private. It is deleted when the job ends. */
   readonly input: CircuitInput;
   readonly figures: Readonly<Record<string, string>>;

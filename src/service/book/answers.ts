@@ -1,4 +1,4 @@
-/** Answers that hold for one revision of the book, kept so that whoever asks the same again is answered without any work. */
+/** Answers that hold for one generation of the book, kept so that whoever asks the same again is answered without any work. */
 
 /** An answer's body with its entity tag. */
 export interface KeptAnswer {
@@ -10,22 +10,22 @@ export interface KeptAnswer {
 /** Characters of all bodies together. */
 const MOST_CHARACTERS = 16 * 2 ** 20;
 
-/** Answers of the present revision, by URL. */
+/** Answers of the present generation, by URL. */
 export class Answers {
   readonly #kept = new Map<string, KeptAnswer>();
-  #revision: bigint | undefined;
+  #generation: bigint | undefined;
   #characters = 0;
 
-  get(revision: bigint, url: string): KeptAnswer | undefined {
-    return revision === this.#revision ? this.#kept.get(url) : undefined;
+  get(generation: bigint, url: string): KeptAnswer | undefined {
+    return generation === this.#generation ? this.#kept.get(url) : undefined;
   }
 
   /** Keeps an answer; the oldest ones make room. */
-  set(revision: bigint, url: string, answer: KeptAnswer): void {
-    if (revision !== this.#revision) {
+  set(generation: bigint, url: string, answer: KeptAnswer): void {
+    if (generation !== this.#generation) {
       this.#kept.clear();
       this.#characters = 0;
-      this.#revision = revision;
+      this.#generation = generation;
     }
     if (answer.body.length > MOST_CHARACTERS / 4 || this.#kept.has(url)) return;
     this.#kept.set(url, answer);

@@ -37,6 +37,11 @@ export class EventLog {
     for (const listener of this.#listeners) listener(numbered);
   }
 
+  /** True when nothing more is told. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Number of listeners. */
   get listeners(): number {
     return this.#listeners.size;

@@ -71,8 +71,9 @@ export class LiveBook {
   #again = false;
   readonly #changeListeners = new Set<() => void>();
   #turns = 0;
-  /** What was taken in last is not whole: the next look begins anew. */
+  /** What was taken in last is not whole: nothing of it is shown, and the next look begins anew. */
   #broken = false;
+  #generation = 0n;
   /** Rounds of the store that have no margins yet. */
   readonly #unmargined = new Map<bigint, RoundRecord>();
   #loop: Promise<void> | undefined;
@@ -82,9 +83,14 @@ export class LiveBook {
     this.#options = options;
   }
 
-  /** Changes with whatever is shown. */
+  /** Revision of the store that is shown. */
   get revision(): bigint {
     return this.#seen?.revision ?? 0n;
+  }
+
+  /** Times that something was taken in. The same revision may be, again, after it could not be taken in whole. */
+  get generation(): bigint {
+    return this.#generation;
   }
 
   /** Newest block of the book; undefined before the first. */
@@ -110,7 +116,13 @@ export class LiveBook {
 
   /** Why nothing of the book may be shown. */
   get refusal(): ZkMarginError | undefined {
-    return this.#options.refusal?.();
+    const refusal = this.#options.refusal?.();
+    if (refusal !== undefined || !this.#broken) return refusal;
+    // Accounts of one block with the margins of another would look like any answer.
+    return new ZkMarginError(
+      'BUSY',
+      'Try again later: the newest data could not be taken in whole; see the log.',
+    );
   }
 
   /** Times that it has looked at the store, in vain as well; for liveness. */
@@ -269,6 +281,9 @@ export class LiveBook {
       return;
     }
 
+    // From here to the end nothing is waited for, so that nobody sees half of it.
+    this.#generation++;
+    this.#broken = true;
     if (anew) {
       this.#accounts = new Map();
       this.#openings = new Map();
@@ -291,7 +306,6 @@ export class LiveBook {
     this.#auctions = new Map(auctions.map((auction) => [auction.accountId, auction]));
     this.#tipTimestamp = tip?.timestamp ?? 0n;
     this.#seen = { ...revision, block: tip?.number ?? 0n };
-    this.#broken = true;
     this.#unmargined.clear();
 
     let refused: ZkMarginError | undefined;

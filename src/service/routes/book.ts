@@ -36,6 +36,7 @@ import {
   marketView,
   roundView,
 } from '../book/views.ts';
+import { Places } from '../places.ts';
 import type { ProofJobs } from '../proof-jobs.ts';
 import { prepareProof } from '../requests/index.ts';
 import type { Speculation } from '../speculation/index.ts';
@@ -47,7 +48,7 @@ const EVENT_PULSE_MS = 15_000;
 const MAX_FURTHER_PAGES = 64;
 /** Bytes of events that are given to a client's connection at a time. */
 const EVENT_CHUNK_BYTES = 65_536;
-/** Listeners to events at a time: about 30 kB each. */
+/** Listeners to events at a time unless told otherwise: about 30 kB each. */
 const MAX_LISTENERS = 4_096;
 
 /** Who keeps the answer to a request. */
@@ -62,18 +63,25 @@ export interface BookRoutesOptions {
   readonly served: ReadonlySet<string>;
   /** Proofs that are made beforehand, when there are any. */
   readonly speculation?: Speculation | undefined;
+  /** Listeners to events of one API key at a time. Default 1,024, a quarter of all. */
+  readonly maxListenersPerClient?: number | undefined;
 }
 
 /** Adds the routes. */
 export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
   const { book, store, contracts, jobs, served, speculation } = options;
   const answers = new Answers();
+  const places = new Places({
+    total: MAX_LISTENERS,
+    perClient: options.maxListenersPerClient,
+    name: 'listeners',
+  });
   const fromKept: preHandlerAsyncHookHandler = async (request, reply) => {
-    const kept = book.refusal === undefined ? answers.get(book.revision, request.url) : undefined;
+    const kept = book.refusal === undefined ? answers.get(book.generation, request.url) : undefined;
     if (kept !== undefined) return reply.header('etag', kept.tag).type(kept.type).send(kept.body);
-    // What is answered is of this revision or of a later one, which the next look finds under its own.
-    const { revision } = book;
-    keepers.set(request, (answer) => answers.set(revision, request.url, answer));
+    // What is answered is of this generation or of a later one, which the next look finds under its own.
+    const { generation } = book;
+    keepers.set(request, (answer) => answers.set(generation, request.url, answer));
   };
 
   routes.get(
@@ -152,8 +160,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     {
       schema: {
         summary: 'Ask for an insolvency proof of an account as it stands',
-        description:
-          'The service knows legs, round and parameters. The same statement asked for twice is one job.',
+        description: 'The service knows legs, round and parameters. Jobs are those of POST /v1/proofs.',
         params: AccountParamsSchema,
         body: AccountProofRequestSchema,
         response: { ...SUBMISSIONS, ...PROBLEMS },
@@ -173,7 +180,7 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
         keeper: body.keeper,
       });
       // It names no deadline, so that no clock is asked.
-      const { record, created } = await jobs.submit(await prepareProof(request, { served, now: 0 }));
+      const { record, created } = await jobs.submit(await prepareProof(request, { served, now: 0 }), client);
       speculation?.keepers.learn(body.keeper, body.purpose, client);
       return submitted(reply, jobView(record), created);
     },
@@ -307,12 +314,11 @@ export function bookRoutes(routes: Routes, options: BookRoutesOptions): void {
     },
     async (request, reply) => {
       if (book.refusal !== undefined) throw book.refusal;
-      if (book.events.listeners >= MAX_LISTENERS) {
-        throw new ZkMarginError('BUSY', 'Try again later: too many listen to events.');
-      }
+      if (book.events.closed) throw new ZkMarginError('BUSY', 'Try again later: the service is closing.');
+      const leave = places.take(request.client);
       const last = request.headers['last-event-id'];
       reply.hijack();
-      sendEvents(reply as unknown as FastifyReply, book, typeof last === 'string' ? last : undefined);
+      sendEvents(reply as unknown as FastifyReply, book, typeof last === 'string' ? last : undefined, leave);
     },
   );
 }
@@ -385,7 +391,12 @@ function openMarket(book: LiveBook, account: AccountRecord): BookMarket {
  * Follows the log at the pace of the client: what it does not take yet stays in the log, once for all clients. One that falls so far
  * behind that the log has forgotten is told to begin anew.
  */
-function sendEvents(reply: FastifyReply, { events }: LiveBook, last: string | undefined): void {
+function sendEvents(
+  reply: FastifyReply,
+  { events }: LiveBook,
+  last: string | undefined,
+  onEnd: () => void,
+): void {
   const { raw } = reply;
   let ready = true;
   let woken = false;
@@ -436,6 +447,7 @@ function sendEvents(reply: FastifyReply, { events }: LiveBook, last: string | un
   const end = () => {
     clearInterval(pulse);
     stop();
+    onEnd();
     raw.end();
   };
   stop = events.listen(() => {

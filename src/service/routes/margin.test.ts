@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { presetModel } from '../../margin/presets/index.ts';
 import { problemOfRequest } from '../problems.ts';
 import { marginRoutes } from './margin.ts';
 import type { TypeBoxProvider } from './shared.ts';
@@ -56,13 +57,51 @@ describe('margin of a document', () => {
     expect(await answer('simulate', documentOf(20, { shocks, trades }))).toEqual([200, undefined]);
   });
 
+  it('counts the scenarios of a model of its own, and the underlyings that they join', async () => {
+    const preset = presetModel('pmrm2');
+    const withScenarios = (count: number) => ({
+      ...preset,
+      scenarios: Array.from({ length: count }, (_, index) => ({
+        ...preset.scenarios[index % preset.scenarios.length]!,
+        id: String(index),
+      })),
+    });
+    const shocks = new Array(100).fill({ priceMove: 0.1 });
+    for (const [scenarios, expected] of [
+      [33, [200, undefined]],
+      [256, [413, 'TOO_LARGE portfolio']],
+    ] as const) {
+      const model = withScenarios(scenarios);
+      expect(await answer('simulate', documentOf(100, { shocks, model }))).toEqual(expected);
+    }
+    // Few positions of many underlyings are as much work.
+    const document = documentOf(1, { shocks, model: withScenarios(256) });
+    const [underlying] = document.market.underlyings;
+    const underlyings = Array.from({ length: 64 }, (_, index) => ({ ...underlying!, symbol: `U${index}` }));
+    underlyings[0]!.symbol = 'BTC';
+    const wide = { ...document, market: { ...document.market, underlyings } };
+    expect(await answer('simulate', wide)).toEqual([413, 'TOO_LARGE portfolio']);
+    expect(await answer('simulate', { ...wide, model: 'pmrm2', shocks: [] })).toEqual([200, undefined]);
+    // So are many positions of which each is margined alone.
+    for (const [scenarios, isThere] of [
+      [33, true],
+      [256, false],
+    ] as const) {
+      const payload = documentOf(200, { model: withScenarios(scenarios) });
+      const reply = await app.inject({ method: 'POST', url: '/v1/margin', payload });
+      const [first] = reply.json().maintenance.breakdown.positions;
+      expect([scenarios, first.marginal !== null]).toEqual([scenarios, isThere]);
+    }
+  });
+
   it('bounds paths of tail risk, and what takes the square of the positions', async () => {
     const history = {};
-    for (const [tailRisk, field] of [
-      [{ paths: 20_001 }, 'tailRisk.paths'],
-      [{ horizonDays: 11 }, 'tailRisk'],
+    for (const [count, tailRisk, field] of [
+      [1, { paths: 20_001 }, 'tailRisk.paths'],
+      [1, { horizonDays: 11 }, 'tailRisk'],
+      [101, {}, 'tailRisk.paths'],
     ] as const) {
-      expect(await answer('margin', documentOf(1, { history, tailRisk }))).toEqual([
+      expect(await answer('margin', documentOf(count, { history, tailRisk }))).toEqual([
         413,
         `TOO_LARGE ${field}`,
       ]);

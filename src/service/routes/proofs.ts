@@ -29,15 +29,17 @@ export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOp
     {
       schema: {
         summary: 'Ask for a proof',
-        description: 'The same statement asked for twice is one job.',
+        description:
+          'The same statement asked for twice is one job, which is claimed by all API keys that asked for it. A key may have so many ' +
+          'unfinished jobs at a time; more answer 429 with SHARE_EXCEEDED.',
         body: ProofRequestSchema,
         response: { ...SUBMISSIONS, ...PROBLEMS },
       },
     },
     async (request, reply) => {
-      const { body } = request;
+      const { body, client } = request;
       const time = body.deadline === undefined ? 0 : await now();
-      const { record, created } = await jobs.submit(await prepareProof(body, { served, now: time }));
+      const { record, created } = await jobs.submit(await prepareProof(body, { served, now: time }), client);
       return submitted(reply, jobView(record), created);
     },
   );
@@ -47,6 +49,9 @@ export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOp
     {
       schema: {
         summary: 'A job and, when it is done, its proof',
+        description:
+          'Whoever knows the id may read it: it is a digest of what the proof makes public. With `wait` the answer comes at once when too ' +
+          'many requests wait, of all or of this API key.',
         params: JobParamsSchema,
         querystring: JobQuerySchema,
         response: { 200: JobSchema, ...PROBLEMS },
@@ -56,9 +61,10 @@ export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOp
       const gone = new AbortController();
       const abort = () => gone.abort();
       reply.raw.once('close', abort);
-      const { id } = request.params;
+      if (reply.raw.destroyed) abort();
+      const { client, params, query } = request;
       try {
-        const record = await jobs.get(id, Number(request.query.wait ?? 0) * 1000, gone.signal);
+        const record = await jobs.get(params.id, client, Number(query.wait ?? 0) * 1000, gone.signal);
         if (record === undefined) throw noJob();
         return jobView(record);
       } finally {
@@ -83,7 +89,7 @@ export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOp
     },
     async (request, reply) => {
       const gone = new AbortController();
-      const events = jobs.changes(request.params.id, gone.signal);
+      const events = jobs.changes(request.params.id, request.client, gone.signal);
       // Before anything is answered, so that a job that is not there is told as everywhere.
       const first = await events.next();
       if (first.done) throw noJob();
@@ -96,13 +102,16 @@ export function proofRoutes(routes: Routes, { jobs, served, now }: ProofRoutesOp
     '/v1/proofs/:id',
     {
       schema: {
-        summary: 'Cancel a job, or forget a finished one',
+        summary: 'Take back the claim of a job',
+        description:
+          'A job that no API key claims any more is cancelled, or forgotten when it is finished. A key that did not ask for it is ' +
+          'answered 403.',
         params: JobParamsSchema,
-        response: { 204: Type.Null({ description: 'Cancelled or forgotten' }), ...PROBLEMS },
+        response: { 204: Type.Null({ description: 'Not claimed any more by this API key' }), ...PROBLEMS },
       },
     },
     async (request, reply) => {
-      if (!(await jobs.remove(request.params.id))) throw noJob();
+      if (!(await jobs.withdraw(request.params.id, request.client))) throw noJob();
       return reply.code(204).send(null);
     },
   );

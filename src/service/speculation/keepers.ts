@@ -6,10 +6,12 @@ export const PROOF_PURPOSES = ['liquidate', 'auction'] as const;
 /** What a proof is for. */
 export type ProofPurpose = (typeof PROOF_PURPOSES)[number];
 
-/** A keeper with what it wants. */
+/** A keeper with what a client wants for it. */
 export interface InterestedKeeper {
   /** In lower case. */
   readonly address: string;
+  /** Name of the API key that registered it or asked for it. */
+  readonly client: string;
   readonly purposes: readonly ProofPurpose[];
   /** Milliseconds since 1970-01-01 UTC. */
   readonly expires: number;
@@ -25,20 +27,17 @@ export interface KeeperBounds {
   readonly keeperLifetimeMs?: number | undefined;
 }
 
-interface Entry extends InterestedKeeper {
-  readonly client: string;
-}
-
 /**
- * Keepers by address, in memory: they register, or are learned of when they ask for proofs. Both need an API key that may ask for
- * proofs. Nobody takes a place from another API key.
+ * Keepers by client and address, in memory: they register, or are learned of when they ask for proofs. Both need an API key that may
+ * ask for proofs. What a client says of an address is its own matter: it neither takes a place from another client nor a wish, also
+ * when that one speaks of the same address.
  */
 export class InterestedKeepers {
   readonly #bounds: { readonly [Name in keyof KeeperBounds]-?: number };
   readonly #now: () => number;
   readonly #onChange: () => void;
   /** The one that was quiet for longest comes first. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, InterestedKeeper>();
 
   constructor(bounds: KeeperBounds = {}, now: () => number = Date.now, onChange: () => void = () => {}) {
     const { maxKeepers = 16, keepersPerClient = 4, keeperLifetimeMs = 3_600_000 } = bounds;
@@ -47,16 +46,21 @@ export class InterestedKeepers {
     this.#onChange = onChange;
   }
 
-  /** Keepers whose time is not over, the one that was heard of last first. */
+  /** Keepers whose time is not over, the one that was heard of last first; once for each client that speaks of them. */
   all(): InterestedKeeper[] {
     this.#expire();
     return [...this.#entries.values()].reverse();
   }
 
+  /** Number of addresses. */
+  get size(): number {
+    return new Set(this.all().map(({ address }) => address)).size;
+  }
+
   /**
    * A keeper says what it wants.
    *
-   * @param client name of the API key; empty where there are none
+   * @param client name of the API key, or that of everybody
    * @throws ZkMarginError `BUSY` when there is no place
    */
   register(address: string, purposes: readonly ProofPurpose[], client: string): InterestedKeeper {
@@ -74,9 +78,7 @@ export class InterestedKeepers {
 
   /** @returns false when it was not registered by this client */
   remove(address: string, client: string): boolean {
-    const key = address.toLowerCase();
-    if (this.#entries.get(key)?.client !== client) return false;
-    this.#entries.delete(key);
+    if (!this.#entries.delete(keyOf(address, client))) return false;
     this.#onChange();
     return true;
   }
@@ -88,16 +90,15 @@ export class InterestedKeepers {
     adding: boolean,
   ): InterestedKeeper | undefined {
     this.#expire();
-    const key = address.toLowerCase();
+    const key = keyOf(address, client);
     const present = this.#entries.get(key);
-    // What another client said of the address is not taken back.
-    const kept = present !== undefined && (adding || present.client !== client) ? present.purposes : [];
+    const kept = adding ? (present?.purposes ?? []) : [];
     if (present === undefined && !this.#makeRoom(client)) return undefined;
-    const entry: Entry = {
-      address: key,
+    const entry: InterestedKeeper = {
+      address: address.toLowerCase(),
+      client,
       purposes: PROOF_PURPOSES.filter((purpose) => purposes.includes(purpose) || kept.includes(purpose)),
       expires: this.#now() + this.#bounds.keeperLifetimeMs,
-      client: present?.client ?? client,
     };
     this.#entries.delete(key);
     this.#entries.set(key, entry);
@@ -106,8 +107,8 @@ export class InterestedKeepers {
   }
 
   #makeRoom(client: string): boolean {
-    const own = [...this.#entries.values()].filter((entry) => entry.client === client);
-    if (own.length >= this.#bounds.keepersPerClient) this.#entries.delete(own[0]!.address);
+    const own = [...this.#entries].filter(([, entry]) => entry.client === client);
+    if (own.length >= this.#bounds.keepersPerClient) this.#entries.delete(own[0]![0]);
     return this.#entries.size < this.#bounds.maxKeepers;
   }
 
@@ -115,4 +116,9 @@ export class InterestedKeepers {
     const now = this.#now();
     for (const [key, { expires }] of this.#entries) if (expires <= now) this.#entries.delete(key);
   }
+}
+
+/** Names of clients hold no spaces. */
+function keyOf(address: string, client: string): string {
+  return `${client} ${address.toLowerCase()}`;
 }

@@ -10,6 +10,8 @@ export interface LikelyProof {
   readonly account: AccountRecord;
   readonly purpose: ProofPurpose;
   readonly keeper: string;
+  /** Name of the API key that wants it. */
+  readonly client: string;
 }
 
 /**
@@ -21,10 +23,10 @@ export interface LikelyProof {
 export function likelyProofs(book: LiveBook, keepers: readonly InterestedKeeper[]): LikelyProof[] {
   const found: LikelyProof[] = [];
   const add = (market: BookMarket, account: AccountRecord, open: readonly ProofPurpose[]) => {
-    for (const { address, purposes } of keepers) {
+    for (const { address, client, purposes } of keepers) {
       // The first that is open and wanted; a keeper takes one way.
       const purpose = open.find((item) => purposes.includes(item));
-      if (purpose !== undefined) found.push({ market, account, purpose, keeper: address });
+      if (purpose !== undefined) found.push({ market, account, purpose, keeper: address, client });
     }
   };
   for (const { market, account, risk } of book.candidates()) {
@@ -50,6 +52,45 @@ export function likelyProofs(book: LiveBook, keepers: readonly InterestedKeeper[
     }
   }
   return found;
+}
+
+/** What clients have had of a round's proofs. */
+export interface RoundUse {
+  /** All of them together. */
+  readonly total: number;
+  readonly byClient: ReadonlyMap<string, number>;
+}
+
+/**
+ * Which of the proofs that clients want is made next: the most urgent one of the client that has had least of its round.
+ *
+ * A client may use all that a round has while nobody else wants anything. Whoever comes later still finds its part, as if all had
+ * been there from the beginning.
+ *
+ * @param wanted by client, the most urgent first
+ * @param isOpen whether a proof is still to be made
+ * @returns undefined when there is none, or nobody may have any more
+ */
+export function nextInTurn(
+  wanted: ReadonlyMap<string, readonly LikelyProof[]>,
+  isOpen: (proof: LikelyProof) => boolean,
+  useOf: (proof: LikelyProof) => RoundUse | undefined,
+  maxPerRound: number,
+): LikelyProof | undefined {
+  let next: { readonly proof: LikelyProof; readonly had: number } | undefined;
+  for (const [client, proofs] of wanted) {
+    for (const proof of proofs) {
+      if (!isOpen(proof)) continue;
+      const { total = 0, byClient = new Map<string, number>() } = useOf(proof) ?? {};
+      const had = byClient.get(client) ?? 0;
+      const clients = new Set([...wanted.keys(), ...byClient.keys()]).size;
+      // Rounds of other underlyings may have something left.
+      if (total >= maxPerRound && had >= Math.floor(maxPerRound / clients)) continue;
+      if (next === undefined || had < next.had) next = { proof, had };
+      break;
+    }
+  }
+  return next?.proof;
 }
 
 /** Whether an account is below its requirement, soft, or a few deviations away: then a proof may be wanted soon. */

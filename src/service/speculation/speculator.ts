@@ -13,13 +13,13 @@ import type { ProofJobs } from '../proof-jobs.ts';
 import { type PreparedProof, prepareProof } from '../requests/index.ts';
 import type { ProofRequest } from '../schemas.ts';
 import type { InterestedKeepers } from './keepers.ts';
-import { anyNear, type LikelyProof, likelyProofs } from './plan.ts';
+import { anyNear, type LikelyProof, likelyProofs, nextInTurn } from './plan.ts';
 
 /** Bounds of the {@link Speculator}. */
 export interface SpeculationBounds {
   /** Speculative jobs that wait or are proven at a time. Default 4. */
   readonly maxJobs?: number | undefined;
-  /** Speculative jobs for one round. Default 32. */
+  /** Speculative jobs for one round, in turn for each client. Default 32. */
   readonly maxPerRound?: number | undefined;
 }
 
@@ -65,7 +65,7 @@ export class Speculator {
   /** Statements that cannot be proven, of the rounds at hand. */
   #refused = new Set<string>();
   readonly #counts = { begun: 0, made: 0, usedReady: 0, usedEarly: 0, wasted: 0 };
-  #begunByRound = new Map<string, number>();
+  #begunByRound = new Map<string, { total: number; readonly byClient: Map<string, number> }>();
   #stop: (() => void) | undefined;
   #passing: Promise<void> | undefined;
   #again = false;
@@ -125,12 +125,14 @@ export class Speculator {
 
   async #pass(): Promise<void> {
     const { book, keepers, maxJobs = 4, maxPerRound = 32 } = this.#options;
+    if (book.refusal !== undefined) return;
     const known = keepers.all();
     if (!this.#warmed && known.length > 0 && anyNear(book)) {
       this.#warmed = true;
       this.#options.warm?.();
     }
-    const likely = new Map(likelyProofs(book, known).map((proof) => [keyOf(proof), proof]));
+    const keys = new Map(likelyProofs(book, known).map((proof) => [proof, keyOf(proof)]));
+    const likely = new Set(keys.values());
     for (const [key, item] of this.#tracked) {
       if (!likely.has(key)) await this.#drop(key, item);
       else if (!item.finished) await this.#follow(key, item);
@@ -138,13 +140,25 @@ export class Speculator {
     const rounds = new Set(book.markets().map(({ record }) => roundOf(record)));
     this.#begunByRound = new Map([...this.#begunByRound].filter(([round]) => rounds.has(round)));
     this.#refused = new Set([...this.#refused].filter((key) => likely.has(key)));
-    for (const [key, proof] of likely) {
-      if (this.#again || this.#closed || this.#unfinished() >= maxJobs) return;
+    const wanted = new Map<string, LikelyProof[]>();
+    for (const proof of keys.keys()) {
+      const own = wanted.get(proof.client) ?? [];
+      wanted.set(proof.client, own);
+      own.push(proof);
+    }
+    while (!this.#again && !this.#closed && this.#unfinished() < maxJobs) {
+      const proof = nextInTurn(
+        wanted,
+        (item) => !this.#tracked.has(keys.get(item)!) && !this.#refused.has(keys.get(item)!),
+        ({ market }) => this.#begunByRound.get(roundOf(market.record)),
+        maxPerRound,
+      );
+      if (proof === undefined || !(await this.#begin(keys.get(proof)!, proof))) return;
       const round = roundOf(proof.market.record);
-      const begun = this.#begunByRound.get(round) ?? 0;
-      if (begun >= maxPerRound || this.#tracked.has(key) || this.#refused.has(key)) continue;
-      if (!(await this.#begin(key, proof))) return;
-      this.#begunByRound.set(round, begun + 1);
+      const use = this.#begunByRound.get(round) ?? { total: 0, byClient: new Map<string, number>() };
+      use.total++;
+      use.byClient.set(proof.client, (use.byClient.get(proof.client) ?? 0) + 1);
+      this.#begunByRound.set(round, use);
       // Requests have their turn between statements.
       await nextTurn();
     }

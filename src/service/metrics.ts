@@ -1,7 +1,7 @@
 /** What the service tells Prometheus. Labels never hold accounts, keys or addresses. */
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram } from 'prom-client';
-import type { IndexerStatus } from '../chain/indexer/index.ts';
+import { ENDPOINT_CONDITIONS, type IndexerStatus } from '../chain/indexer/index.ts';
 import { isZkMarginError } from '../errors.ts';
 import { PROOF_SECONDS, processRegistry, serveRegistry } from '../metrics/registry.ts';
 import { ProofError } from '../proof/errors.ts';
@@ -16,8 +16,6 @@ import type { LiveBook } from './book/live-book.ts';
 import type { Liveness } from './liveness.ts';
 import type { Prover } from './prover-runner.ts';
 import type { SpeculationCounts } from './speculation/index.ts';
-
-const CONDITIONS = ['untried', 'ok', 'timeout', 'error', 'lagging', 'wrongChain'] as const;
 
 /** Figures of the store are left out after so many milliseconds: the others must be told all the same. */
 const STORE_MS = 2_000;
@@ -204,7 +202,7 @@ export class ServiceMetrics {
       registers,
       collect: () => {
         for (const { name, condition } of status().endpoints) {
-          for (const item of CONDITIONS)
+          for (const item of ENDPOINT_CONDITIONS)
             endpoints.set({ endpoint: name, condition: item }, item === condition ? 1 : 0);
         }
       },

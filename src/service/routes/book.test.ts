@@ -4,7 +4,6 @@ import { ZkMarginError } from '../../errors.ts';
 import type { ChainStore } from '../../store/chain-store.ts';
 import { LiveBook } from '../book/live-book.ts';
 import { problemOfRequest } from '../problems.ts';
-import { refusalOf } from '../start.ts';
 import { type BookRoutesOptions, bookRoutes } from './book.ts';
 import type { TypeBoxProvider } from './shared.ts';
 
@@ -15,7 +14,7 @@ function serve(refusal?: ZkMarginError): LiveBook {
   const store: Partial<ChainStore> = {};
   const book = new LiveBook({
     store: store as ChainStore,
-    refusal: () => refusalOf({ lastLook: 1, ...(refusal && { problem: refusal }) }),
+    refusal: () => refusal,
   });
   app = Fastify();
   app.setErrorHandler((error, _request, reply) => {

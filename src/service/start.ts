@@ -1,5 +1,4 @@
 /** The service as a running server with its proving processes. */
-import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type AddressBook, readAddressBook } from '../chain/address-book.ts';
 import { loadProtocolAbis } from '../chain/artifacts.ts';
@@ -30,6 +29,7 @@ import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/moni
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { urlOf } from './health-server.ts';
 import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
 
@@ -212,6 +212,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     if (indexer) liveness.watch(() => [{ name: 'indexer', turns: indexer.turns }]);
     if (book) liveness.watch(() => loopsOfBook(book));
     await unlessAborted(book?.start(), signal);
+    liveness.watch(() => alerts.loopStates());
     await alerts.start();
     if (book) await metrics.watchProofs(queue, book);
     await unlessAborted(Promise.all([prover?.warmUp(), poseidonHash([0n])]), signal);
@@ -220,11 +221,9 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     await close();
     throw error;
   }
-  const address = app.server.address() as AddressInfo;
-  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return {
     app,
-    url: `http://${name}:${address.port}`,
+    url: urlOf(app.server),
     backend: chosen.report,
     database,
     ...(indexer && { indexer: () => indexer.status() }),

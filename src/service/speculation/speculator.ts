@@ -9,6 +9,7 @@ import { isZkMarginError } from '../../errors.ts';
 import { isFinished, type JobRecord } from '../../store/job.ts';
 import type { JobQueue } from '../../store/job-queue.ts';
 import type { LiveBook } from '../book/live-book.ts';
+import { OneAtATime } from '../one-at-a-time.ts';
 import type { ProofJobs } from '../proof-jobs.ts';
 import { type PreparedProof, prepareProof } from '../requests/index.ts';
 import type { ProofRequest } from '../schemas.ts';
@@ -67,8 +68,10 @@ export class Speculator {
   readonly #counts = { begun: 0, made: 0, usedReady: 0, usedEarly: 0, wasted: 0 };
   #begunByRound = new Map<string, number>();
   #stop: (() => void) | undefined;
-  #passing: Promise<void> | undefined;
-  #again = false;
+  readonly #passes = new OneAtATime(
+    () => this.#pass(),
+    () => this.#closed,
+  );
   #warmed = false;
   #closed = false;
 
@@ -92,7 +95,7 @@ export class Speculator {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stop?.();
-    await this.#passing;
+    await this.#passes.settled();
     for (const [key, item] of this.#tracked) await this.#drop(key, item).catch(() => undefined);
   }
 
@@ -107,23 +110,18 @@ export class Speculator {
 
   /** Compares what is in the queue with what is likely. Never throws. */
   look(): Promise<void> {
-    this.#again = true;
-    this.#passing ??= (async () => {
-      try {
-        while (this.#again && !this.#closed) {
-          this.#again = false;
-          await this.#pass();
-        }
-      } catch (error) {
-        this.#options.onError?.(error);
-      } finally {
-        this.#passing = undefined;
-      }
-    })();
-    return this.#passing;
+    return this.#passes.run();
   }
 
   async #pass(): Promise<void> {
+    try {
+      await this.#compare();
+    } catch (error) {
+      this.#options.onError?.(error);
+    }
+  }
+
+  async #compare(): Promise<void> {
     const { book, keepers, maxJobs = 4, maxPerRound = 32 } = this.#options;
     const known = keepers.all();
     if (!this.#warmed && known.length > 0 && anyNear(book)) {
@@ -139,7 +137,7 @@ export class Speculator {
     this.#begunByRound = new Map([...this.#begunByRound].filter(([round]) => rounds.has(round)));
     this.#refused = new Set([...this.#refused].filter((key) => likely.has(key)));
     for (const [key, proof] of likely) {
-      if (this.#again || this.#closed || this.#unfinished() >= maxJobs) return;
+      if (this.#passes.wanted || this.#closed || this.#unfinished() >= maxJobs) return;
       const round = roundOf(proof.market.record);
       const begun = this.#begunByRound.get(round) ?? 0;
       if (begun >= maxPerRound || this.#tracked.has(key) || this.#refused.has(key)) continue;

@@ -60,6 +60,8 @@ export class ProverRunner {
   readonly #onStoreError: (error: ZkMarginError) => void;
   readonly #running = new Map<string, AbortController>();
   readonly #news = new News();
+  /** When the store answered last, on the clock of `performance.now`. */
+  #heardAt = performance.now();
   #claiming: Promise<unknown> = Promise.resolve();
   /** Of each loop: steps that it made, and until when it may prove, on the clock of `performance.now`. */
   readonly #turns: { turns: number; provesUntil: number }[] = [];
@@ -97,6 +99,11 @@ export class ProverRunner {
   /** Jobs that are being proven. */
   get running(): number {
     return this.#running.size;
+  }
+
+  /** Milliseconds since the store last took a heartbeat of a job, or a question for the next one; since the start before that. */
+  get heartbeatAgeMs(): number {
+    return performance.now() - this.#heardAt;
   }
 
   /** Makes ready for speculation. */
@@ -162,6 +169,7 @@ export class ProverRunner {
       const claim = await (kind === 'speculative'
         ? queue.claimSpeculative(worker, digests)
         : queue.claim(worker, digests, kind === 'any' ? 'speculative' : 'attestation'));
+      this.#heardAt = performance.now();
       if (claim !== undefined) this.#running.set(claim.token, new AbortController());
       return claim;
     });
@@ -182,6 +190,7 @@ export class ProverRunner {
         if (lost || over) return;
         try {
           const standing = await queue.heartbeat(claim, stage);
+          this.#heardAt = performance.now();
           if (over) return;
           if (standing === undefined) {
             lost = true;

@@ -259,6 +259,15 @@ describe('examples/compose.yaml', () => {
     expect([status, stderr]).toEqual([0, '']);
   });
 
+  it('has the health of all asked for, at the ports that they answer on', () => {
+    const check = readFileSync(join(root, healthCommand[1]!), 'utf8');
+    for (const [name] of ours) expect(compose.services[name]!.healthcheck).toBeUndefined();
+    const { environment } = compose.services.prover!;
+    expect(environment).toHaveProperty('ZKMARGIN_METRICS_PORT');
+    // That of the image is for the service, and less urgent.
+    expect(check.indexOf('ZKMARGIN_METRICS_PORT ||')).toBeLessThan(check.indexOf('ZKMARGIN_PORT ||'));
+  });
+
   it('publishes the port of the image to the machine itself, and leaves time to end', () => {
     expect(compose.services.serve!.ports).toEqual([`127.0.0.1:8080:${one(runtime, 'EXPOSE')}`]);
     expect(Number.parseInt(compose.services.serve!.stop_grace_period!, 10)).toBeGreaterThan(

@@ -63,8 +63,10 @@ describe('docs/known-failures.md', () => {
 });
 
 describe('metrics', () => {
-  it('that documents name are told by the service or the keeper', () => {
-    const service = readFileSync('src/service/metrics.ts', 'utf8');
+  it('that documents name are told by the service, a prover or the keeper', () => {
+    const service = ['metrics', 'prover-metrics']
+      .map((name) => readFileSync(`src/service/${name}.ts`, 'utf8'))
+      .join('');
     const keeper = readFileSync('src/keeper/metrics.ts', 'utf8');
     const told = new Set([
       ...[...service.matchAll(/name: '(zkmargin_[a-z_]+)'/g)].map((match) => match[1]!),

@@ -37,12 +37,17 @@ export function registerProver(program: Command): void {
         workers: values.workers,
         backend: backendOf(values),
         closeGraceMs,
+        stallMs: values.stallSeconds * 1000,
+        ...(values.metricsPort !== undefined && {
+          metrics: { port: values.metricsPort, host: values.metricsHost },
+        }),
         signal,
         onStoreError: ({ code, message }) => process.stderr.write(`${code}: ${message}\n`),
       });
       writeLine(
         `zkmargin proves ${prover.circuits.join(', ')} with ${prover.backend.name} as ${prover.worker}`,
       );
+      if (prover.metricsUrl !== undefined) writeLine(`its metrics are at ${prover.metricsUrl}/metrics`);
       return prover;
     }, closeGraceMs);
   });

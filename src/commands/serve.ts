@@ -21,13 +21,19 @@ the API tells of them. Several endpoints stand in for one another. Catching up w
 keeps old states.
 `;
 
-/** The last warning of each kind, so that what goes on is told once a minute. */
+/** Milliseconds in which the same warning is told once. */
+const WARN_EVERY_MS = 60_000;
+/** When each warning of the last minute was told, the oldest first. */
 const warned = new Map<string, number>();
 
 function warn(error: unknown, what: string): void {
   const text = warningText(error, what);
   const now = Date.now();
-  if (now - (warned.get(text) ?? 0) < 60_000) return;
+  for (const [former, at] of warned) {
+    if (now - at < WARN_EVERY_MS) break;
+    warned.delete(former);
+  }
+  if (warned.has(text)) return;
   warned.set(text, now);
   process.stderr.write(`${text}\n`);
 }
@@ -68,16 +74,6 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
     });
   }
   const chain = chainOf(values);
-  // Settings of features that a service may or may not have, in one place.
-  const features = {
-    speculation: values.speculation,
-    alerts: {
-      webhooks: values.alertWebhooks,
-      secret: values.alertSecret,
-      minimumSeverity: values.alertSeverity,
-      reminderSeconds: values.alertReminderSeconds,
-    },
-  };
   return {
     host: values.host,
     port: values.port,
@@ -97,7 +93,13 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
       requestsPerMinute: values.rateLimit,
     },
     ...(chain && { chain }),
-    ...features,
+    speculation: values.speculation,
+    alerts: {
+      webhooks: values.alertWebhooks,
+      secret: values.alertSecret,
+      minimumSeverity: values.alertSeverity,
+      reminderSeconds: values.alertReminderSeconds,
+    },
     onWarning: warn,
   };
 }

@@ -20,6 +20,7 @@ import {
   settingsTable,
   variableOf,
 } from './index.ts';
+import { isExposed } from './load.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'zkmargin-configuration-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -104,13 +105,40 @@ describe('settings', () => {
   it('of a file that holds secrets are taken when its owner alone may read it', () => {
     const document = { alertSecret: 'a secret of 22 letters', port: 1 };
     expect(loadSettings(serveConfiguration, {}, { path: fileOf(document) }).values.port).toBe(1);
-    const open = fileOf(document, 0o640);
-    expect(refusal(() => loadSettings(serveConfiguration, {}, { path: open })).message).toContain(
-      'chmod 600',
-    );
+    const open = fileOf(document, 0o644);
+    const { code, message } = refusal(() => loadSettings(serveConfiguration, {}, { path: open }));
+    expect(code).toBe('FORBIDDEN');
+    for (const part of ['alertSecret', `chmod 600 ${open}`, 'ZKMARGIN_ALERT_SECRET_FILE'])
+      expect(message).toContain(part);
     // What is not taken from the file is no reason.
     const environment = { ZKMARGIN_ALERT_SECRET: 'another one of 22 chars' };
     expect(loadSettings(serveConfiguration, {}, { path: open, environment }).values.port).toBe(1);
+  });
+
+  it('without secrets may stand in a file that everybody may read, beside files with the secrets', () => {
+    const word = join(folder, 'word');
+    writeFileSync(word, 'a secret of 22 letters\n', { mode: 0o644 });
+    const path = fileOf({ port: 1, book: 'addresses.json' }, 0o644);
+    const environment = { ZKMARGIN_ALERT_SECRET_FILE: word };
+    const { values } = loadSettings(serveConfiguration, {}, { path, environment });
+    expect(values).toMatchObject({ port: 1, alertSecret: 'a secret of 22 letters' });
+  });
+
+  it.each([
+    [0o600, 1_000, 1_000, false],
+    [0o400, 1_000, 1_000, false],
+    [0o640, 1_000, 1_000, true],
+    [0o604, 1_000, 1_000, true],
+    // What a platform mounts for a user's group.
+    [0o440, 0, 1_000, false],
+    [0o640, 0, 1_000, false],
+    [0o660, 0, 1_000, true],
+    [0o644, 0, 1_000, true],
+    [0o640, 0, 0, true],
+    [0o600, 0, 0, false],
+    [0o640, 5, 1_000, true],
+  ])('in a file of mode %o of user %i are exposed to others than %i: %s', (mode, uid, user, exposed) => {
+    expect(isExposed({ mode: 0o100_000 | mode, uid }, user)).toBe(exposed);
   });
 
   it.each([

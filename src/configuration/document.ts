@@ -37,7 +37,10 @@ Unknown names are refused, and wrong values are refused with the place that they
 - Variables: lists are separated by commas, switches are \`true\` or \`false\`, an empty variable is as good as none. A variable that looks like a misspelt one is told.
 - Secrets are never printed; of secret URLs, protocol and host are. They have no flags, because other users see the flags of a process, but for \`--rpc\`, \`--relay\` and \`--service\`: give a URL that
   holds a key by a file instead. Where a variable with \`_FILE\` is named, it names a file with the value, as container platforms mount secrets.
-- A configuration file that holds secrets must be readable by its owner alone. A secret URL counts when it has a user, a password, a path or a query; one of PostgreSQL when it has a password or a query.
+- A configuration file whose secrets are used must be readable by its owner alone (mode 600); one that belongs to root, as container platforms mount them, by its group as well (640). A file without secrets may
+  be open to all, and so may one whose secrets a flag or variable replaces. A secret URL counts when it has a user, a password, a path or a query; one of PostgreSQL when it has a password or a query.
+- In Kubernetes, a ConfigMap is mounted for everybody (644): put secrets into a Secret and name its files in the \`_FILE\` variables, whose modes are not looked at. A whole configuration file in a Secret takes
+  \`defaultMode: 0440\` with \`fsGroup\`.
 - In Kubernetes, a service of the name \`zkmargin\` makes variables such as \`ZKMARGIN_PORT\` in every pod: set \`enableServiceLinks: false\`.
 
 ${[serveConfiguration, proverConfiguration, keeperConfiguration].map((item) => section(item, inner)).join('\n')}`;

@@ -1,8 +1,8 @@
 /** Reads the settings of a command from where this process has them. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, type Stats, statSync } from 'node:fs';
 import { ZkMarginError } from '../errors.ts';
 import { type Resolved, resolveSettings } from './resolve.ts';
-import { type Configuration, fileVariableOf, type Setting, type Settings } from './setting.ts';
+import { type Configuration, fileVariableOf, type Setting, type Settings, variableOf } from './setting.ts';
 
 /** Where {@link loadSettings} looks beside the flags. */
 export interface LoadOptions {
@@ -14,13 +14,15 @@ export interface LoadOptions {
 }
 
 /** Any right of the group or of others. */
-const EXPOSED = 0o077;
+const GROUP_OR_OTHERS = 0o077;
+/** The same, but for the group's right to read. */
+const WRITE_OR_OTHERS = 0o037;
 
 /**
  * All settings of a command, checked.
  *
  * @throws ZkMarginError as `resolveSettings`; `NOT_FOUND` for a file that cannot be read; `FORBIDDEN` for one that holds
- * secrets and may be read by others
+ * secrets and is exposed, see {@link isExposed}
  */
 export function loadSettings<S extends Settings>(
   configuration: Configuration<S>,
@@ -76,18 +78,33 @@ function isSecret({ secret }: Setting, value: unknown): boolean {
   return Array.isArray(value) ? value.some(opens) : opens(value);
 }
 
+/**
+ * Whether others may read a file. One's own file is for its owner alone. One that belongs to root, as container platforms mount them,
+ * cannot be read by another user without its group, so that may read it.
+ *
+ * @param user who asks
+ */
+export function isExposed({ mode, uid }: Pick<Stats, 'mode' | 'uid'>, user: number | undefined): boolean {
+  return (mode & (uid === 0 && user !== 0 ? WRITE_OR_OTHERS : GROUP_OR_OTHERS)) !== 0;
+}
+
 function refuseExposed(
   configuration: Configuration,
   { origins, values }: Resolved<Settings>,
   path: string,
 ): void {
-  const secret = Object.entries(configuration.settings).find(
+  const secrets = Object.entries(configuration.settings).filter(
     ([name, setting]) => origins[name]!.kind === 'file' && isSecret(setting, values[name]),
   );
-  if (secret === undefined || (statSync(path).mode & EXPOSED) === 0) return;
+  if (secrets.length === 0 || !isExposed(statSync(path), process.geteuid?.())) return;
+  const names = secrets.map(([name]) => name);
+  const variables = secrets
+    .filter(([, { fromFile }]) => fromFile)
+    .map(([name]) => `${variableOf(configuration, name)}_FILE`);
   throw new ZkMarginError(
     'FORBIDDEN',
-    `Let only its owner read the file with ${secret[0]}: chmod 600 ${path}`,
+    `Let only its owner read the file with ${names.join(', ')}: chmod 600 ${path}. Or leave ${names.length > 1 ? 'them' : 'it'} out of it, as where a ` +
+      `platform mounts it for everybody, and name ${names.length > 1 ? 'files with the values' : 'a file with the value'} in ${variables.join(', ')}.`,
     { field: 'config' },
   );
 }

@@ -40,6 +40,11 @@ const proving = {
   }),
 };
 
+const stallSeconds = setting(
+  whole(1, 86_400, 'seconds without progress of a loop after which `/livez` answers 503'),
+  { default: 120, flag: '<number>' },
+);
+
 const serveSettings = {
   host: setting(text('address to listen on; without API keys there is no authentication'), {
     default: '127.0.0.1',
@@ -146,10 +151,7 @@ const serveSettings = {
     whole(1, 2_147_483_648, 'seconds after which an alert that still holds is posted again'),
     { default: 3_600, flag: '<number>' },
   ),
-  stallSeconds: setting(
-    whole(1, 86_400, 'seconds without progress of a loop after which `/livez` answers 503'),
-    { default: 120, flag: '<number>' },
-  ),
+  stallSeconds,
 } as const;
 
 /** Settings of `zkmargin serve`. */
@@ -168,6 +170,15 @@ const proverSettings = {
   ),
   ...proving,
   workers: setting(whole(1, 256, 'proving processes'), { default: 1, flag: '<number>' }),
+  metricsPort: setting(whole(0, 65_535, 'port of `/metrics`, `/livez` and `/readyz`; 0 for a free one'), {
+    otherwise: 'none',
+    flag: '<number>',
+  }),
+  metricsHost: setting(text('address of the metrics; there is no authentication'), {
+    default: '127.0.0.1',
+    flag: '<address>',
+  }),
+  stallSeconds,
 } as const;
 
 /** Settings of `zkmargin prover`. */

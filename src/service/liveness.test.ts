@@ -11,6 +11,9 @@ function block(ms: number): void {
   while (performance.now() < end);
 }
 
+/** Reasons apart from the event loop: a loaded machine may block that for as short a bound as these. */
+const ofLoops = () => liveness.reasons().filter((reason) => !reason.includes('event loop'));
+
 describe('liveness', () => {
   it('tells of the loop that stands still, for how long, and no more when it turns again', async () => {
     liveness = new Liveness({ boundMs: 200 });
@@ -22,12 +25,12 @@ describe('liveness', () => {
     liveness.start();
     const turning = setInterval(() => loops[0]!.turns++, 10);
     try {
-      await expect.poll(() => liveness.reasons(), { timeout: 20_000, interval: 5 }).not.toEqual([]);
-      expect(liveness.reasons()).toEqual([expect.stringMatching(/^the second has made no progress for \d/)]);
+      await expect.poll(() => ofLoops(), { timeout: 20_000, interval: 5 }).not.toEqual([]);
+      expect(ofLoops()).toEqual([expect.stringMatching(/^the second has made no progress for \d/)]);
       const still = liveness.standstills().find(({ name }) => name === 'second');
       expect(still!.seconds).toBeGreaterThanOrEqual(0.2);
       loops[1]!.turns++;
-      await expect.poll(() => liveness.reasons(), { timeout: 20_000, interval: 5 }).toEqual([]);
+      await expect.poll(() => ofLoops(), { timeout: 20_000, interval: 5 }).toEqual([]);
     } finally {
       clearInterval(turning);
     }
@@ -43,13 +46,13 @@ describe('liveness', () => {
     });
     liveness.start();
     await expect.poll(() => looks, { timeout: 20_000 }).toBeGreaterThan(20);
-    expect(liveness.reasons()).toEqual([]);
+    expect(ofLoops()).toEqual([]);
     loops = [{ name: 'round', turns: 0, complaint: 'round 5 has waited' }];
     await expect
-      .poll(() => liveness.reasons(), { timeout: 20_000 })
+      .poll(() => ofLoops(), { timeout: 20_000 })
       .toEqual([expect.stringMatching(/^round 5 has waited for/)]);
     loops = [];
-    await expect.poll(() => liveness.reasons(), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => ofLoops(), { timeout: 20_000 }).toEqual([]);
   });
 
   it('tells of a single stall of the event loop in its figures alone, and holds it against no loop', async () => {

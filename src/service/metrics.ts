@@ -1,10 +1,8 @@
 /** What the service tells Prometheus. Labels never hold accounts, keys or addresses. */
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram } from 'prom-client';
-import type { IndexerStatus } from '../chain/indexer/index.ts';
-import { isZkMarginError } from '../errors.ts';
+import { ENDPOINT_CONDITIONS, type IndexerStatus } from '../chain/indexer/index.ts';
 import { PROOF_SECONDS, processRegistry, serveRegistry } from '../metrics/registry.ts';
-import { ProofError } from '../proof/errors.ts';
 import { ALERT_SEVERITIES } from '../risk/monitor/index.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
@@ -14,10 +12,9 @@ import type { DeliveryResult } from './alerts/dispatcher.ts';
 import type { AlertMonitor } from './alerts/monitor.ts';
 import type { LiveBook } from './book/live-book.ts';
 import type { Liveness } from './liveness.ts';
+import { ProofMetrics, watchLiveness } from './prover-metrics.ts';
 import type { Prover } from './prover-runner.ts';
 import type { SpeculationCounts } from './speculation/index.ts';
-
-const CONDITIONS = ['untried', 'ok', 'timeout', 'error', 'lagging', 'wrongChain'] as const;
 
 /** Figures of the store are left out after so many milliseconds: the others must be told all the same. */
 const STORE_MS = 2_000;
@@ -25,9 +22,7 @@ const STORE_MS = 2_000;
 /** Counters and gauges of one service. */
 export class ServiceMetrics {
   readonly registry = processRegistry();
-  readonly #proofs: Counter<'circuit' | 'result'>;
-  readonly #proofSeconds: Histogram<'circuit'>;
-  readonly #stageSeconds: Histogram<'circuit' | 'stage'>;
+  readonly #proofs = new ProofMetrics(this.registry);
   readonly #roundToProof: Histogram<'circuit'>;
   readonly #http: Histogram<'method' | 'route' | 'status'>;
   readonly #roundSeconds: Histogram;
@@ -35,26 +30,6 @@ export class ServiceMetrics {
 
   constructor() {
     const registers = [this.registry];
-    this.#proofs = new Counter({
-      name: 'zkmargin_proofs_total',
-      help: 'attempts at proofs by this process, by circuit and result: done, or the code of the failure',
-      labelNames: ['circuit', 'result'],
-      registers,
-    });
-    this.#proofSeconds = new Histogram({
-      name: 'zkmargin_proof_seconds',
-      help: 'time of attempts that gave a proof',
-      labelNames: ['circuit'],
-      buckets: PROOF_SECONDS,
-      registers,
-    });
-    this.#stageSeconds = new Histogram({
-      name: 'zkmargin_proof_stage_seconds',
-      help: 'time of each stage of attempts that gave a proof: loading of a key, witness, proving, verifying',
-      labelNames: ['circuit', 'stage'],
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, ...PROOF_SECONDS],
-      registers,
-    });
     this.#roundToProof = new Histogram({
       name: 'zkmargin_round_to_proof_seconds',
       help: 'time from a round in the book to a proof at it, whoever proved',
@@ -204,7 +179,7 @@ export class ServiceMetrics {
       registers,
       collect: () => {
         for (const { name, condition } of status().endpoints) {
-          for (const item of CONDITIONS)
+          for (const item of ENDPOINT_CONDITIONS)
             endpoints.set({ endpoint: name, condition: item }, item === condition ? 1 : 0);
         }
       },
@@ -278,54 +253,12 @@ export class ServiceMetrics {
 
   /** Tells how well the process turns. */
   watchLiveness(liveness: Liveness): void {
-    const registers = [this.registry];
-    const delay: Gauge<'figure'> = new Gauge({
-      name: 'zkmargin_event_loop_delay_seconds',
-      help: 'delays of the event loop over the last minute: the longest one, and the sum of all',
-      labelNames: ['figure'],
-      registers,
-      collect: () => {
-        const { longest, sum } = liveness.delays();
-        delay.set({ figure: 'longest' }, longest);
-        delay.set({ figure: 'sum' }, sum);
-      },
-    });
-    const still: Gauge<'loop'> = new Gauge({
-      name: 'zkmargin_loop_standstill_seconds',
-      help: 'time without progress of each loop',
-      labelNames: ['loop'],
-      registers,
-      collect: () => {
-        still.reset();
-        for (const { name, seconds } of liveness.standstills()) still.set({ loop: name }, seconds);
-      },
-    });
+    watchLiveness(this.registry, liveness);
   }
 
   /** A prover whose attempts are counted. */
   counted(prover: Prover): Prover {
-    return {
-      prove: async (job, options) => {
-        const started = performance.now();
-        try {
-          const proven = await prover.prove(job, options);
-          this.#proofs.inc({ circuit: job.circuit, result: 'done' });
-          this.#proofSeconds.observe({ circuit: job.circuit }, (performance.now() - started) / 1000);
-          for (const [stage, ms] of Object.entries(proven.timings)) {
-            this.#stageSeconds.observe({ circuit: job.circuit, stage }, ms / 1000);
-          }
-          return proven;
-        } catch (error) {
-          const code = error instanceof ProofError || isZkMarginError(error) ? error.code : 'INTERNAL';
-          this.#proofs.inc({ circuit: job.circuit, result: code });
-          throw error;
-        }
-      },
-      ...(prover.hasBackground && { hasBackground: true }),
-      warmBackground: async () => prover.warmBackground?.(),
-      status: () => prover.status(),
-      close: (graceMs) => prover.close(graceMs),
-    };
+    return this.#proofs.counted(prover);
   }
 
   /** Counts the requests of an app, and serves `/metrics`. */

@@ -8,6 +8,7 @@ import type { ClaimedJob } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
 import { jobIdOf } from './job-id.ts';
 import type { LoopState } from './liveness.ts';
+import { News } from './news.ts';
 import { jobErrorOf } from './problems.ts';
 
 /** What proves: a `WorkerPool`, or a stand-in. It verifies a proof before it returns it. */
@@ -58,9 +59,10 @@ export class ProverRunner {
   readonly #options: Required<Omit<ProverRunnerOptions, 'onStoreError'>>;
   readonly #onStoreError: (error: ZkMarginError) => void;
   readonly #running = new Map<string, AbortController>();
-  readonly #idle = new Set<() => void>();
+  readonly #news = new News();
+  /** When the store answered last, on the clock of `performance.now`. */
+  #heardAt = performance.now();
   #claiming: Promise<unknown> = Promise.resolve();
-  #notices = 0;
   /** Of each loop: steps that it made, and until when it may prove, on the clock of `performance.now`. */
   readonly #turns: { turns: number; provesUntil: number }[] = [];
   #loops: Promise<void>[] = [];
@@ -86,7 +88,7 @@ export class ProverRunner {
       return this.#loop(kind, state);
     });
     queue
-      .onQueued(() => this.#wake())
+      .onQueued(() => this.#news.tell())
       .then((stop) => {
         this.#stopListening = stop;
         if (this.#closing !== undefined) stop();
@@ -97,6 +99,11 @@ export class ProverRunner {
   /** Jobs that are being proven. */
   get running(): number {
     return this.#running.size;
+  }
+
+  /** Milliseconds since the store last took a heartbeat of a job, or a question for the next one; since the start before that. */
+  get heartbeatAgeMs(): number {
+    return performance.now() - this.#heardAt;
   }
 
   /** Makes ready for speculation. */
@@ -114,16 +121,11 @@ export class ProverRunner {
     }));
   }
 
-  /** The prover's state. */
-  status(): ReturnType<Prover['status']> {
-    return this.#options.prover.status();
-  }
-
   /** Takes no more jobs, gives the running ones a while, and gives the rest back to the queue. Safe to call twice. */
   close(graceMs?: number): Promise<void> {
     this.#closing ??= (async () => {
       this.#stopListening();
-      this.#wake();
+      this.#news.tell();
       await this.#options.prover.close(graceMs);
       for (const controller of this.#running.values()) controller.abort();
       await Promise.all(this.#loops);
@@ -131,15 +133,10 @@ export class ProverRunner {
     return this.#closing;
   }
 
-  #wake(): void {
-    this.#notices++;
-    for (const wake of this.#idle) wake();
-  }
-
   async #loop(kind: Kind, state: { turns: number; provesUntil: number }): Promise<void> {
     const { queue, pollMs } = this.#options;
     while (this.#closing === undefined) {
-      const notices = this.#notices;
+      const seen = this.#news.count;
       state.turns++;
       state.provesUntil = 0;
       let claim: ClaimedJob | undefined;
@@ -148,14 +145,14 @@ export class ProverRunner {
       } catch (error) {
         this.#report(error);
       }
-      if (claim === undefined) await this.#rest(notices, pollMs);
+      if (claim === undefined) await this.#news.rest(seen, pollMs);
       else if (this.#closing === undefined) {
         state.provesUntil = performance.now() + claim.remainingMs;
         await this.#prove(claim, kind === 'speculative', () => {
           state.turns++;
         });
         // The last job of others lets the background go on.
-        if (kind === 'asked') this.#wake();
+        if (kind === 'asked') this.#news.tell();
       } else {
         await queue.release(claim).catch((error: unknown) => this.#report(error));
         this.#running.delete(claim.token);
@@ -172,25 +169,12 @@ export class ProverRunner {
       const claim = await (kind === 'speculative'
         ? queue.claimSpeculative(worker, digests)
         : queue.claim(worker, digests, kind === 'any' ? 'speculative' : 'attestation'));
+      this.#heardAt = performance.now();
       if (claim !== undefined) this.#running.set(claim.token, new AbortController());
       return claim;
     });
     this.#claiming = claiming.catch(() => undefined);
     return claiming;
-  }
-
-  /** Waits for work, or for a while. */
-  async #rest(notices: number, ms: number): Promise<void> {
-    if (this.#closing !== undefined || notices !== this.#notices) return;
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.#idle.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      this.#idle.add(end);
-    });
   }
 
   async #prove(claim: ClaimedJob, inBackground: boolean, onTry: () => void): Promise<void> {
@@ -206,6 +190,7 @@ export class ProverRunner {
         if (lost || over) return;
         try {
           const standing = await queue.heartbeat(claim, stage);
+          this.#heardAt = performance.now();
           if (over) return;
           if (standing === undefined) {
             lost = true;

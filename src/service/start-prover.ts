@@ -1,6 +1,7 @@
 /** Proving processes that take their jobs from a shared store: a prover on a machine of its own. */
 import { hostname } from 'node:os';
 import { ZkMarginError } from '../errors.ts';
+import { processRegistry } from '../metrics/registry.ts';
 import {
   type BackendConfiguration,
   type BackendReport,
@@ -14,7 +15,10 @@ import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { maintainQueue } from '../store/maintenance.ts';
 import { unlessAborted } from './abort.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { type HealthPlace, type HealthServer, serveHealth } from './health-server.ts';
 import { verificationKeyDigest } from './job-id.ts';
+import { Liveness } from './liveness.ts';
+import { ProofMetrics, watchLiveness, watchRunner } from './prover-metrics.ts';
 import { ProverRunner } from './prover-runner.ts';
 
 /** Options of {@link startProver}. */
@@ -35,6 +39,10 @@ export interface StartProverOptions {
   readonly worker?: string;
   /** Milliseconds that running jobs have when it is closed. Default 5,000. */
   readonly closeGraceMs?: number;
+  /** Where it answers `/metrics`, `/livez` and `/readyz`; nowhere unless given. */
+  readonly metrics?: HealthPlace;
+  /** Milliseconds without progress of a loop after which `/livez` answers 503. Default 120,000. */
+  readonly stallMs?: number;
   /** Gives the start up, as in `StartOptions`. */
   readonly signal?: AbortSignal;
   /** Told of what goes wrong between the prover and the store. */
@@ -46,17 +54,20 @@ export interface RunningProver {
   readonly backend: BackendReport;
   readonly circuits: readonly string[];
   readonly worker: string;
+  /** Where its metrics are, as in `http://127.0.0.1:9464`. */
+  readonly metricsUrl?: string;
   /** Takes no more jobs, gives running ones a while and the rest back. Safe to call twice. */
   close(): Promise<void>;
 }
 
 /**
- * Connects to the store, loads the keys and begins to take jobs.
+ * Connects to the store, loads the keys and begins to take jobs. Meanwhile `/livez` answers, and `/readyz` says that it is not ready.
  *
- * @throws as `startService`
+ * @throws as `startService`; ZkMarginError `CONFLICT` when the port of its metrics is in use
  */
 export async function startProver(options: StartProverOptions): Promise<RunningProver> {
   const { url, workers = 1, worker = `${hostname()}:${process.pid}`, onStoreError = () => {} } = options;
+  const liveness = new Liveness({ boundMs: options.stallMs });
   const chosen = await resolveBackend(options.backend ?? backendFromEnvironment());
   const circuits = await unlessAborted(loadCircuits(options.circuits ?? [DEFAULT_CIRCUIT]), options.signal);
   const database = await openDatabase({ url });
@@ -69,9 +80,10 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     background: options.speculation !== false,
     crashRetries: 0,
   });
+  const registry = processRegistry();
   const runner = new ProverRunner({
     queue,
-    prover,
+    prover: new ProofMetrics(registry).counted(prover),
     keyDigests: new Map(
       circuits.map(({ name, verificationKey }) => [name, verificationKeyDigest(verificationKey)]),
     ),
@@ -79,28 +91,53 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     concurrency: workers,
     onStoreError,
   });
+  let turns = 0;
   const endMaintenance = maintainQueue(queue, {
     onError: (error) =>
       onStoreError(
         error instanceof ZkMarginError ? error : new ZkMarginError('INTERNAL', 'The store failed.'),
       ),
+    onTurn: () => {
+      turns++;
+    },
   });
+  liveness.watch(() => [{ name: 'maintenance of the queue', turns }, ...runner.loopStates()]);
+  watchLiveness(registry, liveness);
+  watchRunner(registry, runner, workers);
+  let server: HealthServer | undefined;
+  let notReady: readonly string[] = ['keys are being loaded'];
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
+      notReady = ['the prover is closing'];
+      liveness.close();
       await endMaintenance();
       await runner.close(options.closeGraceMs);
       await queue.close();
+      await server?.close();
       await database.close();
     })();
     return closing;
   };
   try {
+    if (options.metrics !== undefined) {
+      const checks = { 'the store cannot be reached': () => queue.isFull() };
+      const health = { registry, stalls: () => liveness.reasons(), checks, notReady: () => notReady };
+      server = await serveHealth(health, options.metrics);
+    }
+    liveness.start();
     await unlessAborted(prover.warmUp(), options.signal);
     runner.start();
+    notReady = [];
   } catch (error) {
     await close();
     throw error;
   }
-  return { backend: chosen.report, circuits: circuits.map(({ name }) => name), worker, close };
+  return {
+    backend: chosen.report,
+    circuits: circuits.map(({ name }) => name),
+    worker,
+    ...(server && { metricsUrl: server.url }),
+    close,
+  };
 }

@@ -1,10 +1,10 @@
 /** The service as a running server with its proving processes. */
-import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type AddressBook, readAddressBook } from '../chain/address-book.ts';
 import { loadProtocolAbis } from '../chain/artifacts.ts';
 import {
   contractsOfBook,
+  type EndpointStatus,
   firstBlockOf,
   type IndexedContracts,
   Indexer,
@@ -29,6 +29,7 @@ import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/moni
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { urlOf } from './health-server.ts';
 import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
 
@@ -133,7 +134,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
       store: chainStore,
       onRound: (seconds) => metrics.round(seconds),
       onError: (error) => onWarning(error, 'the book could not be read'),
-      refusal: () => refusalOf(indexer!.status()),
+      refusal: () => indexer!.refusal,
     });
   const indexer: Indexer | undefined =
     chain &&
@@ -141,7 +142,11 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
       store: chainStore,
       contracts: chain.contracts,
       abis: loadProtocolAbis(),
-      endpoints: { urls: chain.rpc, timeoutMs: chain.rpcTimeoutMs },
+      endpoints: {
+        urls: chain.rpc,
+        timeoutMs: chain.rpcTimeoutMs,
+        onChange: (endpoint) => warnOfEndpoint(endpoint, onWarning),
+      },
       startBlock: chain.startBlock ?? chain.firstBlock,
       confirmations: chain.confirmations,
       pollMs: chain.pollMs,
@@ -207,6 +212,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     if (indexer) liveness.watch(() => [{ name: 'indexer', turns: indexer.turns }]);
     if (book) liveness.watch(() => loopsOfBook(book));
     await unlessAborted(book?.start(), signal);
+    liveness.watch(() => alerts.loopStates());
     await alerts.start();
     if (book) await metrics.watchProofs(queue, book);
     await unlessAborted(Promise.all([prover?.warmUp(), poseidonHash([0n])]), signal);
@@ -215,11 +221,9 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     await close();
     throw error;
   }
-  const address = app.server.address() as AddressInfo;
-  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return {
     app,
-    url: `http://${name}:${address.port}`,
+    url: urlOf(app.server),
     backend: chosen.report,
     database,
     ...(indexer && { indexer: () => indexer.status() }),
@@ -240,17 +244,17 @@ function contractsOf(book: ChainOptions['book']): { contracts: IndexedContracts;
   return { contracts: contractsOfBook(found), firstBlock: (client) => firstBlockOf(client, found) };
 }
 
-/** Why what the store has must not be shown. */
-export function refusalOf({
-  problem,
-  lastLook,
-}: Pick<IndexerStatus, 'problem' | 'lastLook'>): ZkMarginError | undefined {
-  // It is of another chain, of other contracts, or of a history that the chain does not have any more.
-  if (problem?.code === 'CHAIN_DIVERGED' || problem?.code === 'STORE_MISMATCH') return problem;
-  // It may be, as long as nobody has looked.
-  return lastLook === undefined && problem === undefined
-    ? new ZkMarginError('BUSY', 'Try again later: the chain has not been looked at.')
-    : undefined;
+/** Tells of an endpoint that contradicts the others or the store; that one fails is told when none is left. */
+function warnOfEndpoint(
+  { name, condition, message }: EndpointStatus,
+  onWarning: NonNullable<StartOptions['onWarning']>,
+): void {
+  if (condition !== 'wrongChain' && condition !== 'diverged' && condition !== 'ahead') return;
+  const code = condition === 'diverged' ? 'CHAIN_DIVERGED' : 'CONFLICT';
+  onWarning(
+    new ZkMarginError(code, `Look at it: ${message}.`),
+    `the RPC endpoint ${name} ${condition === 'ahead' ? 'is not believed' : 'is set aside'}`,
+  );
 }
 
 /** What alerts are judged by. */
@@ -280,12 +284,13 @@ function loopsOfBook(book: LiveBook): LoopState[] {
 
 /** Why what is told of the chain should not be relied on. */
 function chainReasons(
-  { behind, problem, lastLook }: IndexerStatus,
+  { behind, problem, refusal, lastLook }: IndexerStatus,
   book: LiveBook,
   maxLagBlocks: number,
 ): string[] {
   const reasons: string[] = [];
-  if (problem !== undefined) reasons.push(`the chain cannot be followed (${problem.code})`);
+  const codes = new Set([problem?.code, refusal?.code === 'BUSY' ? undefined : refusal?.code]);
+  for (const code of codes) if (code !== undefined) reasons.push(`the chain cannot be followed (${code})`);
   if (lastLook === undefined) reasons.push('the chain has not been looked at');
   else if (behind !== undefined && behind > maxLagBlocks)
     reasons.push(`the indexer is ${behind} blocks behind`);

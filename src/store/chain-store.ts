@@ -53,17 +53,30 @@ export class ChainStore {
       'insert into chain_index (chain_id, deployment, start_block) values ($1, $2, $3) on conflict do nothing',
       [chainId, deployment, startBlock],
     );
+    return (await this.requireIdentity({ chainId, deployment }))!;
+  }
+
+  /**
+   * Of which chain the store is, if of any.
+   *
+   * @throws ZkMarginError `STORE_MISMATCH` when it is of another
+   */
+  async requireIdentity({
+    chainId,
+    deployment,
+  }: Omit<ChainIdentity, 'startBlock'>): Promise<ChainIdentity | undefined> {
     const [row] = await this.#database.query<{ chain_id: bigint; deployment: string; start_block: bigint }>(
       'select chain_id, deployment, start_block from chain_index',
     );
-    if (row!.chain_id !== chainId || row!.deployment !== deployment) {
+    if (row === undefined) return undefined;
+    if (row.chain_id !== chainId || row.deployment !== deployment) {
       throw new ZkMarginError(
         'STORE_MISMATCH',
         'Use another store: this one holds the data of another chain or of other contracts.',
-        { field: 'store', details: { chainId: row!.chain_id } },
+        { field: 'store', details: { chainId: row.chain_id } },
       );
     }
-    return { chainId, deployment, startBlock: row!.start_block };
+    return { chainId, deployment, startBlock: row.start_block };
   }
 
   /** Undefined before a chain was claimed. */

@@ -379,8 +379,9 @@ describe('endpoints', () => {
 
   it('serve another chain when the contracts are not there', async () => {
     const { protocol } = world;
+    const empty = await freshDatabase('embedded');
     const follower = indexer({
-      store: new ChainStore(database),
+      store: new ChainStore(empty),
       contracts: {
         chainId: protocol.anvil.chainId,
         addresses: {
@@ -391,5 +392,6 @@ describe('endpoints', () => {
     });
     await expect(follower.sync()).rejects.toMatchObject({ code: 'CHAIN_UNAVAILABLE' });
     expect(follower.status().endpoints[0]).toMatchObject({ condition: 'wrongChain' });
+    await empty.close();
   });
 });

@@ -3,8 +3,8 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * What a proxy does with a request. The last four answer wrongly: logs are left out, the body ends early, results are missing from a
- * batch or are null.
+ * What a proxy does with a request. `ahead` names more blocks than there are, `forge` makes the newest of them up as well, `fork` gives blocks
+ * from one on other hashes. The last four answer wrongly: logs are left out, the body ends early, results are missing from a batch or are null.
  */
 export type Behaviour =
   | 'pass'
@@ -12,6 +12,9 @@ export type Behaviour =
   | 'fail'
   | 'lag'
   | 'lie'
+  | 'ahead'
+  | 'forge'
+  | 'fork'
   | 'leaveOutLogs'
   | 'cutOff'
   | 'leaveOutResults'
@@ -27,6 +30,10 @@ export interface RpcProxy {
   readonly begun: boolean;
   /** Logs that it gives at most when it leaves some out. */
   logs: number;
+  /** Blocks that it names beyond those that there are. */
+  lead: bigint;
+  /** First block to which it gives another hash. */
+  forkAt: bigint;
   /** Requests that it got, by method. */
   readonly methods: Map<string, number>;
   stop(): Promise<void>;
@@ -35,6 +42,12 @@ export interface RpcProxy {
 interface RpcMessage {
   readonly id: number;
   readonly method: string;
+  readonly params?: readonly unknown[];
+}
+
+interface RpcResult {
+  readonly id: number;
+  result?: unknown;
 }
 
 const LAG = 50n;
@@ -67,15 +80,22 @@ export async function startProxy(target: string, behaviour: Behaviour = 'pass'):
       headers: { 'content-type': 'application/json' },
       body,
     });
-    let results = (await answer.json()) as
-      | { id: number; result?: unknown }
-      | { id: number; result?: unknown }[];
+    let results = (await answer.json()) as RpcResult | RpcResult[];
     for (const item of Array.isArray(results) ? results : [results]) {
-      const method = messages.find(({ id }) => id === item.id)?.method;
+      const message = messages.find(({ id }) => id === item.id);
+      const method = message?.method;
       if (behaviour === 'lie' && method === 'eth_chainId') item.result = '0x1';
       if (behaviour === 'lag' && method === 'eth_blockNumber') {
         const height = BigInt(item.result as string) - LAG;
         item.result = `0x${(height > 0n ? height : 0n).toString(16)}`;
+      }
+      if ((behaviour === 'ahead' || behaviour === 'forge') && method === 'eth_blockNumber')
+        item.result = `0x${(BigInt(item.result as string) + proxy.lead).toString(16)}`;
+      if (behaviour === 'forge' && method === 'eth_getBlockByNumber' && item.result === null)
+        item.result = await madeUpBlock(target, message!.params![0] as string);
+      if (behaviour === 'fork' && method === 'eth_getBlockByNumber' && item.result !== null) {
+        const block = item.result as { readonly number: string };
+        if (BigInt(block.number) >= proxy.forkAt) item.result = { ...block, hash: `0x${'f0'.repeat(32)}` };
       }
       if (behaviour === 'nullResults') item.result = null;
       // As one that returns so many at most, or none of a block that it has not taken in yet.
@@ -93,6 +113,8 @@ export async function startProxy(target: string, behaviour: Behaviour = 'pass'):
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/secret-key`,
     behaviour,
     logs: 0,
+    lead: 0n,
+    forkAt: 0n,
     set from(method) {
       from = method;
       begun = false;
@@ -112,4 +134,20 @@ export async function startProxy(target: string, behaviour: Behaviour = 'pass'):
       }),
   };
   return proxy;
+}
+
+/** A block beyond the newest one, of this second. */
+async function madeUpBlock(target: string, number: string): Promise<unknown> {
+  const answer = await fetch(target, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'eth_getBlockByNumber',
+      params: ['latest', false],
+    }),
+  });
+  const { result } = (await answer.json()) as { result: object };
+  return { ...result, number, timestamp: `0x${Math.floor(Date.now() / 1000).toString(16)}` };
 }

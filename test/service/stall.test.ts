@@ -1,6 +1,7 @@
 /** Loops that really stand still: an endpoint that never answers, and a store whose calls never return. */
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { INDEXED_ROLES, type IndexedContracts } from '../../src/chain/indexer/contracts.ts';
@@ -22,6 +23,10 @@ const contracts = {
     INDEXED_ROLES.map((role, index) => [role, `0x${(index + 1).toString(16).padStart(40, '0')}`]),
   ) as IndexedContracts['addresses'],
 };
+
+interface RpcRequest {
+  readonly id: number;
+}
 
 /** An endpoint that takes requests and keeps them. */
 async function startSilentEndpoint(): Promise<{ url: string; asked(): number; stop(): void }> {
@@ -107,6 +112,57 @@ describe('livez', () => {
     while (performance.now() < until) expect((await livez(service)).reasons).toEqual([]);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(503);
   });
+
+  it.runIf(present)(
+    'leaves a webhook alone whose receiver is slow, and tells of alert loops that wait for the store',
+    async () => {
+      const { url } = await place();
+      const otherChain = createServer(async (request, response) => {
+        const parsed = JSON.parse(await text(request)) as RpcRequest | RpcRequest[];
+        const answers = [parsed].flat().map(({ id }) => ({ jsonrpc: '2.0', id, result: '0x1' }));
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(Array.isArray(parsed) ? answers : answers[0]));
+      });
+      const waiting: ServerResponse[] = [];
+      const receiver = createServer((_request, response) => waiting.push(response));
+      const urls = [];
+      for (const part of [otherChain, receiver]) {
+        await new Promise<void>((resolve) => part.listen(0, '127.0.0.1', resolve));
+        urls.push(`http://127.0.0.1:${(part.address() as AddressInfo).port}`);
+        endings.push(() => {
+          part.closeAllConnections();
+          part.close();
+        });
+      }
+      service = await startService({
+        port: 0,
+        store: { url: url! },
+        workers: 0,
+        stallMs: STALL_MS,
+        alerts: { webhooks: [urls[1]!], timeoutMs: 60_000, pollMs: 100 },
+        chain: { rpc: [urls[0]!], book: contracts, startBlock: 0n, pollMs: 100 },
+      });
+      endings.push(() => service!.close());
+      // The alert about the endpoint has come, and is not taken.
+      await expect.poll(() => waiting.length, { timeout: 120_000 }).toBe(1);
+      const until = performance.now() + 3 * STALL_MS;
+      while (performance.now() < until) expect((await livez(service)).reasons).toEqual([]);
+
+      const locking = new pg.Client({ connectionString: url });
+      await locking.connect();
+      await locking.query('begin');
+      await locking.query('lock table alert_deliveries, chain_index, jobs in access exclusive mode');
+      waiting[0]!.writeHead(200).end();
+      for (const name of ['judging of alerts', 'sending of alerts to webhook 1']) {
+        const told = async () => (await livez(service!)).reasons.some((reason) => reason.includes(name));
+        await expect.poll(told, { timeout: 120_000, interval: 50 }).toBe(true);
+      }
+      await locking.end();
+      await expect
+        .poll(async () => (await livez(service!)).reasons, { timeout: 120_000, interval: 50 })
+        .toEqual([]);
+    },
+  );
 
   it.runIf(present)(
     'tells of every loop that waits for a store whose calls do not return, and is well again when they return',

@@ -6,5 +6,10 @@ export {
   INDEXED_ROLES,
   type IndexedContracts,
 } from './contracts.ts';
-export { type EndpointCondition, EndpointPool, type EndpointStatus } from './endpoints.ts';
+export {
+  ENDPOINT_CONDITIONS,
+  type EndpointCondition,
+  EndpointPool,
+  type EndpointStatus,
+} from './endpoints.ts';
 export { Indexer, type IndexerOptions, type IndexerStatus, type IndexerStep } from './indexer.ts';

@@ -3,10 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PublicClient } from 'viem';
 import { isZkMarginError, ZkMarginError } from '../../errors.ts';
 import type { BlockRecord } from '../../store/chain-records.ts';
-import type { ChainStore } from '../../store/chain-store.ts';
+import type { ChainIdentity, ChainStore } from '../../store/chain-store.ts';
 import type { ProtocolAbis } from '../artifacts.ts';
 import { deploymentDigest, type IndexedContracts } from './contracts.ts';
-import { ChainMoved, EndpointPool, type EndpointPoolOptions, type EndpointStatus } from './endpoints.ts';
+import {
+  ChainMoved,
+  EndpointFault,
+  type EndpointObjection,
+  EndpointPool,
+  type EndpointPoolOptions,
+  type EndpointStatus,
+  HistoryDiffers,
+} from './endpoints.ts';
 import { ChainReader } from './reader.ts';
 
 /** Options of {@link Indexer}. */
@@ -61,8 +69,12 @@ export interface IndexerStatus {
   readonly lastLook?: number;
   /** Why the last look failed. */
   readonly problem?: ZkMarginError;
+  /** See {@link Indexer.refusal}. */
+  readonly refusal?: ZkMarginError;
   readonly endpoints: readonly EndpointStatus[];
 }
+
+const DEFAULT_REORG_DEPTH = 256;
 
 /** Follows one chain. */
 export class Indexer {
@@ -77,6 +89,10 @@ export class Indexer {
   #turns = 0;
   #lastLook: number | undefined;
   #problem: ZkMarginError | undefined;
+  #refusal: ZkMarginError | undefined = new ZkMarginError(
+    'BUSY',
+    'Try again later: the chain has not been looked at.',
+  );
   #loop: Promise<void> | undefined;
 
   constructor(options: IndexerOptions) {
@@ -88,13 +104,22 @@ export class Indexer {
       onAnswer: () => {
         this.#turns++;
       },
-      identify: (client) => this.#identify(client),
+      identify: (client, height) => this.#identify(client, height),
     });
   }
 
   /** Changes with every answer of an endpoint and every step, failed ones as well; for liveness. */
   get turns(): number {
     return this.#turns;
+  }
+
+  /**
+   * Why what the store has must not be shown: `BUSY` before the first look with success, `STORE_MISMATCH` when it is of another
+   * deployment, `CHAIN_DIVERGED` when the chain has another history. It stays, whatever fails then, until the chain is found to have
+   * the store's blocks.
+   */
+  get refusal(): ZkMarginError | undefined {
+    return this.#refusal;
   }
 
   status(): IndexerStatus {
@@ -108,6 +133,7 @@ export class Indexer {
       rollbacks: this.#rollbacks,
       ...(this.#lastLook !== undefined && { lastLook: this.#lastLook }),
       ...(this.#problem && { problem: this.#problem }),
+      ...(this.#refusal && { refusal: this.#refusal }),
       endpoints: this.#pool.status(),
     };
   }
@@ -135,9 +161,14 @@ export class Indexer {
   /** One step: a rollback, or one range. @throws ZkMarginError as {@link sync} */
   async step(): Promise<IndexerStep> {
     try {
+      // The store tells by itself of which deployment it is, whether a chain answers or not.
+      if (this.#start === undefined) await this.#options.store.requireIdentity(this.#identity());
       const step = await this.#pool.run((client, height) => this.#step(client, height));
       this.#lastLook = Date.now();
       this.#problem = undefined;
+      // A chain that ends before the store's newest block does not show that it has it.
+      const covered = this.#tip === undefined || this.#head! >= this.#tip.number;
+      if (covered || this.#refusal?.code === 'BUSY') this.#refusal = undefined;
       this.#options.onStep?.(step);
       return step;
     } catch (error) {
@@ -148,12 +179,19 @@ export class Indexer {
         error instanceof ZkMarginError
           ? error
           : new ZkMarginError('INTERNAL', 'The indexer failed; see the log.', { cause: error });
+      const { code } = this.#problem;
+      if (code === 'CHAIN_DIVERGED' || code === 'STORE_MISMATCH') this.#refusal = this.#problem;
       throw error;
     }
   }
 
   async #step(client: PublicClient, height: bigint): Promise<IndexerStep> {
-    const { store, rangeBlocks = 2_000, closeBlocks = 64, maxReorgDepth = 256 } = this.#options;
+    const {
+      store,
+      rangeBlocks = 2_000,
+      closeBlocks = 64,
+      maxReorgDepth = DEFAULT_REORG_DEPTH,
+    } = this.#options;
     const start = await this.#startBlock(client);
     this.#head = height;
     const tip = await store.tip();
@@ -210,15 +248,16 @@ export class Indexer {
 
   async #startBlock(client: PublicClient): Promise<bigint> {
     if (this.#start !== undefined) return this.#start;
-    const { startBlock = 0n, contracts, store } = this.#options;
+    const { startBlock = 0n, store } = this.#options;
     const wanted = typeof startBlock === 'bigint' ? startBlock : ((await startBlock(client)) ?? 0n);
-    const claimed = await store.claim({
-      chainId: BigInt(contracts.chainId),
-      deployment: deploymentDigest(contracts),
-      startBlock: wanted,
-    });
+    const claimed = await store.claim({ ...this.#identity(), startBlock: wanted });
     this.#start = claimed.startBlock;
     return this.#start;
+  }
+
+  #identity(): Omit<ChainIdentity, 'startBlock'> {
+    const { contracts } = this.#options;
+    return { chainId: BigInt(contracts.chainId), deployment: deploymentDigest(contracts) };
   }
 
   /** The newest block that store and chain have in common; the tip itself when nothing changed. */
@@ -229,41 +268,65 @@ export class Indexer {
     maxReorgDepth: number,
   ): Promise<BlockRecord> {
     const upTo = tip.number <= height ? tip.number : height;
-    const { store } = this.#options;
-    const isThere = async ({ number, hash }: BlockRecord): Promise<boolean> =>
-      (await client.getBlock({ blockNumber: number })).hash === hash;
-    const [newest] = await store.blocksBelow(upTo, 1);
+    const [newest] = await this.#options.store.blocksBelow(upTo, 1);
+    if (newest === undefined) throw new EndpointFault('its chain ends before the first block of the store');
     // A chain that ends earlier, with the same blocks up to there, may yet grow: nothing is taken back.
-    if (newest !== undefined && (await isThere(newest))) return tip;
-    const kept = await store.blocksBelow(upTo, maxReorgDepth + 1);
-    const deep = kept.findIndex(({ number }) => tip.number - number >= BigInt(maxReorgDepth));
+    if (await hasBlock(client, newest)) return tip;
     // Of these, those from one on downwards are on the chain. The last one is asked for first: when it is not, none is.
-    const candidates = deep < 0 ? kept : kept.slice(0, deep + 1);
+    const candidates = await this.#candidates(tip, upTo, maxReorgDepth);
     let there = candidates.length - 1;
-    if (there > 0 && (await isThere(candidates[there]!))) {
+    if (there > 0 && (await hasBlock(client, candidates[there]!))) {
       for (let gone = 0; there - gone > 1; ) {
         const middle = (gone + there) >> 1;
-        if (await isThere(candidates[middle]!)) there = middle;
+        if (await hasBlock(client, candidates[middle]!)) there = middle;
         else gone = middle;
       }
       return candidates[there]!;
     }
-    throw new ZkMarginError(
-      'CHAIN_DIVERGED',
-      `More than ${maxReorgDepth} blocks of the chain are not those of the store: check the endpoints; if they are right, run zkmargin reindex.`,
-      { field: 'rpc', details: { tip: tip.number } },
-    );
+    throw new HistoryDiffers(this.#divergence(tip, candidates.at(-1) ?? newest));
   }
 
-  /** Why an endpoint serves another chain: the contracts are not there, or blocks deep below the tip are others. */
-  async #identify(client: PublicClient): Promise<string | undefined> {
-    const { contracts, store } = this.#options;
+  /** Kept blocks up to a number that the store may be taken back to, the newest first. */
+  async #candidates(tip: BlockRecord, upTo: bigint, maxReorgDepth: number): Promise<BlockRecord[]> {
+    const kept = await this.#options.store.blocksBelow(upTo, maxReorgDepth + 1);
+    const deep = kept.findIndex(({ number }) => tip.number - number >= BigInt(maxReorgDepth));
+    return deep < 0 ? kept : kept.slice(0, deep + 1);
+  }
+
+  /** That a block, and all above it, are not those of the store. */
+  #divergence(tip: BlockRecord, { number }: BlockRecord): EndpointObjection {
+    const { maxReorgDepth = DEFAULT_REORG_DEPTH } = this.#options;
+    return {
+      condition: 'diverged',
+      message: `its block ${number} is another one than the store's`,
+      error: new ZkMarginError(
+        'CHAIN_DIVERGED',
+        `More than ${maxReorgDepth} blocks of the chain are not those of the store: check the endpoints; if they are right, run zkmargin reindex.`,
+        { field: 'rpc', details: { tip: tip.number } },
+      ),
+    };
+  }
+
+  /** Why an endpoint is of no use: the contracts are not there, or blocks deep below the tip are others. */
+  async #identify(client: PublicClient, height: bigint): Promise<EndpointObjection | undefined> {
+    const { contracts, store, maxReorgDepth = DEFAULT_REORG_DEPTH } = this.#options;
     const code = await client.getCode({ address: contracts.addresses.clearingHouse });
-    if (code === undefined || code === '0x') return 'there is no clearing house at the address of the book';
+    if (code === undefined || code === '0x') {
+      const message = 'there is no clearing house at the address of the book';
+      return { condition: 'wrongChain', message };
+    }
+    const tip = await store.tip();
     const oldest = await store.oldestBlock();
-    if (oldest === undefined || (this.#tip?.number ?? 0n) - oldest.number < 256n) return undefined;
-    const { hash } = await client.getBlock({ blockNumber: oldest.number });
-    return hash === oldest.hash ? undefined : `its block ${oldest.number} is another one`;
+    // It cannot be seen yet of a chain that ends before.
+    if (tip === undefined || oldest === undefined || oldest.number > height) return undefined;
+    const deep = (await this.#candidates(tip, tip.number < height ? tip.number : height, maxReorgDepth)).at(
+      -1,
+    );
+    if (deep === undefined || (await hasBlock(client, deep))) return undefined;
+    const divergence = this.#divergence(tip, deep);
+    if (deep.number === oldest.number || (await hasBlock(client, oldest))) return divergence;
+    // Not even the first block.
+    return { ...divergence, condition: 'wrongChain', message: `its block ${oldest.number} is another one` };
   }
 
   async #follow(): Promise<void> {
@@ -281,4 +344,8 @@ export class Indexer {
       else await sleep(1);
     }
   }
+}
+
+async function hasBlock(client: PublicClient, { number, hash }: BlockRecord): Promise<boolean> {
+  return (await client.getBlock({ blockNumber: number })).hash === hash;
 }

@@ -50,12 +50,16 @@ describe('conditions of the service', () => {
     expect(of({ problem, lastLook: NOW - 59_000 })).toEqual([]);
     expect(of({ problem, lastLook: NOW - 60_000 })).toEqual(['critical chain-unreachable']);
     for (const code of ['CHAIN_DIVERGED', 'STORE_MISMATCH'] as const) {
-      expect(of({ problem: new ZkMarginError(code, 'Another one.') })).toEqual(['critical chain-conflict']);
+      const refusal = new ZkMarginError(code, 'Another one.');
+      expect(of({ problem: refusal, refusal })).toEqual(['critical chain-conflict']);
+      // Also when the chain cannot be reached any more.
+      expect(of({ problem, refusal })).toEqual(['critical chain-conflict']);
     }
-    const endpoints = [
-      { name: 'rpc.example:443', condition: 'wrongChain' as const, since: NOW, failures: 1 },
-    ];
-    expect(of({ endpoints })).toEqual(['warning endpoint-wrong-chain:rpc.example:443']);
+    expect(of({ refusal: new ZkMarginError('BUSY', 'Nobody has looked.') })).toEqual([]);
+    for (const condition of ['wrongChain', 'diverged'] as const) {
+      const endpoints = [{ name: 'rpc.example:443', condition, since: NOW, failures: 1 }];
+      expect(of({ endpoints })).toEqual(['warning endpoint-wrong-chain:rpc.example:443']);
+    }
   });
 
   it('give a process time to catch up, and call nobody for history', () => {

@@ -186,10 +186,11 @@ function indexerAlerts(
   unknown: Set<AlertKind>,
 ): ServiceAlert[] {
   const alerts: ServiceAlert[] = [];
-  const { behind, problem, lastLook, endpoints } = status;
-  if (problem?.code === 'CHAIN_DIVERGED' || problem?.code === 'STORE_MISMATCH') {
+  const { behind, problem, refusal, lastLook, endpoints } = status;
+  // It holds as long as the book is refused, also when the chain cannot be reached meanwhile.
+  if (refusal?.code === 'CHAIN_DIVERGED' || refusal?.code === 'STORE_MISMATCH') {
     alerts.push(
-      plain('chain-conflict', 'critical', `The chain is not followed any more. ${problem.message}`),
+      plain('chain-conflict', 'critical', `The chain is not followed any more. ${refusal.message}`),
     );
   }
   const silent = (now - (lastLook ?? startedAt)) / 1_000;
@@ -215,13 +216,10 @@ function indexerAlerts(
   }
   for (const { name, condition } of endpoints) {
     if (condition === 'untried') unknown.add('endpoint-wrong-chain');
-    if (condition !== 'wrongChain') continue;
+    if (condition !== 'wrongChain' && condition !== 'diverged') continue;
+    const what = condition === 'diverged' ? 'another history than the store has' : 'another chain';
     alerts.push({
-      ...plain(
-        'endpoint-wrong-chain',
-        'warning',
-        `The RPC endpoint ${name} serves another chain and is not used.`,
-      ),
+      ...plain('endpoint-wrong-chain', 'warning', `The RPC endpoint ${name} serves ${what} and is not used.`),
       id: `endpoint-wrong-chain:${name}`,
     });
   }

@@ -1,7 +1,10 @@
 /** Sends what waits for webhooks: each in order, again and again until it is taken or given up. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ZkMarginError } from '../../errors.ts';
 import { type AlertStore, newIdempotencyKey, type WaitingDelivery } from '../../store/alert-store.ts';
+import type { LoopState } from '../liveness.ts';
+import { News } from '../news.ts';
 import { post, type Webhook } from './webhook.ts';
 
 /** What became of an attempt or a delivery. */
@@ -33,16 +36,24 @@ export interface DispatcherOptions {
 
 /** A lease outlives an attempt by so much. */
 const LEASE_MARGIN_MS = 5_000;
+/** Timers and the ends of requests may come so much late. */
+const SLACK_MS = 1_000;
 const NOT_WRITTEN = 'deliveries of alerts could not be read or written';
+
+interface LoopTurns {
+  turns: number;
+  excusedUntil: number;
+}
 
 /** One loop for each webhook. */
 export class WebhookDispatcher {
   readonly #options: DispatcherOptions;
   readonly #token = randomUUID();
   readonly #closing = new AbortController();
-  readonly #idle = new Set<() => void>();
-  #notices = 0;
+  readonly #news = new News();
   #loops: Promise<void>[] = [];
+  /** Of each loop: steps that it made, and until when it may rest or wait for its receiver, on the clock of `performance.now`. */
+  readonly #turns: LoopTurns[] = [];
   readonly #direct = new Set<Promise<void>>();
 
   constructor(options: DispatcherOptions) {
@@ -51,13 +62,26 @@ export class WebhookDispatcher {
 
   start(): void {
     if (this.#loops.length > 0 || this.#closing.signal.aborted) return;
-    this.#loops = this.#options.webhooks.map((webhook) => this.#loop(webhook));
+    this.#loops = this.#options.webhooks.map((webhook) => {
+      const state: LoopTurns = { turns: 0, excusedUntil: 0 };
+      this.#turns.push(state);
+      return this.#loop(webhook, state);
+    });
+  }
+
+  /** Its loops, for liveness. A receiver that takes its time is no standstill, but an attempt that outlives its time is. */
+  loopStates(): LoopState[] {
+    const now = performance.now();
+    return this.#turns.map(({ turns, excusedUntil }, index) => ({
+      name: `sending of alerts to webhook ${index + 1}`,
+      turns,
+      excused: now < excusedUntil,
+    }));
   }
 
   /** Looks at the store now. */
   wake(): void {
-    this.#notices++;
-    for (const wake of [...this.#idle]) wake();
+    this.#news.tell();
   }
 
   /** Sends to every webhook without the store, out of order: for what must be told because the store is gone. */
@@ -71,7 +95,7 @@ export class WebhookDispatcher {
           if (attempt.ok) return this.#options.onResult?.('delivered', webhook);
           if (tries === maxTries) return this.#giveUp(webhook, attempt.cause);
           this.#options.onResult?.('retried', webhook);
-          await this.#rest(undefined, this.#pause(tries, attempt.retryAfterMs));
+          await sleep(this.#pause(tries, attempt.retryAfterMs), undefined, { signal: this.#closing.signal });
         }
       })()
         .catch((error: unknown) => {
@@ -90,8 +114,11 @@ export class WebhookDispatcher {
     if (this.#loops.length > 0) await this.#options.store.releaseSender(this.#token).catch(() => undefined);
   }
 
-  async #loop(webhook: Webhook): Promise<void> {
-    const { store, pollMs, onError } = this.#options;
+  async #loop(webhook: Webhook, state: LoopTurns): Promise<void> {
+    const { store, pollMs, timeoutMs, onError } = this.#options;
+    const excuse = (ms: number) => {
+      state.excusedUntil = performance.now() + ms;
+    };
     /** Have arrived, but the store has not taken note of it: this process does not send them again. */
     const arrived: bigint[] = [];
     const note = async (): Promise<void> => {
@@ -99,8 +126,10 @@ export class WebhookDispatcher {
       arrived.length = 0;
     };
     while (!this.#closing.signal.aborted) {
-      const notices = this.#notices;
+      const seen = this.#news.count;
       let pause = pollMs;
+      state.turns++;
+      excuse(0);
       try {
         // A store without room can still be read: what it holds is sent.
         await note().catch((error: unknown) => onError?.(error, NOT_WRITTEN));
@@ -108,7 +137,10 @@ export class WebhookDispatcher {
         if (delivery !== undefined && delivery.waitMs > 0) pause = Math.min(pause, delivery.waitMs);
         else if (delivery !== undefined) {
           const { place, body, idempotencyKey } = delivery;
+          excuse(timeoutMs + SLACK_MS);
           const attempt = await this.#attempt(webhook, body, idempotencyKey);
+          excuse(0);
+          state.turns++;
           const tries = delivery.tries + 1;
           if (attempt.ok) {
             arrived.push(place);
@@ -126,7 +158,8 @@ export class WebhookDispatcher {
         if (this.#closing.signal.aborted) break;
         onError?.(error, NOT_WRITTEN);
       }
-      await this.#rest(notices, pause);
+      excuse(pause + SLACK_MS);
+      await this.#news.rest(seen, pause);
     }
     await note().catch(() => undefined);
   }
@@ -162,24 +195,5 @@ export class WebhookDispatcher {
     const { retryMs, maxRetryMs, random = Math.random } = this.#options;
     const full = Math.min(maxRetryMs, retryMs * 2 ** (tries - 1));
     return Math.max(full / 2 + random() * (full / 2), retryAfterMs);
-  }
-
-  /** Until there is news, the time is over, or all ends. */
-  async #rest(notices: number | undefined, ms: number): Promise<void> {
-    if (this.#closing.signal.aborted || (notices !== undefined && notices !== this.#notices)) return;
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        if (notices === undefined && !this.#closing.signal.aborted && performance.now() < until) return;
-        clearTimeout(timer);
-        this.#idle.delete(end);
-        resolve();
-      };
-      const until = performance.now() + ms;
-      const timer = setTimeout(() => {
-        this.#idle.delete(end);
-        resolve();
-      }, ms);
-      this.#idle.add(end);
-    });
   }
 }

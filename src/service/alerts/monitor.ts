@@ -17,6 +17,8 @@ import {
   newIdempotencyKey,
 } from '../../store/alert-store.ts';
 import type { Database } from '../../store/database.ts';
+import type { LoopState } from '../liveness.ts';
+import { OneAtATime } from '../one-at-a-time.ts';
 import {
   type AlertKind,
   type AlertLimits,
@@ -137,8 +139,14 @@ export class AlertMonitor {
   #problem: ZkMarginError | undefined;
   #emergencyAt: number | undefined;
   #prunedAt: number | undefined;
-  #judging: Promise<void> | undefined;
-  #again = false;
+  readonly #judging = new OneAtATime(
+    () => this.#judge(),
+    () => this.#closing.signal.aborted,
+  );
+  /** Judgements that have ended, whatever came of them. */
+  #turns = 0;
+  /** Whether its loop only waits for the time of the next judgement. */
+  #resting = false;
   #loop: Promise<void> | undefined;
 
   constructor(settings: AlertSettings, parts: AlertMonitorParts) {
@@ -173,32 +181,31 @@ export class AlertMonitor {
 
   /** Judges now. One judgement runs at a time; another one follows when the state changed meanwhile. Never throws. */
   judge(): Promise<void> {
-    this.#again = true;
-    this.#judging ??= (async () => {
-      try {
-        while (this.#again && !this.#closing.signal.aborted) {
-          this.#again = false;
-          await this.#judge();
-        }
-      } finally {
-        this.#judging = undefined;
-      }
-    })();
-    return this.#judging;
+    return this.#judging.run();
+  }
+
+  /** Its loops, for liveness: that of the judgements, and one for each webhook. */
+  loopStates(): LoopState[] {
+    return [
+      { name: 'judging of alerts', turns: this.#turns, excused: this.#resting },
+      ...this.#dispatcher.loopStates(),
+    ];
   }
 
   /** Ends. What waits is sent by the next process. Safe to call twice. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#loop;
-    await this.#judging;
+    await this.#judging.settled();
     await this.#dispatcher.close();
   }
 
   async #poll(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
+      this.#resting = true;
       await sleep(this.#settings.pollMs, undefined, { signal }).catch(() => undefined);
+      this.#resting = false;
       if (!signal.aborted) await this.judge();
     }
   }
@@ -241,6 +248,8 @@ export class AlertMonitor {
       if (this.#closing.signal.aborted) return;
       onError?.(error, 'alerts could not be judged or recorded');
       if (isZkMarginError(error) && /^STORE_/.test(error.code)) this.#emergency(error);
+    } finally {
+      this.#turns++;
     }
   }
 

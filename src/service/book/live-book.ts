@@ -17,6 +17,7 @@ import type {
   RoundRecord,
 } from '../../store/chain-records.ts';
 import type { ChainRevision, ChainStore } from '../../store/chain-store.ts';
+import { OneAtATime } from '../one-at-a-time.ts';
 import { type BookEvent, EventLog } from './events.ts';
 
 /** An underlying with its newest round and the rules in force. */
@@ -67,8 +68,10 @@ export class LiveBook {
   #problem: ZkMarginError | undefined;
   /** An underlying that could not be judged at the last look. */
   #refused: ZkMarginError | undefined;
-  #refreshing: Promise<void> | undefined;
-  #again = false;
+  readonly #refreshing = new OneAtATime(
+    () => this.#tryToLoad(),
+    () => this.#closing.signal.aborted,
+  );
   readonly #changeListeners = new Set<() => void>();
   #turns = 0;
   /** What was taken in last is not whole: nothing of it is shown, and the next look begins anew. */
@@ -223,30 +226,26 @@ export class LiveBook {
     this.events.close();
     await this.#loop;
     await this.#stopListening?.();
-    await this.#refreshing;
+    await this.#refreshing.settled();
   }
 
   /** Takes in what the store has. Never throws: {@link problem} tells. */
   refresh(): Promise<void> {
-    this.#again = true;
-    this.#refreshing ??= (async () => {
-      try {
-        while (this.#again && !this.#closing.signal.aborted) {
-          this.#again = false;
-          await this.#load();
-        }
-        this.#problem = undefined;
-      } catch (error) {
-        this.#problem = isZkMarginError(error)
-          ? error
-          : new ZkMarginError('INTERNAL', 'The book could not be read; see the log.', { cause: error });
-        this.#options.onError?.(error);
-      } finally {
-        this.#refreshing = undefined;
-        this.#turns++;
-      }
-    })();
-    return this.#refreshing;
+    return this.#refreshing.run();
+  }
+
+  async #tryToLoad(): Promise<void> {
+    try {
+      await this.#load();
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = isZkMarginError(error)
+        ? error
+        : new ZkMarginError('INTERNAL', 'The book could not be read; see the log.', { cause: error });
+      this.#options.onError?.(error);
+    } finally {
+      this.#turns++;
+    }
   }
 
   async #poll(): Promise<void> {
@@ -277,7 +276,7 @@ export class LiveBook {
     // A step or a rollback in between would mix two states; it is read again.
     const after = await store.revision();
     if (after?.revision !== revision.revision) {
-      this.#again = true;
+      void this.refresh();
       return;
     }
 

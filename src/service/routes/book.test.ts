@@ -5,7 +5,6 @@ import type { ChainStore } from '../../store/chain-store.ts';
 import { LiveBook } from '../book/live-book.ts';
 import { testChain, testChainStore } from '../book/testing.ts';
 import { problemOfRequest } from '../problems.ts';
-import { refusalOf } from '../start.ts';
 import { addEntityTags, type BookRoutesOptions, bookRoutes } from './book.ts';
 import type { TypeBoxProvider } from './shared.ts';
 
@@ -15,7 +14,7 @@ afterEach(() => app.close());
 function serve(refusal?: ZkMarginError, store = {} as ChainStore): LiveBook {
   const book = new LiveBook({
     store,
-    refusal: () => refusalOf({ lastLook: 1, ...(refusal && { problem: refusal }) }),
+    refusal: () => refusal,
   });
   app = Fastify();
   app.setErrorHandler((error, _request, reply) => {

@@ -9,6 +9,7 @@ import { isZkMarginError } from '../../errors.ts';
 import { isFinished, type JobRecord } from '../../store/job.ts';
 import type { JobQueue } from '../../store/job-queue.ts';
 import type { LiveBook } from '../book/live-book.ts';
+import { OneAtATime } from '../one-at-a-time.ts';
 import type { ProofJobs } from '../proof-jobs.ts';
 import { type PreparedProof, prepareProof } from '../requests/index.ts';
 import type { ProofRequest } from '../schemas.ts';
@@ -67,8 +68,10 @@ export class Speculator {
   readonly #counts = { begun: 0, made: 0, usedReady: 0, usedEarly: 0, wasted: 0 };
   #begunByRound = new Map<string, { total: number; readonly byClient: Map<string, number> }>();
   #stop: (() => void) | undefined;
-  #passing: Promise<void> | undefined;
-  #again = false;
+  readonly #passes = new OneAtATime(
+    () => this.#pass(),
+    () => this.#closed,
+  );
   #warmed = false;
   #closed = false;
 
@@ -92,7 +95,7 @@ export class Speculator {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stop?.();
-    await this.#passing;
+    await this.#passes.settled();
     for (const [key, item] of this.#tracked) await this.#drop(key, item).catch(() => undefined);
   }
 
@@ -107,23 +110,18 @@ export class Speculator {
 
   /** Compares what is in the queue with what is likely. Never throws. */
   look(): Promise<void> {
-    this.#again = true;
-    this.#passing ??= (async () => {
-      try {
-        while (this.#again && !this.#closed) {
-          this.#again = false;
-          await this.#pass();
-        }
-      } catch (error) {
-        this.#options.onError?.(error);
-      } finally {
-        this.#passing = undefined;
-      }
-    })();
-    return this.#passing;
+    return this.#passes.run();
   }
 
   async #pass(): Promise<void> {
+    try {
+      await this.#compare();
+    } catch (error) {
+      this.#options.onError?.(error);
+    }
+  }
+
+  async #compare(): Promise<void> {
     const { book, keepers, maxJobs = 4, maxPerRound = 32 } = this.#options;
     if (book.refusal !== undefined) return;
     const known = keepers.all();
@@ -146,7 +144,7 @@ export class Speculator {
       wanted.set(proof.client, own);
       own.push(proof);
     }
-    while (!this.#again && !this.#closed && this.#unfinished() < maxJobs) {
+    while (!this.#passes.wanted && !this.#closed && this.#unfinished() < maxJobs) {
       const proof = nextInTurn(
         wanted,
         (item) => !this.#tracked.has(keys.get(item)!) && !this.#refused.has(keys.get(item)!),

@@ -9,6 +9,9 @@ import { startUnprovenWorld, type UnprovenWorld } from '../../scripts/lib/unprov
 import { ServiceClient } from '../../src/client/index.ts';
 import { startProxy } from './proxies.ts';
 
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 600_000 });
+
 const root = mkdtempSync(join(tmpdir(), 'zkmargin-serve-'));
 const book = join(root, 'book.json');
 let world: UnprovenWorld;
@@ -48,7 +51,7 @@ async function serve(
       if (found === undefined) throw new Error(`not started: ${output}${errors}`);
       return found;
     },
-    { timeout: 60_000, interval: 50 },
+    { timeout: 200_000, interval: 50 },
   );
   return { client: new ServiceClient({ url }), url, child, errors: () => errors };
 }

@@ -1,11 +1,7 @@
 /** Keepers in auctions, on a real EVM with real proofs: takeovers, restarts, refreshes, bids under seal. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { toHex } from 'viem';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { auctionOf, registerLiquidator } from '../../scripts/lib/local-auction.ts';
@@ -19,7 +15,7 @@ import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
-import type { KeeperProcessInput } from './keeper-process.ts';
+import { type KeeperProcessInput, startKeeperProcess } from './keeper-process.ts';
 import {
   chainControl,
   finished,
@@ -352,9 +348,10 @@ describe('a sealed bid', () => {
       strategy,
     };
     const file = join(directory, 'input.json');
-    await writeFile(file, toJson(input));
+    const key = toHex(protocol.anvil.accounts[KEEPERS[1]]!.getHdKey().privateKey!);
+    const startProcess = () => startKeeperProcess(file, input, key);
     await chain.setAutomine(false);
-    const first = startProcess(file);
+    const first = await startProcess();
     await first.until(transaction('sent'));
     // A keeper tells of a transaction before it broadcasts it.
     await vi.waitFor(
@@ -371,7 +368,7 @@ describe('a sealed bid', () => {
     expect(await locked()).toBeGreaterThan(0n);
     await protocol.advance(TERMS.commitSeconds + 1);
     await chain.setAutomine(true);
-    const second = startProcess(file);
+    const second = await startProcess();
     try {
       await second.until(state('revealed'));
       second.child.kill('SIGTERM');
@@ -380,31 +377,4 @@ describe('a sealed bid', () => {
       second.child.kill('SIGKILL');
     }
   });
-
-  /** Starts a keeper as a process, and collects what it tells. */
-  function startProcess(file: string) {
-    const key = toHex(protocol.anvil.accounts[KEEPERS[1]]!.getHdKey().privateKey!);
-    const child: ChildProcess = spawn(
-      process.execPath,
-      ['--import', 'tsx', fileURLToPath(new URL('./keeper-process.ts', import.meta.url)), file],
-      { env: { ...process.env, TEST_KEEPER_KEY: key }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    let output = '';
-    child.stderr!.on('data', (chunk) => {
-      output += String(chunk);
-    });
-    const events: KeeperEvent[] = [];
-    const lines = createInterface({ input: child.stdout! });
-    lines.on('line', (line) => {
-      output += line;
-      events.push(fromJson(line) as KeeperEvent);
-    });
-    const until = async (accepts: (event: KeeperEvent) => boolean): Promise<void> => {
-      while (!events.some(accepts)) {
-        if (child.exitCode !== null) throw new Error(`The process ended: ${output.slice(-2_000)}`);
-        await Promise.race([once(lines, 'line'), once(child, 'exit')]);
-      }
-    };
-    return { child, until, ended: once(child, 'exit') };
-  }
 });

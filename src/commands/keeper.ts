@@ -43,7 +43,7 @@ function lineOf(event: KeeperEvent): string | undefined {
     case 'sealedBid':
       return `sealed bid for account ${event.accountId} ${event.state}`;
     case 'passFailed':
-      return `cannot look: ${event.reason}`;
+      return `${event.loop === 'feed' ? 'cannot look' : 'cannot follow sealed bids'}: ${event.reason}`;
     case 'stopped':
       return 'stopped';
     case 'transaction': {

@@ -18,6 +18,8 @@ export type KeeperErrorCode =
   | 'STALE_FEED'
   /** The feed knows blocks that the RPC does not have yet. */
   | 'RPC_BEHIND'
+  /** The last pass of a loop failed. */
+  | 'PASS_FAILED'
   /** Another process uses the journal. */
   | 'JOURNAL_LOCKED'
   /** The journal cannot be read as one. */

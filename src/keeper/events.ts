@@ -4,6 +4,11 @@ import type { ActionKind } from './strategy/gas.ts';
 import type { Profit } from './strategy/profit.ts';
 import type { TransactionEvent } from './transactions/events.ts';
 
+/** The loops of a keeper: looks at the feed, and what is owed for sealed bids. Its transactions are followed by a third one. */
+export const KEEPER_LOOPS = ['feed', 'sealedBids'] as const;
+/** A loop of a keeper. */
+export type KeeperLoop = (typeof KEEPER_LOOPS)[number];
+
 /** What every event of an action names. */
 interface OfAction {
   readonly kind: ActionKind;
@@ -12,7 +17,7 @@ interface OfAction {
 
 /** An event of a keeper, or of its sender. Amounts are in 1e-6 USD. */
 export type KeeperEvent =
-  /** A pass is over. A keeper that tells none for long is stalled. */
+  /** A look at the feed is over, and what it came to. */
   | {
       readonly type: 'pass';
       readonly candidates: number;
@@ -53,7 +58,9 @@ export type KeeperEvent =
       readonly auctionNumber: bigint;
       readonly state: 'committed' | 'missed' | 'revealed' | 'released' | 'failed' | 'slashed';
     }
+  /** A pass of a loop is over, whatever came of it. */
+  | { readonly type: 'passed'; readonly loop: KeeperLoop; readonly failed: boolean }
   /** A pass failed: the feed or the chain could not be asked. */
-  | { readonly type: 'passFailed'; readonly reason: string }
+  | { readonly type: 'passFailed'; readonly loop: KeeperLoop; readonly reason: string }
   | { readonly type: 'stopped' }
   | { readonly type: 'transaction'; readonly event: TransactionEvent };

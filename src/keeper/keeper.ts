@@ -12,7 +12,7 @@ import { isZkMarginError } from '../errors.ts';
 import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
 import { KeeperError } from './errors.ts';
-import type { KeeperEvent } from './events.ts';
+import { KEEPER_LOOPS, type KeeperEvent, type KeeperLoop } from './events.ts';
 import type { FeedMarket, KeeperFeed, KeeperProof, RunningAuction } from './feed.ts';
 import { KeeperMetrics } from './metrics.ts';
 import { type MetricsPlace, serveMetrics } from './metrics-server.ts';
@@ -119,29 +119,21 @@ async function runObserved(options: KeeperOptions, place: MetricsPlace): Promise
       const { pending = [], ended = [] } = keeper?.sender ?? {};
       return pending.find((record) => record.id === id) ?? ended.findLast((record) => record.id === id);
     },
+    loops: hasSealedBids(options) ? KEEPER_LOOPS : ['feed'],
+    followedAt: () => keeper?.sender.lastPassAt,
   });
   const { stallMs = 120_000 } = place;
-  const server = await serveMetrics(
-    metrics,
-    place,
-    () => {
-      const since = performance.now() - stallMs;
-      return [
-        ...(metrics.lastPassAt < since ? ['no look at the feed has ended'] : []),
-        ...(keeper !== undefined && keeper.sender.lastPassAt < since
-          ? ['transactions are not followed']
-          : []),
-      ];
+  const server = await serveMetrics(metrics, place, () => metrics.stalls(stallMs), {
+    'the service is not ready': async () => feed.ready?.(),
+    'the RPC cannot be used': async () => {
+      const served = await client.getChainId();
+      if (served !== chainId) throw new KeeperError('WRONG_CHAIN', 'The RPC serves another chain.');
     },
-    {
-      'the service is not ready': async () => feed.ready?.(),
-      'the RPC cannot be used': async () => {
-        const served = await client.getChainId();
-        if (served !== chainId) throw new KeeperError('WRONG_CHAIN', 'The RPC serves another chain.');
-      },
-      'the journal cannot be written': async () => journal.check?.(),
+    'the journal cannot be written': async () => journal.check?.(),
+    'own sealed bids cannot be followed': async () => {
+      if (metrics.hasFailed('sealedBids')) throw new KeeperError('PASS_FAILED', 'The last pass failed.');
     },
-  );
+  });
   try {
     const opened = await openKeeper({
       ...options,
@@ -209,9 +201,9 @@ class Keeper implements RunningKeeper {
       });
     }
     this.#loops = Promise.all([
-      this.#repeat(() => this.#pass()),
+      this.#repeat('feed', () => this.#pass()),
       // By itself: whoever waits for a slow service must not miss a reveal.
-      this.#repeat(() => this.#fulfil()),
+      ...(hasSealedBids(options) ? [this.#repeat('sealedBids', () => this.#fulfil())] : []),
     ]);
   }
 
@@ -229,23 +221,25 @@ class Keeper implements RunningKeeper {
     this.#tell({ type: 'stopped' });
   }
 
-  async #repeat(pass: () => Promise<void>): Promise<void> {
+  async #repeat(loop: KeeperLoop, pass: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      let failed = false;
       try {
         await pass();
       } catch (error) {
-        this.#tell({ type: 'passFailed', reason: reasonOf(error) });
+        failed = true;
+        this.#tell({ type: 'passFailed', loop, reason: reasonOf(error) });
       }
+      this.#tell({ type: 'passed', loop, failed });
       await sleep(this.#options.pollMs ?? 2_000, undefined, { signal }).catch(() => {});
     }
   }
 
   /** What is owed for earlier bids. It asks the chain alone: the service may be silent, and bonds are at stake. */
   async #fulfil(): Promise<void> {
-    const { client, dryRun, nativePrice } = this.#options;
-    if (this.#sealed === undefined || dryRun === true || this.#options.journal.sealedBids().length === 0)
-      return;
+    const { client, nativePrice } = this.#options;
+    if (this.#sealed === undefined || this.#options.journal.sealedBids().length === 0) return;
     const block = await client.getBlock({ blockTag: 'latest' });
     await this.#sealed.fulfil(block.timestamp, await nativePrice());
   }
@@ -634,6 +628,11 @@ class Keeper implements RunningKeeper {
 const BLOCKS_AHEAD = 5n;
 /** After these an account is looked at again at once. */
 const CONTINUED: readonly ActionKind[] = ['refresh', 'restart', 'bid', 'takeOver', 'sealedBid', 'poke'];
+
+/** Whether sealed bids are made, hence followed: a dry run makes none. */
+function hasSealedBids({ contracts, dryRun }: KeeperOptions): boolean {
+  return contracts.sealedBids !== undefined && dryRun !== true;
+}
 
 function roundOf(action: Action): bigint {
   return action.kind === 'liquidateBatch' ? action.orders[0]!.round : action.round;

@@ -63,7 +63,7 @@ export async function serveMetrics(
         }
       }),
     );
-    const reasons = [...found.flat(), ...(metrics.lastPassFailed ? ['the last look failed'] : [])];
+    const reasons = [...found.flat(), ...(metrics.hasFailed('feed') ? ['the last look failed'] : [])];
     if (reasons.length === 0) return { status: 'ready' };
     const problem = problemOf(new ZkMarginError('BUSY', `Not ready: ${reasons.join(', ')}.`));
     return reply

@@ -84,6 +84,10 @@ describe('an atomic liquidation', () => {
     const { until, keeper } = await start(0, feed, { strategy: ATOMIC });
     const { end, profit, gasCost } = await until(finished('liquidate'));
     expect(end).toBe('confirmed');
+    // Into a vessel without positions, and the first fee of the insurance fund: no liquidation of one account costs more.
+    const used = keeper.sender.ended.at(-1)!.inclusion!.gasUsed;
+    console.log(`gas of a liquidation: ${used}`);
+    expect(used).toBeLessThanOrEqual(ATOMIC.gasTable.liquidate);
     const after = await protocol.account(trader.accountId);
     const remaining = marginNow(protocol, { legs: trader.legs, scale: after.scale });
     expect(after.cash + remaining.mark).toBeGreaterThanOrEqual(remaining.requirement);

@@ -132,8 +132,8 @@ describe('an atomic liquidation', () => {
     const expected = atomicLiquidation(candidate(), TERMS, 0n);
     const exposure = exposureOf(candidate().legs!, market.round, expected.scaleTaken);
     const gas = gasCost(DEFAULT_STRATEGY.gasTable.liquidate, given.gasPrice);
-    // 500,000 gas at 2 gwei and 2,500 USD.
-    expect(gas).toBe(2_500_000n);
+    // 540,000 gas at 2 gwei and 2,500 USD.
+    expect(gas).toBe(2_700_000n);
     expect(actions).toHaveLength(1);
     expect(actions[0]).toMatchObject({
       kind: 'liquidate',

@@ -22,6 +22,8 @@ export type KeeperErrorCode =
   | 'PASS_FAILED'
   /** Another process uses the journal. */
   | 'JOURNAL_LOCKED'
+  /** The journal has transactions of another chain, or of another key. */
+  | 'JOURNAL_FOREIGN'
   /** The journal cannot be read as one. */
   | 'JOURNAL_MALFORMED'
   /** The sender has been stopped. */

@@ -51,12 +51,26 @@ export type KeeperEvent =
       /** What gas cost. */
       readonly gasCost: bigint;
     })
-  /** The chain has an own sealed bid in a new state. `missed` was not revealed in time: its bond is lost. */
+  /**
+   * The chain has an own sealed bid in a new state. `missed` was not revealed in time: its bond is lost. `recovered` was not in the
+   * journal, and was opened by the key.
+   */
   | {
       readonly type: 'sealedBid';
       readonly accountId: bigint;
       readonly auctionNumber: bigint;
-      readonly state: 'committed' | 'missed' | 'revealed' | 'released' | 'failed' | 'slashed';
+      readonly state: 'recovered' | 'committed' | 'missed' | 'revealed' | 'released' | 'failed' | 'slashed';
+    }
+  /**
+   * The chain has a commitment of this key that neither journal nor key opens. Its bond is lost at `revealEnd`, unless the journal that it
+   * was made with is put back before.
+   */
+  | {
+      readonly type: 'sealedBidUnknown';
+      readonly accountId: bigint;
+      readonly auctionNumber: bigint;
+      readonly bond: bigint;
+      readonly revealEnd: bigint;
     }
   /** A pass of a loop is over, whatever came of it. */
   | { readonly type: 'passed'; readonly loop: KeeperLoop; readonly failed: boolean }

@@ -195,7 +195,7 @@ class Keeper implements RunningKeeper {
         abis,
         journal,
         sender,
-        bidder: account.address,
+        account,
         contracts: { ...contracts, sealedBids },
         onEvent: (event) => this.#tell(event),
       });
@@ -238,10 +238,12 @@ class Keeper implements RunningKeeper {
 
   /** What is owed for earlier bids. It asks the chain alone: the service may be silent, and bonds are at stake. */
   async #fulfil(): Promise<void> {
-    const { client, nativePrice } = this.#options;
-    if (this.#sealed === undefined || this.#options.journal.sealedBids().length === 0) return;
+    const { client, nativePrice, journal } = this.#options;
+    if (this.#sealed === undefined) return;
     const block = await client.getBlock({ blockTag: 'latest' });
-    await this.#sealed.fulfil(block.timestamp, await nativePrice());
+    // First: what is known must not wait for a search that fails.
+    if (journal.sealedBids().length > 0) await this.#sealed.fulfil(block.timestamp, await nativePrice());
+    await this.#sealed.complete(block.timestamp);
   }
 
   async #pass(): Promise<void> {

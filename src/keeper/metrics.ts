@@ -55,6 +55,7 @@ export class KeeperMetrics {
   readonly #passes: Counter<'result'>;
   readonly #passSeconds: Histogram;
   readonly #loopPasses: Counter<'loop' | 'result'>;
+  readonly #sealedBids: Counter<'state'>;
   readonly #chances: Gauge<'state'>;
   readonly #capital: Gauge<'figure'>;
   readonly #notional: Gauge<'figure'>;
@@ -125,6 +126,11 @@ export class KeeperMetrics {
       'pass_seconds',
       'time of a look at the feed',
       [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    );
+    this.#sealedBids = counter(
+      'sealed_bids_total',
+      'states of own sealed bids, each once: unknown and missed cost the bond',
+      'state',
     );
     this.#loopPasses = counter(
       'loop_passes_total',
@@ -217,6 +223,12 @@ export class KeeperMetrics {
         break;
       case 'abandoned':
         this.#abandoned.inc({ kind: event.kind });
+        break;
+      case 'sealedBid':
+        this.#sealedBids.inc({ state: event.state });
+        break;
+      case 'sealedBidUnknown':
+        this.#sealedBids.inc({ state: 'unknown' });
         break;
       case 'transaction':
         this.#transaction(event.event);

@@ -1,5 +1,5 @@
 /** Keepers in auctions, on a real EVM with real proofs: takeovers, restarts, refreshes, bids under seal. */
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from 'viem';
@@ -319,6 +319,71 @@ describe('a sealed bid', () => {
     expect(scale).toBeGreaterThan(0n);
     expect(won - profit.gross).toBeLessThanOrEqual(5n);
     expect(profit.gross - won).toBeLessThanOrEqual(5n);
+  });
+
+  it('is revealed and executed by the next process, though the journal is lost', async () => {
+    const first = await start(1, { strategy });
+    expect((await first.until(finished('sealedBid'))).end).toBe('confirmed');
+    await first.keeper.stop();
+    await protocol.advance(TERMS.commitSeconds + 1);
+    // Nothing but the key.
+    const second = await start(1, { strategy });
+    await second.until(state('recovered'));
+    expect((await second.until(finished('reveal'))).end).toBe('confirmed');
+    await second.keeper.stop();
+    await protocol.advance(TERMS.revealSeconds);
+    const third = await start(1, { strategy });
+    expect((await third.until(finished('fill'))).end).toBe('confirmed');
+    await third.until(state('released'));
+    expect(await locked()).toBe(0n);
+    expect((await winnings(1)).scale).toBeGreaterThan(0n);
+  });
+
+  it('of a journal that did not tell the chain is revealed, and kept anew', async () => {
+    const path = join(directory, 'journal.json');
+    const first = await start(1, { strategy, journal: await FileJournal.open(path) });
+    expect((await first.until(finished('sealedBid'))).end).toBe('confirmed');
+    await first.keeper.stop();
+    const { records, sealedBids } = fromJson(await readFile(path, 'utf8')) as {
+      records: unknown;
+      sealedBids: Record<string, unknown>[];
+    };
+    const former = sealedBids.map(({ chainId: _chain, copy: _copy, ...bid }) => bid);
+    const foreign = { ...former[0]!, hash: toHex(1n, { size: 32 }) };
+    await writeFile(path, toJson({ schema: 1, records, sealedBids: former }));
+    await writeFile(join(directory, 'other.json'), toJson({ schema: 1, records: [], sealedBids: [foreign] }));
+    // One of another chain is not touched.
+    const other = await FileJournal.open(join(directory, 'other.json'));
+    await protocol.advance(TERMS.commitSeconds + 1);
+    const second = await start(1, { strategy, journal: await FileJournal.open(path) });
+    await second.until(state('revealed'));
+    expect(second.events).not.toContainEqual(expect.objectContaining({ state: 'recovered' }));
+    await second.keeper.stop();
+    const third = await start(1, { strategy, journal: other });
+    await third.until(state('recovered'));
+    expect(other.sealedBids().map(({ chainId }) => chainId)).toEqual([0, protocol.anvil.chainId]);
+  });
+
+  it('that neither journal nor key opens is told, with the time until which it can be saved', async () => {
+    const hash = await bidder().writeContract({
+      address: protocol.deployment.sealedBids,
+      abi: protocol.abis.sealedBids,
+      functionName: 'commit',
+      args: [trader().accountId, toHex(7n, { size: 32 })],
+      chain: null,
+      account: bidder().account,
+    });
+    await protocol.client.waitForTransactionReceipt({ hash });
+    const { revealEnd } = await protocol.read<{ revealEnd: number }>('auctionHouse', 'stagesOf', [
+      trader().accountId,
+    ]);
+    const { until } = await start(1, { strategy });
+    const told = await until(
+      (event): event is Extract<KeeperEvent, { type: 'sealedBidUnknown' }> =>
+        event.type === 'sealedBidUnknown',
+    );
+    expect(told).toMatchObject({ accountId: trader().accountId, revealEnd: BigInt(revealEnd) });
+    expect(told.bond).toBe(await locked());
   });
 
   it('that nobody executes lapses, and its bond is released', async () => {

@@ -390,6 +390,17 @@ describe('a sender that starts again', () => {
     expect(await next.outcome).toMatchObject({ end: 'confirmed' });
   });
 
+  it('refuses a journal of another key', async () => {
+    const first = await open();
+    const { outcome } = await submit(first.sender, await intent());
+    await first.sender.stop();
+    await expect(outcome).rejects.toMatchObject({ code: 'STOPPED' });
+    await expect(open({ journal: first.journal, account: anvil.accounts[3]! })).rejects.toMatchObject({
+      code: 'JOURNAL_FOREIGN',
+      details: { signer: anvil.accounts[1]!.address, chain: anvil.chainId },
+    });
+  });
+
   it('refuses an RPC of another chain', async () => {
     await expect(open({ chainId: 1 })).rejects.toMatchObject({ code: 'WRONG_CHAIN' });
   });

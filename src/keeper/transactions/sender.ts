@@ -16,12 +16,16 @@ import {
   createPublicClient,
   type Hex,
   http,
+  isAddressEqual,
   keccak256,
   type LocalAccount,
   type PublicClient,
+  parseTransaction,
+  recoverTransactionAddress,
   TransactionNotFoundError,
   type TransactionReceipt,
   TransactionReceiptNotFoundError,
+  type TransactionSerialized,
 } from 'viem';
 import { KeeperError } from '../errors.ts';
 import type { TransactionEvent } from './events.ts';
@@ -143,7 +147,7 @@ export class TransactionSender {
   /**
    * Takes up what an earlier process has left in the journal, and begins to follow.
    *
-   * @throws KeeperError `WRONG_CHAIN`
+   * @throws KeeperError `WRONG_CHAIN`, `JOURNAL_FOREIGN`
    */
   static async open(options: SenderOptions): Promise<TransactionSender> {
     const served = await options.client.getChainId();
@@ -157,7 +161,9 @@ export class TransactionSender {
         },
       );
     }
-    const sender = new TransactionSender(options, await options.journal.load());
+    const records = await options.journal.load();
+    await requireOwn(records, options);
+    const sender = new TransactionSender(options, records);
     await sender.#findNextNonce();
     sender.#loop = sender.#run();
     return sender;
@@ -616,6 +622,25 @@ export class TransactionSender {
   ): void {
     const { hash, maxFeePerGas, maxPriorityFeePerGas } = attempt;
     this.#tell({ type, ...named(pending.record), hash, maxFeePerGas, maxPriorityFeePerGas, reason });
+  }
+}
+
+/** What is under way must be of this chain and key: the nonces of others would stop this one. */
+async function requireOwn(
+  records: readonly TransactionRecord[],
+  { chainId, account }: SenderOptions,
+): Promise<void> {
+  for (const record of records) {
+    if (record.end !== undefined) continue;
+    const { raw } = lastOf(record);
+    const chain = parseTransaction(raw).chainId;
+    const signer = await recoverTransactionAddress({ serializedTransaction: raw as TransactionSerialized });
+    if (chain === chainId && isAddressEqual(signer, account.address)) continue;
+    throw new KeeperError(
+      'JOURNAL_FOREIGN',
+      `Give this keeper a journal of its own: this one has a transaction of ${signer} on chain ${chain} under way.`,
+      { chain: chain ?? 0, signer },
+    );
   }
 }
 

@@ -11,6 +11,7 @@ import type { ProtocolAbis } from '../chain/artifacts.ts';
 import { isZkMarginError } from '../errors.ts';
 import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
+import { ChainFigures, type ReadAt } from './chain-figures.ts';
 import { KeeperError } from './errors.ts';
 import { KEEPER_LOOPS, type KeeperEvent, type KeeperLoop } from './events.ts';
 import type { FeedMarket, KeeperFeed, KeeperProof, RunningAuction } from './feed.ts';
@@ -22,6 +23,7 @@ import {
   decide,
   type KeeperBook,
   type SealedBidding,
+  type Situation,
   type StrategyConfiguration,
   type VesselState,
 } from './strategy/decide.ts';
@@ -79,15 +81,6 @@ export interface RunningKeeper {
    * where the next start finds them.
    */
   stop(): Promise<void>;
-}
-
-/** An account as the clearing house gives it. */
-interface HouseAccount {
-  readonly cash: bigint;
-  readonly scale: bigint;
-  readonly commitment: bigint;
-  readonly underlyingId: number;
-  readonly inAuction: boolean;
 }
 
 /** What is being done about an action. */
@@ -181,12 +174,14 @@ class Keeper implements RunningKeeper {
   /** Reasons that have been told, so that each is told once. */
   readonly #told = new Map<string, string>();
   readonly #sealed: SealedBids | undefined;
+  readonly #figures: ChainFigures;
   readonly #loops: Promise<unknown>;
 
   constructor(options: KeeperOptions, sender: TransactionSender) {
     this.#options = options;
     this.sender = sender;
     const { client, chainId, account, abis, journal, contracts } = options;
+    this.#figures = new ChainFigures({ client, contracts, abis, feed: options.feed });
     const { sealedBids } = contracts;
     if (sealedBids !== undefined) {
       this.#sealed = new SealedBids({
@@ -288,7 +283,7 @@ class Keeper implements RunningKeeper {
     const now = block.timestamp;
     const sealed = await this.#sealedBidding(auctions, now);
     const reserved = sealed === undefined ? [] : (this.#sealed?.open(sealed.bids, now) ?? []);
-    const vessels = await this.#vessels(new Set(reserved.map(({ vesselId }) => vesselId)));
+    const vessels = await this.#vessels(new Set(reserved.map(({ vesselId }) => vesselId)), block);
     const underlyings = new Set(
       [...candidates, ...auctions, ...vessels].map(({ underlyingId }) => underlyingId),
     );
@@ -302,13 +297,10 @@ class Keeper implements RunningKeeper {
         }
       }),
     );
+    const reservedNotional = reserved.reduce((sum, { notional }) => sum + notional, 0n);
     const book: KeeperBook = {
       vessels,
-      grossNotional: await this.#notional(
-        vessels,
-        markets,
-        reserved.reduce((sum, { notional }) => sum + notional, 0n),
-      ),
+      grossNotional: await this.#notional(vessels, markets, reservedNotional),
       lossToday: this.#lossToday(nativePrice),
       inFlight: this.#occupied(),
     };
@@ -319,11 +311,49 @@ class Keeper implements RunningKeeper {
       lossToday: book.lossToday,
     });
     const situation = { now, gasPrice, markets, candidates, auctions, book };
-    const decision = decide(
+    const decision = await this.#confirmed(
       { ...situation, ...(sealed === undefined ? {} : { sealed }) },
-      this.#options.strategy,
+      reservedNotional,
+      block,
     );
     return { decision, candidates: candidates.length, auctions: auctions.length, now, gasPrice };
+  }
+
+  /**
+   * The decision by the chain's own figures. The feed's tell which accounts are looked at, so that all others cost no reading; nothing is begun by
+   * them.
+   *
+   * @param reserved gross notional of open sealed bids
+   */
+  async #confirmed(situation: Situation, reserved: bigint, block: ReadAt): Promise<Decision> {
+    const { strategy } = this.#options;
+    const claimed = decide(situation, strategy);
+    const accounts = new Set(claimed.actions.slice(0, CONFIRMED_ACTIONS).flatMap(accountsOf));
+    if (accounts.size === 0) return claimed;
+    const { vessels } = situation.book;
+    const held = vessels.filter(({ scale }) => scale > 0n).map(({ underlyingId }) => underlyingId);
+    const { refused, ...chances } = await this.#figures.confirm(situation, accounts, held, block);
+    const book = {
+      ...situation.book,
+      grossNotional: await this.#notional(vessels, chances.markets, reserved),
+    };
+    const { actions, declined } = decide({ ...situation, ...chances, book }, strategy);
+    const kindOf = new Map(
+      claimed.actions.flatMap((action) => accountsOf(action).map((id) => [id, action.kind] as const)),
+    );
+    return {
+      actions,
+      declined: [
+        ...claimed.declined.filter(({ accountId }) => !accounts.has(accountId)),
+        ...declined,
+        ...[...refused].map(([accountId, reason]) => ({
+          kind: kindOf.get(accountId)!,
+          accountId,
+          reason,
+          figures: {},
+        })),
+      ],
+    };
   }
 
   /**
@@ -369,30 +399,23 @@ class Keeper implements RunningKeeper {
    *
    * @param reserved vessels of open sealed bids
    */
-  async #vessels(reserved: ReadonlySet<bigint>): Promise<VesselState[]> {
-    const { client, contracts, abis, vessels } = this.#options;
+  async #vessels(reserved: ReadonlySet<bigint>, block: ReadAt): Promise<VesselState[]> {
+    const { vessels } = this.#options;
     const busy = new Set([...reserved, ...[...this.#working.values()].flatMap((work) => work.vessels)]);
     // Transactions of an earlier run too.
     for (const { details } of this.sender.pending) {
       for (const id of details.vessels?.split(',') ?? []) if (id !== '') busy.add(BigInt(id));
     }
-    const read = (functionName: string, accountId: bigint): Promise<unknown> =>
-      client.readContract({
-        address: contracts.clearingHouse,
-        abi: abis.clearingHouse,
-        functionName,
-        args: [accountId],
-      });
     return Promise.all(
       vessels.map(async (accountId) => {
-        const account = (await read('getAccount', accountId)) as HouseAccount;
+        const account = await this.#figures.account(accountId, block);
         return {
           accountId,
           cash: account.cash,
           scale: account.scale,
           commitment: account.commitment,
           underlyingId: BigInt(account.underlyingId),
-          collateral: (await read('collateralValueOf', accountId)) as bigint,
+          collateral: await this.#figures.collateral(accountId, block),
           busy: busy.has(accountId) || account.inAuction,
         };
       }),
@@ -414,9 +437,10 @@ class Keeper implements RunningKeeper {
     }
     for (const vessel of vessels) {
       if (vessel.scale === 0n) continue;
-      const legs = await this.#options.feed.legs(vessel.accountId);
-      const market = markets.get(vessel.underlyingId);
-      if (legs === undefined || market === undefined) return undefined;
+      const { accountId, underlyingId, commitment } = vessel;
+      const legs = await this.#figures.legs(accountId, underlyingId, commitment);
+      const market = markets.get(underlyingId);
+      if (legs === undefined || legs === 'FALSE_OPENING' || market === undefined) return undefined;
       try {
         sum += notionalOf(exposureOf(legs, market.round, vessel.scale));
       } catch {
@@ -456,8 +480,7 @@ class Keeper implements RunningKeeper {
   // Acting
 
   #begin(action: Action, now: bigint, gasPrice: GasPrice): void {
-    const accounts =
-      action.kind === 'liquidateBatch' ? action.orders.map(({ accountId }) => accountId) : [action.accountId];
+    const accounts = accountsOf(action);
     const { kind, accountId, profit } = action;
     this.#tell({ type: 'chosen', kind, accountId, profit });
     const done = this.#carryOut(action, accounts, now, gasPrice)
@@ -606,6 +629,8 @@ class Keeper implements RunningKeeper {
       client.getBlock({ blockTag: 'latest' }),
     ]);
     if (proofs.some(({ round }) => round !== market.number)) return 'NEWER_ROUND';
+    // A liquidation is bounded by its order; the reward of a start is by what is proven.
+    if (action.kind === 'start' && proofs[0]!.requirement < action.requirement) return 'MILDER_PROOF';
     return block.timestamp > market.proofExpiry ? 'PROOF_EXPIRED' : undefined;
   }
 
@@ -628,8 +653,17 @@ class Keeper implements RunningKeeper {
 
 /** Blocks by which an RPC may be behind the feed: they hear of a block one after the other. */
 const BLOCKS_AHEAD = 5n;
+/** Actions of a look that are reckoned anew by the chain's figures. */
+const CONFIRMED_ACTIONS = 16;
 /** After these an account is looked at again at once. */
 const CONTINUED: readonly ActionKind[] = ['refresh', 'restart', 'bid', 'takeOver', 'sealedBid', 'poke'];
+
+/** Accounts that an action is about. */
+function accountsOf(action: Action): bigint[] {
+  return action.kind === 'liquidateBatch'
+    ? action.orders.map(({ accountId }) => accountId)
+    : [action.accountId];
+}
 
 /** Whether sealed bids are made, hence followed: a dry run makes none. */
 function hasSealedBids({ contracts, dryRun }: KeeperOptions): boolean {

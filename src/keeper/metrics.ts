@@ -99,7 +99,7 @@ export class KeeperMetrics {
     );
     this.#transactions = counter(
       'transactions_total',
-      'steps of transactions: sent, replaced, cancelling, rebroadcast, sendFailed, capped, included, reorged, gap; and their ends: refused ' +
+      'steps of transactions: sent, replaced, cancelling, rebroadcast, sendFailed, capped, included, reorged, gap, foreign; and their ends: refused ' +
         'by the simulation, confirmed, reverted, cancelled, lost',
       'kind',
       'step',
@@ -259,7 +259,7 @@ export class KeeperMetrics {
 
   #transaction(event: TransactionEvent): void {
     if (event.type === 'unreachable') return;
-    const kind = event.type === 'gap' ? 'fill' : event.kind;
+    const kind = event.type === 'gap' || event.type === 'foreign' ? 'fill' : event.kind;
     this.#transactions.inc({ kind, step: event.type === 'ended' ? event.end : event.type });
     if (event.type === 'included' && !this.#included.has(event.id)) {
       this.#included.add(event.id);

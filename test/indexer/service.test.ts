@@ -298,8 +298,8 @@ describe('a crash', () => {
     ]);
     const market = await feed.market(protocol.underlyingId);
     expect(market).toMatchObject({ number: 2n, round: protocol.market.round, terms: protocol.terms });
-    expect(await feed.legs(trader.accountId)).toEqual(trader.legs);
-    expect(await feed.legs(vessel)).toBeUndefined();
+    expect(await feed.opening(trader.accountId)).toEqual({ legs: trader.legs, salt: trader.salt });
+    expect(await feed.opening(vessel)).toBeUndefined();
   });
 });
 

@@ -410,6 +410,7 @@ describe('a sealed bid', () => {
       journal: join(directory, 'journal.json'),
       market: await feed().market(protocol.underlyingId),
       auctions: [auction!],
+      opening: trader(),
       strategy,
     };
     const file = join(directory, 'input.json');

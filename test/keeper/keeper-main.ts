@@ -30,7 +30,7 @@ const feed: KeeperFeed = {
     return account.nonce === candidate.nonce ? [candidate] : [];
   },
   auctions: async () => input.auctions ?? [],
-  legs: async () => candidate?.legs ?? input.auctions?.[0]?.legs,
+  opening: async () => input.opening,
   requestProof: async () => 'recorded',
   async waitForProof() {
     if (input.proof === undefined) throw new Error('No proof is recorded.');

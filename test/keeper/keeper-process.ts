@@ -7,7 +7,13 @@ import { fileURLToPath } from 'node:url';
 import type { Hex } from 'viem';
 import type { KeeperContracts } from '../../src/keeper/calls.ts';
 import type { KeeperEvent } from '../../src/keeper/events.ts';
-import type { FeedMarket, KeeperProof, LiquidationCandidate, RunningAuction } from '../../src/keeper/feed.ts';
+import type {
+  FeedMarket,
+  KeeperProof,
+  LiquidationCandidate,
+  PublishedOpening,
+  RunningAuction,
+} from '../../src/keeper/feed.ts';
 import type { StrategyConfiguration } from '../../src/keeper/strategy/decide.ts';
 import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
 
@@ -23,6 +29,8 @@ export interface KeeperProcessInput {
   readonly candidate?: LiquidationCandidate;
   readonly proof?: KeeperProof;
   readonly auctions?: readonly RunningAuction[];
+  /** Of the one account. */
+  readonly opening: PublishedOpening;
   readonly strategy?: StrategyConfiguration;
 }
 
@@ -49,11 +57,12 @@ export async function startKeeperProcess(file: string, input: KeeperProcessInput
     output += line;
     events.push(fromJson(line) as KeeperEvent);
   });
+  const ended = once(child, 'exit');
   const until = async (accepts: (event: KeeperEvent) => boolean): Promise<void> => {
     while (!events.some(accepts)) {
       if (child.exitCode !== null) throw new Error(`The process ended: ${output.slice(-2_000)}`);
-      await Promise.race([once(lines, 'line'), once(child, 'exit')]);
+      await Promise.race([once(lines, 'line'), ended]);
     }
   };
-  return { child, events, until, ended: once(child, 'exit'), output: () => output };
+  return { child, events, until, ended, output: () => output };
 }

@@ -360,6 +360,7 @@ describe('a keeper process that is killed between sending and receipt', () => {
         journal: join(directory, 'journal.json'),
         market: await feed.market(protocol.underlyingId),
         candidate: candidate!,
+        opening: trader,
         proof: await feed.waitForProof(job, new AbortController().signal),
       };
       const key = toHex(protocol.anvil.accounts[KEEPERS[0]]!.getHdKey().privateKey!);

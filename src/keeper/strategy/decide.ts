@@ -437,6 +437,7 @@ class Reckoner {
           underlyingId,
           nonce: candidate.nonce,
           round,
+          requirement: candidate.requirement,
           proofExpiry,
           rewardAccountId: reward.accountId,
           profit,

@@ -7,6 +7,8 @@
  * - What is no longer wanted, or would be reverted, is replaced by a transaction that does nothing.
  * - What a reorganisation takes out of the chain is broadcast again, or cancelled if its chance has gone.
  * - A nonce that blocks others is filled.
+ * - Nonces that another process uses with the key are told, and not fought for: no fee is raised against them, and nothing is sent behind
+ *   them. A journal's lock holds on one machine only.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -91,6 +93,8 @@ interface Pending {
   underpriced: boolean;
   /** Passes in a row whose simulation has refused it. */
   refusals: number;
+  /** A node has a transaction of another process for its nonce. */
+  rival: boolean;
 }
 
 /** The newest block, as a pass sees it. */
@@ -129,6 +133,8 @@ export class TransactionSender {
   /** Submissions and passes change the same state: one after another. */
   #turn: Promise<unknown> = Promise.resolve();
   #gap: { readonly nonce: number; readonly since: number } | undefined;
+  /** Nonces below have been told as those of another process. */
+  #foreignUntil = 0;
   #lastPassAt = performance.now();
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
@@ -243,6 +249,9 @@ export class TransactionSender {
   ): Promise<{ readonly outcome: TransactionOutcome | Promise<TransactionOutcome> }> {
     if (this.#stopping.signal.aborted)
       throw new KeeperError('STOPPED', 'Start the keeper again: it has been stopped.');
+    if (await this.#isForeign()) {
+      return { outcome: this.#refuse(intent, { ok: false, reason: 'ForeignNonce' }) };
+    }
     const head = await this.#head();
     const gas = (estimate * GAS_MARGIN_PERCENT) / 100n;
     const fees = firstFees(head, this.#policy, gas, intent.maxCost);
@@ -315,6 +324,7 @@ export class TransactionSender {
     try {
       await this.#relay.sendRawTransaction({ serializedTransaction: attempt.raw });
       pending.broadcast = true;
+      pending.rival = false;
     } catch (error) {
       const text = nodeText(error);
       if (/already known|already imported|known transaction|already exists/i.test(text)) {
@@ -324,7 +334,9 @@ export class TransactionSender {
       // Included meanwhile, or another attempt is: the next pass finds its receipt.
       if (/nonce too low|nonce is too low/i.test(text)) return;
       pending.broadcast = false;
-      if (/underpriced|fee too low|fee cap|fee per gas|base fee/i.test(text)) pending.underpriced = true;
+      pending.rival = /replacement/i.test(text) && !(await this.#hasAny(pending.record));
+      if (pending.rival) this.#tellForeign(pending.record.nonce, pending.record.nonce + 1);
+      else if (/underpriced|fee too low|fee cap|fee per gas|base fee/i.test(text)) pending.underpriced = true;
       this.#tell({
         type: 'sendFailed',
         ...named(pending.record),
@@ -411,12 +423,14 @@ export class TransactionSender {
     if (!last.cancels) {
       const reason = await this.#unwanted(record, head);
       pending.refusals = reason === undefined ? 0 : pending.refusals + 1;
-      if (reason !== undefined) {
+      if (reason !== undefined && !pending.rival) {
         const certain = reason === TOO_LATE || pending.refusals >= REFUSAL_PASSES;
         if (!certain) return;
         if (await this.#replace(pending, head, true, reason)) return;
       }
     }
+    // A higher fee would be answered by a higher one: the chain says whose transaction it takes.
+    if (pending.rival) return this.#broadcast(pending, head);
     const { bumpAfterBlocks = 2, bumpAfterMs = 30_000 } = this.#options;
     const overdue =
       pending.underpriced ||
@@ -424,6 +438,12 @@ export class TransactionSender {
         (head.number - pending.sentAtBlock >= BigInt(bumpAfterBlocks) ||
           Date.now() - pending.sentAt >= bumpAfterMs));
     if (overdue) {
+      // The node has dropped it, or another process has replaced it: what it says to the same offer tells.
+      if (pending.broadcast && !pending.capped && !(await this.#isKnown(last, pending))) {
+        await this.#broadcast(pending, head);
+        this.#tell({ type: 'rebroadcast', ...named(record), hash: last.hash });
+        if (pending.rival) return;
+      }
       if (await this.#replace(pending, head, last.cancels, 'not included')) return;
       if (!pending.capped) {
         pending.capped = true;
@@ -489,6 +509,19 @@ export class TransactionSender {
     }
   }
 
+  /** Whether the node has any attempt at a nonce. */
+  async #hasAny(record: TransactionRecord): Promise<boolean> {
+    for (const { hash } of record.attempts.toReversed()) {
+      try {
+        await this.#options.client.getTransaction({ hash });
+        return true;
+      } catch (error) {
+        if (!(error instanceof TransactionNotFoundError)) throw error;
+      }
+    }
+    return false;
+  }
+
   async #receiptOf(record: TransactionRecord): Promise<TransactionReceipt | undefined> {
     for (const { hash } of record.attempts.toReversed()) {
       try {
@@ -522,10 +555,13 @@ export class TransactionSender {
   // Nonces
 
   async #findNextNonce(): Promise<void> {
-    const used = await this.#nonceOf('pending');
+    const taken = await this.#nonceOf('pending');
     const recorded = this.pending.map(({ nonce }) => nonce + 1);
-    this.#nextNonce = Math.max(used, ...recorded);
+    this.#nextNonce = Math.max(taken, ...recorded);
     const first = await this.#nonceOf('latest');
+    // What was used before this start may have been by hand; what is pending is somebody else's, or of a journal that was lost.
+    const known = Math.max(first, ...recorded);
+    if (taken > known) this.#tellForeign(known, taken);
     const missing = !this.pending.some(({ nonce }) => nonce === first) && first < this.#nextNonce;
     if (missing) this.#gap = { nonce: first, since: Date.now() };
   }
@@ -533,9 +569,12 @@ export class TransactionSender {
   /** A nonce that blocks others, and of which the journal knows nothing, is filled when it has done so for a while. */
   async #watchGap(counted: number | undefined): Promise<void> {
     const used = counted ?? (await this.#nonceOf('latest'));
-    const isGap = used < this.#nextNonce && !this.pending.some(({ nonce }) => nonce === used);
+    const isMissing = used < this.#nextNonce && !this.pending.some(({ nonce }) => nonce === used);
+    // What lies in the mempool is no gap, whoever sent it.
+    const isGap = isMissing && (await this.#nonceOf('pending')) <= used;
     if (!isGap) {
       // Another process with the same key, or a transaction by hand, may have used nonces.
+      if (used > this.#nextNonce) this.#tellForeign(this.#nextNonce, used);
       this.#nextNonce = Math.max(this.#nextNonce, used);
       this.#gap = undefined;
       return;
@@ -568,6 +607,23 @@ export class TransactionSender {
     this.#gap = undefined;
     this.#tellSent('sent', pending, attempt, 'gap');
     await this.#broadcast(pending, head);
+  }
+
+  /** Whether transactions of another process are pending: what is sent behind them waits for them, and may be replaced. */
+  async #isForeign(): Promise<boolean> {
+    const [used, taken] = await Promise.all([this.#nonceOf('latest'), this.#nonceOf('pending')]);
+    const known = Math.max(used, ...this.pending.map(({ nonce }) => nonce + 1));
+    if (taken > this.#nextNonce || used > this.#nextNonce) {
+      this.#tellForeign(this.#nextNonce, Math.max(taken, used));
+      this.#nextNonce = Math.max(taken, used);
+    }
+    return taken > known || [...this.#pending.values()].some(({ rival }) => rival);
+  }
+
+  #tellForeign(nonce: number, until: number): void {
+    if (until <= this.#foreignUntil) return;
+    this.#foreignUntil = until;
+    this.#tell({ type: 'foreign', nonce, until });
   }
 
   #nonceOf(blockTag: 'latest' | 'pending'): Promise<number> {
@@ -658,6 +714,7 @@ function fresh(record: TransactionRecord): Pending {
     stranger: undefined,
     underpriced: false,
     refusals: 0,
+    rival: false,
   };
 }
 

@@ -311,6 +311,22 @@ describe('a running auction', () => {
     expect(bid).toMatchObject({ kind: 'bid', auctionNumber: 3n, round: 9n, factorBps: 9_494n });
   });
 
+  it('is reckoned by what its positions have lost since the recorded round, not by what they have gained', () => {
+    const profitAt = (moved: bigint) => {
+      const given = auction();
+      const presentMark = given.proven.mark + moved;
+      return decide(situation({ auctions: [{ ...given, presentMark }] }), bids).actions[0]?.profit.gross;
+    };
+    const recorded = decide(situation({ auctions: [auction()] }), bids).actions[0]!;
+    if (recorded.kind !== 'bid') throw new Error('Nothing is bid.');
+    expect([profitAt(0n), profitAt(100n * USD)]).toEqual([recorded.profit.gross, recorded.profit.gross]);
+    const part = (100n * USD * recorded.scaleTaken) / auction().scale;
+    expect(recorded.profit.gross - profitAt(-100n * USD)! - part).toBeLessThanOrEqual(1n);
+    expect(recorded.profit.gross - profitAt(-100n * USD)!).toBeGreaterThanOrEqual(part);
+    // What has lost more than the discount is left alone.
+    expect(profitAt(-100_000n * USD)).toBeUndefined();
+  });
+
   it('is not bid for before it is public, when superseded, or without a newer round', () => {
     const of = (changes: Partial<RunningAuction>) =>
       reasons(situation({ auctions: [auction(changes)] }), bids);

@@ -438,8 +438,9 @@ export class TransactionSender {
         (head.number - pending.sentAtBlock >= BigInt(bumpAfterBlocks) ||
           Date.now() - pending.sentAt >= bumpAfterMs));
     if (overdue) {
-      // The node has dropped it, or another process has replaced it: what it says to the same offer tells.
-      if (pending.broadcast && !pending.capped && !(await this.#isKnown(last, pending))) {
+      // The node has dropped it, or another process has replaced it: what it says to the same offer tells. Below the base fee it says nothing.
+      const isTaken = pending.broadcast && !pending.capped && last.maxFeePerGas >= head.baseFee;
+      if (isTaken && !(await this.#isKnown(last, pending))) {
         await this.#broadcast(pending, head);
         this.#tell({ type: 'rebroadcast', ...named(record), hash: last.hash });
         if (pending.rival) return;
@@ -560,7 +561,7 @@ export class TransactionSender {
     this.#nextNonce = Math.max(taken, ...recorded);
     const first = await this.#nonceOf('latest');
     // What was used before this start may have been by hand; what is pending is somebody else's, or of a journal that was lost.
-    const known = Math.max(first, ...recorded);
+    const known = Math.max(first, this.#ownUntil());
     if (taken > known) this.#tellForeign(known, taken);
     const missing = !this.pending.some(({ nonce }) => nonce === first) && first < this.#nextNonce;
     if (missing) this.#gap = { nonce: first, since: Date.now() };
@@ -612,12 +613,17 @@ export class TransactionSender {
   /** Whether transactions of another process are pending: what is sent behind them waits for them, and may be replaced. */
   async #isForeign(): Promise<boolean> {
     const [used, taken] = await Promise.all([this.#nonceOf('latest'), this.#nonceOf('pending')]);
-    const known = Math.max(used, ...this.pending.map(({ nonce }) => nonce + 1));
+    const known = Math.max(used, this.#ownUntil());
     if (taken > this.#nextNonce || used > this.#nextNonce) {
       this.#tellForeign(this.#nextNonce, Math.max(taken, used));
       this.#nextNonce = Math.max(taken, used);
     }
     return taken > known || [...this.#pending.values()].some(({ rival }) => rival);
+  }
+
+  /** The nonce after the last one of the journal, ended ones included: nodes may be behind their receipts. */
+  #ownUntil(): number {
+    return [...this.pending, ...this.#ended].reduce((last, { nonce }) => Math.max(last, nonce + 1), 0);
   }
 
   #tellForeign(nonce: number, until: number): void {

@@ -45,8 +45,10 @@ export class SealedBids {
   readonly #working = new Map<string, Promise<void>>();
   /** States that have been told. */
   readonly #told = new Map<bigint, string>();
-  /** Whether the chain has been asked for commitments that the journal does not know. */
-  #isComplete = false;
+  /** Stake that was locked when commitments were searched for last. */
+  #searched = 0n;
+  /** Auctions whose commitment could not be opened. */
+  readonly #unknown = new Set<bigint>();
 
   constructor(options: SealedBidsOptions) {
     this.#options = options;
@@ -108,28 +110,31 @@ export class SealedBids {
   }
 
   /**
-   * Finds commitments of the keeper that its journal does not know, and opens them by the key. Once; until then each call asks the chain.
+   * Finds commitments of the keeper that its journal does not know, and opens them by the key: at the start, and whenever another stake is
+   * locked, since what an earlier process has sent may be included later.
    *
    * @param now of the newest block
    */
   async complete(now: bigint): Promise<void> {
-    if (this.#isComplete) return;
     await this.#adopt();
+    const locked = await this.#reader.locked();
+    if (locked === this.#searched) return;
     const { account, chainId, contracts, journal, onEvent } = this.#options;
     const known = new Set(this.#records().map(({ auctionNumber }) => auctionNumber));
     for (const found of await this.#reader.openCommitments(now)) {
       const { auctionNumber, accountId, data, hash, bond, revealEnd } = found;
-      if (known.has(auctionNumber)) continue;
+      if (known.has(auctionNumber) || this.#unknown.has(auctionNumber)) continue;
       const place = { chainId, stage: contracts.sealedBids, auctionNumber };
       const bid = data && (await openBid(account, place, data, hash));
       if (bid === undefined) {
+        this.#unknown.add(auctionNumber);
         onEvent({ type: 'sealedBidUnknown', accountId, auctionNumber, bond, revealEnd });
         continue;
       }
       await journal.saveSealedBid({ ...recordOf(found), ...place, ...bid, bidder: account.address });
       onEvent({ type: 'sealedBid', accountId, auctionNumber, state: 'recovered' });
     }
-    this.#isComplete = true;
+    this.#searched = locked;
   }
 
   /**
@@ -205,6 +210,7 @@ export class SealedBids {
         gain: 0n,
         maxCost: moneyToWei(mayCost, nativePrice),
         notAfter,
+        isOwed: true,
         details: { purpose, auction: auctionNumber.toString(), account: accountId.toString() },
       })
       .then((outcome) => {

@@ -85,14 +85,18 @@ export class SealedStageReader {
     };
   }
 
+  /** Stake of the bidder that open bids stand for, 1e-6 USD. */
+  async locked(): Promise<bigint> {
+    const [, locked] = await this.#stage<readonly [bigint, bigint]>('liquidatorOf', [this.#bidder]);
+    return locked;
+  }
+
   /**
-   * Commitments of the bidder whose bond is locked, and that may be revealed, executed or released.
+   * Commitments of the bidder that may be revealed, executed or released.
    *
    * @param now of the newest block
    */
   async openCommitments(now: bigint): Promise<readonly Commitment[]> {
-    const [, locked] = await this.#stage<readonly [bigint, bigint]>('liquidatorOf', [this.#bidder]);
-    if (locked === 0n) return [];
     const found: Commitment[] = [];
     let to = await this.#client.getBlockNumber({ cacheTime: 0 });
     for (;;) {

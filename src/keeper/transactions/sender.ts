@@ -47,6 +47,8 @@ export interface TransactionIntent extends ContractCall {
   readonly notAfter: bigint;
   /** For people. No secrets. */
   readonly details: Readonly<Record<string, string>>;
+  /** Whether it is sent also behind pending transactions of another process: it is owed. */
+  readonly isOwed?: boolean;
 }
 
 /** How an intent ended. */
@@ -114,6 +116,8 @@ const TOO_LATE = 'too late';
 const STRANGER_PASSES = 3;
 /** Passes whose simulations must have refused a transaction: in the midst of a reorganisation one may see half of it. */
 const REFUSAL_PASSES = 2;
+/** Milliseconds after which a transaction is offered again that another process's one keeps out. */
+const RIVAL_MS = 5_000;
 /** Gas limit of a transaction that does nothing. */
 const TRANSFER_GAS = 21_000n;
 /** Gas limit over the estimate: state may change until the transaction is included. */
@@ -249,7 +253,7 @@ export class TransactionSender {
   ): Promise<{ readonly outcome: TransactionOutcome | Promise<TransactionOutcome> }> {
     if (this.#stopping.signal.aborted)
       throw new KeeperError('STOPPED', 'Start the keeper again: it has been stopped.');
-    if (await this.#isForeign()) {
+    if ((await this.#isForeign()) && intent.isOwed !== true) {
       return { outcome: this.#refuse(intent, { ok: false, reason: 'ForeignNonce' }) };
     }
     const head = await this.#head();
@@ -430,7 +434,10 @@ export class TransactionSender {
       }
     }
     // A higher fee would be answered by a higher one: the chain says whose transaction it takes.
-    if (pending.rival) return this.#broadcast(pending, head);
+    if (pending.rival) {
+      if (Date.now() - pending.sentAt >= RIVAL_MS) await this.#broadcast(pending, head);
+      return;
+    }
     const { bumpAfterBlocks = 2, bumpAfterMs = 30_000 } = this.#options;
     const overdue =
       pending.underpriced ||

@@ -69,7 +69,7 @@ describe('metrics', () => {
       .join('');
     const keeper = readFileSync('src/keeper/metrics.ts', 'utf8');
     const told = new Set([
-      ...[...service.matchAll(/name: '(zkmargin_[a-z_]+)'/g)].map((match) => match[1]!),
+      ...[...(service + keeper).matchAll(/name: '(zkmargin_[a-z_]+)'/g)].map((match) => match[1]!),
       ...[...keeper.matchAll(/(?:counter|gauge|histogram)\(\s*'([a-z_]+)'/g)].map(
         (match) => `zkmargin_keeper_${match[1]}`,
       ),

@@ -10,6 +10,7 @@ import type {
   KeeperProof,
   KeeperProofRequest,
   LiquidationCandidate,
+  PublishedOpening,
   RunningAuction,
 } from '../../src/keeper/feed.ts';
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
@@ -145,11 +146,11 @@ export class LocalFeed implements KeeperFeed {
   }
 
   /** Also of vessels: they hold the legs of the account whose commitment they have. */
-  async legs(accountId: bigint): Promise<readonly Leg[] | undefined> {
+  async opening(accountId: bigint): Promise<PublishedOpening | undefined> {
     const { commitment } = await this.#protocol.account(accountId);
-    for (const { accountId: known, legs } of this.#accounts.values()) {
+    for (const { accountId: known, legs, salt } of this.#accounts.values()) {
       if (!this.#isPublic(known)) continue;
-      if ((await this.#protocol.account(known)).commitment === commitment) return legs;
+      if ((await this.#protocol.account(known)).commitment === commitment) return { legs, salt };
     }
     return undefined;
   }

@@ -42,8 +42,10 @@ function lineOf(event: KeeperEvent): string | undefined {
       return `${event.kind} of account ${event.accountId} ${event.end}, gas ${usd(event.gasCost)}`;
     case 'sealedBid':
       return `sealed bid for account ${event.accountId} ${event.state}`;
+    case 'sealedBidUnknown':
+      return `cannot open its sealed bid for account ${event.accountId}: put the journal back that it was made with before ${new Date(Number(event.revealEnd) * 1_000).toISOString()}, or its bond of ${usd(event.bond)} is lost`;
     case 'passFailed':
-      return `cannot look: ${event.reason}`;
+      return `${event.loop === 'feed' ? 'cannot look' : 'cannot follow sealed bids'}: ${event.reason}`;
     case 'stopped':
       return 'stopped';
     case 'transaction': {

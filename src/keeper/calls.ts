@@ -5,8 +5,10 @@ import type { KeeperProof } from './feed.ts';
 import type { Action, LiquidateAction, SealedBidAction } from './strategy/actions.ts';
 import type { CallAbis, ContractCall } from './transactions/simulation.ts';
 
-/** Contracts that keepers call. */
+/** Contracts that keepers call, and read. */
 export interface KeeperContracts {
+  readonly oracle: Address;
+  readonly parameters: Address;
   readonly clearingHouse: Address;
   readonly engine: Address;
   readonly auctionHouse: Address;

@@ -18,8 +18,12 @@ export type KeeperErrorCode =
   | 'STALE_FEED'
   /** The feed knows blocks that the RPC does not have yet. */
   | 'RPC_BEHIND'
+  /** The last pass of a loop failed. */
+  | 'PASS_FAILED'
   /** Another process uses the journal. */
   | 'JOURNAL_LOCKED'
+  /** The journal has transactions of another chain, or of another key. */
+  | 'JOURNAL_FOREIGN'
   /** The journal cannot be read as one. */
   | 'JOURNAL_MALFORMED'
   /** The sender has been stopped. */

@@ -4,6 +4,11 @@ import type { ActionKind } from './strategy/gas.ts';
 import type { Profit } from './strategy/profit.ts';
 import type { TransactionEvent } from './transactions/events.ts';
 
+/** The loops of a keeper: looks at the feed, and what is owed for sealed bids. Its transactions are followed by a third one. */
+export const KEEPER_LOOPS = ['feed', 'sealedBids'] as const;
+/** A loop of a keeper. */
+export type KeeperLoop = (typeof KEEPER_LOOPS)[number];
+
 /** What every event of an action names. */
 interface OfAction {
   readonly kind: ActionKind;
@@ -12,7 +17,7 @@ interface OfAction {
 
 /** An event of a keeper, or of its sender. Amounts are in 1e-6 USD. */
 export type KeeperEvent =
-  /** A pass is over. A keeper that tells none for long is stalled. */
+  /** A look at the feed is over, and what it came to. */
   | {
       readonly type: 'pass';
       readonly candidates: number;
@@ -46,14 +51,30 @@ export type KeeperEvent =
       /** What gas cost. */
       readonly gasCost: bigint;
     })
-  /** The chain has an own sealed bid in a new state. `missed` was not revealed in time: its bond is lost. */
+  /**
+   * The chain has an own sealed bid in a new state. `missed` was not revealed in time: its bond is lost. `recovered` was not in the
+   * journal, and was opened by the key.
+   */
   | {
       readonly type: 'sealedBid';
       readonly accountId: bigint;
       readonly auctionNumber: bigint;
-      readonly state: 'committed' | 'missed' | 'revealed' | 'released' | 'failed' | 'slashed';
+      readonly state: 'recovered' | 'committed' | 'missed' | 'revealed' | 'released' | 'failed' | 'slashed';
     }
+  /**
+   * The chain has a commitment of this key that neither journal nor key opens. Its bond is lost at `revealEnd`, unless the journal that it
+   * was made with is put back before.
+   */
+  | {
+      readonly type: 'sealedBidUnknown';
+      readonly accountId: bigint;
+      readonly auctionNumber: bigint;
+      readonly bond: bigint;
+      readonly revealEnd: bigint;
+    }
+  /** A pass of a loop is over, whatever came of it. */
+  | { readonly type: 'passed'; readonly loop: KeeperLoop; readonly failed: boolean }
   /** A pass failed: the feed or the chain could not be asked. */
-  | { readonly type: 'passFailed'; readonly reason: string }
+  | { readonly type: 'passFailed'; readonly loop: KeeperLoop; readonly reason: string }
   | { readonly type: 'stopped' }
   | { readonly type: 'transaction'; readonly event: TransactionEvent };

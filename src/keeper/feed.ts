@@ -78,6 +78,8 @@ export interface RunningAuction {
   /** Signed. */
   readonly cash: bigint;
   readonly collateral: bigint;
+  /** Value of the positions at the newest round, signed: the keeper's own figure. Recorded ones may be older. */
+  readonly presentMark?: bigint;
   /** Cash that bids have paid. */
   readonly reserved: bigint;
   /** Round of the recorded proof. */
@@ -118,7 +120,14 @@ export interface KeeperProof extends Omit<ProvenMargin, 'nonce'> {
   readonly scale: bigint;
 }
 
-/** Where keepers learn of chances, and get proofs. Implementations never give out salts or witnesses. */
+/** What opens the commitment of positions that were published. */
+export interface PublishedOpening {
+  readonly legs: readonly Leg[];
+  /** As public as the legs: the event that publishes them has it. */
+  readonly salt: bigint;
+}
+
+/** Where keepers learn of chances, and get proofs. Implementations never give out witnesses, or salts of what is not public. */
 export interface KeeperFeed {
   /** Throws when it has nothing to rely on, and why. Health checks ask. */
   ready?(): Promise<void>;
@@ -129,8 +138,8 @@ export interface KeeperFeed {
   /** Accounts below their requirement, the best chance first. */
   liquidations(): Promise<readonly LiquidationCandidate[]>;
   auctions(): Promise<readonly RunningAuction[]>;
-  /** Public legs of an account with positions; undefined when they are not public. */
-  legs(accountId: bigint): Promise<readonly Leg[] | undefined>;
+  /** Public legs of an account with positions; undefined when they are not public. Keepers check them against the commitment. */
+  opening(accountId: bigint): Promise<PublishedOpening | undefined>;
   /**
    * Asks for a proof. Asking twice is one job.
    *

@@ -8,11 +8,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalAccount, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
-import { isZkMarginError } from '../errors.ts';
+import { isZkMarginError, textOfError } from '../errors.ts';
 import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
+import { ChainFigures, type ReadAt } from './chain-figures.ts';
 import { KeeperError } from './errors.ts';
-import type { KeeperEvent } from './events.ts';
+import { KEEPER_LOOPS, type KeeperEvent, type KeeperLoop } from './events.ts';
 import type { FeedMarket, KeeperFeed, KeeperProof, RunningAuction } from './feed.ts';
 import { KeeperMetrics } from './metrics.ts';
 import { type MetricsPlace, serveMetrics } from './metrics-server.ts';
@@ -22,6 +23,7 @@ import {
   decide,
   type KeeperBook,
   type SealedBidding,
+  type Situation,
   type StrategyConfiguration,
   type VesselState,
 } from './strategy/decide.ts';
@@ -81,15 +83,6 @@ export interface RunningKeeper {
   stop(): Promise<void>;
 }
 
-/** An account as the clearing house gives it. */
-interface HouseAccount {
-  readonly cash: bigint;
-  readonly scale: bigint;
-  readonly commitment: bigint;
-  readonly underlyingId: number;
-  readonly inAuction: boolean;
-}
-
 /** What is being done about an action. */
 interface Work {
   readonly action: Action;
@@ -119,29 +112,21 @@ async function runObserved(options: KeeperOptions, place: MetricsPlace): Promise
       const { pending = [], ended = [] } = keeper?.sender ?? {};
       return pending.find((record) => record.id === id) ?? ended.findLast((record) => record.id === id);
     },
+    loops: hasSealedBids(options) ? KEEPER_LOOPS : ['feed'],
+    followedAt: () => keeper?.sender.lastPassAt,
   });
   const { stallMs = 120_000 } = place;
-  const server = await serveMetrics(
-    metrics,
-    place,
-    () => {
-      const since = performance.now() - stallMs;
-      return [
-        ...(metrics.lastPassAt < since ? ['no look at the feed has ended'] : []),
-        ...(keeper !== undefined && keeper.sender.lastPassAt < since
-          ? ['transactions are not followed']
-          : []),
-      ];
+  const server = await serveMetrics(metrics, place, () => metrics.stalls(stallMs), {
+    'the service is not ready': async () => feed.ready?.(),
+    'the RPC cannot be used': async () => {
+      const served = await client.getChainId();
+      if (served !== chainId) throw new KeeperError('WRONG_CHAIN', 'The RPC serves another chain.');
     },
-    {
-      'the service is not ready': async () => feed.ready?.(),
-      'the RPC cannot be used': async () => {
-        const served = await client.getChainId();
-        if (served !== chainId) throw new KeeperError('WRONG_CHAIN', 'The RPC serves another chain.');
-      },
-      'the journal cannot be written': async () => journal.check?.(),
+    'the journal cannot be written': async () => journal.check?.(),
+    'own sealed bids cannot be followed': async () => {
+      if (metrics.hasFailed('sealedBids')) throw new KeeperError('PASS_FAILED', 'The last pass failed.');
     },
-  );
+  });
   try {
     const opened = await openKeeper({
       ...options,
@@ -189,12 +174,14 @@ class Keeper implements RunningKeeper {
   /** Reasons that have been told, so that each is told once. */
   readonly #told = new Map<string, string>();
   readonly #sealed: SealedBids | undefined;
+  readonly #figures: ChainFigures;
   readonly #loops: Promise<unknown>;
 
   constructor(options: KeeperOptions, sender: TransactionSender) {
     this.#options = options;
     this.sender = sender;
     const { client, chainId, account, abis, journal, contracts } = options;
+    this.#figures = new ChainFigures({ client, contracts, abis, feed: options.feed });
     const { sealedBids } = contracts;
     if (sealedBids !== undefined) {
       this.#sealed = new SealedBids({
@@ -203,15 +190,15 @@ class Keeper implements RunningKeeper {
         abis,
         journal,
         sender,
-        bidder: account.address,
+        account,
         contracts: { ...contracts, sealedBids },
         onEvent: (event) => this.#tell(event),
       });
     }
     this.#loops = Promise.all([
-      this.#repeat(() => this.#pass()),
+      this.#repeat('feed', () => this.#pass()),
       // By itself: whoever waits for a slow service must not miss a reveal.
-      this.#repeat(() => this.#fulfil()),
+      ...(hasSealedBids(options) ? [this.#repeat('sealedBids', () => this.#fulfil())] : []),
     ]);
   }
 
@@ -229,25 +216,29 @@ class Keeper implements RunningKeeper {
     this.#tell({ type: 'stopped' });
   }
 
-  async #repeat(pass: () => Promise<void>): Promise<void> {
+  async #repeat(loop: KeeperLoop, pass: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      let failed = false;
       try {
         await pass();
       } catch (error) {
-        this.#tell({ type: 'passFailed', reason: reasonOf(error) });
+        failed = true;
+        this.#tell({ type: 'passFailed', loop, reason: reasonOf(error) });
       }
+      this.#tell({ type: 'passed', loop, failed });
       await sleep(this.#options.pollMs ?? 2_000, undefined, { signal }).catch(() => {});
     }
   }
 
   /** What is owed for earlier bids. It asks the chain alone: the service may be silent, and bonds are at stake. */
   async #fulfil(): Promise<void> {
-    const { client, dryRun, nativePrice } = this.#options;
-    if (this.#sealed === undefined || dryRun === true || this.#options.journal.sealedBids().length === 0)
-      return;
+    const { client, nativePrice, journal } = this.#options;
+    if (this.#sealed === undefined) return;
     const block = await client.getBlock({ blockTag: 'latest' });
-    await this.#sealed.fulfil(block.timestamp, await nativePrice());
+    // First: what is known must not wait for a search that fails.
+    if (journal.sealedBids().length > 0) await this.#sealed.fulfil(block.timestamp, await nativePrice());
+    await this.#sealed.complete(block.timestamp);
   }
 
   async #pass(): Promise<void> {
@@ -292,7 +283,7 @@ class Keeper implements RunningKeeper {
     const now = block.timestamp;
     const sealed = await this.#sealedBidding(auctions, now);
     const reserved = sealed === undefined ? [] : (this.#sealed?.open(sealed.bids, now) ?? []);
-    const vessels = await this.#vessels(new Set(reserved.map(({ vesselId }) => vesselId)));
+    const vessels = await this.#vessels(new Set(reserved.map(({ vesselId }) => vesselId)), block);
     const underlyings = new Set(
       [...candidates, ...auctions, ...vessels].map(({ underlyingId }) => underlyingId),
     );
@@ -306,13 +297,10 @@ class Keeper implements RunningKeeper {
         }
       }),
     );
+    const reservedNotional = reserved.reduce((sum, { notional }) => sum + notional, 0n);
     const book: KeeperBook = {
       vessels,
-      grossNotional: await this.#notional(
-        vessels,
-        markets,
-        reserved.reduce((sum, { notional }) => sum + notional, 0n),
-      ),
+      grossNotional: await this.#notional(vessels, markets, reservedNotional),
       lossToday: this.#lossToday(nativePrice),
       inFlight: this.#occupied(),
     };
@@ -323,11 +311,49 @@ class Keeper implements RunningKeeper {
       lossToday: book.lossToday,
     });
     const situation = { now, gasPrice, markets, candidates, auctions, book };
-    const decision = decide(
+    const decision = await this.#confirmed(
       { ...situation, ...(sealed === undefined ? {} : { sealed }) },
-      this.#options.strategy,
+      reservedNotional,
+      block,
     );
     return { decision, candidates: candidates.length, auctions: auctions.length, now, gasPrice };
+  }
+
+  /**
+   * The decision by the chain's own figures. The feed's tell which accounts are looked at, so that all others cost no reading; nothing is begun by
+   * them.
+   *
+   * @param reserved gross notional of open sealed bids
+   */
+  async #confirmed(situation: Situation, reserved: bigint, block: ReadAt): Promise<Decision> {
+    const { strategy } = this.#options;
+    const claimed = decide(situation, strategy);
+    const accounts = new Set(claimed.actions.slice(0, CONFIRMED_ACTIONS).flatMap(accountsOf));
+    if (accounts.size === 0) return claimed;
+    const { vessels } = situation.book;
+    const held = vessels.filter(({ scale }) => scale > 0n).map(({ underlyingId }) => underlyingId);
+    const { refused, ...chances } = await this.#figures.confirm(situation, accounts, held, block);
+    const book = {
+      ...situation.book,
+      grossNotional: await this.#notional(vessels, chances.markets, reserved),
+    };
+    const { actions, declined } = decide({ ...situation, ...chances, book }, strategy);
+    const kindOf = new Map(
+      claimed.actions.flatMap((action) => accountsOf(action).map((id) => [id, action.kind] as const)),
+    );
+    return {
+      actions,
+      declined: [
+        ...claimed.declined.filter(({ accountId }) => !accounts.has(accountId)),
+        ...declined,
+        ...[...refused].map(([accountId, reason]) => ({
+          kind: kindOf.get(accountId)!,
+          accountId,
+          reason,
+          figures: {},
+        })),
+      ],
+    };
   }
 
   /**
@@ -373,30 +399,23 @@ class Keeper implements RunningKeeper {
    *
    * @param reserved vessels of open sealed bids
    */
-  async #vessels(reserved: ReadonlySet<bigint>): Promise<VesselState[]> {
-    const { client, contracts, abis, vessels } = this.#options;
+  async #vessels(reserved: ReadonlySet<bigint>, block: ReadAt): Promise<VesselState[]> {
+    const { vessels } = this.#options;
     const busy = new Set([...reserved, ...[...this.#working.values()].flatMap((work) => work.vessels)]);
     // Transactions of an earlier run too.
     for (const { details } of this.sender.pending) {
       for (const id of details.vessels?.split(',') ?? []) if (id !== '') busy.add(BigInt(id));
     }
-    const read = (functionName: string, accountId: bigint): Promise<unknown> =>
-      client.readContract({
-        address: contracts.clearingHouse,
-        abi: abis.clearingHouse,
-        functionName,
-        args: [accountId],
-      });
     return Promise.all(
       vessels.map(async (accountId) => {
-        const account = (await read('getAccount', accountId)) as HouseAccount;
+        const account = await this.#figures.account(accountId, block);
         return {
           accountId,
           cash: account.cash,
           scale: account.scale,
           commitment: account.commitment,
           underlyingId: BigInt(account.underlyingId),
-          collateral: (await read('collateralValueOf', accountId)) as bigint,
+          collateral: await this.#figures.collateral(accountId, block),
           busy: busy.has(accountId) || account.inAuction,
         };
       }),
@@ -418,9 +437,10 @@ class Keeper implements RunningKeeper {
     }
     for (const vessel of vessels) {
       if (vessel.scale === 0n) continue;
-      const legs = await this.#options.feed.legs(vessel.accountId);
-      const market = markets.get(vessel.underlyingId);
-      if (legs === undefined || market === undefined) return undefined;
+      const { accountId, underlyingId, commitment } = vessel;
+      const legs = await this.#figures.legs(accountId, underlyingId, commitment);
+      const market = markets.get(underlyingId);
+      if (legs === undefined || legs === 'FALSE_OPENING' || market === undefined) return undefined;
       try {
         sum += notionalOf(exposureOf(legs, market.round, vessel.scale));
       } catch {
@@ -460,8 +480,7 @@ class Keeper implements RunningKeeper {
   // Acting
 
   #begin(action: Action, now: bigint, gasPrice: GasPrice): void {
-    const accounts =
-      action.kind === 'liquidateBatch' ? action.orders.map(({ accountId }) => accountId) : [action.accountId];
+    const accounts = accountsOf(action);
     const { kind, accountId, profit } = action;
     this.#tell({ type: 'chosen', kind, accountId, profit });
     const done = this.#carryOut(action, accounts, now, gasPrice)
@@ -610,6 +629,8 @@ class Keeper implements RunningKeeper {
       client.getBlock({ blockTag: 'latest' }),
     ]);
     if (proofs.some(({ round }) => round !== market.number)) return 'NEWER_ROUND';
+    // A liquidation is bounded by its order; the reward of a start is by what is proven.
+    if (action.kind === 'start' && proofs[0]!.requirement < action.requirement) return 'MILDER_PROOF';
     return block.timestamp > market.proofExpiry ? 'PROOF_EXPIRED' : undefined;
   }
 
@@ -632,8 +653,22 @@ class Keeper implements RunningKeeper {
 
 /** Blocks by which an RPC may be behind the feed: they hear of a block one after the other. */
 const BLOCKS_AHEAD = 5n;
+/** Actions of a look that are reckoned anew by the chain's figures. */
+const CONFIRMED_ACTIONS = 16;
 /** After these an account is looked at again at once. */
 const CONTINUED: readonly ActionKind[] = ['refresh', 'restart', 'bid', 'takeOver', 'sealedBid', 'poke'];
+
+/** Accounts that an action is about. */
+function accountsOf(action: Action): bigint[] {
+  return action.kind === 'liquidateBatch'
+    ? action.orders.map(({ accountId }) => accountId)
+    : [action.accountId];
+}
+
+/** Whether sealed bids are made, hence followed: a dry run makes none. */
+function hasSealedBids({ contracts, dryRun }: KeeperOptions): boolean {
+  return contracts.sealedBids !== undefined && dryRun !== true;
+}
 
 function roundOf(action: Action): bigint {
   return action.kind === 'liquidateBatch' ? action.orders[0]!.round : action.round;
@@ -649,7 +684,7 @@ function expiryOf(action: Action): bigint | undefined {
 
 /** The first line: errors of nodes repeat the request below. */
 function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = textOfError(error);
   const code = (error as { code?: unknown } | null)?.code;
   return `${typeof code === 'string' ? `${code}: ` : ''}${text.split('\n', 1)[0]!.slice(0, 300)}`;
 }

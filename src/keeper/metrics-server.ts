@@ -20,6 +20,6 @@ export function serveMetrics(
   stalls: Health['stalls'],
   checks: Health['checks'],
 ): Promise<HealthServer> {
-  const notReady = () => (metrics.lastPassFailed ? ['the last look failed'] : []);
+  const notReady = () => (metrics.hasFailed('feed') ? ['the last look failed'] : []);
   return serveHealth({ registry: metrics.registry, stalls, checks, notReady }, place);
 }

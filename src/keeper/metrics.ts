@@ -1,7 +1,7 @@
 /** What a keeper tells Prometheus. Labels never hold accounts, keys or addresses. */
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { PROOF_SECONDS, processRegistry } from '../metrics/registry.ts';
-import type { KeeperEvent } from './events.ts';
+import type { KeeperEvent, KeeperLoop } from './events.ts';
 import type { StrategyConfiguration } from './strategy/decide.ts';
 import { weiToMoney } from './strategy/gas.ts';
 import type { TransactionEvent } from './transactions/events.ts';
@@ -14,17 +14,33 @@ export interface KeeperMetricsOptions {
   readonly nativePrice: () => bigint | Promise<bigint>;
   /** A transaction of the journal, under way or ended. */
   readonly record: (id: string) => TransactionRecord | undefined;
+  /** Loops that are watched; the feed's alone unless given. */
+  readonly loops?: readonly KeeperLoop[];
+  /** When transactions were followed last, in milliseconds of `performance.now`; undefined before the first time. */
+  readonly followedAt?: () => number | undefined;
 }
 
 type OfKind = 'kind';
+
+/** The last pass of a loop. */
+interface LoopState {
+  /** Milliseconds of `performance.now`; the start before the first. */
+  at: number;
+  failed: boolean;
+}
+
+/** What stands still when a loop does. */
+const STALLS: Readonly<Record<KeeperLoop | 'transactions', string>> = {
+  feed: 'no look at the feed has ended',
+  sealedBids: 'own sealed bids are not followed',
+  transactions: 'transactions are not followed',
+};
 
 /** Counters and gauges of one keeper, fed by its events. */
 export class KeeperMetrics {
   readonly registry = processRegistry();
   readonly #options: KeeperMetricsOptions;
-  /** When a pass ended last, whatever came of it, in milliseconds of `performance.now`; the start before the first. */
-  #lastPassAt = performance.now();
-  #lastPassFailed = false;
+  readonly #loops: ReadonlyMap<KeeperLoop, LoopState>;
   /** Transactions whose inclusion was told. */
   readonly #included = new Set<string>();
   readonly #gains: Counter<OfKind | 'result'>;
@@ -38,6 +54,8 @@ export class KeeperMetrics {
   readonly #abandoned: Counter<OfKind>;
   readonly #passes: Counter<'result'>;
   readonly #passSeconds: Histogram;
+  readonly #loopPasses: Counter<'loop' | 'result'>;
+  readonly #sealedBids: Counter<'state'>;
   readonly #chances: Gauge<'state'>;
   readonly #capital: Gauge<'figure'>;
   readonly #notional: Gauge<'figure'>;
@@ -45,6 +63,8 @@ export class KeeperMetrics {
 
   constructor(options: KeeperMetricsOptions) {
     this.#options = options;
+    const { loops = ['feed'] } = options;
+    this.#loops = new Map(loops.map((loop) => [loop, { at: performance.now(), failed: false }]));
     const registers = [this.registry];
     const counter = <T extends string>(name: string, help: string, ...labelNames: T[]): Counter<T> =>
       new Counter({ name: `zkmargin_keeper_${name}`, help, labelNames, registers });
@@ -79,7 +99,7 @@ export class KeeperMetrics {
     );
     this.#transactions = counter(
       'transactions_total',
-      'steps of transactions: sent, replaced, cancelling, rebroadcast, sendFailed, capped, included, reorged, gap; and their ends: refused ' +
+      'steps of transactions: sent, replaced, cancelling, rebroadcast, sendFailed, capped, included, reorged, gap, foreign; and their ends: refused ' +
         'by the simulation, confirmed, reverted, cancelled, lost',
       'kind',
       'step',
@@ -107,6 +127,27 @@ export class KeeperMetrics {
       'time of a look at the feed',
       [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     );
+    this.#sealedBids = counter(
+      'sealed_bids_total',
+      'states of own sealed bids, each once: unknown and missed cost the bond',
+      'state',
+    );
+    this.#loopPasses = counter(
+      'loop_passes_total',
+      'passes of each loop by result: ok, failed',
+      'loop',
+      'result',
+    );
+    const ages = (): readonly (readonly [string, number])[] => this.#ages();
+    new Gauge({
+      name: 'zkmargin_keeper_loop_age_seconds',
+      help: 'time since a pass of a loop ended: feed, sealedBids, transactions',
+      labelNames: ['loop'],
+      registers,
+      collect() {
+        for (const [loop, age] of ages()) this.set({ loop }, age / 1_000);
+      },
+    });
     this.#chances = gauge(
       'chances',
       'of the last look: candidates and auctions of the feed, what is worth an action, what is left alone',
@@ -129,28 +170,33 @@ export class KeeperMetrics {
     for (const result of ['ok', 'failed']) this.#passes.inc({ result }, 0);
   }
 
-  /** When a pass ended last, in milliseconds of `performance.now`. */
-  get lastPassAt(): number {
-    return this.#lastPassAt;
+  /**
+   * Loops of which no pass has ended for a time, in words with their names. Each by itself: one that goes on says nothing of the others.
+   *
+   * @param stallMs milliseconds
+   */
+  stalls(stallMs: number): string[] {
+    return this.#ages()
+      .filter(([, age]) => age > stallMs)
+      .map(([loop]) => `${STALLS[loop]} (${loop})`);
   }
 
-  /** Whether the last pass could not ask the feed or the chain. */
-  get lastPassFailed(): boolean {
-    return this.#lastPassFailed;
+  /** Whether the last pass of a loop could not ask the feed or the chain. */
+  hasFailed(loop: KeeperLoop): boolean {
+    return this.#loops.get(loop)?.failed ?? false;
   }
 
   /** Takes an event in. */
   tell(event: KeeperEvent): void {
     switch (event.type) {
       case 'pass':
-        this.#ended('ok');
         this.#passSeconds.observe(event.ms / 1_000);
         for (const state of ['candidates', 'auctions', 'actions', 'declined'] as const) {
           this.#chances.set({ state }, event[state]);
         }
         break;
-      case 'passFailed':
-        this.#ended('failed');
+      case 'passed':
+        this.#passed(event.loop, event.failed);
         break;
       case 'book': {
         const { capital, grossNotional, lossToday } = event;
@@ -178,21 +224,42 @@ export class KeeperMetrics {
       case 'abandoned':
         this.#abandoned.inc({ kind: event.kind });
         break;
+      case 'sealedBid':
+        this.#sealedBids.inc({ state: event.state });
+        break;
+      case 'sealedBidUnknown':
+        this.#sealedBids.inc({ state: 'unknown' });
+        break;
       case 'transaction':
         this.#transaction(event.event);
         break;
     }
   }
 
-  #ended(result: 'ok' | 'failed'): void {
-    this.#lastPassAt = performance.now();
-    this.#lastPassFailed = result === 'failed';
-    this.#passes.inc({ result });
+  #passed(loop: KeeperLoop, failed: boolean): void {
+    const state = this.#loops.get(loop);
+    if (state !== undefined) {
+      state.at = performance.now();
+      state.failed = failed;
+    }
+    const result = failed ? 'failed' : 'ok';
+    this.#loopPasses.inc({ loop, result });
+    if (loop === 'feed') this.#passes.inc({ result });
+  }
+
+  /** Milliseconds since passes ended. */
+  #ages(): (readonly [KeeperLoop | 'transactions', number])[] {
+    const now = performance.now();
+    const followedAt = this.#options.followedAt?.();
+    return [
+      ...[...this.#loops].map(([loop, { at }]) => [loop, now - at] as const),
+      ...(followedAt === undefined ? [] : [['transactions', now - followedAt] as const]),
+    ];
   }
 
   #transaction(event: TransactionEvent): void {
     if (event.type === 'unreachable') return;
-    const kind = event.type === 'gap' ? 'fill' : event.kind;
+    const kind = event.type === 'gap' || event.type === 'foreign' ? 'fill' : event.kind;
     this.#transactions.inc({ kind, step: event.type === 'ended' ? event.end : event.type });
     if (event.type === 'included' && !this.#included.has(event.id)) {
       this.#included.add(event.id);

@@ -13,6 +13,7 @@ import type {
   KeeperProof,
   KeeperProofRequest,
   LiquidationCandidate,
+  PublishedOpening,
   RunningAuction,
 } from './feed.ts';
 
@@ -139,8 +140,10 @@ export class ServiceFeed implements KeeperFeed {
     });
   }
 
-  async legs(accountId: bigint): Promise<readonly Leg[] | undefined> {
-    return (await this.#client.account(accountId)).legs?.map(legOf);
+  async opening(accountId: bigint): Promise<PublishedOpening | undefined> {
+    const { legs, salt } = await this.#client.account(accountId);
+    if (legs === undefined || salt === undefined) return undefined;
+    return { legs: legs.map(legOf), salt: BigInt(salt) };
   }
 
   async #register(): Promise<void> {

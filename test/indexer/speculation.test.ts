@@ -109,7 +109,7 @@ describe('speculation', () => {
       market: (id) => feed.market(id),
       liquidations: () => feed.liquidations(),
       auctions: () => feed.auctions(),
-      legs: (id) => feed.legs(id),
+      opening: (id) => feed.opening(id),
       waitForProof: (id, signal) => feed.waitForProof(id, signal),
       requestProof: (request) =>
         feed.requestProof({ ...request, keeper: world.protocol.keeper.account.address }),

@@ -1,11 +1,7 @@
 /** Keepers in auctions, on a real EVM with real proofs: takeovers, restarts, refreshes, bids under seal. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { toHex } from 'viem';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { auctionOf, registerLiquidator } from '../../scripts/lib/local-auction.ts';
@@ -19,7 +15,7 @@ import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
-import type { KeeperProcessInput } from './keeper-process.ts';
+import { type KeeperProcessInput, startKeeperProcess } from './keeper-process.ts';
 import {
   chainControl,
   finished,
@@ -325,6 +321,71 @@ describe('a sealed bid', () => {
     expect(profit.gross - won).toBeLessThanOrEqual(5n);
   });
 
+  it('is revealed and executed by the next process, though the journal is lost', async () => {
+    const first = await start(1, { strategy });
+    expect((await first.until(finished('sealedBid'))).end).toBe('confirmed');
+    await first.keeper.stop();
+    await protocol.advance(TERMS.commitSeconds + 1);
+    // Nothing but the key.
+    const second = await start(1, { strategy });
+    await second.until(state('recovered'));
+    expect((await second.until(finished('reveal'))).end).toBe('confirmed');
+    await second.keeper.stop();
+    await protocol.advance(TERMS.revealSeconds);
+    const third = await start(1, { strategy });
+    expect((await third.until(finished('fill'))).end).toBe('confirmed');
+    await third.until(state('released'));
+    expect(await locked()).toBe(0n);
+    expect((await winnings(1)).scale).toBeGreaterThan(0n);
+  });
+
+  it('of a journal that did not tell the chain is revealed, and kept anew', async () => {
+    const path = join(directory, 'journal.json');
+    const first = await start(1, { strategy, journal: await FileJournal.open(path) });
+    expect((await first.until(finished('sealedBid'))).end).toBe('confirmed');
+    await first.keeper.stop();
+    const { records, sealedBids } = fromJson(await readFile(path, 'utf8')) as {
+      records: unknown;
+      sealedBids: Record<string, unknown>[];
+    };
+    const former = sealedBids.map(({ chainId: _chain, copy: _copy, ...bid }) => bid);
+    const foreign = { ...former[0]!, hash: toHex(1n, { size: 32 }) };
+    await writeFile(path, toJson({ schema: 1, records, sealedBids: former }));
+    await writeFile(join(directory, 'other.json'), toJson({ schema: 1, records: [], sealedBids: [foreign] }));
+    // One of another chain is not touched.
+    const other = await FileJournal.open(join(directory, 'other.json'));
+    await protocol.advance(TERMS.commitSeconds + 1);
+    const second = await start(1, { strategy, journal: await FileJournal.open(path) });
+    await second.until(state('revealed'));
+    expect(second.events).not.toContainEqual(expect.objectContaining({ state: 'recovered' }));
+    await second.keeper.stop();
+    const third = await start(1, { strategy, journal: other });
+    await third.until(state('recovered'));
+    expect(other.sealedBids().map(({ chainId }) => chainId)).toEqual([0, protocol.anvil.chainId]);
+  });
+
+  it('that neither journal nor key opens is told, with the time until which it can be saved', async () => {
+    const hash = await bidder().writeContract({
+      address: protocol.deployment.sealedBids,
+      abi: protocol.abis.sealedBids,
+      functionName: 'commit',
+      args: [trader().accountId, toHex(7n, { size: 32 })],
+      chain: null,
+      account: bidder().account,
+    });
+    await protocol.client.waitForTransactionReceipt({ hash });
+    const { revealEnd } = await protocol.read<{ revealEnd: number }>('auctionHouse', 'stagesOf', [
+      trader().accountId,
+    ]);
+    const { until } = await start(1, { strategy });
+    const told = await until(
+      (event): event is Extract<KeeperEvent, { type: 'sealedBidUnknown' }> =>
+        event.type === 'sealedBidUnknown',
+    );
+    expect(told).toMatchObject({ accountId: trader().accountId, revealEnd: BigInt(revealEnd) });
+    expect(told.bond).toBe(await locked());
+  });
+
   it('that nobody executes lapses, and its bond is released', async () => {
     const keeper = await start(1, { strategy });
     await keeper.until(state('committed'));
@@ -349,12 +410,14 @@ describe('a sealed bid', () => {
       journal: join(directory, 'journal.json'),
       market: await feed().market(protocol.underlyingId),
       auctions: [auction!],
+      opening: trader(),
       strategy,
     };
     const file = join(directory, 'input.json');
-    await writeFile(file, toJson(input));
+    const key = toHex(protocol.anvil.accounts[KEEPERS[1]]!.getHdKey().privateKey!);
+    const startProcess = () => startKeeperProcess(file, input, key);
     await chain.setAutomine(false);
-    const first = startProcess(file);
+    const first = await startProcess();
     await first.until(transaction('sent'));
     // A keeper tells of a transaction before it broadcasts it.
     await vi.waitFor(
@@ -371,7 +434,7 @@ describe('a sealed bid', () => {
     expect(await locked()).toBeGreaterThan(0n);
     await protocol.advance(TERMS.commitSeconds + 1);
     await chain.setAutomine(true);
-    const second = startProcess(file);
+    const second = await startProcess();
     try {
       await second.until(state('revealed'));
       second.child.kill('SIGTERM');
@@ -380,31 +443,4 @@ describe('a sealed bid', () => {
       second.child.kill('SIGKILL');
     }
   });
-
-  /** Starts a keeper as a process, and collects what it tells. */
-  function startProcess(file: string) {
-    const key = toHex(protocol.anvil.accounts[KEEPERS[1]]!.getHdKey().privateKey!);
-    const child: ChildProcess = spawn(
-      process.execPath,
-      ['--import', 'tsx', fileURLToPath(new URL('./keeper-process.ts', import.meta.url)), file],
-      { env: { ...process.env, TEST_KEEPER_KEY: key }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    let output = '';
-    child.stderr!.on('data', (chunk) => {
-      output += String(chunk);
-    });
-    const events: KeeperEvent[] = [];
-    const lines = createInterface({ input: child.stdout! });
-    lines.on('line', (line) => {
-      output += line;
-      events.push(fromJson(line) as KeeperEvent);
-    });
-    const until = async (accepts: (event: KeeperEvent) => boolean): Promise<void> => {
-      while (!events.some(accepts)) {
-        if (child.exitCode !== null) throw new Error(`The process ended: ${output.slice(-2_000)}`);
-        await Promise.race([once(lines, 'line'), once(child, 'exit')]);
-      }
-    };
-    return { child, until, ended: once(child, 'exit') };
-  }
 });

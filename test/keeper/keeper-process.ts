@@ -1,21 +1,21 @@
-/** A keeper as a process of its own, over a recorded feed: `keeper-process.ts <file>`. Tells its events as lines of JSON. */
-import { readFileSync } from 'node:fs';
-import { createPublicClient, http } from 'viem';
-import { loadProtocolAbis } from '../../src/chain/artifacts.ts';
+/** Starts keepers as processes of their own, and collects what they tell. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Hex } from 'viem';
 import type { KeeperContracts } from '../../src/keeper/calls.ts';
+import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type {
   FeedMarket,
-  KeeperFeed,
   KeeperProof,
   LiquidationCandidate,
+  PublishedOpening,
   RunningAuction,
 } from '../../src/keeper/feed.ts';
-import { runKeeper } from '../../src/keeper/keeper.ts';
-import { loadKeeperAccount } from '../../src/keeper/keys.ts';
 import type { StrategyConfiguration } from '../../src/keeper/strategy/decide.ts';
-import { FileJournal } from '../../src/keeper/transactions/file-journal.ts';
 import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
-import { NATIVE_PRICE, TEST_STRATEGY } from './keepers.ts';
 
 /** What the process is given. */
 export interface KeeperProcessInput {
@@ -29,52 +29,40 @@ export interface KeeperProcessInput {
   readonly candidate?: LiquidationCandidate;
   readonly proof?: KeeperProof;
   readonly auctions?: readonly RunningAuction[];
+  /** Of the one account. */
+  readonly opening: PublishedOpening;
   readonly strategy?: StrategyConfiguration;
 }
 
-const input = fromJson(readFileSync(process.argv[2]!, 'utf8')) as KeeperProcessInput;
-const client = createPublicClient({ transport: http(input.url), pollingInterval: 25, cacheTime: 0 });
-const abis = loadProtocolAbis();
-
-/** The recorded chance. */
-const { candidate } = input;
-const feed: KeeperFeed = {
-  newestBlock: () => client.getBlockNumber(),
-  market: async () => input.market,
-  async liquidations() {
-    if (candidate === undefined) return [];
-    const account = (await client.readContract({
-      address: input.contracts.clearingHouse,
-      abi: abis.clearingHouse,
-      functionName: 'getAccount',
-      args: [candidate.accountId],
-    })) as { nonce: bigint };
-    return account.nonce === candidate.nonce ? [candidate] : [];
-  },
-  auctions: async () => input.auctions ?? [],
-  legs: async () => candidate?.legs ?? input.auctions?.[0]?.legs,
-  requestProof: async () => 'recorded',
-  async waitForProof() {
-    if (input.proof === undefined) throw new Error('No proof is recorded.');
-    return input.proof;
-  },
-};
-
-const keeper = await runKeeper({
-  feed,
-  client,
-  abis,
-  chainId: input.chainId,
-  account: await loadKeeperAccount({ environment: 'TEST_KEEPER_KEY' }),
-  contracts: input.contracts,
-  vessels: input.vessels,
-  strategy: input.strategy ?? { ...TEST_STRATEGY, kinds: ['liquidate'] },
-  nativePrice: () => NATIVE_PRICE,
-  journal: await FileJournal.open(input.journal),
-  pollMs: 50,
-  transactions: { confirmations: 2, pollMs: 50, bumpAfterMs: 600_000, bumpAfterBlocks: 1_000 },
-  onEvent: (event) => process.stdout.write(`${toJson(event)}\n`),
-});
-process.once('SIGTERM', () => {
-  void keeper.stop().then(() => process.exit(0));
-});
+/**
+ * Starts a keeper as a process.
+ *
+ * @param file where its input is written
+ * @param key of its account
+ */
+export async function startKeeperProcess(file: string, input: KeeperProcessInput, key: Hex) {
+  await writeFile(file, toJson(input));
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', fileURLToPath(new URL('./keeper-main.ts', import.meta.url)), file],
+    { env: { ...process.env, TEST_KEEPER_KEY: key }, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const events: KeeperEvent[] = [];
+  let output = '';
+  child.stderr.on('data', (chunk) => {
+    output += String(chunk);
+  });
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', (line) => {
+    output += line;
+    events.push(fromJson(line) as KeeperEvent);
+  });
+  const ended = once(child, 'exit');
+  const until = async (accepts: (event: KeeperEvent) => boolean): Promise<void> => {
+    while (!events.some(accepts)) {
+      if (child.exitCode !== null) throw new Error(`The process ended: ${output.slice(-2_000)}`);
+      await Promise.race([once(lines, 'line'), ended]);
+    }
+  };
+  return { child, events, until, ended, output: () => output };
+}

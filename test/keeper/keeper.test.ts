@@ -4,21 +4,18 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { toHex } from 'viem';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { auctionOf } from '../../scripts/lib/local-auction.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
-import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type { KeeperProof } from '../../src/keeper/feed.ts';
-import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import { revertAfterEach } from '../e2e/hooks.ts';
 import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
-import type { KeeperProcessInput } from './keeper-process.ts';
+import { type KeeperProcessInput, startKeeperProcess } from './keeper-process.ts';
 import {
   chainControl,
   finished,
@@ -87,6 +84,10 @@ describe('an atomic liquidation', () => {
     const { until, keeper } = await start(0, feed, { strategy: ATOMIC });
     const { end, profit, gasCost } = await until(finished('liquidate'));
     expect(end).toBe('confirmed');
+    // Into a vessel without positions, and the first fee of the insurance fund: no liquidation of one account costs more.
+    const used = keeper.sender.ended.at(-1)!.inclusion!.gasUsed;
+    console.log(`gas of a liquidation: ${used}`);
+    expect(used).toBeLessThanOrEqual(ATOMIC.gasTable.liquidate);
     const after = await protocol.account(trader.accountId);
     const remaining = marginNow(protocol, { legs: trader.legs, scale: after.scale });
     expect(after.cash + remaining.mark).toBeGreaterThanOrEqual(remaining.requirement);
@@ -338,34 +339,6 @@ describe('a keeper process that is killed between sending and receipt', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** Starts the process, and collects what it tells. */
-  function startProcess(file: string) {
-    const key = toHex(protocol.anvil.accounts[KEEPERS[0]]!.getHdKey().privateKey!);
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', fileURLToPath(new URL('./keeper-process.ts', import.meta.url)), file],
-      { env: { ...process.env, TEST_KEEPER_KEY: key }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    const events: KeeperEvent[] = [];
-    let output = '';
-    child.stderr.on('data', (chunk) => {
-      output += String(chunk);
-    });
-    const lines = createInterface({ input: child.stdout });
-    lines.on('line', (line) => {
-      output += line;
-      events.push(fromJson(line) as KeeperEvent);
-    });
-    const until = async (accepts: (event: KeeperEvent) => boolean): Promise<void> => {
-      while (!events.some(accepts)) {
-        if (child.exitCode !== null) throw new Error(`The process ended: ${output.slice(-2_000)}`);
-        await Promise.race([once(lines, 'line'), once(child, 'exit')]);
-      }
-    };
-    const ended = once(child, 'exit');
-    return { child, events, until, ended, key, output: () => output };
-  }
-
   it.each(['keeps', 'loses'])(
     'finds its transaction again, and sends no second one, if the mempool %s it',
     async (fate) => {
@@ -387,20 +360,21 @@ describe('a keeper process that is killed between sending and receipt', () => {
         journal: join(directory, 'journal.json'),
         market: await feed.market(protocol.underlyingId),
         candidate: candidate!,
+        opening: trader,
         proof: await feed.waitForProof(job, new AbortController().signal),
       };
-      const file = join(directory, 'input.json');
-      await writeFile(file, toJson(input));
+      const key = toHex(protocol.anvil.accounts[KEEPERS[0]]!.getHdKey().privateKey!);
+      const startProcess = () => startKeeperProcess(join(directory, 'input.json'), input, key);
       const nonce = await protocol.client.getTransactionCount({ address });
       await chain.setAutomine(false);
 
-      const first = startProcess(file);
+      const first = await startProcess();
       await first.until(transaction('sent'));
       first.child.kill('SIGKILL');
       await first.ended;
       if (fate === 'loses') await chain.request({ method: 'anvil_dropAllTransactions' } as never);
 
-      const second = startProcess(file);
+      const second = await startProcess();
       try {
         await second.until(transaction('rebroadcast'));
         await chain.mine({ blocks: 2 });
@@ -412,7 +386,7 @@ describe('a keeper process that is killed between sending and receipt', () => {
         expect(await protocol.client.getTransactionCount({ address, blockTag: 'pending' })).toBe(nonce + 1);
         second.child.kill('SIGTERM');
         expect(await second.ended).toEqual([0, null]);
-        expect(first.output() + second.output()).not.toContain(first.key.slice(2));
+        expect(first.output() + second.output()).not.toContain(key.slice(2));
       } finally {
         second.child.kill('SIGKILL');
       }

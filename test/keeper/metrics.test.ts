@@ -9,7 +9,7 @@ import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/
 import { ZkMarginError } from '../../src/errors.ts';
 import { FileJournal } from '../../src/keeper/index.ts';
 import { KeeperMetrics } from '../../src/keeper/metrics.ts';
-import type { TransactionRecord } from '../../src/keeper/transactions/journal.ts';
+import { MemoryJournal, type TransactionRecord } from '../../src/keeper/transactions/journal.ts';
 import type { Problem } from '../../src/service/index.ts';
 import { finished, NATIVE_PRICE, startKeeper, TEST_STRATEGY, type TestKeeper } from './keepers.ts';
 
@@ -185,16 +185,53 @@ describe('health', () => {
       return liquidations();
     };
     const strategy = { ...ATOMIC, minimumProfit: 10n ** 15n };
-    const started = await start(feed, { strategy, metrics: { port: 0, stallMs: 5_000 } });
+    // The other loop goes on, if only to fail: that is no look at the feed.
+    class FailingJournal extends MemoryJournal {
+      override sealedBids(): never {
+        throw new Error('The disk is gone.');
+      }
+    }
+    const journal = new FailingJournal();
+    const started = await start(feed, { strategy, journal, metrics: { port: 0, stallMs: 5_000 } });
     await until(async () => {
       const { status, text } = await ask(started, '/livez');
       expect([status, (JSON.parse(text) as Problem).reasons]).toEqual([
         503,
-        ['no look at the feed has ended'],
+        ['no look at the feed has ended (feed)'],
       ]);
     });
+    const { text } = await ask(started, '/metrics');
+    expect(valueIn(text, 'loop_passes_total', 'loop="sealedBids",result="failed"')).toBeGreaterThan(1);
+    expect(valueIn(text, 'loop_age_seconds', 'loop="feed"')).toBeGreaterThan(5);
+    expect(valueIn(text, 'passes_total', 'result="failed"')).toBe(0);
+    expect((JSON.parse((await ask(started, '/readyz')).text) as Problem).reasons).toContain(
+      'own sealed bids cannot be followed (PASS_FAILED)',
+    );
     goOn();
     await until(async () => expect((await ask(started, '/livez')).status).toBe(200));
+  });
+
+  it('knows each loop by its own passes', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const metrics = new KeeperMetrics({
+        strategy: ATOMIC,
+        nativePrice: () => NATIVE_PRICE,
+        record: () => undefined,
+        loops: ['feed', 'sealedBids'],
+        followedAt: () => performance.now(),
+      });
+      vi.advanceTimersByTime(6_000);
+      metrics.tell({ type: 'passFailed', loop: 'feed', reason: '' });
+      metrics.tell({ type: 'passed', loop: 'feed', failed: true });
+      expect(metrics.stalls(5_000)).toEqual(['own sealed bids are not followed (sealedBids)']);
+      vi.advanceTimersByTime(6_000);
+      metrics.tell({ type: 'passed', loop: 'sealedBids', failed: false });
+      expect(metrics.stalls(5_000)).toEqual(['no look at the feed has ended (feed)']);
+      expect([metrics.hasFailed('feed'), metrics.hasFailed('sealedBids')]).toEqual([true, false]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('needs a port of its own', async () => {

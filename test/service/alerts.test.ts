@@ -284,7 +284,8 @@ describe('a delivery', () => {
     expect(hook.all).toHaveLength(5);
     expect(new Set(hook.all.map(({ headers }) => headers['idempotency-key'])).size).toBe(1);
     expect(new Set(hook.all.map(({ body }) => body)).size).toBe(1);
-    expect(watched.results).toEqual({ retried: 4, delivered: 1 });
+    // Counted when the answer is read.
+    await until(() => expect(watched.results).toEqual({ retried: 4, delivered: 1 }));
   });
 
   it('follows no redirect, and is given up after the last attempt; the next one is tried', async () => {

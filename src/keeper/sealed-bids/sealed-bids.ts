@@ -2,18 +2,11 @@
  * Sealed bids of a keeper: secrets, commitments, reveals, bonds.
  *
  * A commitment stands for a bond, so it is an obligation: its salt is in the journal before the commitment is signed, and bids are
- * revealed whatever else happens, also when the service is silent, the auction has ended, or losses have reached their limit.
+ * revealed whatever else happens, also when the service is silent, the auction has ended, or losses have reached their limit. A keeper
+ * that has lost its journal finds its commitments on the chain, and opens them by its key.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  type Address,
-  encodeAbiParameters,
-  encodeFunctionData,
-  type Hex,
-  keccak256,
-  type PublicClient,
-  toHex,
-} from 'viem';
+import { type Address, concat, encodeFunctionData, type LocalAccount, type PublicClient, toHex } from 'viem';
 import type { ProtocolAbis } from '../../chain/artifacts.ts';
 import type { KeeperContracts } from '../calls.ts';
 import type { KeeperEvent } from '../events.ts';
@@ -22,8 +15,9 @@ import type { OwnSealedBid, SealedBidding } from '../strategy/decide.ts';
 import { moneyToWei, weiToMoney } from '../strategy/gas.ts';
 import type { TransactionSender } from '../transactions/sender.ts';
 import type { ContractCall } from '../transactions/simulation.ts';
-import type { SealedBidJournal, SealedBidRecord } from './journal.ts';
-import { SealedStageReader } from './stage.ts';
+import { type SealedBidJournal, type SealedBidRecord, sealedBidKey } from './journal.ts';
+import { openBid, sealBid, sealedBidHash } from './secret.ts';
+import { type Commitment, SealedStageReader } from './stage.ts';
 
 /** Seconds after public bidding began for which a bid is kept: a reorganisation could bring it back. */
 const KEPT_SECONDS = 3_600n;
@@ -34,38 +28,13 @@ const RELEASE_SHARE_BPS = 1_000n;
 export interface SealedBidsOptions {
   readonly client: PublicClient;
   readonly chainId: number;
-  readonly bidder: Address;
+  /** The bidder. */
+  readonly account: LocalAccount;
   readonly contracts: KeeperContracts & { readonly sealedBids: Address };
   readonly abis: ProtocolAbis;
   readonly journal: SealedBidJournal;
   readonly sender: TransactionSender;
   readonly onEvent: (event: KeeperEvent) => void;
-}
-
-/** The hash that a bid is committed by, as the contract reckons it. */
-export function sealedBidHash(
-  chainId: number,
-  bid: Pick<
-    SealedBidRecord,
-    'stage' | 'auctionNumber' | 'bidder' | 'vesselId' | 'factorBps' | 'maxScale' | 'salt'
-  >,
-): Hex {
-  const types = ['uint256', 'address', 'uint64', 'address', 'uint256', 'uint256', 'uint256', 'bytes32'];
-  return keccak256(
-    encodeAbiParameters(
-      types.map((type) => ({ type })),
-      [
-        BigInt(chainId),
-        bid.stage,
-        bid.auctionNumber,
-        bid.bidder,
-        bid.vesselId,
-        bid.factorBps,
-        bid.maxScale,
-        bid.salt,
-      ],
-    ),
-  );
 }
 
 /** The sealed bids of one keeper. */
@@ -76,11 +45,15 @@ export class SealedBids {
   readonly #working = new Map<string, Promise<void>>();
   /** States that have been told. */
   readonly #told = new Map<bigint, string>();
+  /** Stake that was locked when commitments were searched for last. */
+  #searched = 0n;
+  /** Auctions whose commitment could not be opened. */
+  readonly #unknown = new Set<bigint>();
 
   constructor(options: SealedBidsOptions) {
     this.#options = options;
-    const { client, abis, contracts, bidder } = options;
-    this.#reader = new SealedStageReader(client, abis, contracts, bidder);
+    const { client, abis, contracts, account } = options;
+    this.#reader = new SealedStageReader(client, abis, contracts, account.address);
   }
 
   /** What may be bid on among the auctions of some accounts, and what became of own bids. */
@@ -115,31 +88,53 @@ export class SealedBids {
    * @param isTrial nothing is sent, so nothing is kept
    */
   async commitment(action: SealedBidAction, isTrial = false): Promise<ContractCall> {
-    const { bidder, contracts, chainId, journal, abis } = this.#options;
+    const { account, contracts, chainId, journal, abis } = this.#options;
     const { auctionNumber, accountId, vesselId, factorBps, maxScale, notional } = action;
     const { commitEnd, revealEnd, publicStart, bond } = action;
     let record = this.#records().find((kept) => kept.auctionNumber === auctionNumber);
     if (record === undefined) {
-      const bid = {
-        auctionNumber,
-        stage: contracts.sealedBids,
-        bidder,
-        vesselId,
-        factorBps,
-        maxScale,
-        salt: toHex(randomBytes(32)),
-        commitEnd,
-        revealEnd,
-        publicStart,
-      };
-      record = { ...bid, accountId, bond, notional, hash: sealedBidHash(chainId, bid) };
+      const place = { chainId, stage: contracts.sealedBids, auctionNumber };
+      const content = { vesselId, factorBps, maxScale, notional };
+      const { salt, copy } = await sealBid(account, place, content, toHex(randomBytes(32)));
+      const bid = { ...place, ...content, bidder: account.address, salt, copy };
+      const stages = { commitEnd, revealEnd, publicStart };
+      record = { ...bid, ...stages, accountId, bond, hash: sealedBidHash(chainId, bid) };
       if (!isTrial) await journal.saveSealedBid(record);
     }
-    const args = [accountId, record.hash];
-    return {
-      to: contracts.sealedBids,
-      data: encodeFunctionData({ abi: abis.sealedBids, functionName: 'commit', args }),
-    };
+    const call = encodeFunctionData({
+      abi: abis.sealedBids,
+      functionName: 'commit',
+      args: [accountId, record.hash],
+    });
+    return { to: contracts.sealedBids, data: concat([call, record.copy ?? '0x']) };
+  }
+
+  /**
+   * Finds commitments of the keeper that its journal does not know, and opens them by the key: at the start, and whenever another stake is
+   * locked, since what an earlier process has sent may be included later.
+   *
+   * @param now of the newest block
+   */
+  async complete(now: bigint): Promise<void> {
+    await this.#adopt();
+    const locked = await this.#reader.locked();
+    if (locked === this.#searched) return;
+    const { account, chainId, contracts, journal, onEvent } = this.#options;
+    const known = new Set(this.#records().map(({ auctionNumber }) => auctionNumber));
+    for (const found of await this.#reader.openCommitments(now)) {
+      const { auctionNumber, accountId, data, hash, bond, revealEnd } = found;
+      if (known.has(auctionNumber) || this.#unknown.has(auctionNumber)) continue;
+      const place = { chainId, stage: contracts.sealedBids, auctionNumber };
+      const bid = data && (await openBid(account, place, data, hash));
+      if (bid === undefined) {
+        this.#unknown.add(auctionNumber);
+        onEvent({ type: 'sealedBidUnknown', accountId, auctionNumber, bond, revealEnd });
+        continue;
+      }
+      await journal.saveSealedBid({ ...recordOf(found), ...place, ...bid, bidder: account.address });
+      onEvent({ type: 'sealedBid', accountId, auctionNumber, state: 'recovered' });
+    }
+    this.#searched = locked;
   }
 
   /**
@@ -151,14 +146,14 @@ export class SealedBids {
     for (const record of this.#records()) {
       const bid = await this.#reader.bid(record);
       this.#tellState(bid, now);
-      const { auctionNumber, bond } = record;
+      const { bond } = record;
       // The block after the newest one is later than it.
       if (bid.state === 'committed' && now > bid.commitEnd && now < bid.revealEnd) {
         this.#send('reveal', record, nativePrice, bond, bid.revealEnd);
       } else if (bid.state === 'revealed' && now >= bid.publicStart) {
         const most = (bond * RELEASE_SHARE_BPS) / 10_000n;
         this.#send('release', record, nativePrice, most, now + KEPT_SECONDS);
-      } else if (now > bid.publicStart + KEPT_SECONDS) await this.#forget(auctionNumber);
+      } else if (now > bid.publicStart + KEPT_SECONDS) await this.#forget(record);
     }
   }
 
@@ -167,17 +162,27 @@ export class SealedBids {
     await Promise.allSettled(this.#working.values());
   }
 
-  #records(): readonly SealedBidRecord[] {
-    const { journal, contracts, bidder } = this.#options;
-    const of = contracts.sealedBids.toLowerCase();
-    return journal
-      .sealedBids()
-      .filter((record) => record.stage.toLowerCase() === of && record.bidder === bidder);
+  /** Records of the former form do not tell their chain: the hash does, which holds it. */
+  async #adopt(): Promise<void> {
+    const { journal, chainId } = this.#options;
+    for (const record of journal.sealedBids()) {
+      if (record.chainId !== 0 || sealedBidHash(chainId, record) !== record.hash) continue;
+      await journal.saveSealedBid({ ...record, chainId });
+      await journal.removeSealedBid(record);
+    }
   }
 
-  async #forget(auctionNumber: bigint): Promise<void> {
-    this.#told.delete(auctionNumber);
-    await this.#options.journal.removeSealedBid(auctionNumber);
+  #records(): readonly SealedBidRecord[] {
+    const { journal, contracts, account, chainId } = this.#options;
+    const own = { chainId, stage: contracts.sealedBids, bidder: account.address };
+    return journal
+      .sealedBids()
+      .filter((record) => sealedBidKey(record) === sealedBidKey({ ...record, ...own }));
+  }
+
+  async #forget(record: SealedBidRecord): Promise<void> {
+    this.#told.delete(record.auctionNumber);
+    await this.#options.journal.removeSealedBid(record);
   }
 
   #send(
@@ -187,14 +192,16 @@ export class SealedBids {
     mayCost: bigint,
     notAfter: bigint,
   ): void {
-    const { sender, contracts, abis, bidder, onEvent } = this.#options;
+    const { sender, contracts, abis, account, onEvent } = this.#options;
     const { auctionNumber, accountId, vesselId, factorBps, maxScale, salt } = record;
     const purpose = `${kind} ${auctionNumber}`;
     // Sent by this process, or by an earlier one.
     if (this.#working.has(purpose) || sender.pending.some(({ details }) => details.purpose === purpose))
       return;
     const args =
-      kind === 'reveal' ? [auctionNumber, vesselId, factorBps, maxScale, salt] : [auctionNumber, bidder];
+      kind === 'reveal'
+        ? [auctionNumber, vesselId, factorBps, maxScale, salt]
+        : [auctionNumber, account.address];
     const done = sender
       .submit({
         to: contracts.sealedBids,
@@ -203,6 +210,7 @@ export class SealedBids {
         gain: 0n,
         maxCost: moneyToWei(mayCost, nativePrice),
         notAfter,
+        isOwed: true,
         details: { purpose, auction: auctionNumber.toString(), account: accountId.toString() },
       })
       .then((outcome) => {
@@ -225,4 +233,10 @@ export class SealedBids {
     this.#told.set(auctionNumber, told);
     this.#options.onEvent({ type: 'sealedBid', accountId, auctionNumber, state: told });
   }
+}
+
+/** What the chain tells of a commitment. */
+function recordOf(found: Commitment): Omit<Commitment, 'data'> {
+  const { data: _, ...told } = found;
+  return told;
 }

@@ -1,5 +1,5 @@
 /** The sealed-bid stage as the chain gives it: what may be bid on, and what became of own bids. */
-import type { Address, PublicClient } from 'viem';
+import type { Address, Hex, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../../chain/artifacts.ts';
 import type { KeeperContracts } from '../calls.ts';
 import type { OwnSealedBid, SealedBidding, SealedStage } from '../strategy/decide.ts';
@@ -16,6 +16,21 @@ interface Stages {
   readonly publicStart: number;
   readonly startFactorBps: number;
 }
+
+/** A commitment of the bidder that may be revealed or executed, as the chain gives it. */
+export interface Commitment
+  extends Pick<
+    SealedBidRecord,
+    'auctionNumber' | 'accountId' | 'hash' | 'bond' | 'commitEnd' | 'revealEnd' | 'publicStart'
+  > {
+  /** Calldata of the transaction; undefined when another contract made it. */
+  readonly data: Hex | undefined;
+}
+
+/** Seconds for which a commitment is of interest: both stages, execution, and what a release may wait for. */
+const LONGEST_SECONDS = 5_400n;
+/** Blocks whose events are asked for at a time: what public nodes give. */
+const EVENT_BLOCKS = 1_000n;
 
 /** Reads the contracts of sealed bidding for one bidder. */
 export class SealedStageReader {
@@ -67,6 +82,64 @@ export class SealedStageReader {
       publicStart,
       state: BID_STATES[state]!,
       executed,
+    };
+  }
+
+  /** Stake of the bidder that open bids stand for, 1e-6 USD. */
+  async locked(): Promise<bigint> {
+    const [, locked] = await this.#stage<readonly [bigint, bigint]>('liquidatorOf', [this.#bidder]);
+    return locked;
+  }
+
+  /**
+   * Commitments of the bidder that may be revealed, executed or released.
+   *
+   * @param now of the newest block
+   */
+  async openCommitments(now: bigint): Promise<readonly Commitment[]> {
+    const found: Commitment[] = [];
+    let to = await this.#client.getBlockNumber({ cacheTime: 0 });
+    for (;;) {
+      const from = to >= EVENT_BLOCKS ? to - EVENT_BLOCKS + 1n : 0n;
+      const logs = await this.#client.getContractEvents({
+        address: this.#contracts.sealedBids,
+        abi: this.#abis.sealedBids,
+        eventName: 'BidCommitted',
+        args: { bidder: this.#bidder },
+        fromBlock: from,
+        toBlock: to,
+        strict: true,
+      });
+      for (const { args, transactionHash } of logs) {
+        const { auctionNumber } = args as unknown as { readonly auctionNumber: bigint };
+        const commitment = await this.#commitment(auctionNumber, transactionHash);
+        if (commitment !== undefined) found.push(commitment);
+      }
+      if (from === 0n) return found;
+      const { timestamp } = await this.#client.getBlock({ blockNumber: from });
+      if (timestamp + LONGEST_SECONDS < now) return found;
+      to = from - 1n;
+    }
+  }
+
+  async #commitment(auctionNumber: bigint, transactionHash: Hex): Promise<Commitment | undefined> {
+    const [{ state, hash, bond }, book, { input, to }] = await Promise.all([
+      this.#stage<{ state: number; hash: Hex; bond: bigint }>('bidOf', [auctionNumber, this.#bidder]),
+      this.#stage<
+        { accountId: bigint } & Readonly<Record<'commitEnd' | 'revealEnd' | 'publicStart', number>>
+      >('bookOf', [auctionNumber]),
+      this.#client.getTransaction({ hash: transactionHash }),
+    ]);
+    if (BID_STATES[state] !== 'committed' && BID_STATES[state] !== 'revealed') return undefined;
+    return {
+      auctionNumber,
+      accountId: book.accountId,
+      hash,
+      bond,
+      commitEnd: BigInt(book.commitEnd),
+      revealEnd: BigInt(book.revealEnd),
+      publicStart: BigInt(book.publicStart),
+      data: to?.toLowerCase() === this.#contracts.sealedBids.toLowerCase() ? input : undefined,
     };
   }
 

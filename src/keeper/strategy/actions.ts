@@ -45,6 +45,8 @@ export interface StartAction extends ActionBase {
   /** Of the account by whose figures it was decided. */
   readonly nonce: bigint;
   readonly round: bigint;
+  /** By which the reward was reckoned: a proof of a smaller one would bring less. */
+  readonly requirement: bigint;
   readonly proofExpiry: bigint;
   readonly rewardAccountId: bigint;
 }
@@ -129,6 +131,10 @@ export type DeclineReason =
   | 'NOT_ENABLED'
   /** Something is being done for this account. */
   | 'IN_FLIGHT'
+  /** The chain, or the exact model by the chain's words, has it otherwise than the feed. */
+  | 'NOT_CONFIRMED'
+  /** The legs that the feed gives are not those that the account is committed to. */
+  | 'FALSE_OPENING'
   /** The figures do not show the account below its requirement, or there is nothing for sale. */
   | 'HEALTHY'
   /** Costs leave less than the least profit. */
@@ -163,7 +169,7 @@ export type DeclineReason =
   | 'POSITION_LIMIT'
   /** The losses of the day have reached their limit. */
   | 'DAILY_LOSS_LIMIT'
-  /** No vessel is free: all hold other positions, or are in use. */
+  /** No vessel is free: all hold other positions, or so many of the same that the slice is dust beside them, or are in use. */
   | 'NO_VESSEL'
   /** No free vessel has the cash that the slice asks for. */
   | 'INSUFFICIENT_CAPITAL';

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { atomicLiquidation } from '../../liquidation/amounts.ts';
@@ -13,6 +14,7 @@ import {
   type SealedBidding,
   type Situation,
   type StrategyConfiguration,
+  VESSEL_DIVISOR,
   type VesselState,
 } from './decide.ts';
 import { gasCost, moneyToWei, weiToMoney } from './gas.ts';
@@ -132,8 +134,8 @@ describe('an atomic liquidation', () => {
     const expected = atomicLiquidation(candidate(), TERMS, 0n);
     const exposure = exposureOf(candidate().legs!, market.round, expected.scaleTaken);
     const gas = gasCost(DEFAULT_STRATEGY.gasTable.liquidate, given.gasPrice);
-    // 500,000 gas at 2 gwei and 2,500 USD.
-    expect(gas).toBe(2_500_000n);
+    // 540,000 gas at 2 gwei and 2,500 USD.
+    expect(gas).toBe(2_700_000n);
     expect(actions).toHaveLength(1);
     expect(actions[0]).toMatchObject({
       kind: 'liquidate',
@@ -156,6 +158,20 @@ describe('an atomic liquidation', () => {
     const left = ((profit.gross - profit.hedge) * minScale) / scaleTaken - profit.gas;
     expect(left).toBeGreaterThanOrEqual(ATOMIC.minimumProfit - 1n);
     expect(left).toBeLessThan(ATOMIC.minimumProfit + 1_000n);
+  });
+
+  it('go to no vessel beside whose positions they would be dust', () => {
+    const plain = decide(situation({ candidates: [candidate()] }), ATOMIC).actions[0];
+    const { scaleTaken } = plain as { readonly scaleTaken: bigint };
+    const holding = (scale: bigint) =>
+      situation(
+        { candidates: [candidate()] },
+        { vessels: [vessel(100n, 10n ** 12n, { scale, commitment: candidate().commitment })] },
+      );
+    expect(decide(holding(VESSEL_DIVISOR * scaleTaken), ATOMIC).actions).toHaveLength(1);
+    expect(reasons(holding(VESSEL_DIVISOR * scaleTaken + 1n), ATOMIC)).toEqual(['liquidate: NO_VESSEL']);
+    const source = readFileSync(new URL('../../../contracts/src/ClearingHouse.sol', import.meta.url), 'utf8');
+    expect(source).toContain(`VESSEL_DIVISOR = ${VESSEL_DIVISOR};`);
   });
 
   it.each<[string, Situation, StrategyConfiguration]>([
@@ -309,6 +325,22 @@ describe('a running auction', () => {
     expect(declined).toMatchObject({ kind: 'bid', reason: 'PRICE_TOO_HIGH', notBefore: NOW + 12n });
     const [bid] = decide(situation({ auctions: [auction({ publicStart: NOW - 17n })] }), bids).actions;
     expect(bid).toMatchObject({ kind: 'bid', auctionNumber: 3n, round: 9n, factorBps: 9_494n });
+  });
+
+  it('is reckoned by what its positions have lost since the recorded round, not by what they have gained', () => {
+    const profitAt = (moved: bigint) => {
+      const given = auction();
+      const presentMark = given.proven.mark + moved;
+      return decide(situation({ auctions: [{ ...given, presentMark }] }), bids).actions[0]?.profit.gross;
+    };
+    const recorded = decide(situation({ auctions: [auction()] }), bids).actions[0]!;
+    if (recorded.kind !== 'bid') throw new Error('Nothing is bid.');
+    expect([profitAt(0n), profitAt(100n * USD)]).toEqual([recorded.profit.gross, recorded.profit.gross]);
+    const part = (100n * USD * recorded.scaleTaken) / auction().scale;
+    expect(recorded.profit.gross - profitAt(-100n * USD)! - part).toBeLessThanOrEqual(1n);
+    expect(recorded.profit.gross - profitAt(-100n * USD)!).toBeGreaterThanOrEqual(part);
+    // What has lost more than the discount is left alone.
+    expect(profitAt(-100_000n * USD)).toBeUndefined();
   });
 
   it('is not bid for before it is public, when superseded, or without a newer round', () => {

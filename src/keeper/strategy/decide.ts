@@ -76,6 +76,9 @@ export interface StrategyConfiguration {
   readonly proofSeconds: bigint;
 }
 
+/** A slice is at least that part of what its vessel holds of the same positions: `VESSEL_DIVISOR` of the clearing house. */
+export const VESSEL_DIVISOR = 20n;
+
 /** A vessel of the keeper. */
 export interface VesselState {
   readonly accountId: bigint;
@@ -261,6 +264,11 @@ function joinBatches(
   return { actions: all, declined: [...declined, ...left.values()] };
 }
 
+/** Whether a slice is not dust beside what a vessel holds: the clearing house refuses that. */
+function isEnough(scaleTaken: bigint, { scale }: VesselState): boolean {
+  return scaleTaken >= ceilDivide(scale, VESSEL_DIVISOR);
+}
+
 /** What is left of vessels and limits while actions are chosen. */
 class Means {
   readonly #vessels: VesselState[];
@@ -285,12 +293,13 @@ class Means {
     return this.#room;
   }
 
-  /** Vessels that may take legs of a commitment: those that hold them already, then empty ones with the most cash. */
-  vesselsFor(underlyingId: bigint, commitment: bigint): VesselState[] {
+  /** Vessels that may take a slice of a commitment: empty ones, and those that hold the same and not far more of it; richest first. */
+  vesselsFor(underlyingId: bigint, commitment: bigint, scaleTaken: bigint): VesselState[] {
     return this.#vessels
       .filter(
         (vessel) =>
-          vessel.underlyingId === underlyingId && (vessel.scale === 0n || vessel.commitment === commitment),
+          vessel.underlyingId === underlyingId &&
+          (vessel.scale === 0n || (vessel.commitment === commitment && isEnough(scaleTaken, vessel))),
       )
       .sort((a, b) => (a.cash < b.cash ? 1 : a.cash > b.cash ? -1 : 0));
   }
@@ -378,7 +387,7 @@ class Reckoner {
       if (weight.notional > means.room) {
         return decline('POSITION_LIMIT', { notional: weight.notional, room: means.room });
       }
-      const vessels = means.vesselsFor(candidate.underlyingId, candidate.commitment);
+      const vessels = means.vesselsFor(candidate.underlyingId, candidate.commitment, amounts.scaleTaken);
       if (vessels.length === 0) return decline('NO_VESSEL');
       const needOf = (vessel: VesselState) =>
         atomicChance(candidate, market, { backstop, vessel: vesselBefore(vessel) }).amounts.leastCash;
@@ -437,6 +446,7 @@ class Reckoner {
           underlyingId,
           nonce: candidate.nonce,
           round,
+          requirement: candidate.requirement,
           proofExpiry,
           rewardAccountId: reward.accountId,
           profit,
@@ -621,7 +631,7 @@ class Reckoner {
           : (whole.scaleTaken * means.room) / full.notional;
     if (most === 0n) return decline('POSITION_LIMIT', { notional: full.notional, room: means.room });
     const vessel = means
-      .vesselsFor(auction.underlyingId, auction.commitment)
+      .vesselsFor(auction.underlyingId, auction.commitment, whole.scaleTaken)
       .find(({ scale }) => scale === 0n);
     if (vessel === undefined) return decline('NO_VESSEL');
     const needOf = (maxScale: bigint) => {
@@ -807,11 +817,12 @@ class Reckoner {
           : (whole.quote.scaleTaken * means.room) / full.notional;
     const position = { notional: full.notional, room: means.room };
     if (fits < whole.leastScale && fits < whole.quote.scaleTaken) return decline('POSITION_LIMIT', position);
-    const vessels = means.vesselsFor(auction.underlyingId, auction.commitment);
+    const vessels = means.vesselsFor(auction.underlyingId, auction.commitment, fits);
     if (vessels.length === 0) return decline('NO_VESSEL');
     let best: { readonly vessel: VesselState; readonly scale: bigint } | undefined;
     for (const vessel of vessels) {
-      const scale = this.#affordable(auction, vessel, fits, means);
+      const affordable = this.#affordable(auction, vessel, fits, means);
+      const scale = isEnough(affordable, vessel) ? affordable : 0n;
       // Vessels come by falling cash: an equal one that is poorer does as well.
       if (best === undefined || scale >= best.scale) best = { vessel, scale };
     }

@@ -15,7 +15,7 @@ import { bidQuote, type SaleQuote, startFee, type TakeoverQuote } from '../../li
 import { integerTerms } from '../../liquidation/terms.ts';
 import type { Leg } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
-import { floorDivide } from '../../math/fixed/primitives.ts';
+import { ceilDivide, floorDivide } from '../../math/fixed/primitives.ts';
 import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
 import { type ActionKind, batchGas, type GasPrice, type GasTable, gasCost } from './gas.ts';
 import { exposureOf, type HedgeSpreads, hedgeCost, notionalOf } from './hedge.ts';
@@ -168,7 +168,14 @@ export function auctionChance(
   // Of all equity, also what bids have paid, a taker of bad debt has the share; a buyer has that of the rest.
   const equityTaken =
     quote.kind === 'sale' ? quote.equityTaken : floorDivide(quote.equity * quote.scaleTaken, scale);
-  return { quote, leastScale, gross: equityTaken - quote.payment };
+  return { quote, leastScale, gross: equityTaken - quote.payment - lossSince(auction, quote.scaleTaken) };
+}
+
+/** What a slice has lost since the recorded round, at least 0. It is sold at the recorded mark; what it may have gained is not counted. */
+function lossSince({ presentMark, proven, scale }: RunningAuction, scaleTaken: bigint): bigint {
+  if (presentMark === undefined) return 0n;
+  const fallen = atScale(proven, scale).mark - presentMark;
+  return fallen <= 0n ? 0n : ceilDivide(fallen * scaleTaken, scale);
 }
 
 /** An auction of the account as it stands, with the figures of the recorded proof. */

@@ -38,6 +38,11 @@ export type TransactionEvent =
   /** Its block is no longer of the chain: it is followed anew. */
   | (OfTransaction & { readonly type: 'reorged'; readonly hash: Hex; readonly blockNumber: bigint })
   | (OfTransaction & { readonly type: 'ended'; readonly end: TransactionEnd; readonly cost: bigint })
+  /**
+   * Another process sends with this key: nonces from `nonce` to before `until` are used or taken by transactions that the journal does not
+   * know. While they are pending nothing is sent.
+   */
+  | { readonly type: 'foreign'; readonly nonce: number; readonly until: number }
   /** A nonce before others has no transaction: one that does nothing is sent. */
   | { readonly type: 'gap'; readonly nonce: number }
   /** The chain could not be asked; the next pass tries again. */

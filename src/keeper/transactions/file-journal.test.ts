@@ -37,6 +37,7 @@ function record(nonce: number, changes: Partial<TransactionRecord> = {}): Transa
 
 function sealedBid(auctionNumber: bigint): SealedBidRecord {
   return {
+    chainId: 31_337,
     auctionNumber,
     accountId: 2n,
     stage: '0x00000000000000000000000000000000000000aa',
@@ -76,7 +77,7 @@ describe('a journal in a file', () => {
     await journal.saveSealedBid(sealedBid(2n));
     await journal.saveSealedBid({ ...sealedBid(1n), factorBps: 9_900n });
     await journal.save(record(1));
-    await journal.removeSealedBid(2n);
+    await journal.removeSealedBid(sealedBid(2n));
     await journal.close();
     const again = await FileJournal.open(path);
     expect(again.sealedBids()).toEqual([{ ...sealedBid(1n), factorBps: 9_900n }]);
@@ -96,6 +97,35 @@ describe('a journal in a file', () => {
     const { salt: _, ...without } = sealedBid(1n);
     await writeFile(path, toJson({ schema: 1, records: [], sealedBids: [without] }));
     await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_MALFORMED' });
+  });
+
+  it('of the former form keeps its bids, which did not tell their chain', async () => {
+    const journal = await FileJournal.open(path);
+    await journal.save(record(1));
+    await journal.close();
+    const { chainId: _, ...former } = sealedBid(1n);
+    await writeFile(path, toJson({ schema: 1, records: [record(1)], sealedBids: [former] }));
+    const read = await FileJournal.open(path);
+    expect(read.sealedBids()).toEqual([{ ...former, chainId: 0 }]);
+    expect(await read.load()).toEqual([record(1)]);
+    await read.close();
+    await writeFile(path, toJson({ schema: 2, records: [], sealedBids: [former] }));
+    await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_MALFORMED' });
+  });
+
+  it('used with several deployments mixes no bids, though their auctions have the same numbers', async () => {
+    const journal = await FileJournal.open(path);
+    const elsewhere = [
+      { ...sealedBid(1n), chainId: 1 },
+      { ...sealedBid(1n), stage: '0x00000000000000000000000000000000000000cc' } as const,
+      { ...sealedBid(1n), bidder: '0x00000000000000000000000000000000000000dd' } as const,
+    ];
+    for (const bid of [sealedBid(1n), ...elsewhere]) await journal.saveSealedBid(bid);
+    await journal.removeSealedBid(sealedBid(1n));
+    await journal.close();
+    const again = await FileJournal.open(path);
+    expect(again.sealedBids()).toEqual(elsewhere);
+    await again.close();
   });
 
   it('is for its owner alone', async () => {
@@ -130,7 +160,7 @@ describe('a journal in a file', () => {
     const journal = await FileJournal.open(path);
     await journal.save(record(1));
     await journal.close();
-    for (const text of ['{', '{"schema":2,"records":[]}', '{"schema":1,"records":[{}]}']) {
+    for (const text of ['{', '{"schema":3,"records":[]}', '{"schema":1,"records":[{}]}']) {
       await writeFile(path, text);
       await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_MALFORMED' });
       expect(await readFile(path, 'utf8')).toBe(text);

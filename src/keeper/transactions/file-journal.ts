@@ -3,24 +3,27 @@ import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isProcessAlive } from '../../process-alive.ts';
 import { KeeperError } from '../errors.ts';
-import type { SealedBidRecord } from '../sealed-bids/journal.ts';
+import { type SealedBidKey, type SealedBidRecord, sealedBidKey } from '../sealed-bids/journal.ts';
 import type { KeeperJournal, TransactionRecord } from './journal.ts';
 import { fromJson, toJson } from './json.ts';
 
 /** What has ended is kept for so long, in milliseconds: the losses of a day are read from it. */
 const KEPT_MS = 2 * 86_400_000;
 
+/** Since 2, sealed bids tell their chain. Older programs refuse it, rather than to lose that. */
+const SCHEMA = 2;
+
 /** A journal in a file. */
 export class FileJournal implements KeeperJournal {
   readonly #path: string;
   readonly #records: Map<string, TransactionRecord>;
-  readonly #bids: Map<bigint, SealedBidRecord>;
+  readonly #bids: Map<string, SealedBidRecord>;
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(path: string, { records, sealedBids }: Content) {
     this.#path = path;
     this.#records = new Map(records.map((record) => [record.id, record]));
-    this.#bids = new Map(sealedBids.map((bid) => [bid.auctionNumber, bid]));
+    this.#bids = new Map(sealedBids.map((bid) => [sealedBidKey(bid), bid]));
   }
 
   /**
@@ -64,12 +67,12 @@ export class FileJournal implements KeeperJournal {
   }
 
   saveSealedBid(record: SealedBidRecord): Promise<void> {
-    this.#bids.set(record.auctionNumber, record);
+    this.#bids.set(sealedBidKey(record), record);
     return this.#write();
   }
 
-  removeSealedBid(auctionNumber: bigint): Promise<void> {
-    this.#bids.delete(auctionNumber);
+  removeSealedBid(bid: SealedBidKey): Promise<void> {
+    this.#bids.delete(sealedBidKey(bid));
     return this.#write();
   }
 
@@ -94,7 +97,7 @@ export class FileJournal implements KeeperJournal {
     const file = await open(draft, 'w', 0o600);
     try {
       const content: Content = { records: [...this.#records.values()], sealedBids: this.sealedBids() };
-      await file.writeFile(`${toJson({ schema: 1, ...content })}\n`);
+      await file.writeFile(`${toJson({ schema: SCHEMA, ...content })}\n`);
       await file.sync();
     } finally {
       await file.close();
@@ -137,7 +140,8 @@ async function read(path: string): Promise<Content> {
   } catch (cause) {
     throw malformed(cause);
   }
-  if (parsed?.schema !== 1 || !Array.isArray(parsed.records)) throw malformed();
+  const schema = parsed?.schema;
+  if ((schema !== 1 && schema !== SCHEMA) || !Array.isArray(parsed.records)) throw malformed();
   for (const record of parsed.records as Partial<TransactionRecord>[]) {
     if (
       typeof record?.id !== 'string' ||
@@ -150,10 +154,21 @@ async function read(path: string): Promise<Content> {
   // Journals of keepers without sealed bids have none.
   const { records, sealedBids = [] } = parsed as { records: TransactionRecord[]; sealedBids?: unknown };
   if (!Array.isArray(sealedBids)) throw malformed();
-  for (const bid of sealedBids as Partial<SealedBidRecord>[]) {
-    if (typeof bid?.auctionNumber !== 'bigint' || typeof bid.salt !== 'string') throw malformed();
-  }
-  return { records, sealedBids: sealedBids as SealedBidRecord[] };
+  const bids = (sealedBids as Partial<SealedBidRecord>[]).map((bid) => {
+    // Former bids do not tell their chain: the hash of each tells whose it is (`SealedBids`).
+    const { chainId = schema === 1 ? 0 : undefined } = bid ?? {};
+    const { auctionNumber, salt, hash, stage, bidder } = bid ?? {};
+    const texts = [salt, hash, stage, bidder];
+    if (
+      typeof auctionNumber !== 'bigint' ||
+      !Number.isSafeInteger(chainId) ||
+      texts.some((text) => typeof text !== 'string')
+    ) {
+      throw malformed();
+    }
+    return { ...bid, chainId } as SealedBidRecord;
+  });
+  return { records, sealedBids: bids };
 }
 
 async function lock(path: string): Promise<void> {

@@ -5,7 +5,12 @@
  * transactions in the journal, broadcasts them again, and follows them.
  */
 import type { Address, Hex } from 'viem';
-import type { SealedBidJournal, SealedBidRecord } from '../sealed-bids/journal.ts';
+import {
+  type SealedBidJournal,
+  type SealedBidKey,
+  type SealedBidRecord,
+  sealedBidKey,
+} from '../sealed-bids/journal.ts';
 
 /** A transaction as it was signed. One of the attempts at a nonce, at most, is ever included. */
 export interface Attempt {
@@ -87,7 +92,7 @@ export interface KeeperJournal extends TransactionJournal, SealedBidJournal {}
 /** A journal that is lost with the process: for tests and dry runs. */
 export class MemoryJournal implements KeeperJournal {
   readonly #records = new Map<string, TransactionRecord>();
-  readonly #bids = new Map<bigint, SealedBidRecord>();
+  readonly #bids = new Map<string, SealedBidRecord>();
 
   async load(): Promise<readonly TransactionRecord[]> {
     return [...this.#records.values()];
@@ -106,11 +111,11 @@ export class MemoryJournal implements KeeperJournal {
   }
 
   async saveSealedBid(record: SealedBidRecord): Promise<void> {
-    this.#bids.set(record.auctionNumber, record);
+    this.#bids.set(sealedBidKey(record), record);
   }
 
-  async removeSealedBid(auctionNumber: bigint): Promise<void> {
-    this.#bids.delete(auctionNumber);
+  async removeSealedBid(bid: SealedBidKey): Promise<void> {
+    this.#bids.delete(sealedBidKey(bid));
   }
 
   async close(): Promise<void> {}

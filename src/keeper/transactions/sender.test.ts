@@ -390,8 +390,96 @@ describe('a sender that starts again', () => {
     expect(await next.outcome).toMatchObject({ end: 'confirmed' });
   });
 
+  it('refuses a journal of another key', async () => {
+    const first = await open();
+    const { outcome } = await submit(first.sender, await intent());
+    await first.sender.stop();
+    await expect(outcome).rejects.toMatchObject({ code: 'STOPPED' });
+    await expect(open({ journal: first.journal, account: anvil.accounts[3]! })).rejects.toMatchObject({
+      code: 'JOURNAL_FOREIGN',
+      details: { signer: anvil.accounts[1]!.address, chain: anvil.chainId },
+    });
+  });
+
   it('refuses an RPC of another chain', async () => {
     await expect(open({ chainId: 1 })).rejects.toMatchObject({ code: 'WRONG_CHAIN' });
+  });
+});
+
+describe('two processes with one key', () => {
+  const address = () => anvil.accounts[1]!.address;
+  const nonces = async () => ({
+    latest: await client.getTransactionCount({ address: address() }),
+    pending: await client.getTransactionCount({ address: address(), blockTag: 'pending' }),
+  });
+
+  it('that start one after the other: the second one sends nothing behind the first one, and tells', async () => {
+    const first = await open();
+    const begun = await submit(first.sender, await intent(1n));
+    const { nonce } = first.sender.pending[0]!;
+    const second = await open();
+    expect(second.events).toEqual([{ type: 'foreign', nonce, until: nonce + 1 }]);
+    expect(await second.sender.submit(await intent(2n))).toEqual({ end: 'refused', reason: 'ForeignNonce' });
+    // Nothing of it is in the mempool, nor a filler.
+    await second.sender.pass();
+    expect((await nonces()).pending).toBe(nonce + 1);
+    await mine();
+    await first.sender.pass();
+    expect(await begun.outcome).toMatchObject({ end: 'confirmed' });
+    // Once the chain has it, the other one may go on.
+    const next = await submit(second.sender, await intent(2n));
+    await mine();
+    await second.sender.pass();
+    expect(await next.outcome).toMatchObject({ end: 'confirmed' });
+    expect(kinds(second.events).filter((type) => type === 'foreign')).toHaveLength(1);
+  });
+
+  it('that run side by side: each tells of the other, and waits', async () => {
+    const [first, second] = [await open(), await open()];
+    const begun = await submit(first.sender, await intent(1n));
+    const { nonce } = first.sender.pending[0]!;
+    expect(await second.sender.submit(await intent(2n))).toEqual({ end: 'refused', reason: 'ForeignNonce' });
+    expect(second.events).toContainEqual({ type: 'foreign', nonce, until: nonce + 1 });
+    await mine();
+    await first.sender.pass();
+    expect(await begun.outcome).toMatchObject({ end: 'confirmed' });
+    const next = await submit(second.sender, await intent(2n));
+    expect(await first.sender.submit(await intent(3n))).toEqual({ end: 'refused', reason: 'ForeignNonce' });
+    await mine();
+    await second.sender.pass();
+    expect(await next.outcome).toMatchObject({ end: 'confirmed' });
+    expect(await nonces()).toEqual({ latest: nonce + 2, pending: nonce + 2 });
+  });
+
+  it('that sign for the same nonce at once: the chain chooses, and nobody raises a fee', async () => {
+    const { sender, events } = await open();
+    await control().setNextBlockBaseFeePerGas({ baseFeePerGas: GWEI });
+    // The other one has signed for the nonce that this one is about to use, and its transaction comes first.
+    const { pending: nonce } = await nonces();
+    const { outcome } = await submit(sender, await intent(1n));
+    await rpc('anvil_dropAllTransactions');
+    const rival = await walletOf(1).sendTransaction({
+      to: token,
+      nonce,
+      chain: null,
+      data: '0x18160ddd',
+      gas: 100_000n,
+      maxFeePerGas: 20n * GWEI,
+      maxPriorityFeePerGas: 2n * GWEI,
+    });
+    for (let pass = 0; pass < 4; pass += 1) await sender.pass();
+    expect(events).toContainEqual({ type: 'foreign', nonce, until: nonce + 1 });
+    expect(sender.pending[0]!.attempts).toHaveLength(1);
+    expect((await client.getTransaction({ hash: rival })).blockNumber).toBeNull();
+    expect(await sender.submit(await intent(2n))).toEqual({ end: 'refused', reason: 'ForeignNonce' });
+    await mine();
+    for (let pass = 0; pass < 5; pass += 1) await sender.pass();
+    expect(await outcome).toEqual({ end: 'lost' });
+    // No nonce is stuck.
+    const next = await submit(sender, await intent(2n));
+    await mine();
+    await sender.pass();
+    expect(await next.outcome).toMatchObject({ end: 'confirmed' });
   });
 });
 

@@ -7,6 +7,8 @@
  * - What is no longer wanted, or would be reverted, is replaced by a transaction that does nothing.
  * - What a reorganisation takes out of the chain is broadcast again, or cancelled if its chance has gone.
  * - A nonce that blocks others is filled.
+ * - Nonces that another process uses with the key are told, and not fought for: no fee is raised against them, and nothing is sent behind
+ *   them. A journal's lock holds on one machine only.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,13 +18,18 @@ import {
   createPublicClient,
   type Hex,
   http,
+  isAddressEqual,
   keccak256,
   type LocalAccount,
   type PublicClient,
+  parseTransaction,
+  recoverTransactionAddress,
   TransactionNotFoundError,
   type TransactionReceipt,
   TransactionReceiptNotFoundError,
+  type TransactionSerialized,
 } from 'viem';
+import { textOfError } from '../../errors.ts';
 import { KeeperError } from '../errors.ts';
 import type { TransactionEvent } from './events.ts';
 import { bumpedFees, DEFAULT_FEES, type FeeMarket, type FeePolicy, type Fees, firstFees } from './fees.ts';
@@ -41,6 +48,8 @@ export interface TransactionIntent extends ContractCall {
   readonly notAfter: bigint;
   /** For people. No secrets. */
   readonly details: Readonly<Record<string, string>>;
+  /** Whether it is sent also behind pending transactions of another process: it is owed. */
+  readonly isOwed?: boolean;
 }
 
 /** How an intent ended. */
@@ -87,6 +96,8 @@ interface Pending {
   underpriced: boolean;
   /** Passes in a row whose simulation has refused it. */
   refusals: number;
+  /** A node has a transaction of another process for its nonce. */
+  rival: boolean;
 }
 
 /** The newest block, as a pass sees it. */
@@ -106,6 +117,8 @@ const TOO_LATE = 'too late';
 const STRANGER_PASSES = 3;
 /** Passes whose simulations must have refused a transaction: in the midst of a reorganisation one may see half of it. */
 const REFUSAL_PASSES = 2;
+/** Milliseconds after which a transaction is offered again that another process's one keeps out. */
+const RIVAL_MS = 5_000;
 /** Gas limit of a transaction that does nothing. */
 const TRANSFER_GAS = 21_000n;
 /** Gas limit over the estimate: state may change until the transaction is included. */
@@ -125,6 +138,8 @@ export class TransactionSender {
   /** Submissions and passes change the same state: one after another. */
   #turn: Promise<unknown> = Promise.resolve();
   #gap: { readonly nonce: number; readonly since: number } | undefined;
+  /** Nonces below have been told as those of another process. */
+  #foreignUntil = 0;
   #lastPassAt = performance.now();
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
@@ -143,7 +158,7 @@ export class TransactionSender {
   /**
    * Takes up what an earlier process has left in the journal, and begins to follow.
    *
-   * @throws KeeperError `WRONG_CHAIN`
+   * @throws KeeperError `WRONG_CHAIN`, `JOURNAL_FOREIGN`
    */
   static async open(options: SenderOptions): Promise<TransactionSender> {
     const served = await options.client.getChainId();
@@ -157,7 +172,9 @@ export class TransactionSender {
         },
       );
     }
-    const sender = new TransactionSender(options, await options.journal.load());
+    const records = await options.journal.load();
+    await requireOwn(records, options);
+    const sender = new TransactionSender(options, records);
     await sender.#findNextNonce();
     sender.#loop = sender.#run();
     return sender;
@@ -237,6 +254,9 @@ export class TransactionSender {
   ): Promise<{ readonly outcome: TransactionOutcome | Promise<TransactionOutcome> }> {
     if (this.#stopping.signal.aborted)
       throw new KeeperError('STOPPED', 'Start the keeper again: it has been stopped.');
+    if ((await this.#isForeign()) && intent.isOwed !== true) {
+      return { outcome: this.#refuse(intent, { ok: false, reason: 'ForeignNonce' }) };
+    }
     const head = await this.#head();
     const gas = (estimate * GAS_MARGIN_PERCENT) / 100n;
     const fees = firstFees(head, this.#policy, gas, intent.maxCost);
@@ -309,6 +329,7 @@ export class TransactionSender {
     try {
       await this.#relay.sendRawTransaction({ serializedTransaction: attempt.raw });
       pending.broadcast = true;
+      pending.rival = false;
     } catch (error) {
       const text = nodeText(error);
       if (/already known|already imported|known transaction|already exists/i.test(text)) {
@@ -318,7 +339,9 @@ export class TransactionSender {
       // Included meanwhile, or another attempt is: the next pass finds its receipt.
       if (/nonce too low|nonce is too low/i.test(text)) return;
       pending.broadcast = false;
-      if (/underpriced|fee too low|fee cap|fee per gas|base fee/i.test(text)) pending.underpriced = true;
+      pending.rival = /replacement/i.test(text) && !(await this.#hasAny(pending.record));
+      if (pending.rival) this.#tellForeign(pending.record.nonce, pending.record.nonce + 1);
+      else if (/underpriced|fee too low|fee cap|fee per gas|base fee/i.test(text)) pending.underpriced = true;
       this.#tell({
         type: 'sendFailed',
         ...named(pending.record),
@@ -405,11 +428,16 @@ export class TransactionSender {
     if (!last.cancels) {
       const reason = await this.#unwanted(record, head);
       pending.refusals = reason === undefined ? 0 : pending.refusals + 1;
-      if (reason !== undefined) {
+      if (reason !== undefined && !pending.rival) {
         const certain = reason === TOO_LATE || pending.refusals >= REFUSAL_PASSES;
         if (!certain) return;
         if (await this.#replace(pending, head, true, reason)) return;
       }
+    }
+    // A higher fee would be answered by a higher one: the chain says whose transaction it takes.
+    if (pending.rival) {
+      if (Date.now() - pending.sentAt >= RIVAL_MS) await this.#broadcast(pending, head);
+      return;
     }
     const { bumpAfterBlocks = 2, bumpAfterMs = 30_000 } = this.#options;
     const overdue =
@@ -418,6 +446,13 @@ export class TransactionSender {
         (head.number - pending.sentAtBlock >= BigInt(bumpAfterBlocks) ||
           Date.now() - pending.sentAt >= bumpAfterMs));
     if (overdue) {
+      // The node has dropped it, or another process has replaced it: what it says to the same offer tells. Below the base fee it says nothing.
+      const isTaken = pending.broadcast && !pending.capped && last.maxFeePerGas >= head.baseFee;
+      if (isTaken && !(await this.#isKnown(last, pending))) {
+        await this.#broadcast(pending, head);
+        this.#tell({ type: 'rebroadcast', ...named(record), hash: last.hash });
+        if (pending.rival) return;
+      }
       if (await this.#replace(pending, head, last.cancels, 'not included')) return;
       if (!pending.capped) {
         pending.capped = true;
@@ -483,6 +518,19 @@ export class TransactionSender {
     }
   }
 
+  /** Whether the node has any attempt at a nonce. */
+  async #hasAny(record: TransactionRecord): Promise<boolean> {
+    for (const { hash } of record.attempts.toReversed()) {
+      try {
+        await this.#options.client.getTransaction({ hash });
+        return true;
+      } catch (error) {
+        if (!(error instanceof TransactionNotFoundError)) throw error;
+      }
+    }
+    return false;
+  }
+
   async #receiptOf(record: TransactionRecord): Promise<TransactionReceipt | undefined> {
     for (const { hash } of record.attempts.toReversed()) {
       try {
@@ -516,10 +564,13 @@ export class TransactionSender {
   // Nonces
 
   async #findNextNonce(): Promise<void> {
-    const used = await this.#nonceOf('pending');
+    const taken = await this.#nonceOf('pending');
     const recorded = this.pending.map(({ nonce }) => nonce + 1);
-    this.#nextNonce = Math.max(used, ...recorded);
+    this.#nextNonce = Math.max(taken, ...recorded);
     const first = await this.#nonceOf('latest');
+    // What was used before this start may have been by hand; what is pending is somebody else's, or of a journal that was lost.
+    const known = Math.max(first, this.#ownUntil());
+    if (taken > known) this.#tellForeign(known, taken);
     const missing = !this.pending.some(({ nonce }) => nonce === first) && first < this.#nextNonce;
     if (missing) this.#gap = { nonce: first, since: Date.now() };
   }
@@ -527,9 +578,12 @@ export class TransactionSender {
   /** A nonce that blocks others, and of which the journal knows nothing, is filled when it has done so for a while. */
   async #watchGap(counted: number | undefined): Promise<void> {
     const used = counted ?? (await this.#nonceOf('latest'));
-    const isGap = used < this.#nextNonce && !this.pending.some(({ nonce }) => nonce === used);
+    const isMissing = used < this.#nextNonce && !this.pending.some(({ nonce }) => nonce === used);
+    // What lies in the mempool is no gap, whoever sent it.
+    const isGap = isMissing && (await this.#nonceOf('pending')) <= used;
     if (!isGap) {
       // Another process with the same key, or a transaction by hand, may have used nonces.
+      if (used > this.#nextNonce) this.#tellForeign(this.#nextNonce, used);
       this.#nextNonce = Math.max(this.#nextNonce, used);
       this.#gap = undefined;
       return;
@@ -564,6 +618,28 @@ export class TransactionSender {
     await this.#broadcast(pending, head);
   }
 
+  /** Whether transactions of another process are pending: what is sent behind them waits for them, and may be replaced. */
+  async #isForeign(): Promise<boolean> {
+    const [used, taken] = await Promise.all([this.#nonceOf('latest'), this.#nonceOf('pending')]);
+    const known = Math.max(used, this.#ownUntil());
+    if (taken > this.#nextNonce || used > this.#nextNonce) {
+      this.#tellForeign(this.#nextNonce, Math.max(taken, used));
+      this.#nextNonce = Math.max(taken, used);
+    }
+    return taken > known || [...this.#pending.values()].some(({ rival }) => rival);
+  }
+
+  /** The nonce after the last one of the journal, ended ones included: nodes may be behind their receipts. */
+  #ownUntil(): number {
+    return [...this.pending, ...this.#ended].reduce((last, { nonce }) => Math.max(last, nonce + 1), 0);
+  }
+
+  #tellForeign(nonce: number, until: number): void {
+    if (until <= this.#foreignUntil) return;
+    this.#foreignUntil = until;
+    this.#tell({ type: 'foreign', nonce, until });
+  }
+
   #nonceOf(blockTag: 'latest' | 'pending'): Promise<number> {
     return this.#options.client.getTransactionCount({ address: this.#options.account.address, blockTag });
   }
@@ -590,7 +666,7 @@ export class TransactionSender {
       } catch (error) {
         this.#tell({
           type: 'unreachable',
-          reason: shortened(error instanceof Error ? error.message : String(error)),
+          reason: shortened(textOfError(error)),
         });
       }
       this.#lastPassAt = performance.now();
@@ -619,6 +695,25 @@ export class TransactionSender {
   }
 }
 
+/** What is under way must be of this chain and key: the nonces of others would stop this one. */
+async function requireOwn(
+  records: readonly TransactionRecord[],
+  { chainId, account }: SenderOptions,
+): Promise<void> {
+  for (const record of records) {
+    if (record.end !== undefined) continue;
+    const { raw } = lastOf(record);
+    const chain = parseTransaction(raw).chainId;
+    const signer = await recoverTransactionAddress({ serializedTransaction: raw as TransactionSerialized });
+    if (chain === chainId && isAddressEqual(signer, account.address)) continue;
+    throw new KeeperError(
+      'JOURNAL_FOREIGN',
+      `Give this keeper a journal of its own: this one has a transaction of ${signer} on chain ${chain} under way.`,
+      { chain: chain ?? 0, signer },
+    );
+  }
+}
+
 function stopped(): KeeperError {
   return new KeeperError('STOPPED', 'Start the keeper again: it has been stopped.');
 }
@@ -633,6 +728,7 @@ function fresh(record: TransactionRecord): Pending {
     stranger: undefined,
     underpriced: false,
     refusals: 0,
+    rival: false,
   };
 }
 
@@ -647,10 +743,10 @@ function named({ id, kind, nonce }: TransactionRecord): { id: string; kind: stri
 /** What the node itself said. */
 function nodeText(error: unknown): string {
   if (error instanceof BaseError && error.details !== '') return error.details;
-  return error instanceof Error ? error.message : String(error);
+  return textOfError(error);
 }
 
-/** The first line: nodes' errors repeat the request below. */
+/** The first line. */
 function shortened(text: string): string {
   return text.split('\n', 1)[0]!.slice(0, 300);
 }

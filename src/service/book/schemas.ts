@@ -93,6 +93,11 @@ export const AccountViewSchema = Type.Object({
     reason: Type.Optional(Type.String()),
   }),
   legs: Type.Optional(Type.Array(LegViewSchema)),
+  salt: Type.Optional(
+    Amount(
+      "of the commitment to published legs, as the trade's event has it: with it anyone checks the legs",
+    ),
+  ),
   risk: Type.Optional(RiskViewSchema),
 });
 /** An account. */

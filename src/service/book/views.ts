@@ -67,6 +67,8 @@ export function accountView(book: LiveBook, account: AccountRecord): AccountView
       ...(opening?.reason !== undefined && { reason: opening.reason }),
     },
     ...(legs !== undefined && { legs: legViews(legs, account.underlyingId) }),
+    // Legs are known only where an event has published them, with their salt.
+    ...(legs !== undefined && opening?.salt !== undefined && { salt: String(opening.salt) }),
     ...(risk !== undefined && round !== undefined && { risk: riskView(risk, round) }),
   };
 }

@@ -1,0 +1,352 @@
+/**
+ * What a keeper decides by, as the chain has it. The feed says where to look; before anything is proven or sent, this reads the accounts, the round,
+ * parameters and terms from the contracts, checks published legs against their commitment, and margins them by the exact model.
+ */
+import type { Abi, Address, PublicClient } from 'viem';
+import type { ProtocolAbis } from '../chain/artifacts.ts';
+import { CAPACITIES } from '../chain/requests/market.ts';
+import { capacityFor } from '../chain/requests/proofs.ts';
+import { isZkMarginError } from '../errors.ts';
+import type { BidTerms } from '../liquidation/auction.ts';
+import type { LiquidationTerms } from '../liquidation/terms.ts';
+import { exactMargin } from '../margin/exact/margin.ts';
+import { type RiskParameters, unpackParameters } from '../margin/parameters.ts';
+import type { Leg } from '../market/instrument.ts';
+import { unpackRound } from '../market/words.ts';
+import { commitPositions } from '../proof/commitment.ts';
+import type { KeeperContracts } from './calls.ts';
+import type { FeedMarket, KeeperFeed, LiquidationCandidate, RunningAuction } from './feed.ts';
+import type { DeclineReason } from './strategy/actions.ts';
+
+/** What {@link ChainFigures} work with. */
+export interface ChainFiguresOptions {
+  readonly client: PublicClient;
+  readonly contracts: KeeperContracts;
+  readonly abis: ProtocolAbis;
+  /** Says what opens a commitment; nothing else is asked of it. */
+  readonly feed: Pick<KeeperFeed, 'opening'>;
+}
+
+/** The chances of a feed. */
+export interface Chances {
+  readonly markets: ReadonlyMap<bigint, FeedMarket>;
+  readonly candidates: readonly LiquidationCandidate[];
+  readonly auctions: readonly RunningAuction[];
+}
+
+/** Chances as the chain has them. */
+export interface ConfirmedChances extends Chances {
+  /** Accounts that the chain shows otherwise. */
+  readonly refused: ReadonlyMap<bigint, DeclineReason>;
+}
+
+/** An account as the clearing house gives it. */
+export interface HouseAccount {
+  readonly nonce: bigint;
+  readonly cash: bigint;
+  readonly scale: bigint;
+  readonly commitment: bigint;
+  readonly underlyingId: number;
+  readonly inAuction: boolean;
+}
+
+/** An auction as the auction house gives it. */
+interface HouseAuction {
+  readonly number: bigint;
+  readonly startNonce: bigint;
+  readonly baseScale: bigint;
+  readonly reserved: bigint;
+  readonly insolventSince: number;
+  readonly moves: number;
+  readonly mark: bigint;
+  readonly requirement: bigint;
+  readonly provenAt: number;
+  readonly round: bigint;
+  readonly start: number;
+  readonly publicStart: number;
+  readonly commitSeconds: number;
+  readonly revealSeconds: number;
+  readonly terms: Readonly<Record<keyof BidTerms, number>>;
+}
+
+interface ChainMarket extends FeedMarket {
+  readonly parameters: RiskParameters;
+}
+
+/** A block at which everything is read. */
+export interface ReadAt {
+  readonly number: bigint;
+  readonly timestamp: bigint;
+}
+
+/** Seconds after reveals in which sealed bids are executed. */
+const FILL_SECONDS = 60;
+/** Checked openings that are remembered. */
+const REMEMBERED = 4_096;
+
+/** Reads the contracts for one keeper. */
+export class ChainFigures {
+  readonly #options: ChainFiguresOptions;
+  /** Legs by commitment. */
+  readonly #legs = new Map<bigint, readonly Leg[]>();
+
+  constructor(options: ChainFiguresOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Chances of some accounts with every figure as the chain has it, at one block.
+   *
+   * Of the feed remains when proofs expire, and for positions that are not public their mark and requirement: proofs show those.
+   *
+   * @param held underlyings whose markets are wanted in any case
+   * @throws what the client or the feed throws when they cannot be asked
+   */
+  async confirm(
+    claimed: Chances,
+    accounts: ReadonlySet<bigint>,
+    held: readonly bigint[],
+    at: ReadAt,
+  ): Promise<ConfirmedChances> {
+    const candidates = claimed.candidates.filter(({ accountId }) => accounts.has(accountId));
+    const auctions = claimed.auctions.filter(({ accountId }) => accounts.has(accountId));
+    const markets = new Map<bigint, ChainMarket>();
+    const underlyings = new Set([
+      ...[...candidates, ...auctions].map(({ underlyingId }) => underlyingId),
+      ...held,
+    ]);
+    await Promise.all(
+      [...underlyings].map(async (id) => {
+        const market = await this.#market(id, claimed.markets.get(id), at);
+        if (market !== undefined) markets.set(id, market);
+      }),
+    );
+    const refused = new Map<bigint, DeclineReason>();
+    const kept = async <T extends { readonly accountId: bigint; readonly underlyingId: bigint }>(
+      items: readonly T[],
+      confirmed: (item: T, market: ChainMarket) => Promise<T | DeclineReason>,
+    ): Promise<T[]> => {
+      const found = await Promise.all(
+        items.map(async (item) => {
+          const market = markets.get(item.underlyingId);
+          return market === undefined ? ('NO_MARKET' as const) : confirmed(item, market);
+        }),
+      );
+      return found.filter((item, index): item is Awaited<T> => {
+        if (typeof item !== 'string') return true;
+        refused.set(items[index]!.accountId, item);
+        return false;
+      });
+    };
+    const [confirmedCandidates, confirmedAuctions] = await Promise.all([
+      kept(candidates, (candidate, market) => this.#candidate(candidate, market, at)),
+      kept(auctions, (auction, market) => this.#auction(auction, market, at)),
+    ]);
+    return { markets, candidates: confirmedCandidates, auctions: confirmedAuctions, refused };
+  }
+
+  /** An account of the clearing house. */
+  account(accountId: bigint, at: ReadAt): Promise<HouseAccount> {
+    return this.#read('clearingHouse', 'getAccount', [accountId], at);
+  }
+
+  /** Value of an account's collateral after haircuts, 1e-6 USD. */
+  collateral(accountId: bigint, at: ReadAt): Promise<bigint> {
+    return this.#read('clearingHouse', 'collateralValueOf', [accountId], at);
+  }
+
+  /**
+   * The published legs of a commitment.
+   *
+   * @returns undefined when none are published, `FALSE_OPENING` when those that the feed gives are of another commitment
+   */
+  async legs(
+    accountId: bigint,
+    underlyingId: bigint,
+    commitment: bigint,
+  ): Promise<readonly Leg[] | undefined | 'FALSE_OPENING'> {
+    const known = this.#legs.get(commitment);
+    if (known !== undefined) return known;
+    const opening = await this.#options.feed.opening(accountId);
+    if (opening === undefined) return undefined;
+    const { legs, salt } = opening;
+    try {
+      if ((await commitPositions({ legs, salt, underlyingId })) !== commitment) return 'FALSE_OPENING';
+    } catch (error) {
+      if (isZkMarginError(error)) return 'FALSE_OPENING';
+      throw error;
+    }
+    if (this.#legs.size >= REMEMBERED) this.#legs.clear();
+    this.#legs.set(commitment, legs);
+    return legs;
+  }
+
+  async #market(
+    underlyingId: bigint,
+    claimed: FeedMarket | undefined,
+    at: ReadAt,
+  ): Promise<ChainMarket | undefined> {
+    if (claimed === undefined) return undefined;
+    const id = Number(underlyingId);
+    const [number, version] = await Promise.all([
+      this.#read<bigint>('oracle', 'latestRound', [id], at),
+      this.#read<bigint>('parameters', 'versionOf', [id], at),
+    ]);
+    if (number === 0n || version === 0n) return undefined;
+    const [words, volatilityIndex, terms, packed] = await Promise.all([
+      this.#read<readonly [bigint, readonly bigint[]]>('oracle', 'freshRoundWords', [id, number], at).catch(
+        // Nothing is valued by a round that is too old.
+        async (error: unknown) => {
+          const [, isFresh] = await this.#read<readonly [bigint, boolean]>(
+            'oracle',
+            'latestUnderlyingWord',
+            [id],
+            at,
+          );
+          if (isFresh) throw error;
+          return undefined;
+        },
+      ),
+      this.#read<bigint>('oracle', 'volatilityIndex', [id], at),
+      this.#read<LiquidationTerms>('parameters', 'termsAt', [id, version], at),
+      this.#read<readonly bigint[]>('parameters', 'wordsAt', [id, version], at),
+    ]);
+    if (words === undefined) return undefined;
+    const [underlyingWord, expiryWords] = words;
+    const [header, ...scenarioWords] = packed;
+    return {
+      underlyingId,
+      number,
+      round: unpackRound({ underlyingWord, expiryWords }),
+      volatilityIndex,
+      terms,
+      parameters: unpackParameters({ header: header!, scenarioWords }),
+      proofExpiry: claimed.proofExpiry,
+    };
+  }
+
+  async #candidate(
+    claimed: LiquidationCandidate,
+    market: ChainMarket,
+    at: ReadAt,
+  ): Promise<LiquidationCandidate | DeclineReason> {
+    const { accountId, underlyingId } = claimed;
+    const [account, collateral, chargedAt] = await Promise.all([
+      this.account(accountId, at),
+      this.collateral(accountId, at),
+      this.#read<bigint>('auctionHouse', 'feeChargedAt', [accountId], at),
+    ]);
+    const { nonce, commitment, scale, cash, inAuction } = account;
+    if (scale === 0n || inAuction || BigInt(account.underlyingId) !== underlyingId) return 'NOT_CONFIRMED';
+    const legs = await this.legs(accountId, underlyingId, commitment);
+    if (legs === 'FALSE_OPENING') return legs;
+    const figures = legs === undefined ? hiddenFigures(claimed, scale) : figuresOf(legs, scale, market);
+    if (typeof figures === 'string') return figures;
+    const { mark, requirement } = figures;
+    const equity = cash + collateral + mark;
+    if (equity >= requirement) return 'NOT_CONFIRMED';
+    const { legs: _, ...rest } = claimed;
+    return {
+      ...rest,
+      status: equity > 0n ? 'liquidatable' : 'badDebt',
+      nonce,
+      commitment,
+      scale,
+      cash,
+      collateral,
+      mark,
+      requirement,
+      equity,
+      round: market.number,
+      ...(legs !== undefined && { legs, capacity: capacityFor(legs.length, CAPACITIES.insolvency)! }),
+      startFeeDue: chargedAt === 0n || at.timestamp >= chargedAt + BigInt(market.terms.coolOffSeconds),
+    };
+  }
+
+  async #auction(
+    claimed: RunningAuction,
+    market: ChainMarket,
+    at: ReadAt,
+  ): Promise<RunningAuction | DeclineReason> {
+    const { accountId, underlyingId } = claimed;
+    const [account, collateral, auction] = await Promise.all([
+      this.account(accountId, at),
+      this.collateral(accountId, at),
+      this.#read<HouseAuction>('auctionHouse', 'auctionOf', [accountId], at),
+    ]);
+    const { nonce, commitment, scale, cash } = account;
+    if (auction.number === 0n || scale === 0n || BigInt(account.underlyingId) !== underlyingId) {
+      return 'NOT_CONFIRMED';
+    }
+    const legs = await this.legs(accountId, underlyingId, commitment);
+    if (legs === 'FALSE_OPENING') return legs;
+    const figures = legs && figuresOf(legs, scale, market);
+    if (typeof figures === 'string') return figures;
+    const subsidyFrom = subsidyRisesFrom(auction);
+    const { legs: _legs, subsidyFrom: _since, ...rest } = claimed;
+    return {
+      ...rest,
+      commitment,
+      number: auction.number,
+      startNonce: auction.startNonce,
+      scale,
+      cash,
+      collateral,
+      reserved: auction.reserved,
+      round: auction.round,
+      provenAt: BigInt(auction.provenAt),
+      proven: { mark: auction.mark, requirement: auction.requirement, scale: auction.baseScale },
+      publicStart: BigInt(auction.publicStart),
+      ...(subsidyFrom !== undefined && { subsidyFrom }),
+      superseded: nonce !== auction.startNonce + BigInt(auction.moves),
+      terms: Object.fromEntries(
+        Object.entries(auction.terms).map(([name, value]) => [name, BigInt(value)]),
+      ) as unknown as RunningAuction['terms'],
+      ...(legs !== undefined && { legs, capacity: capacityFor(legs.length, CAPACITIES.insolvency)! }),
+      ...(figures !== undefined && { presentMark: figures.mark }),
+    };
+  }
+
+  #read<T>(
+    role: 'clearingHouse' | 'auctionHouse' | 'oracle' | 'parameters',
+    functionName: string,
+    args: readonly unknown[],
+    at: ReadAt,
+  ): Promise<T> {
+    const { client, contracts, abis } = this.#options;
+    const address: Address = contracts[role];
+    const abi: Abi = abis[role];
+    return client.readContract({
+      address,
+      abi,
+      functionName,
+      args,
+      blockNumber: at.number,
+    }) as Promise<T>;
+  }
+}
+
+interface Figures {
+  readonly mark: bigint;
+  readonly requirement: bigint;
+}
+
+function figuresOf(legs: readonly Leg[], scale: bigint, market: ChainMarket): Figures | DeclineReason {
+  try {
+    return exactMargin({ legs, scale }, market.round, market.parameters);
+  } catch (error) {
+    if (isZkMarginError(error)) return 'NOT_VALUED';
+    throw error;
+  }
+}
+
+function hiddenFigures(claimed: LiquidationCandidate, scale: bigint): Figures | DeclineReason {
+  return claimed.scale === scale ? claimed : 'NOT_CONFIRMED';
+}
+
+function subsidyRisesFrom(auction: HouseAuction): bigint | undefined {
+  const { insolventSince, start, commitSeconds, revealSeconds } = auction;
+  if (insolventSince === 0) return undefined;
+  const stageEnd = commitSeconds === 0 ? 0 : start + commitSeconds + revealSeconds + FILL_SECONDS;
+  return BigInt(Math.max(insolventSince, stageEnd));
+}

@@ -1,0 +1,201 @@
+/** Feeds that lie, on a real EVM: what a keeper does by them is what the chain says, or nothing. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { auctionOf } from '../../scripts/lib/local-auction.ts';
+import type { OpenedPair } from '../../scripts/lib/local-book.ts';
+import { LocalFeed } from '../../scripts/lib/local-feed.ts';
+import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
+import type { KeeperEvent } from '../../src/keeper/events.ts';
+import type { FeedMarket, KeeperFeed, LiquidationCandidate, RunningAuction } from '../../src/keeper/feed.ts';
+import type { Leg } from '../../src/market/instrument.ts';
+import { finished, startKeeper, TEST_STRATEGY, type TestKeeper } from './keepers.ts';
+
+const ATOMIC = { ...TEST_STRATEGY, kinds: ['liquidate'] as const };
+const VESSEL_CASH = 5_000_000_000_000n;
+const KEEPER = 4;
+
+let world: UnprovenWorld;
+let failing: OpenedPair;
+let healthy: OpenedPair;
+let vessels: bigint[];
+let snapshot: Awaited<ReturnType<UnprovenWorld['protocol']['snapshot']>>;
+const running: TestKeeper[] = [];
+
+beforeAll(async () => {
+  world = await startUnprovenWorld();
+  const { protocol, crashed } = world;
+  await protocol.fund(protocol.wallet(KEEPER));
+  failing = await world.open(world.failing[0]!);
+  healthy = await world.open(world.healthy);
+  vessels = await protocol.createVessels(protocol.wallet(KEEPER), [VESSEL_CASH, VESSEL_CASH]);
+  await protocol.advanceTo(crashed.underlying.timestamp + 1n);
+  await protocol.postRound(crashed);
+}, 600_000);
+afterAll(async () => {
+  await world?.protocol.stop();
+});
+beforeEach(async () => {
+  snapshot = await world.protocol.snapshot();
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map(({ keeper }) => keeper.stop()));
+  await world.protocol.revert(snapshot);
+});
+
+function feedOf(changes: Partial<KeeperFeed> = {}): LocalFeed {
+  const feed = new LocalFeed(world.protocol, UNPROVEN, [failing.trader, healthy.trader]);
+  return Object.assign(feed, changes);
+}
+
+async function start(feed: KeeperFeed, options: Parameters<typeof startKeeper>[4] = {}): Promise<TestKeeper> {
+  const started = await startKeeper(world.protocol, feed, KEEPER, vessels, {
+    strategy: ATOMIC,
+    ...options,
+  });
+  running.push(started);
+  return started;
+}
+
+/** What a keeper would do by a feed. Nothing is begun. */
+async function decide(feed: KeeperFeed, strategy: typeof TEST_STRATEGY = ATOMIC) {
+  const { keeper } = await start(feed, { strategy, concurrency: 0, pollMs: 600_000 });
+  const decision = await keeper.decide();
+  await keeper.stop();
+  return decision;
+}
+
+const honest = () => feedOf();
+const candidates = async () => (await honest().liquidations()).map((candidate) => ({ ...candidate }));
+const lyingAbout = (change: (candidate: LiquidationCandidate) => Partial<LiquidationCandidate>) =>
+  feedOf({
+    liquidations: async () => (await candidates()).map((item) => ({ ...item, ...change(item) })),
+  });
+
+describe('a feed that lies about an account', () => {
+  it.each<[string, (candidate: LiquidationCandidate) => Partial<LiquidationCandidate>]>([
+    ['its cash', ({ cash }) => ({ cash: cash - 1_000_000n })],
+    ['its mark', ({ mark }) => ({ mark: mark + 1_000_000n })],
+    ['its requirement', ({ requirement }) => ({ requirement: requirement + 1_000_000n })],
+    ['its scale', ({ scale }) => ({ scale: scale / 2n })],
+    ['its nonce', ({ nonce }) => ({ nonce: nonce + 1n })],
+    ['its legs, in the list alone', ({ legs }) => ({ legs: smaller(legs!) })],
+  ])('namely %s, changes nothing of what is done', async (_, change) => {
+    const { actions } = await decide(honest());
+    expect(actions).toHaveLength(1);
+    const { actions: misled } = await decide(lyingAbout(change));
+    expect(misled).toEqual(actions);
+  });
+
+  it('namely its worth, cannot have more paid than the chain shows', async () => {
+    const [order] = (await decide(honest())).actions;
+    // All of it together: a price, a profit and a gas limit of another world.
+    const { actions } = await decide(
+      lyingAbout(({ mark, requirement }) => ({ mark: mark + 500_000_000n, requirement: requirement * 3n })),
+    );
+    expect(actions).toEqual([order]);
+  });
+
+  it('namely its legs, is found out by the commitment, and nothing is begun', async () => {
+    const feed = lyingAbout(({ legs }) => ({ legs: smaller(legs!) }));
+    feed.opening = async () => ({ ...failing.trader, legs: smaller(failing.trader.legs) });
+    const { until, events, keeper } = await start(feed);
+    const { declined } = await until(
+      (event): event is Extract<KeeperEvent, { type: 'declined' }> => event.type === 'declined',
+    );
+    expect(declined).toMatchObject({ kind: 'liquidate', reason: 'FALSE_OPENING' });
+    await keeper.stop();
+    for (const type of ['chosen', 'proving', 'transaction']) {
+      expect(events.map((event) => event.type)).not.toContain(type);
+    }
+  });
+
+  it('namely a healthy one, has it left alone', async () => {
+    const [lure] = await candidates();
+    const account = await world.protocol.account(healthy.trader.accountId);
+    const { accountId, legs } = healthy.trader;
+    const { nonce, commitment, cash, scale } = account;
+    const figures = { accountId, legs, nonce, commitment, cash, scale };
+    const feed = feedOf({ liquidations: async () => [{ ...lure!, ...figures }] });
+    const { actions, declined } = await decide(feed);
+    expect(actions).toEqual([]);
+    expect(declined.filter((item) => item.accountId === accountId)).toMatchObject([
+      { kind: 'liquidate', reason: expect.stringMatching(/NOT_CONFIRMED|HEALTHY/) },
+    ]);
+  });
+});
+
+describe('a feed that lies about the market', () => {
+  it.each<[string, (market: FeedMarket) => Partial<FeedMarket>]>([
+    [
+      'its terms',
+      ({ terms }) => ({
+        terms: { ...terms, rewardShareBps: 10_000, penaltyBps: [1_500, 1_500, 1_500, 1_500] },
+      }),
+    ],
+    ['its volatility', () => ({ volatilityIndex: 2n ** 20n })],
+    [
+      'its prices',
+      ({ round }) => ({
+        round: { ...round, underlying: { ...round.underlying, spot: round.underlying.spot / 1_000n } },
+      }),
+    ],
+  ])('namely %s, changes nothing of what is done', async (_, change) => {
+    const { actions } = await decide(honest());
+    const feed = feedOf({
+      market: async (id) => {
+        const market = await honest().market(id);
+        return { ...market, ...change(market) };
+      },
+    });
+    const { actions: misled } = await decide(feed);
+    expect(misled).toEqual(actions);
+  });
+});
+
+describe('a feed that lies about an auction', () => {
+  it('has no bid made that the chain does not price', async () => {
+    const { protocol } = world;
+    const opener = await start(honest(), { strategy: { ...TEST_STRATEGY, kinds: ['start'] } });
+    expect((await opener.until(finished('start'))).end).toBe('confirmed');
+    await opener.keeper.stop();
+    const { publicStart } = await auctionOf(protocol, failing.trader.accountId);
+    await protocol.advanceTo(BigInt(publicStart) + 60n);
+    const strategy = { ...TEST_STRATEGY, kinds: ['bid'] as const };
+    const { actions } = await decide(honest(), strategy);
+    expect(actions).toMatchObject([{ kind: 'bid' }]);
+    const lies: ((auction: RunningAuction) => Partial<RunningAuction>)[] = [
+      ({ proven }) => ({ proven: { ...proven, mark: proven.mark + 1_000_000n } }),
+      ({ terms }) => ({ terms: { ...terms, startFactorBps: 9_000n } }),
+      ({ publicStart: from }) => ({ publicStart: from - 10n }),
+      ({ cash }) => ({ cash: cash + 1_000_000n }),
+    ];
+    for (const change of lies) {
+      const feed = feedOf({
+        auctions: async () => (await honest().auctions()).map((item) => ({ ...item, ...change(item) })),
+      });
+      const { actions: misled } = await decide(feed, strategy);
+      expect(misled).toEqual(actions);
+    }
+  });
+});
+
+describe('a service that proves less than it could', () => {
+  it('has no auction started for a smaller reward', async () => {
+    const feed = honest();
+    const waitForProof = feed.waitForProof.bind(feed);
+    feed.waitForProof = async (id, signal) => {
+      const proof = await waitForProof(id, signal);
+      return { ...proof, requirement: proof.requirement - 1n };
+    };
+    const { until, events } = await start(feed, { strategy: { ...TEST_STRATEGY, kinds: ['start'] } });
+    const { reason } = await until(
+      (event): event is Extract<KeeperEvent, { type: 'abandoned' }> => event.type === 'abandoned',
+    );
+    expect(reason).toBe('MILDER_PROOF');
+    expect(events.map(({ type }) => type)).not.toContain('transaction');
+  });
+});
+
+/** Legs of a tenth of the size: less to hedge, less notional. */
+function smaller(legs: readonly Leg[]): readonly Leg[] {
+  return legs.map(({ instrument, quantity }) => ({ instrument, quantity: quantity / 10n || 1n }));
+}

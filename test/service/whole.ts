@@ -93,7 +93,7 @@ export class Whole {
     await protocol.fund(wallet);
     const vessels = await protocol.createVessels(
       wallet,
-      Array.from({ length: VESSELS }, () => 10n ** 14n),
+      Array.from({ length: VESSELS }, () => 5n * 10n ** 13n),
     );
     writeFileSync(whole.#files.book, JSON.stringify(protocol.addressBook()));
     writeFileSync(

@@ -1,4 +1,5 @@
 /** Two API keys and one service: what one does is no harm to the other. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Groth16VerificationKey } from 'snarkjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -147,6 +148,37 @@ describe('those who wait or listen', () => {
       )
       .toBe(200);
     await other.body?.cancel();
+  });
+
+  it('give their places back when they leave before they are answered', async () => {
+    await start({ maxWaiting: 4, maxWaitingPerClient: 1 });
+    const { id } = await alice.prove(settlementRequest(1));
+    const get = queue.get.bind(queue);
+    let [found, wait] = [() => {}, new Promise<void>(() => {})];
+    const asked = new Promise<void>((resolve) => {
+      queue.get = async (id) => {
+        resolve();
+        await wait;
+        return get(id);
+      };
+    });
+    wait = new Promise<void>((resolve) => {
+      found = resolve;
+    });
+    const leaving = new AbortController();
+    const watching = refusalOf(`/v1/proofs/${id}/events`, TOKENS.alice, { signal: leaving.signal });
+    await asked;
+    leaving.abort();
+    await expect(watching).rejects.toThrow();
+    await sleep(200);
+    found();
+    await expect
+      .poll(async () => {
+        const again = await refusalOf(`/v1/proofs/${id}/events`, TOKENS.alice);
+        await again.body?.cancel();
+        return again.status;
+      })
+      .toBe(200);
   });
 
   it('have places for each key to listen to the chain', async () => {

@@ -65,6 +65,40 @@ it('lets answers under way be given, whole', async () => {
   expect(received).toBeGreaterThan(length);
 });
 
+it('lets an answer that is written but not read yet be read, whole', async () => {
+  const length = 16_000_000;
+  const { open, close } = await start((_request, response) => response.end('x'.repeat(length)));
+  const socket = await open();
+  socket.pause();
+  socket.write(GET);
+  await once(server, 'request');
+  await sleep(100);
+  const closed = close(KEEP_ALIVE_MS);
+  await sleep(200);
+  let received = 0;
+  socket.on('data', (bytes) => {
+    received += bytes.length;
+  });
+  socket.resume();
+  await once(socket, 'end');
+  await closed;
+  expect(received).toBeGreaterThan(length);
+});
+
+it('ends answers that wait behind others for a connection that is gone', async () => {
+  let [begun, ended] = [0, 0];
+  const { open, close } = await start((_request, response) => {
+    begun++;
+    response.once('close', () => ended++);
+  });
+  const socket = await open();
+  socket.write(GET.repeat(3));
+  await expect.poll(() => begun).toBe(3);
+  socket.destroy();
+  await expect.poll(() => ended).toBe(3);
+  await close(KEEP_ALIVE_MS);
+});
+
 it('ends a stream that nobody reads after the grace', async () => {
   const { open, close } = await start((_request, response) => {
     response.writeHead(200);

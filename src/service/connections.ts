@@ -10,19 +10,26 @@ const SWEEP_MS = 50;
  * used, and is of its moment alone: a stream that ends later keeps its connection for the whole time of keep-alive.
  */
 export class Connections {
-  readonly #requests = new Map<Socket, number>();
+  readonly #requests = new Map<Socket, Set<ServerResponse>>();
   #sweep: NodeJS.Timeout | undefined;
 
   /** @param server before it listens */
   constructor(server: Server) {
     server.on('connection', (socket) => {
-      this.#requests.set(socket, 0);
-      socket.once('close', () => this.#requests.delete(socket));
+      const responses = new Set<ServerResponse>();
+      this.#requests.set(socket, responses);
+      socket.once('close', () => {
+        this.#requests.delete(socket);
+        for (const response of responses) endWaiting(response);
+      });
     });
     server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-      this.#count(socket, 1);
-      response.once('close', () => this.#count(socket, -1));
+      const responses = this.#requests.get(socket);
+      responses?.add(response);
+      response.once('close', () => responses?.delete(response));
     });
+    // The server's own way, which its end takes as well, cuts off answers that are written and not read yet.
+    server.closeIdleConnections = () => this.#endIdle();
     server.once('close', () => clearInterval(this.#sweep));
   }
 
@@ -36,16 +43,22 @@ export class Connections {
     if (this.#sweep !== undefined) return;
     const latest = performance.now() + graceMs;
     this.#sweep = setInterval(() => {
-      const late = performance.now() >= latest;
-      for (const [socket, requests] of this.#requests) {
-        if (late) socket.destroy();
-        else if (requests === 0) socket.destroySoon();
-      }
+      if (performance.now() < latest) this.#endIdle();
+      else for (const socket of this.#requests.keys()) socket.destroy();
     }, SWEEP_MS).unref();
   }
 
-  #count(socket: Socket, change: number): void {
-    const requests = this.#requests.get(socket);
-    if (requests !== undefined) this.#requests.set(socket, requests + change);
+  #endIdle(): void {
+    for (const [socket, responses] of this.#requests) if (responses.size === 0) socket.destroySoon();
   }
+}
+
+/**
+ * Ends an answer that waits behind others for a connection that is gone. It never had the connection, so nobody else tells it, and what
+ * it holds until its end it would hold for ever.
+ */
+function endWaiting(response: ServerResponse): void {
+  if (response.socket !== null || response.destroyed) return;
+  response.destroy();
+  response.emit('close');
 }

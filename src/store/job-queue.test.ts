@@ -254,6 +254,28 @@ describe.each(kinds)('%s', (_kind, present, open) => {
     },
   );
 
+  it_('stays for those for whom the service makes it when one who asked leaves', async () => {
+    const made = (name: number) => job(name, { priority: 'speculative' });
+    const asked = (name: number, client: string) => job(name, { priority: 'liquidation', client });
+    await queue.create(made(1));
+    await queue.create(asked(1, 'a'));
+    expect(await queue.withdraw(idOf(1), 'a')).toBe('kept');
+    expect(await queue.get(idOf(1))).toMatchObject({ state: 'queued', priority: 'speculative' });
+    expect(await queue.withdraw(idOf(1), 'a')).toBe('unclaimed');
+    // Neither does it end one that the service wanted, too, nor a proof that is there.
+    await queue.create(asked(2, 'a'));
+    await queue.create(made(2));
+    expect(await queue.withdraw(idOf(2), 'a')).toBe('kept');
+    await queue.complete((await claim())!, result('x'));
+    await queue.create(asked(1, 'a'));
+    expect(await queue.withdraw(idOf(1), 'a')).toBe('kept');
+    expect(await queue.create(asked(1, 'b'))).toMatchObject({ created: false, record: { state: 'done' } });
+    // What the service wants no more is of its clients again.
+    await queue.create(asked(2, 'b'));
+    expect(await queue.cancelSpeculative(idOf(2))).toBe(false);
+    expect(await queue.withdraw(idOf(2), 'b')).toBe('cancelled');
+  });
+
   it_('gives each client a share, of which less urgent jobs keep out no more urgent ones', async () => {
     renew({ capacity: 8, maxJobsPerClient: 2, speculativeCapacity: 4 });
     const ask = (name: number, client: string, priority: JobPriority) =>
@@ -292,8 +314,8 @@ describe.each(kinds)('%s', (_kind, present, open) => {
           ('${idOf(2)}', 'settlement-8', '${KEY}', 3, 'queued', '{}', 3, now() + interval '1 minute');
         insert into job_inputs select id, '{}' from jobs;`),
     );
-    const { sql } = readMigrations().find(({ name }) => name === 'claims')!;
-    await database.transaction((tx) => tx.script(sql));
+    for (const { name, sql } of readMigrations())
+      if (name === 'claims' || name === 'turns') await database.transaction((tx) => tx.script(sql));
     expect([await queue.claims(idOf(1)), await queue.claims(idOf(2))]).toEqual([[EVERYBODY], []]);
     expect(await queue.create(job(1, { client: 'a' }))).toMatchObject({ created: false });
     expect(await queue.withdraw(idOf(1), 'b')).toBe('unclaimed');
@@ -302,6 +324,27 @@ describe.each(kinds)('%s', (_kind, present, open) => {
     expect(await queue.get(idOf(1))).toMatchObject({ state: 'done' });
     expect(await queue.withdraw(idOf(1), EVERYBODY)).toBe('forgotten');
     expect(await queue.cancelSpeculative(idOf(2))).toBe(true);
+  });
+
+  it_('leaves no turn to those who shared a job with one who leaves', async () => {
+    renew({ capacity: 100 });
+    const ask = (name: number, client: string, priority: JobPriority = 'solvency') =>
+      queue.create(job(name, { client, priority }));
+    // One who asks and leaves puts no job of another one first, nor by asking for more urgency meanwhile.
+    for (const name of [1, 2, 3]) {
+      await ask(name, 'a');
+      await ask(name, 'b');
+      await queue.withdraw(idOf(name), 'a');
+    }
+    for (const name of [4, 5]) {
+      await ask(name, 'b');
+      await ask(name, 'a', 'liquidation');
+      await queue.withdraw(idOf(name), 'a');
+    }
+    await ask(6, 'c');
+    const order = [];
+    for (let next = await claim(); next !== undefined; next = await claim()) order.push(next.id);
+    expect(order).toEqual([1, 6, 2, 3, 4, 5].map(idOf));
   });
 
   it_('gives each client its turn', async () => {

@@ -15,6 +15,7 @@ import {
   type JobResult,
   type JobState,
   type NewJob,
+  SERVICE,
 } from './job.ts';
 
 /** How a {@link JobQueue} is bounded. */
@@ -193,7 +194,7 @@ export class JobQueue {
         job.id,
         JSON.stringify(job.input),
       ]);
-      await keepClaim(tx, job);
+      await keepClaim(tx, job, turnOf(job, met));
       return { record: recordOf(created!), created: true };
     });
   }
@@ -242,7 +243,7 @@ export class JobQueue {
         [job.id, priority, turnOf(job, met), ...timesOf(job)],
       );
       if (kept !== undefined) {
-        await keepClaim(tx, job);
+        await keepClaim(tx, job, turnOf(job, met));
         return recordOf(kept);
       }
     }
@@ -270,7 +271,8 @@ export class JobQueue {
 
   /**
    * Takes back a client's claim. A job that nobody claims any more is cancelled, and forgotten when it is finished; the last claim of
-   * a cancelled one stays, so that its client may have it forgotten.
+   * a cancelled one stays, so that its client may have it forgotten. One that the service wants itself stays for those for whom it
+   * is made: it is as before it was asked for.
    */
   async withdraw(id: string, client: string): Promise<Withdrawal> {
     return this.#database.transaction(async (tx) => {
@@ -279,20 +281,19 @@ export class JobQueue {
         id,
       ]);
       if (job === undefined) return 'unknown';
-      const claims = await tx.query<{ client: string; priority: number }>(
-        'select client, priority from job_claims where job_id = $1',
-        [id],
-      );
+      const claims = await tx.query<{ client: string }>('select client from job_claims where job_id = $1', [
+        id,
+      ]);
       const others = claims.filter((claim) => claim.client !== client);
       if (others.length === claims.length) return 'unclaimed';
       if (others.length > 0) {
         await tx.query('delete from job_claims where job_id = $1 and client = $2', [id, client]);
-        // Who leaves does not leave its urgency to others. Turns of another urgency mean nothing here: it has waited for one already.
+        // Who leaves leaves neither its urgency nor its turn to others.
         await tx.query(
-          `update jobs set priority = $2, turn = coalesce(
-             (select min(turn) from jobs where state = 'queued' and priority = $2), 0)
-           where id = $1 and state = 'queued' and priority < $2`,
-          [id, Math.min(...others.map(({ priority }) => priority))],
+          `update jobs set (priority, turn) = (
+             select priority, turn from job_claims where job_id = $1 order by priority, turn limit 1)
+           where id = $1 and state = 'queued'`,
+          [id],
         );
         return 'kept';
       }
@@ -308,8 +309,8 @@ export class JobQueue {
   /** Names of the clients that claim a job, in order. */
   async claims(id: string): Promise<string[]> {
     const rows = await this.#database.query<{ client: string }>(
-      'select client from job_claims where job_id = $1 order by client',
-      [id],
+      'select client from job_claims where job_id = $1 and client <> $2 order by client',
+      [id, SERVICE],
     );
     return rows.map(({ client }) => client);
   }
@@ -531,11 +532,14 @@ export class JobQueue {
     return cancelled(this.#database, id);
   }
 
-  /** As {@link cancel}, but not a job that a client asked for meanwhile, or that is more urgent than speculative. */
+  /** Ends the service's own claim, and cancels the job unless a client asked for it meanwhile or it is more urgent than speculative. */
   cancelSpeculative(id: string): Promise<boolean> {
     return this.#database.transaction(async (tx) => {
       // Nobody claims it in this moment.
       await tx.query('select pg_advisory_xact_lock($1)', [PLACES_LOCK]);
+      // In the order of all others: the job before its claims.
+      await tx.query('select id from jobs where id = $1 for update', [id]);
+      await tx.query('delete from job_claims where job_id = $1 and client = $2', [id, SERVICE]);
       return cancelled(
         tx,
         id,
@@ -733,11 +737,11 @@ async function meet(tx: Queryable, { id, client, priority }: NewJob): Promise<Me
      from
        (select count(*) filter (where priority <= $3) as count,
           count(*) filter (where priority = $3) as alike,
-          min(turn) filter (where state = 'queued' and priority = $3) as head
+          min(jobs.turn) filter (where state = 'queued' and priority = $3) as head
         from jobs where ${UNFINISHED}) as others,
        (select count(*) filter (where job_claims.priority <= $3) as own,
           count(*) filter (where job_claims.priority = $3) as own_alike,
-          max(turn) filter (where jobs.priority = $3) as own_last
+          max(job_claims.turn) filter (where job_claims.priority = $3) as own_last
         from job_claims join jobs on id = job_id
         where client = $2 and ${UNFINISHED} and id <> $1) as own`,
     [id, client ?? null, JOB_PRIORITIES.indexOf(priority)],
@@ -752,14 +756,13 @@ function turnOf({ client }: NewJob, { head, own_last: last }: Meeting): bigint {
   return last + 1n;
 }
 
-/** Claims a job that has not failed; once, with the greatest urgency. */
-async function keepClaim(source: Queryable, { id, client, priority }: NewJob): Promise<void> {
-  if (client === undefined) return;
+/** Claims a job that has not failed, for the service where no client asks; once, with the greatest urgency. */
+async function keepClaim(source: Queryable, { id, client, priority }: NewJob, turn = 0n): Promise<void> {
   await source.query(
-    `insert into job_claims as kept (job_id, client, priority)
-     select id, $2::text, $3::smallint from jobs where id = $1 and state <> 'failed' for key share
-     on conflict (job_id, client) do update set priority = excluded.priority where kept.priority > excluded.priority`,
-    [id, client, JOB_PRIORITIES.indexOf(priority)],
+    `insert into job_claims as kept (job_id, client, priority, turn)
+     select id, $2::text, $3::smallint, $4::bigint from jobs where id = $1 and state <> 'failed' for key share
+     on conflict (job_id, client) do update set priority = excluded.priority, turn = excluded.turn where kept.priority > excluded.priority`,
+    [id, client ?? SERVICE, JOB_PRIORITIES.indexOf(priority), turn],
   );
 }
 

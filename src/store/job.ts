@@ -19,6 +19,9 @@ export type JobPriority = (typeof JOB_PRIORITIES)[number];
 /** The client of all requests where no API keys are asked for. Shares do not bind it. */
 export const EVERYBODY = '';
 
+/** The claim of the service itself, by a name that no API key has. */
+export const SERVICE = ' service';
+
 /** A verified proof with what it states. */
 export interface JobResult {
   readonly proof: Groth16Proof;
@@ -78,7 +81,7 @@ export interface NewJob {
   /** Digest of the verification key that the proof must verify under. */
   readonly keyDigest: string;
   readonly priority: JobPriority;
-  /** Name of the client that asks, or {@link EVERYBODY}. Without one the job is the service's own, until a client asks for it. */
+  /** Name of the client that asks, or {@link EVERYBODY}. Without one the job is the service's own, and stays so when clients ask for it and leave. */
   readonly client?: string | undefined;
   /** Private. It is deleted when the job ends. */
   readonly input: CircuitInput;

@@ -6,15 +6,7 @@
  * two, the one that names more must show it (see {@link isPlausible}), so that a lie about the height is small. The endpoint
  * in use is believed about the states of contracts, and about the newest blocks as far as reorganisations are followed.
  */
-import {
-  BaseError,
-  type Block,
-  BlockNotFoundError,
-  createPublicClient,
-  http,
-  type PublicClient,
-  TimeoutError,
-} from 'viem';
+import { BaseError, type Block, BlockNotFoundError, createPublicClient, http, type PublicClient } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
 
 /** Conditions of {@link EndpointStatus}. */
@@ -158,6 +150,8 @@ export class EndpointPool {
           retryCount: 0,
           batch: batch ? { batchSize: 100 } : false,
           onFetchResponse: () => options.onAnswer?.(),
+          // The transport's own limit ends with the headers: a body that never ends would hold up everything.
+          fetchFn: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
         }),
         cacheTime: 0,
       }),
@@ -331,7 +325,7 @@ export class EndpointPool {
     endpoint.identified = false;
     endpoint.contradiction = undefined;
     endpoint.restUntil = performance.now() + (this.#options.cooldownMs ?? 5_000);
-    const hung = error instanceof BaseError && error.walk((inner) => inner instanceof TimeoutError) !== null;
+    const hung = error instanceof BaseError && error.walk(isTimeout) !== null;
     const seconds = (this.#options.timeoutMs ?? 10_000) / 1000;
     // Not the error's own text: it quotes the URL.
     const message = hung
@@ -376,6 +370,11 @@ export function isPlausible(
   const seconds = later.timestamp - former.timestamp;
   const blocks = (later.number ?? 0n) - (former.number ?? 0n);
   return later.timestamp <= present + CLOCK_SLACK && blocks <= MOST_BLOCKS_PER_SECOND * seconds;
+}
+
+/** Of the transport, or of the signal that ends a request. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError';
 }
 
 /** Names of the errors, from the outermost to the innermost. */

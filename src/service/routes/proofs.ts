@@ -128,6 +128,8 @@ async function sendEvents(
   const leave = () => gone.abort();
   raw.once('close', leave);
   raw.once('error', leave);
+  // It may have gone while the job was looked for.
+  if (raw.destroyed) leave();
   const write = (text: string) => {
     // What a client does not take is not piled up for it.
     if (!raw.write(text) && raw.writableLength > EVENT_BACKLOG_BYTES) raw.destroy();

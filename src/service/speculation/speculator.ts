@@ -181,17 +181,13 @@ export class Speculator {
       if (isZkMarginError(error, 'BUSY')) return false;
       throw error;
     }
-    if (!answer.created) {
-      // Somebody was faster.
-      this.#refused.add(key);
-      return true;
-    }
-    this.#counts.begun++;
+    // Somebody may have been faster. It is followed all the same: who asks and leaves takes it from nobody.
+    if (answer.created) this.#counts.begun++;
     const { id } = answer.record;
     const item: Tracked = {
       id,
       finished: false,
-      used: undefined,
+      used: answer.created ? undefined : 'early',
       forget: () => {},
     };
     this.#tracked.set(key, item);
@@ -220,9 +216,8 @@ export class Speculator {
   async #drop(key: string, item: Tracked): Promise<void> {
     this.#tracked.delete(key);
     item.forget();
-    if (item.used !== undefined) return;
-    this.#counts.wasted++;
-    // One that is asked for in this moment is more urgent already, and stays.
+    if (item.used === undefined) this.#counts.wasted++;
+    // One that a client claims stays.
     if (!item.finished) await this.#options.queue.cancelSpeculative(item.id);
   }
 

@@ -226,10 +226,15 @@ export function buildService(options: ServiceOptions): FastifyInstance {
   app.addHook('preClose', async () => {
     const { closeGraceMs = CLOSE_GRACE_MS } = options;
     // All of them refuse what is new at once.
-    await Promise.all([jobs.close(), options.chain?.book.close(), speculation?.speculator.close()]);
-    await runner?.close(closeGraceMs);
-    await queue.close();
-    connections.drain(closeGraceMs);
+    const ends = [jobs.close(), options.chain?.book.close(), speculation?.speculator.close()];
+    try {
+      await Promise.allSettled(ends);
+      await runner?.close(closeGraceMs);
+      await queue.close();
+    } finally {
+      connections.drain(closeGraceMs);
+    }
+    await Promise.all(ends);
   });
 
   app.register(swagger, {

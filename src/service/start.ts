@@ -198,8 +198,10 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
       reason = 'the service is closing';
       liveness.close();
       // Together: while the chain's endpoint is waited for, no job is taken any more.
-      await Promise.all([app.close(), indexer?.close(), alerts.close()]);
+      const ends = await Promise.allSettled([app.close(), indexer?.close(), alerts.close()]);
       await database.close();
+      const failed = ends.find(({ status }) => status === 'rejected');
+      if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
     })();
     return closing;
   };

@@ -268,6 +268,21 @@ describe.runIf(postgresBinaries() !== undefined)('a server', () => {
     await database.close();
   });
 
+  it('is not waited for without end, also when its connection is dead', async () => {
+    const url = await server!.createDatabase();
+    const database = await openDatabase({ url, statementTimeoutMs: 200 });
+    const unavailable = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('in time') };
+    await expect(database.query('select pg_sleep(60)')).rejects.toMatchObject(unavailable);
+    // The server's own limit is off: as if it were gone.
+    const silent = database.transaction(async (tx) => {
+      await tx.query('set local statement_timeout = 0');
+      await tx.query('select pg_sleep(60)');
+    });
+    await expect(silent).rejects.toMatchObject(unavailable);
+    expect(await database.query('select 1::int4 as one')).toEqual([{ one: 1 }]);
+    await database.close();
+  });
+
   it('tells when it cannot be reached', async () => {
     await expect(openDatabase({ url: 'postgres://nobody@127.0.0.1:1/x' })).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',

@@ -67,6 +67,8 @@ export interface DatabaseOptions {
   readonly archive?: Uint8Array | undefined;
   /** Connections to a server at most. Default 10. */
   readonly connections?: number | undefined;
+  /** Milliseconds that a server may take for one statement. Default 60,000. */
+  readonly statementTimeoutMs?: number | undefined;
 }
 
 /**

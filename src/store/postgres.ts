@@ -14,8 +14,17 @@ const MAX_PAUSE_MS = 5_000;
  * @throws ZkMarginError as `openDatabase`
  */
 export async function openPostgres(url: string, options: DatabaseOptions): Promise<Database> {
+  const statementMs = requireInteger(
+    options.statementTimeoutMs ?? 60_000,
+    1,
+    3_600_000,
+    'statementTimeoutMs',
+  );
   const settings: pg.ClientConfig = {
     connectionString: url,
+    statement_timeout: statementMs,
+    // Later than the server's own: for a connection at whose other end nobody is any more.
+    query_timeout: statementMs + Math.min(statementMs, 5_000),
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     application_name: 'zkmargin',

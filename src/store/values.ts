@@ -49,6 +49,14 @@ export function storeError(error: unknown): ZkMarginError {
   ) {
     return new ZkMarginError('STORE_UNAVAILABLE', 'The store cannot be reached; see that it runs.', options);
   }
+  // Cancelled by the server, or given up here.
+  if (state === '57014' || message === 'Query read timeout') {
+    return new ZkMarginError(
+      'STORE_UNAVAILABLE',
+      'The store did not answer in time; see what its connections wait for.',
+      options,
+    );
+  }
   return new ZkMarginError(
     'INTERNAL',
     `The store refused a statement (SQLSTATE ${state || 'unknown'}).`,

@@ -278,10 +278,10 @@ describe('a transaction that is not included', () => {
     });
   });
 
-  it('is cancelled when it is too late', async () => {
+  it.each(['bid', 'fill'])('of kind %s is cancelled when it is too late', async (kind) => {
     const { sender } = await open({ bumpAfterBlocks: 100 });
     const { timestamp } = await client.getBlock();
-    const { outcome } = await submit(sender, await intent(1n, { notAfter: timestamp + 5n }));
+    const { outcome } = await submit(sender, await intent(1n, { kind, notAfter: timestamp + 5n }));
     await rpc('anvil_dropAllTransactions');
     await control().increaseTime({ seconds: 60 });
     await mine();

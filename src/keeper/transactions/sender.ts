@@ -473,7 +473,6 @@ export class TransactionSender {
 
   /** Why a transaction is no longer wanted. */
   async #unwanted(record: TransactionRecord, head: Head): Promise<string | undefined> {
-    if (record.kind === 'fill') return undefined;
     if (head.timestamp > record.notAfter) return TOO_LATE;
     const simulation = await this.simulate(record);
     return simulation.ok ? undefined : simulation.reason;

@@ -434,6 +434,14 @@ describe('two processes with one key', () => {
     expect(kinds(second.events).filter((type) => type === 'foreign')).toHaveLength(1);
   });
 
+  it('that owe something: what is owed is sent behind the other one, and nothing else', async () => {
+    const first = await open();
+    await submit(first.sender, await intent(1n));
+    const second = await open();
+    await submit(second.sender, await intent(2n, { isOwed: true }));
+    expect(await second.sender.submit(await intent(3n))).toEqual({ end: 'refused', reason: 'ForeignNonce' });
+  });
+
   it('that run side by side: each tells of the other, and waits', async () => {
     const [first, second] = [await open(), await open()];
     const begun = await submit(first.sender, await intent(1n));

@@ -620,12 +620,14 @@ export class TransactionSender {
   /** Whether transactions of another process are pending: what is sent behind them waits for them, and may be replaced. */
   async #isForeign(): Promise<boolean> {
     const [used, taken] = await Promise.all([this.#nonceOf('latest'), this.#nonceOf('pending')]);
-    const known = Math.max(used, this.#ownUntil());
     if (taken > this.#nextNonce || used > this.#nextNonce) {
       this.#tellForeign(this.#nextNonce, Math.max(taken, used));
       this.#nextNonce = Math.max(taken, used);
     }
-    return taken > known || [...this.#pending.values()].some(({ rival }) => rival);
+    // One of its own may be behind them: what is owed is.
+    const own = new Set([...this.pending, ...this.#ended].map(({ nonce }) => nonce));
+    for (let nonce = used; nonce < taken; nonce += 1) if (!own.has(nonce)) return true;
+    return [...this.#pending.values()].some(({ rival }) => rival);
   }
 
   /** The nonce after the last one of the journal, ended ones included: nodes may be behind their receipts. */

@@ -29,7 +29,7 @@ import {
   TransactionReceiptNotFoundError,
   type TransactionSerialized,
 } from 'viem';
-import { textOfError } from '../../errors.ts';
+import { textOfError, withoutUrls } from '../../errors.ts';
 import { KeeperError } from '../errors.ts';
 import type { TransactionEvent } from './events.ts';
 import { bumpedFees, DEFAULT_FEES, type FeeMarket, type FeePolicy, type Fees, firstFees } from './fees.ts';
@@ -743,7 +743,7 @@ function named({ id, kind, nonce }: TransactionRecord): { id: string; kind: stri
 
 /** What the node itself said. */
 function nodeText(error: unknown): string {
-  if (error instanceof BaseError && error.details !== '') return error.details;
+  if (error instanceof BaseError && error.details !== '') return withoutUrls(error.details);
   return textOfError(error);
 }
 

@@ -17,6 +17,14 @@ it("tells of a node's failure without the URL, which may hold a key", async () =
   expect(textOfError(error)).toContain('HTTP request failed.');
 });
 
+it('nor when the URL cannot be read', async () => {
+  const asked = createPublicClient({
+    transport: http('https://node.example:99999/secret-key', { retryCount: 0 }),
+  });
+  const error: unknown = await asked.getChainId().catch((caught: unknown) => caught);
+  expect(textOfError(error)).toContain('Failed to parse URL from (URL)');
+});
+
 it('tells all of what others throw', () => {
   expect(textOfError(new Error('first\nsecond'))).toBe('first\nsecond');
   expect([undefined, null, 3, 'text'].map(textOfError)).toEqual(['undefined', 'null', '3', 'text']);

@@ -165,7 +165,14 @@ export function joinField(prefix: string | undefined, field: string | undefined)
 export function textOfError(error: unknown): string {
   const { message = error, shortMessage, details } = (error ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof shortMessage !== 'string') return String(message);
-  return typeof details === 'string' && details !== '' ? `${shortMessage} ${details}` : shortMessage;
+  return typeof details === 'string' && details !== ''
+    ? `${shortMessage} ${withoutUrls(details)}`
+    : shortMessage;
+}
+
+/** A text with its URLs left out: a client repeats one that it cannot read. */
+export function withoutUrls(text: string): string {
+  return text.replace(/\b(?:https?|wss?):\/\/\S+/gi, '(URL)');
 }
 
 /** Plain data of any thrown value; what is no {@link ZkMarginError} becomes `INTERNAL` with {@link textOfError}. */

@@ -547,6 +547,7 @@ class Keeper implements RunningKeeper {
       },
     };
     const outcome = await this.sender.submit(intent);
+    if (action.kind === 'sealedBid') await this.#sealed?.committed(action, outcome.end);
     const cost = outcome.end === 'refused' ? 0n : (outcome.inclusion?.cost ?? 0n);
     this.#tell({
       type: 'finished',

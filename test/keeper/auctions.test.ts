@@ -339,6 +339,32 @@ describe('a sealed bid', () => {
     expect((await winnings(1)).scale).toBeGreaterThan(0n);
   });
 
+  it('that is included after the journal is lost and another one was prepared is opened, and revealed', async () => {
+    await chain.setAutomine(false);
+    const first = await start(1, { strategy });
+    await first.untilPooled();
+    await first.keeper.stop();
+    const second = await start(1, { strategy });
+    // Its own bid for the auction is in the journal by now.
+    expect((await second.until(finished('sealedBid'))).end).toBe('refused');
+    await chain.mine({ blocks: 1 });
+    await chain.setAutomine(true);
+    await second.until(state('recovered'));
+    await protocol.advance(TERMS.commitSeconds + 1);
+    expect((await second.until(finished('reveal'))).end).toBe('confirmed');
+    await second.until(state('revealed'));
+  });
+
+  it('whose commitment could not be sent is made anew, by the same vessel', async () => {
+    const { address } = bidder().account;
+    const balance = await protocol.client.getBalance({ address });
+    await chain.setBalance({ address, value: 1n });
+    const keeper = await start(1, { strategy, vessels: vessels[1]!.slice(0, 1) });
+    expect((await keeper.until(finished('sealedBid'))).end).toBe('refused');
+    await chain.setBalance({ address, value: balance });
+    await keeper.until(state('committed'));
+  });
+
   it('of a journal that did not tell the chain is revealed, and kept anew', async () => {
     const path = join(directory, 'journal.json');
     const first = await start(1, { strategy, journal: await FileJournal.open(path) });

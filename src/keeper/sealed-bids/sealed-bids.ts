@@ -6,14 +6,22 @@
  * that has lost its journal finds its commitments on the chain, and opens them by its key.
  */
 import { randomBytes } from 'node:crypto';
-import { type Address, concat, encodeFunctionData, type LocalAccount, type PublicClient, toHex } from 'viem';
+import {
+  type Address,
+  concat,
+  encodeFunctionData,
+  type Hex,
+  type LocalAccount,
+  type PublicClient,
+  toHex,
+} from 'viem';
 import type { ProtocolAbis } from '../../chain/artifacts.ts';
 import type { KeeperContracts } from '../calls.ts';
 import type { KeeperEvent } from '../events.ts';
 import type { SealedBidAction } from '../strategy/actions.ts';
 import type { OwnSealedBid, SealedBidding } from '../strategy/decide.ts';
 import { moneyToWei, weiToMoney } from '../strategy/gas.ts';
-import type { TransactionSender } from '../transactions/sender.ts';
+import type { TransactionOutcome, TransactionSender } from '../transactions/sender.ts';
 import type { ContractCall } from '../transactions/simulation.ts';
 import { type SealedBidJournal, type SealedBidRecord, sealedBidKey } from './journal.ts';
 import { openBid, sealBid, sealedBidHash } from './secret.ts';
@@ -23,6 +31,8 @@ import { type Commitment, SealedStageReader } from './stage.ts';
 const KEPT_SECONDS = 3_600n;
 /** Part of a bond that may be spent to get it back once it is free, in basis points. */
 const RELEASE_SHARE_BPS = 1_000n;
+/** Searches for one amount of locked stake: a node may give that before the events, and bonds of failed bids have no open commitment. */
+const MOST_SEARCHES = 10;
 
 /** What {@link SealedBids} works with. */
 export interface SealedBidsOptions {
@@ -47,8 +57,12 @@ export class SealedBids {
   readonly #told = new Map<bigint, string>();
   /** Stake that was locked when commitments were searched for last. */
   #searched = 0n;
-  /** Auctions whose commitment could not be opened. */
-  readonly #unknown = new Set<bigint>();
+  /** Searches that have not found all of what is locked. */
+  #searches = 0;
+  /** Hashes of commitments that could not be opened. */
+  readonly #unknown = new Set<Hex>();
+  /** Hashes of bids that were made for a commitment of which nothing is known to be signed. */
+  readonly #unsigned = new Set<Hex>();
 
   constructor(options: SealedBidsOptions) {
     this.#options = options;
@@ -91,15 +105,21 @@ export class SealedBids {
     const { account, contracts, chainId, journal, abis } = this.#options;
     const { auctionNumber, accountId, vesselId, factorBps, maxScale, notional } = action;
     const { commitEnd, revealEnd, publicStart, bond } = action;
-    let record = this.#records().find((kept) => kept.auctionNumber === auctionNumber);
-    if (record === undefined) {
+    const kept = () => this.#records().find((record) => record.auctionNumber === auctionNumber);
+    let record = kept();
+    if (record !== undefined) this.#unsigned.delete(record.hash);
+    else {
       const place = { chainId, stage: contracts.sealedBids, auctionNumber };
       const content = { vesselId, factorBps, maxScale, notional };
       const { salt, copy } = await sealBid(account, place, content, toHex(randomBytes(32)));
       const bid = { ...place, ...content, bidder: account.address, salt, copy };
       const stages = { commitEnd, revealEnd, publicStart };
-      record = { ...bid, ...stages, accountId, bond, hash: sealedBidHash(chainId, bid) };
-      if (!isTrial) await journal.saveSealedBid(record);
+      // One may have been found on the chain meanwhile.
+      record = kept() ?? { ...bid, ...stages, accountId, bond, hash: sealedBidHash(chainId, bid) };
+      if (!isTrial && kept() === undefined) {
+        this.#unsigned.add(record.hash);
+        await journal.saveSealedBid(record);
+      }
     }
     const call = encodeFunctionData({
       abi: abis.sealedBids,
@@ -110,8 +130,19 @@ export class SealedBids {
   }
 
   /**
+   * What became of a commitment. A bid whose first one was refused before it was signed is forgotten: it would hold its vessel until the stage
+   * ends, and the next one is by newer figures.
+   */
+  async committed({ auctionNumber }: SealedBidAction, end: TransactionOutcome['end']): Promise<void> {
+    const record = this.#records().find((each) => each.auctionNumber === auctionNumber);
+    if (record === undefined || !this.#unsigned.delete(record.hash)) return;
+    if (end === 'refused') await this.#forget(record);
+  }
+
+  /**
    * Finds commitments of the keeper that its journal does not know, and opens them by the key: at the start, and whenever another stake is
-   * locked, since what an earlier process has sent may be included later.
+   * locked, since what an earlier process has sent, or another one sends, may be included later. Such a bid takes the place of one that the
+   * journal has for the same auction: the chain has one of them, and only that can be revealed.
    *
    * @param now of the newest block
    */
@@ -120,20 +151,25 @@ export class SealedBids {
     const locked = await this.#reader.locked();
     if (locked === this.#searched) return;
     const { account, chainId, contracts, journal, onEvent } = this.#options;
-    const known = new Set(this.#records().map(({ auctionNumber }) => auctionNumber));
-    for (const found of await this.#reader.openCommitments(now)) {
+    const commitments = await this.#reader.openCommitments(now);
+    for (const found of commitments) {
       const { auctionNumber, accountId, data, hash, bond, revealEnd } = found;
-      if (known.has(auctionNumber) || this.#unknown.has(auctionNumber)) continue;
+      // By the hash: the journal may hold another bid for the auction, which the chain did not take.
+      if (this.#unknown.has(hash) || this.#records().some((record) => record.hash === hash)) continue;
       const place = { chainId, stage: contracts.sealedBids, auctionNumber };
       const bid = data && (await openBid(account, place, data, hash));
       if (bid === undefined) {
-        this.#unknown.add(auctionNumber);
+        this.#unknown.add(hash);
         onEvent({ type: 'sealedBidUnknown', accountId, auctionNumber, bond, revealEnd });
         continue;
       }
       await journal.saveSealedBid({ ...recordOf(found), ...place, ...bid, bidder: account.address });
       onEvent({ type: 'sealedBid', accountId, auctionNumber, state: 'recovered' });
     }
+    this.#searches += 1;
+    const isAll = commitments.reduce((sum, { bond }) => sum + bond, 0n) === locked;
+    if (!isAll && this.#searches < MOST_SEARCHES) return;
+    this.#searches = 0;
     this.#searched = locked;
   }
 

@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SealedBidRecord } from '../sealed-bids/journal.ts';
@@ -149,11 +149,18 @@ describe('a journal in a file', () => {
     const journal = await FileJournal.open(path);
     await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' });
     await journal.save(record(1));
-    // No process has this id: Linux gives none above 2^22.
-    await writeFile(`${path}.lock`, '99999999');
-    const heir = await FileJournal.open(path);
-    expect(await heir.load()).toHaveLength(1);
-    await heir.close();
+    await journal.close();
+    for (const alive of [`${process.ppid} ${hostname()}`, `${process.ppid}`, `${process.pid} elsewhere`]) {
+      await writeFile(`${path}.lock`, alive);
+      await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' });
+    }
+    // No process has the first id: Linux gives none above 2^22. The second one is that of a killed process before this one.
+    for (const dead of ['99999999', `${process.pid} ${hostname()}`]) {
+      await writeFile(`${path}.lock`, dead);
+      const heir = await FileJournal.open(path);
+      expect(await heir.load()).toHaveLength(1);
+      await heir.close();
+    }
   });
 
   it('that cannot be read is not overwritten', async () => {

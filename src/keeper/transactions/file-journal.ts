@@ -1,6 +1,7 @@
 /** A journal in one file, written as a whole and flushed to the disk. For one keeper with some hundred transactions a day. */
 import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { hostname } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { isProcessAlive } from '../../process-alive.ts';
 import { KeeperError } from '../errors.ts';
 import { type SealedBidKey, type SealedBidRecord, sealedBidKey } from '../sealed-bids/journal.ts';
@@ -12,6 +13,9 @@ const KEPT_MS = 2 * 86_400_000;
 
 /** Since 2, sealed bids tell their chain. Older programs refuse it, rather than to lose that. */
 const SCHEMA = 2;
+
+/** Locks of this process. In a container that is started again a process has the id of the one before it, which was killed. */
+const held = new Set<string>();
 
 /** A journal in a file. */
 export class FileJournal implements KeeperJournal {
@@ -27,7 +31,7 @@ export class FileJournal implements KeeperJournal {
   }
 
   /**
-   * Opens a journal, or begins one. A lock file beside it holds the id of the process that uses it; that of a process
+   * Opens a journal, or begins one. A lock file beside it holds id and host of the process that uses it; that of a process
    * which has ended is taken over.
    *
    * @throws KeeperError `JOURNAL_LOCKED`, `JOURNAL_MALFORMED`
@@ -38,7 +42,7 @@ export class FileJournal implements KeeperJournal {
     try {
       return new FileJournal(path, await read(path));
     } catch (error) {
-      await rm(`${path}.lock`, { force: true });
+      await unlock(`${path}.lock`);
       throw error;
     }
   }
@@ -78,7 +82,7 @@ export class FileJournal implements KeeperJournal {
 
   async close(): Promise<void> {
     await this.#writing.catch(() => {});
-    await rm(`${this.#path}.lock`, { force: true });
+    await unlock(`${this.#path}.lock`);
   }
 
   /** One write after another: each holds all that was changed before it. */
@@ -175,14 +179,19 @@ async function lock(path: string): Promise<void> {
   for (let attempt = 0; attempt < 3; attempt += 1) {
     try {
       const file = await open(path, 'wx', 0o600);
-      await file.writeFile(String(process.pid));
+      await file.writeFile(`${process.pid} ${hostname()}`);
       await file.close();
+      held.add(resolve(path));
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-    if (holder > 0 && isProcessAlive(holder)) {
+    const [id, host] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
+    const holder = Number(id);
+    // Another container may have a process of the same id.
+    const isPredecessor = holder === process.pid && host === hostname();
+    const isOther = holder > 0 && !isPredecessor && isProcessAlive(holder);
+    if (isOther || held.has(resolve(path))) {
       throw new KeeperError(
         'JOURNAL_LOCKED',
         `Stop the keeper with process id ${holder}, or give this one a journal and a key of its own. If that is no keeper, remove ${path}.`,
@@ -194,4 +203,9 @@ async function lock(path: string): Promise<void> {
   throw new KeeperError('JOURNAL_LOCKED', 'Try again: another process takes the journal at the same time.', {
     path,
   });
+}
+
+async function unlock(path: string): Promise<void> {
+  held.delete(resolve(path));
+  await rm(path, { force: true });
 }

@@ -278,10 +278,10 @@ describe('a transaction that is not included', () => {
     });
   });
 
-  it('is cancelled when it is too late', async () => {
+  it.each(['bid', 'fill'])('of kind %s is cancelled when it is too late', async (kind) => {
     const { sender } = await open({ bumpAfterBlocks: 100 });
     const { timestamp } = await client.getBlock();
-    const { outcome } = await submit(sender, await intent(1n, { notAfter: timestamp + 5n }));
+    const { outcome } = await submit(sender, await intent(1n, { kind, notAfter: timestamp + 5n }));
     await rpc('anvil_dropAllTransactions');
     await control().increaseTime({ seconds: 60 });
     await mine();
@@ -432,6 +432,14 @@ describe('two processes with one key', () => {
     await second.sender.pass();
     expect(await next.outcome).toMatchObject({ end: 'confirmed' });
     expect(kinds(second.events).filter((type) => type === 'foreign')).toHaveLength(1);
+  });
+
+  it('that owe something: what is owed is sent behind the other one, and nothing else', async () => {
+    const first = await open();
+    await submit(first.sender, await intent(1n));
+    const second = await open();
+    await submit(second.sender, await intent(2n, { isOwed: true }));
+    expect(await second.sender.submit(await intent(3n))).toEqual({ end: 'refused', reason: 'ForeignNonce' });
   });
 
   it('that run side by side: each tells of the other, and waits', async () => {

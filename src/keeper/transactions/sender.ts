@@ -29,7 +29,7 @@ import {
   TransactionReceiptNotFoundError,
   type TransactionSerialized,
 } from 'viem';
-import { textOfError } from '../../errors.ts';
+import { textOfError, withoutUrls } from '../../errors.ts';
 import { KeeperError } from '../errors.ts';
 import type { TransactionEvent } from './events.ts';
 import { bumpedFees, DEFAULT_FEES, type FeeMarket, type FeePolicy, type Fees, firstFees } from './fees.ts';
@@ -473,7 +473,6 @@ export class TransactionSender {
 
   /** Why a transaction is no longer wanted. */
   async #unwanted(record: TransactionRecord, head: Head): Promise<string | undefined> {
-    if (record.kind === 'fill') return undefined;
     if (head.timestamp > record.notAfter) return TOO_LATE;
     const simulation = await this.simulate(record);
     return simulation.ok ? undefined : simulation.reason;
@@ -621,12 +620,14 @@ export class TransactionSender {
   /** Whether transactions of another process are pending: what is sent behind them waits for them, and may be replaced. */
   async #isForeign(): Promise<boolean> {
     const [used, taken] = await Promise.all([this.#nonceOf('latest'), this.#nonceOf('pending')]);
-    const known = Math.max(used, this.#ownUntil());
     if (taken > this.#nextNonce || used > this.#nextNonce) {
       this.#tellForeign(this.#nextNonce, Math.max(taken, used));
       this.#nextNonce = Math.max(taken, used);
     }
-    return taken > known || [...this.#pending.values()].some(({ rival }) => rival);
+    // One of its own may be behind them: what is owed is.
+    const own = new Set([...this.pending, ...this.#ended].map(({ nonce }) => nonce));
+    for (let nonce = used; nonce < taken; nonce += 1) if (!own.has(nonce)) return true;
+    return [...this.#pending.values()].some(({ rival }) => rival);
   }
 
   /** The nonce after the last one of the journal, ended ones included: nodes may be behind their receipts. */
@@ -742,7 +743,7 @@ function named({ id, kind, nonce }: TransactionRecord): { id: string; kind: stri
 
 /** What the node itself said. */
 function nodeText(error: unknown): string {
-  if (error instanceof BaseError && error.details !== '') return error.details;
+  if (error instanceof BaseError && error.details !== '') return withoutUrls(error.details);
   return textOfError(error);
 }
 

@@ -430,7 +430,15 @@ export class LocalProtocol {
 
   /** Puts as many empty blocks in the place of the newest ones; their transactions are gone. */
   async reorganise(depth: number): Promise<void> {
-    await this.#test.request({ method: 'anvil_reorg', params: [depth, []] } as never);
+    // A block that is mined at the same time leaves a hole in anvil's chain.
+    await this.#test.setAutomine(false);
+    try {
+      await this.#test.request({ method: 'anvil_reorg', params: [depth, []] } as never);
+    } finally {
+      await this.#test.setAutomine(true);
+    }
+    // What has come in meanwhile would wait for the next transaction.
+    if ((await this.#test.getTxpoolStatus()).pending > 0) await this.#test.mine({ blocks: 1 });
     this.#nonces.clear();
   }
 

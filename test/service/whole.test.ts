@@ -71,7 +71,7 @@ describe.runIf(wanted && present).each([
   }
 
   /** Lets all come to rest, and compares it with the chain. */
-  async function expectTruth(): Promise<void> {
+  async function expectTruth(round: number): Promise<void> {
     whole.proxy.behaviour = 'pass';
     const { protocol } = whole.world;
     const latest = performance.now() + 300_000;
@@ -81,7 +81,9 @@ describe.runIf(wanted && present).each([
       const unrest = await whole.unrest();
       quiet = unrest.length === 0 ? quiet + 1 : 0;
       if (performance.now() > latest) {
-        throw new Error(`It does not come to rest: ${unrest.join('; ')}\n${whole.outputs()}`);
+        throw new Error(
+          `It does not come to rest after round ${round}: ${unrest.join('; ')}\n${whole.outputs()}`,
+        );
       }
       // What waits for confirmations needs blocks.
       if (unrest.length > 0 && looks % 3 === 2) await whole.mine();
@@ -124,7 +126,7 @@ describe.runIf(wanted && present).each([
       const targets = [...PROCESSES, 'worker', 'postgres', 'endpoint'] as const;
       let salt = real ? 1_000_000 : 0;
       const began = performance.now();
-      await expectTruth();
+      await expectTruth(0);
       for (let round = 1; round <= rounds; round++) {
         await whole.refreshRound();
         // On a slow machine processes would be killed before they have begun to do anything.
@@ -162,7 +164,7 @@ describe.runIf(wanted && present).each([
         await expectNothingLost();
         if (target !== 'endpoint') whole.proxy.behaviour = 'pass';
         if (round % REST_EVERY === 0 || round === rounds) {
-          await expectTruth();
+          await expectTruth(round);
           await expectNothingLost();
         }
       }

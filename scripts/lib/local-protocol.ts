@@ -430,7 +430,7 @@ export class LocalProtocol {
 
   /** Puts as many empty blocks in the place of the newest ones; their transactions are gone. */
   async reorganise(depth: number): Promise<void> {
-    // A block that is mined at the same time leaves a hole in anvil's chain.
+    // No block is mined at the same time.
     await this.#test.setAutomine(false);
     try {
       await this.#test.request({ method: 'anvil_reorg', params: [depth, []] } as never);

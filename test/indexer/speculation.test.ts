@@ -159,9 +159,12 @@ describe('speculation', () => {
     ]);
     await expect.poll(() => counted('wasted'), { timeout: 60_000, interval: 50 }).toBeGreaterThan(0);
     expect(await counted('used_ready')).toBe(used);
-    const metrics = await (await fetch(`${service.url}/metrics`)).text();
-    expect(metrics).toContain('zkmargin_speculation_keepers 1');
-    expect(metrics).toMatch(/^zkmargin_speculation_hit_ratio 0\.\d+$/m);
-    expect(metrics).toContain('zkmargin_queue_jobs{state="queued",priority="speculative"} 0');
+    const metrics = async () => (await fetch(`${service.url}/metrics`)).text();
+    // The deposits are seen one after the other.
+    await expect
+      .poll(metrics, { timeout: 60_000, interval: 50 })
+      .toContain('zkmargin_queue_jobs{state="queued",priority="speculative"} 0');
+    expect(await metrics()).toContain('zkmargin_speculation_keepers 1');
+    expect(await metrics()).toMatch(/^zkmargin_speculation_hit_ratio 0\.\d+$/m);
   });
 });

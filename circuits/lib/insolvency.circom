@@ -3,13 +3,15 @@ pragma circom 2.2.0;
 include "account.circom";
 include "parameters.circom";
 
-// Proves that the committed account, at this round and under these parameters, has at most the value `mark` and at
-// least the maintenance requirement `requirement`: one scenario of the committed set shows it. docs/circuits.md.
+// Proves that the committed account, at this round and under these parameters, has at most the value `mark` and at least the maintenance
+// requirement `baseRequirement + collateral collateralSlope`, whatever the value of its moving collateral: one scenario of the committed set
+// shows it. docs/circuits.md.
 // Public signals in docs/margin-model.md section 5. `legs` is a multiple of 8.
 template Insolvency(legs, expiries) {
     // PUBLIC
-    signal output mark;                      // 1e-6 USD, signed, |.| < 2^96
-    signal output requirement;               // 1e-6 USD, below 2^97
+    // (mark + 2^96) + 2^97 (baseRequirement + 2^96) + 2^194 (collateralSlope + 2^57), 252 bits:
+    // mark and baseRequirement 1e-6 USD, signed, within [-2^96, 2^96); collateralSlope 2^-54, signed, within [-2^57, 2^57)
+    signal output figures;
     signal input commitment;
     signal input scale;                      // 2^-40, below 2^64 (bounded by the contract)
     signal input underlyingWord;
@@ -32,6 +34,7 @@ template Insolvency(legs, expiries) {
     signal input deltaSign;
     signal input vegaSigns[expiries];        // also chooses the vol shock that is charged
     signal input shortGamma;                 // 1: gamma is charged
+    signal input lossCounted;                // 1: the scenario's loss counts; without it, or as a gain, it lowers the requirement
 
     // 1. Context: bound by a constraint of its own.
     signal contextSquare <== context * context;
@@ -155,14 +158,15 @@ template Insolvency(legs, expiries) {
     signal shockedForward <== priceFactor * (scenarioForward + linearValue);
     signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike) * (1 << 26) - shockedForward);
     signal lossUnits <== Slice(240, 145, 240)(lossBits);
-    signal shown <== lossBits[239] * (lossUnits - (1 << 94));
     // The mark itself shows no loss, though it has been valued more finely.
     signal isMark <== unmoved * (1 - scenario.isUp - scenario.isDown);
-    signal loss <== shown * (1 - isMark);
+    lossCounted * (lossCounted - 1) === 0;
+    signal counted <== lossCounted * (1 - isMark);
 
-    // 7. Requirement, 1e-12 USD in 2^-36. Charges with claimed signs may be negative; only their sum must not be.
-    signal damped <== loss * scenario.damping;
-    signal scan <== damped * fields.maintenanceFactor * (1 << 8);
+    // 7. Requirement, 1e-12 USD in 2^-36. All that is claimed may be negative, and so may the sum.
+    signal fullWeight <== scenario.damping * fields.maintenanceFactor;
+    signal weight <== counted * fullWeight;
+    signal scan <== weight * (lossUnits - (1 << 94)) * (1 << 8);
     signal shortValue <== net.out * underlying.spot;
     signal short <== shortValue * fields.shortOptionRate * (1 << 20);
     // Horizon, basis and interest, 2^-155.
@@ -183,16 +187,22 @@ template Insolvency(legs, expiries) {
     signal vega <== Slice(251, 110, 251)(vegaBits);
     signal required <== scan + short + linear - (1 << 132) + gamma + vega - (1 << 140);
 
-    // 8. Scale, and 1e-6 USD: divisor 10^6 2^k as a division by 10^6 above k dropped bits.
+    // 8. What a unit of moving collateral adds, 2^-54: it moves with the price, and is delta.
+    signal scanSlope <== weight * ((1 << 26) - priceFactor);
+    signal collateralSlope <== scanSlope + signedHorizonRate * (1 << 18);
+    _ <== SignedBits(57)(collateralSlope);
+
+    // 9. Scale, and 1e-6 USD: divisor 10^6 2^k as a division by 10^6 above k dropped bits.
     signal scaledRequirement <== scale * required;
-    component requirementShift = ShiftRight(76);
+    component requirementShift = ShiftRightSigned(76, 236);
     requirementShift.in <== scaledRequirement;
-    requirement <== FloorDivide(20)(requirementShift.out, 1000000);
-    _ <== Num2Bits(140)(requirement);
+    signal baseRequirement <== FloorDivide(20)(requirementShift.out, 1000000);
+    _ <== SignedBits(96)(baseRequirement);
     signal scaledMark <== scale * markUp;
     component markShift = ShiftRightSigned(40, 170);
     markShift.in <== -scaledMark;
     signal negatedMark <== FloorDivide(20)(markShift.out, 1000000);
-    _ <== SignedBits(140)(negatedMark);
-    mark <== -negatedMark;
+    signal mark <== -negatedMark;
+    _ <== SignedBits(96)(mark);
+    figures <== mark + (1 << 96) + (baseRequirement + (1 << 96)) * (1 << 97) + (collateralSlope + (1 << 57)) * (1 << 194);
 }

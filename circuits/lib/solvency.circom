@@ -178,7 +178,7 @@ template LegInAllScenarios(expiries) {
     }
 }
 
-// Proves that the committed account, with its cash, has at least `level` times the maintenance requirement over all
+// Proves that the committed account, with its cash and collateral, has at least `level` times the maintenance requirement over all
 // scenarios, at this round and under these parameters. Nothing about its positions is public. docs/circuits.md.
 // `legs` is a multiple of 8.
 template Solvency(legs, expiries) {
@@ -186,6 +186,7 @@ template Solvency(legs, expiries) {
     signal input commitment;
     signal input scale;                      // 2^-40, below 2^64 (bounded by the contract)
     signal input cash;                       // 1e-6 USD, signed (negative: r - size), size below 2^96 (bounded by the contract)
+    signal input collateralQuantity;         // moving collateral as a linear leg, 1e-6 contracts, below 2^47 (bounded by the contract)
     signal input level;                      // 2^-12, below 2^16 (bounded by the contract): 4096 is maintenance
     signal input underlyingWord;
     signal input expiryWords[expiries];
@@ -260,7 +261,7 @@ template Solvency(legs, expiries) {
         scenarioForward[s] = 0;
         scenarioStrike[s] = 0;
     }
-    var linearQuantity = 0;
+    var linearQuantity = collateralQuantity;
     var gammaValue = 0;
     var expiryForward[expiries];
     var expiryValue[expiries];

@@ -2,4 +2,4 @@ pragma circom 2.2.0;
 
 include "../lib/solvency.circom";
 
-component main { public [commitment, scale, cash, level, underlyingWord, expiryWords, parametersCommitment, context] } = Solvency(8, 8);
+component main { public [commitment, scale, cash, collateralQuantity, level, underlyingWord, expiryWords, parametersCommitment, context] } = Solvency(8, 8);

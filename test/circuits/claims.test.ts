@@ -2,6 +2,7 @@
  * What a prover of insolvency may choose: signs and scenario. No choice shows a requirement above the model's, or another mark.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { requirementWith } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
@@ -9,13 +10,13 @@ import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrume
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { figuresShown } from '../../src/proof/witness/testing.ts';
 import { legs as fullLegs, round } from './full-account.ts';
 import { expectRefused } from './tampering.ts';
 
 const FILE = 'circuits/main/insolvency-8.circom';
 const CHOICES = Number(process.env.ZKMARGIN_CHOICES ?? 24);
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 20261121);
-const signed = (value: bigint): bigint => (value > SCALAR_FIELD / 2n ? value - SCALAR_FIELD : value);
 const half = (SCALAR_FIELD + 1n) / 2n;
 
 /** Charges so high that a wrong sign costs more than everything else brings. */
@@ -62,9 +63,12 @@ describe('free choices', () => {
     const random = mulberry32(SEED);
     const bit = (): string => (random() < 0.5 ? '0' : '1');
     const scale = 2n ** 64n - 1n;
-    const { requirement, mark } = exactMargin({ legs, scale }, round, parameters);
+    const { mark } = exactMargin({ legs, scale }, round, parameters);
+    const collaterals = [0n, 1_000_000n, 10n ** 12n, 10n ** 20n];
+    const requirements = collaterals.map(
+      (movingCollateral) => exactMargin({ legs, scale, movingCollateral }, round, parameters).requirement,
+    );
     const honest = await inputOf(legs, parameters, scale);
-    let reached = 0n;
     for (let i = 0; i < CHOICES; i++) {
       const flip = (sign: string): string => (random() < 0.15 ? String(1 - Number(sign)) : sign);
       const of = (name: string): string[] => honest[name] as string[];
@@ -74,27 +78,30 @@ describe('free choices', () => {
         valueSigns: i % 2 ? of('valueSigns').map(bit) : of('valueSigns').map(flip),
         deltaSign: i % 2 ? bit() : flip(honest.deltaSign as string),
         shortGamma: bit(),
+        lossCounted: bit(),
         vegaSigns: i % 2 ? of('vegaSigns').map(bit) : of('vegaSigns').map(flip),
         scenarioIndex: [bit(), bit(), bit(), bit(), bit()],
       };
       const witness = await circuit.witness(input).catch((error: { code?: string }) => {
-        // A negative requirement, or an unused place beyond the range of price factors.
+        // An unused place beyond the range of price factors.
         expect(error.code).toBe('WITNESS_REJECTED');
         return undefined;
       });
       if (witness === undefined) continue;
-      const shown = circuit.signal(witness, 'main.requirement');
-      expect(shown).toBeLessThanOrEqual(requirement);
-      expect(signed(circuit.signal(witness, 'main.mark'))).toBe(mark);
-      if (shown > reached) reached = shown;
+      const shown = figuresShown(circuit, witness);
+      expect(shown.mark).toBe(mark);
+      collaterals.forEach((collateral, index) => {
+        expect(requirementWith(shown.baseRequirement, shown.collateralSlope, collateral)).toBeLessThanOrEqual(
+          requirements[index]!,
+        );
+      });
     }
-    expect(reached).toBeLessThanOrEqual(requirement);
   });
 
   it('signs are booleans', async () => {
     const honest = await inputOf(fullLegs, DEFAULT_PARAMETERS);
     for (const lie of [2n, SCALAR_FIELD - 1n, half, half + 1n].map(String)) {
-      for (const name of ['deltaSign', 'shortGamma'])
+      for (const name of ['deltaSign', 'shortGamma', 'lossCounted'])
         await expectRefused(circuit, { ...honest, [name]: lie });
       for (const name of ['forwardSigns', 'valueSigns', 'vegaSigns']) {
         for (const place of [0, 7]) {

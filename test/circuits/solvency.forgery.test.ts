@@ -68,6 +68,7 @@ async function rawInput(account: Account, cash: bigint, level: bigint): Promise<
   return {
     ...(await accountInput({ ...account, salt: 42n, context: 3n, capacity: 8 })),
     cash: field(cash),
+    collateralQuantity: '0',
     level: String(level),
     worstLoss: String(worstLoss),
   };

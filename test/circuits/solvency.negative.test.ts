@@ -1,5 +1,6 @@
 /** What `solvency` refuses: every single wire changed alone, and choices that a lying prover would like to make. */
 import { beforeAll, describe, it } from 'vitest';
+import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { SCALAR_FIELD } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
@@ -7,6 +8,9 @@ import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { solvencyInput } from '../../src/proof/witness/solvency.ts';
 import { type Accepted, expectRefused, liesAboutTheOpening, singleChanges } from './account-cases.ts';
 import { legs, round } from './full-account.ts';
+
+const scale = (1n << 40n) + 12_345n;
+const COLLATERAL = 250_000_000_000n;
 
 let circuit: CircuitTester;
 let input: CircuitInput;
@@ -16,10 +20,11 @@ beforeAll(async () => {
   circuit = await CircuitTester.fromFile('circuits/main/solvency-8.circom');
   input = await solvencyInput({
     legs,
-    scale: (1n << 40n) + 12_345n,
+    scale,
     round,
     parameters: DEFAULT_PARAMETERS,
     cash: 900_000_000_000n,
+    movingCollateral: COLLATERAL,
     level: 5120n,
     salt: 42n,
     context: 987_654_321n,
@@ -50,5 +55,15 @@ describe('a lying prover', () => {
   it('cannot claim a higher level, more scale or less debt than is public', async () => {
     await refused({ cash: String(SCALAR_FIELD - 900_000_000_000n) });
     await refused({ level: '65535', cash: '1000000' });
+  });
+  it('cannot claim another quantity of collateral than is public', async () => {
+    const statement = { legs, scale, round, parameters: DEFAULT_PARAMETERS, movingCollateral: COLLATERAL };
+    const { slack } = exactSolvency({ ...statement, cash: 0n }, round, DEFAULT_PARAMETERS, 5120n);
+    const least = -(slack / (1_000_000n << 88n)) + 1n;
+    const quantity = BigInt(input.collateralQuantity as string);
+    await circuit.witness({ ...input, cash: String(least) });
+    for (const lie of [0n, quantity / 2n, SCALAR_FIELD - 1n, SCALAR_FIELD - quantity]) {
+      await refused({ cash: String(least), collateralQuantity: String(lie) });
+    }
   });
 });

@@ -2,6 +2,7 @@
  * Moving collateral: the value after haircuts of collateral that is priced by the account's own underlying. It moves with the account's legs, so it
  * offsets their risk or adds to it. `docs/margin-model.md`, sections 7.6 and 7.7.
  */
+import { ZkMarginError } from '../../errors.ts';
 import { floorDivide } from '../../math/fixed/primitives.ts';
 
 /** Binary places of a collateral slope. */
@@ -30,14 +31,25 @@ export function requirementWith(
 }
 
 /**
- * The linear leg that moving collateral is in a solvency proof, rounded down. What does not fit counts for nothing.
+ * The linear leg that moving collateral is in a solvency proof, rounded down. Less than one unit of it counts for nothing.
  *
  * @param movingCollateral 1e-6 USD
  * @param scale of the account, 2^-40, at least 1
  * @param spot 1e-6 USD
- * @returns 1e-6 contracts for a scale of 1, at most {@link MAX_COLLATERAL_QUANTITY}
+ * @returns 1e-6 contracts for a scale of 1
+ * @throws ZkMarginError `OUT_OF_RANGE` for more than {@link MAX_COLLATERAL_QUANTITY}: nothing may be left out, for it may add to the requirement
  */
 export function collateralQuantity(movingCollateral: bigint, scale: bigint, spot: bigint): bigint {
   const quantity = ((movingCollateral << 40n) * 1_000_000n) / (scale * spot);
-  return quantity < MAX_COLLATERAL_QUANTITY ? quantity : MAX_COLLATERAL_QUANTITY;
+  if (quantity > MAX_COLLATERAL_QUANTITY) {
+    throw new ZkMarginError(
+      'OUT_OF_RANGE',
+      'Hold these legs at a larger scale: beside it the collateral is too large.',
+      {
+        field: 'movingCollateral',
+        details: { quantity: quantity.toString(), most: MAX_COLLATERAL_QUANTITY.toString() },
+      },
+    );
+  }
+  return quantity;
 }

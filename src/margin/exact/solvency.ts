@@ -43,7 +43,7 @@ export interface ExactSolvency {
  * @param cash 1e-6 USD, negative when owed; without the moving collateral
  * @param level factor in 2^-12, within [4096, 65535]
  * @throws ZkMarginError as `exactMargin`; `UNSUPPORTED` for a scenario layout other than that of the circuit (see
- * {@link requireSolvencyLayout}); `OUT_OF_RANGE` for cash or level
+ * {@link requireSolvencyLayout}); `OUT_OF_RANGE` for cash or level, and for collateral that no leg holds
  */
 export function exactSolvency(
   account: ExactAccount & { readonly cash: bigint },

@@ -97,7 +97,7 @@ export function verifierContractName(circuit: string): string {
 }
 
 /**
- * Circuits of which several proofs are verified at once on chain. They have 15 public signals, as `Groth16Batch.sol` takes them.
+ * Circuits of which several proofs are verified at once on chain. They have {@link BATCH_SIGNALS} public signals, as `Groth16Batch.sol` takes them.
  */
 const BATCHED_CIRCUIT = /^insolvency-\d+$/;
 
@@ -370,7 +370,7 @@ function documentation(title: string, notice: string): string {
 }
 
 /** Public signals of the circuits that `Groth16Batch.sol` verifies. */
-const BATCH_SIGNALS = 15;
+const BATCH_SIGNALS = 14;
 
 /**
  * The Solidity verifier of several proofs of a key at once: the key's points, and a call of `Groth16Batch.sol`. It is to lie
@@ -388,7 +388,7 @@ export function batchVerifier(
 }
 
 /**
- * As {@link batchVerifier}, for any circuit of 15 public signals.
+ * As {@link batchVerifier}, for any circuit of {@link BATCH_SIGNALS} public signals.
  *
  * @throws {ProofError} `KEY_MISMATCH` for a key of another number of public signals
  */
@@ -417,14 +417,14 @@ export function batchVerifierContract(key: Groth16VerificationKey, head: Verifie
   return `// SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
-import {Groth16Proof, IBatchVerifier15} from "../interfaces/Groth16.sol";
+import {Groth16Proof, IBatchVerifier${BATCH_SIGNALS}} from "../interfaces/Groth16.sol";
 import {Groth16Batch} from "../libraries/Groth16Batch.sol";
 
 ${documentation(`Verifier of several proofs at once of ${head.subject}`, head.notice)}
-contract ${batchContractName(head.contract)} is IBatchVerifier15 {
+contract ${batchContractName(head.contract)} is IBatchVerifier${BATCH_SIGNALS} {
 ${head.members}
-    /// @inheritdoc IBatchVerifier15
-    function verifyBatch(Groth16Proof[] calldata proofs, uint256[15][] calldata publicSignals)
+    /// @inheritdoc IBatchVerifier${BATCH_SIGNALS}
+    function verifyBatch(Groth16Proof[] calldata proofs, uint256[${BATCH_SIGNALS}][] calldata publicSignals)
         external
         view
         returns (bool)
@@ -433,7 +433,7 @@ ${head.members}
     }
 
     /// @dev The verification key: x and y, of points of G2 the imaginary part of each first.
-    function _key() private pure returns (uint256[46] memory) {
+    function _key() private pure returns (uint256[${2 * points.length + 6}] memory) {
         return [
 ${lines.join('\n')}
         ];

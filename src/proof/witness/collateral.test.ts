@@ -147,11 +147,15 @@ describe(`moving collateral in exact integers (seed ${SEED})`, () => {
 });
 
 describe('collateral as a linear leg', () => {
-  it('is rounded down and cut', () => {
+  it('is rounded down, and refused where it does not fit', () => {
     expect(collateralQuantity(100_000_000_000n, SCALE_ONE, 100_000_000_000n)).toBe(1_000_000n);
     expect(collateralQuantity(99_999_999_999n, SCALE_ONE, 100_000_000_000n)).toBe(999_999n);
     expect(collateralQuantity(100_000_000_000n, SCALE_ONE / 2n, 100_000_000_000n)).toBe(2_000_000n);
-    expect(collateralQuantity(100_000_000_000n, 1n, 100_000_000_000n)).toBe(MAX_COLLATERAL_QUANTITY);
+    const most = MAX_COLLATERAL_QUANTITY * 100_000n;
+    expect(collateralQuantity(most, SCALE_ONE, 100_000_000_000n)).toBe(MAX_COLLATERAL_QUANTITY);
+    expect(() => collateralQuantity(most + 100_000n, SCALE_ONE, 100_000_000_000n)).toThrow(
+      expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'movingCollateral' }),
+    );
     expect(collateralQuantity(0n, 1n, 1n)).toBe(0n);
   });
 });

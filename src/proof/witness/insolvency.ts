@@ -1,7 +1,7 @@
 /** Circuit input of `insolvency` from an account, a round and the parameters. */
 import { ZkMarginError } from '../../errors.ts';
 import type { ExactExpirySums } from '../../margin/exact/charges.ts';
-import { prepareAccount } from '../../margin/exact/margin.ts';
+import { evaluateScenario, prepareAccount } from '../../margin/exact/margin.ts';
 import { packParameters, type RiskParameters } from '../../margin/parameters.ts';
 import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
 import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts';
@@ -20,6 +20,8 @@ export interface InsolvencyStatement {
   readonly parameters: RiskParameters;
   /** Index of the scenario that shows the requirement. */
   readonly scenarioIndex: number;
+  /** Value of the account's moving collateral, 1e-6 USD; 0 unless given. It is no part of what is proven, and decides what is claimed. */
+  readonly movingCollateral?: bigint;
   /** Field element, see `contexts.ts`. */
   readonly context: bigint;
   /** Legs of the circuit: a multiple of eight. */
@@ -85,7 +87,9 @@ export async function insolvencyInput(statement: InsolvencyStatement): Promise<C
       field: 'scenarioIndex',
     });
   }
-  const { charges } = prepareAccount(statement, statement.round, parameters);
+  const prepared = prepareAccount(statement, statement.round, parameters);
+  const { charges } = prepared;
+  const { lossCounted, deltaSign } = evaluateScenario(prepared, parameters.scenarios[scenarioIndex]!);
   const flag = (value: boolean): string => (value ? '1' : '0');
   const signs = (of: (sums: ExactExpirySums) => bigint): string[] =>
     Array.from({ length: EXPIRY_COUNT }, (_, e) => {
@@ -96,7 +100,8 @@ export async function insolvencyInput(statement: InsolvencyStatement): Promise<C
     ...input,
     forwardSigns: signs(({ forwardValue }) => forwardValue),
     valueSigns: signs(({ markValue }) => markValue),
-    deltaSign: flag(charges.deltaValue >= 0n),
+    deltaSign: flag(deltaSign === 1n),
+    lossCounted: flag(lossCounted),
     shortGamma: flag(charges.gammaValue < 0n),
     vegaSigns: signs(({ vegaValue }) => vegaValue),
     scenarioIndex: Array.from({ length: 5 }, (_, bit) => String((scenarioIndex >> bit) & 1)),

@@ -131,9 +131,12 @@ describe('solvency circuit at 8 legs', () => {
       const scale = 1n + BigInt(Math.floor(random() * 2 ** 42));
       const parameters = randomParameters(random);
       const level = random() < 0.5 ? MAINTENANCE_LEVEL : INITIAL_LEVEL + BigInt(Math.floor(random() * 1000));
-      const bare = exactSolvency({ legs, scale, cash: 0n }, round, parameters, level);
+      const movingCollateral =
+        random() < 0.5 ? 0n : (scale * BigInt(Math.floor(10 ** (random() * 15)))) >> 40n;
+      const account = { legs, scale, movingCollateral };
+      const bare = exactSolvency({ ...account, cash: 0n }, round, parameters, level);
       const cash = leastCash(bare.slack);
-      const statement = { legs, scale, cash, level, round, parameters, salt: 5n, context: 9n, capacity: 8 };
+      const statement = { ...account, cash, level, round, parameters, salt: 5n, context: 9n, capacity: 8 };
       const input = await solvencyInput(statement);
       const witness = await circuit.witness(input);
       expect(circuit.signal(witness, 'main.worstLoss'), at).toBe(bare.worstLoss);

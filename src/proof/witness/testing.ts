@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
 import { canonicalLegs, type Leg } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
+import type { CircuitTester } from '../circuit-tester.ts';
+import { type ProvenFigures, unpackFigures } from './figures.ts';
 
 const surfaces = JSON.parse(
   readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
@@ -44,4 +46,9 @@ export function randomLegs(random: () => number, round: MarketRound, capacity = 
     }
   }
   return canonicalLegs(legs);
+}
+
+/** What a witness of `insolvency` shows. */
+export function figuresShown(circuit: CircuitTester, witness: readonly bigint[]): ProvenFigures {
+  return unpackFigures(circuit.signal(witness, 'main.figures'));
 }

@@ -57,12 +57,25 @@ export function vegaRateOf({ risk, vegaValue }: ExactExpirySums): bigint {
 
 const size = (value: bigint): bigint => (value < 0n ? -value : value);
 
+/** Charges rounded down: what an insolvency proof shows at most. */
+export interface ExactChargesDown {
+  /** Delta of the legs times {@link horizonRate}, signed: the account's collateral decides which sign is claimed. 1e-12 USD at 2^-155. */
+  readonly horizonValue: bigint;
+  /** Basis and interest of all expiries, likewise; to be rounded with the horizon. */
+  readonly expiryValue: bigint;
+  /** 1e-12 USD at 2^-36, for a scale of 2^-40, as the others. */
+  readonly basis: bigint;
+  readonly interest: bigint;
+  readonly gamma: bigint;
+  readonly vega: bigint;
+}
+
 /** Rounded down: what an insolvency proof shows at most. */
 export function chargesDown(
   sums: ExactChargeSums,
   underlying: UnderlyingState,
   parameters: RiskParameters,
-): ExactCharges & { readonly horizon: bigint; readonly basis: bigint; readonly interest: bigint } {
+): ExactChargesDown {
   let basis = 0n;
   let interest = 0n;
   let vega = 0n;
@@ -71,11 +84,10 @@ export function chargesDown(
     interest += expiry.risk.interestRate * size(expiry.markValue);
     vega += vegaRateOf(expiry) * size(expiry.vegaValue);
   }
-  const horizon = horizonRate(underlying, parameters) * size(sums.deltaValue);
   const { gammaValue } = sums;
   return {
-    linear: (horizon + basis + interest) >> 119n,
-    horizon: horizon >> 119n,
+    horizonValue: horizonRate(underlying, parameters) * sums.deltaValue,
+    expiryValue: basis + interest,
     basis: basis >> 119n,
     interest: interest >> 119n,
     gamma: gammaValue < 0n ? (-gammaValue >> 114n) * gammaCost(underlying, parameters) : 0n,

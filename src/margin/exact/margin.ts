@@ -3,12 +3,13 @@
  *
  * Slow next to the float model (some 20 µs a revaluation) and exact: same integers as the circuit, always.
  */
-import { ZkMarginError } from '../../errors.ts';
+import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { type Leg, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { ceilDivide, exp2Precise, floorDivide, PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
 import { type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
-import { chargesDown, type ExactChargeSums } from './charges.ts';
+import { chargesDown, type ExactChargeSums, horizonRate } from './charges.ts';
+import { MAX_COLLATERAL, requirementWith } from './collateral.ts';
 import {
   type ExactExpiry,
   type ExactExpiryRisk,
@@ -37,15 +38,25 @@ export interface ExactAccount {
   readonly legs: readonly Leg[];
   /** 2^-40. */
   readonly scale: bigint;
+  /** Value after haircuts of collateral that moves with the underlying, 1e-6 USD; 0 unless given. It enters the requirement, not the mark. */
+  readonly movingCollateral?: bigint;
 }
 
 /** Mark and requirement from one scenario, with their parts. Amounts in 1e-6 USD unless said otherwise. */
 export interface ExactScenarioMargin {
   /** Value of the positions, rounded up: a prover of insolvency gains nothing by rounding. */
   readonly mark: bigint;
-  /** Maintenance requirement as far as this scenario shows it, rounded down. */
+  /** Maintenance requirement as far as this scenario shows it with the account's moving collateral, at least 0, rounded down. */
   readonly requirement: bigint;
-  /** Damped loss, at least 0, rounded down, for the account's scale. */
+  /** The same without collateral, for the choices below: what a proof shows. Signed, rounded down. */
+  readonly baseRequirement: bigint;
+  /** What a unit of moving collateral adds to it, 2^-54, signed. */
+  readonly collateralSlope: bigint;
+  /** Whether the scenario's loss counts: that of legs and collateral together is above 0. */
+  readonly lossCounted: boolean;
+  /** Sign by which the delta of legs and collateral together is charged. */
+  readonly deltaSign: 1n | -1n;
+  /** Damped loss, at least 0, rounded down, for the account's scale and collateral. */
   readonly loss: bigint;
   /** Maintenance factor times loss. */
   readonly scanRequirement: bigint;
@@ -82,6 +93,8 @@ interface PreparedLeg {
 /** Sums over the legs of an account that no scenario changes. */
 export interface AccountTotals {
   readonly scale: bigint;
+  /** 1e-6 USD. */
+  readonly movingCollateral: bigint;
   readonly round: MarketRound;
   readonly parameters: RiskParameters;
   /** Mark, 1e-12 USD at 2^-119. */
@@ -117,6 +130,7 @@ export function prepareAccount(
   if (typeof account.scale !== 'bigint' || account.scale <= 0n || account.scale > MAX_SCALE) {
     throw new ZkMarginError('OUT_OF_RANGE', 'Keep the scale within [1, 2^64).', { field: 'scale' });
   }
+  const movingCollateral = requireMovingCollateral(account);
   const expiries = round.expiries.map((state, index) =>
     exactExpiry(state, round.underlying.timestamp, `round.expiries[${index}]`),
   );
@@ -160,6 +174,7 @@ export function prepareAccount(
     sums.reduce((total, expiry) => total + expiry[of], linearValue);
   return {
     scale: account.scale,
+    movingCollateral,
     round,
     parameters,
     expiries,
@@ -169,6 +184,30 @@ export function prepareAccount(
     markValue: sum('markValue'),
     shortContracts,
     charges: { expiries: sums, deltaValue: sum('forwardValue'), gammaValue },
+  };
+}
+
+/**
+ * An account's moving collateral, 1e-6 USD.
+ *
+ * @throws ZkMarginError `OUT_OF_RANGE`
+ */
+export function requireMovingCollateral({ movingCollateral = 0n }: ExactAccount): bigint {
+  return requireBigint(movingCollateral, 0n, MAX_COLLATERAL - 1n, 'movingCollateral');
+}
+
+/**
+ * The account with so much more of the underlying, as another linear leg.
+ *
+ * @param quantity 1e-6 contracts for a scale of 1
+ */
+export function withLinearQuantity(prepared: PreparedAccount, quantity: bigint): PreparedAccount {
+  const value = (quantity * prepared.round.underlying.spot * PROBABILITY_ONE) << 21n;
+  return {
+    ...prepared,
+    linearValue: prepared.linearValue + value,
+    markValue: prepared.markValue + value,
+    charges: { ...prepared.charges, deltaValue: prepared.charges.deltaValue + value },
   };
 }
 
@@ -183,9 +222,12 @@ function weigh(
   };
 }
 
+/** A price factor of 1, 2^-26. */
+const PRICE_FACTOR_ONE = 1n << 26n;
+
 /** Price factor of a number of steps, `2^(priceMove * priceStep)`, 2^-26; exactly 1 for no step. */
 export function priceFactor(priceStep: number, priceMove: number): bigint {
-  if (priceMove === 0) return 1n << 26n;
+  if (priceMove === 0) return PRICE_FACTOR_ONE;
   return exp2Precise(BigInt(priceStep) * BigInt(priceMove));
 }
 
@@ -216,37 +258,86 @@ export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario)
 
 /** Evaluates one scenario of a prepared account. */
 export function evaluateScenario(prepared: PreparedAccount, scenario: Scenario): ExactScenarioMargin {
-  return scenarioMargin(prepared, scenario, scenarioLossValue(prepared, scenario));
+  const factor = priceFactor(prepared.parameters.priceStep, scenario.priceMove);
+  return scenarioMargin(prepared, scenario, factor, scenarioLossValue(prepared, scenario));
+}
+
+/** What a prover chooses beside the scenario. Any choice shows at most the true requirement. */
+interface Choice {
+  readonly lossCounted: boolean;
+  readonly deltaSign: 1n | -1n;
 }
 
 /**
- * Mark and requirement from an account's totals and its loss in a scenario, the loss undamped in 1e-12 USD at 2^-145.
+ * Mark and requirement from an account's totals and its loss in a scenario.
+ *
+ * @param factor price factor of the scenario, 2^-26
+ * @param lossValue of the legs, undamped, 1e-12 USD at 2^-145
  */
 export function scenarioMargin(
   totals: AccountTotals,
   scenario: Scenario,
+  factor: bigint,
   lossValue: bigint,
 ): ExactScenarioMargin {
-  const { parameters, scale, round } = totals;
-  const rawLoss = floorDivide(lossValue, 1n << 145n);
-  const loss = (rawLoss > 0n ? rawLoss : 0n) * BigInt(scenario.damping);
-  const scan = (loss * BigInt(parameters.maintenanceFactor)) << 8n;
+  const { parameters, scale, round, movingCollateral } = totals;
+  const damping = BigInt(scenario.damping);
+  const weight = damping * BigInt(parameters.maintenanceFactor);
+  const legsLoss = floorDivide(lossValue, 1n << 145n);
   const short = (totals.shortContracts * round.underlying.spot * BigInt(parameters.shortOptionRate)) << 20n;
   const charges = chargesDown(totals.charges, round.underlying, parameters);
-  const floorScaled = (value: bigint, places: bigint): bigint =>
-    (scale * value) / (1_000_000n << (40n + places));
+  const rate = horizonRate(round.underlying, parameters);
+  const scaled = (value: bigint, places: bigint): bigint =>
+    floorDivide(scale * value, 1_000_000n << (40n + places));
+  const ofCollateral = (slope: bigint, places: bigint): bigint =>
+    floorDivide(movingCollateral * slope, 1n << places);
+
+  const show = ({ lossCounted, deltaSign }: Choice) => {
+    const scan = lossCounted ? (legsLoss * weight) << 8n : 0n;
+    const linear = (deltaSign * charges.horizonValue + charges.expiryValue) >> 119n;
+    const baseRequirement = scaled(scan + short + linear + charges.gamma + charges.vega, 36n);
+    const scanSlope = lossCounted ? (PRICE_FACTOR_ONE - factor) * weight : 0n;
+    const collateralSlope = scanSlope + ((deltaSign * rate) << 18n);
+    const requirement = requirementWith(baseRequirement, collateralSlope, movingCollateral);
+    return { requirement, baseRequirement, collateralSlope, lossCounted, deltaSign, scan, scanSlope };
+  };
+  // Without collateral the signs of loss and delta decide; with it, what they come to together.
+  const deltaSign = charges.horizonValue < 0n ? -1n : 1n;
+  let shown = show({ lossCounted: legsLoss > 0n, deltaSign });
+  if (movingCollateral > 0n) {
+    for (const other of otherChoices(shown, isUnmoved(scenario))) {
+      const candidate = show(other);
+      if (candidate.requirement > shown.requirement) shown = candidate;
+    }
+  }
+  const { scan, scanSlope, ...figures } = shown;
+  const loss = figures.lossCounted
+    ? scaled(legsLoss * damping, 16n) + ofCollateral((PRICE_FACTOR_ONE - factor) * damping, 42n)
+    : 0n;
   return {
     mark: ceilDivide(scale * ceilDivide(totals.markValue, 1n << 119n), 1_000_000n << 40n),
-    requirement: floorScaled(scan + short + charges.linear + charges.gamma + charges.vega, 36n),
-    loss: floorScaled(loss, 16n),
-    scanRequirement: floorScaled(scan, 36n),
-    shortOptionMinimum: floorScaled(short, 36n),
-    horizonBuffer: floorScaled(charges.horizon, 36n),
-    basisCharge: floorScaled(charges.basis, 36n),
-    interestCharge: floorScaled(charges.interest, 36n),
-    gammaCharge: floorScaled(charges.gamma, 36n),
-    vegaCharge: floorScaled(charges.vega, 36n),
+    ...figures,
+    loss,
+    scanRequirement: scaled(scan, 36n) + ofCollateral(scanSlope, 54n),
+    shortOptionMinimum: scaled(short, 36n),
+    horizonBuffer:
+      scaled((figures.deltaSign * charges.horizonValue) >> 119n, 36n) +
+      ofCollateral(figures.deltaSign * rate, 36n),
+    basisCharge: scaled(charges.basis, 36n),
+    interestCharge: scaled(charges.interest, 36n),
+    gammaCharge: scaled(charges.gamma, 36n),
+    vegaCharge: scaled(charges.vega, 36n),
   };
+}
+
+/** The choices but one. In the mark itself no loss counts. */
+function otherChoices({ lossCounted, deltaSign }: Choice, unmoved: boolean): Choice[] {
+  const turned = deltaSign === 1n ? -1n : 1n;
+  const choices: Choice[] = [{ lossCounted, deltaSign: turned }];
+  if (!unmoved) {
+    choices.push({ lossCounted: !lossCounted, deltaSign }, { lossCounted: !lossCounted, deltaSign: turned });
+  }
+  return choices;
 }
 
 /**

@@ -23,6 +23,7 @@ import {
   MAX_LEGS,
   MAX_SCALE,
   priceFactor,
+  requireMovingCollateral,
   scenarioMargin,
   worstOf,
 } from './margin.ts';
@@ -100,6 +101,7 @@ export class ExactValuer {
     const { round, parameters } = this;
     validateLegs(account.legs, MAX_LEGS);
     requireBigint(account.scale, 1n, MAX_SCALE, 'scale');
+    const movingCollateral = requireMovingCollateral(account);
     const lossValues = new Array<bigint>(parameters.scenarios.length).fill(0n);
     const sums = [...this.expiries.values()].map(({ risk }) => ({
       risk,
@@ -136,6 +138,7 @@ export class ExactValuer {
     });
     const totals = {
       scale: account.scale,
+      movingCollateral,
       round,
       parameters,
       markValue,
@@ -143,7 +146,9 @@ export class ExactValuer {
       charges: { expiries: sums, deltaValue, gammaValue },
     };
     return worstOf(
-      parameters.scenarios.map((scenario, index) => scenarioMargin(totals, scenario, lossValues[index]!)),
+      parameters.scenarios.map((scenario, index) =>
+        scenarioMargin(totals, scenario, this.factors[index]!, lossValues[index]!),
+      ),
     );
   }
 

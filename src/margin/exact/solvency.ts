@@ -10,7 +10,8 @@ import type { MarketRound } from '../../market/words.ts';
 import { floorDivide } from '../../math/fixed/primitives.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
 import { chargesUp } from './charges.ts';
-import { type ExactAccount, prepareAccount, scenarioLossValue } from './margin.ts';
+import { collateralQuantity } from './collateral.ts';
+import { type ExactAccount, prepareAccount, scenarioLossValue, withLinearQuantity } from './margin.ts';
 
 /** The maintenance level: a factor of 1. */
 export const MAINTENANCE_LEVEL = 4096n;
@@ -37,7 +38,9 @@ export interface ExactSolvency {
 /**
  * Measures an account against a multiple of its maintenance requirement.
  *
- * @param cash 1e-6 USD, negative when owed
+ * Moving collateral counts as a linear leg: it is in the mark, in every scenario and in the delta.
+ *
+ * @param cash 1e-6 USD, negative when owed; without the moving collateral
  * @param level factor in 2^-12, within [4096, 65535]
  * @throws ZkMarginError as `exactMargin`; `UNSUPPORTED` for a scenario layout other than that of the circuit (see
  * {@link requireSolvencyLayout}); `OUT_OF_RANGE` for cash or level
@@ -50,7 +53,11 @@ export function exactSolvency(
 ): ExactSolvency {
   requireBigint(account.cash, 1n - MAX_CASH, MAX_CASH - 1n, 'cash');
   requireBigint(level, MAINTENANCE_LEVEL, 65_535n, 'level');
-  const prepared = prepareAccount(account, round, parameters);
+  const legs = prepareAccount(account, round, parameters);
+  const prepared = withLinearQuantity(
+    legs,
+    collateralQuantity(legs.movingCollateral, legs.scale, round.underlying.spot),
+  );
   requireSolvencyLayout(parameters);
   let worstLoss = 0n;
   let worstScenario = 0;

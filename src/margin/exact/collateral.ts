@@ -1,0 +1,43 @@
+/**
+ * Moving collateral: the value after haircuts of collateral that is priced by the account's own underlying. It moves with the account's legs, so it
+ * offsets their risk or adds to it. `docs/margin-model.md`, sections 7.6 and 7.7.
+ */
+import { floorDivide } from '../../math/fixed/primitives.ts';
+
+/** Binary places of a collateral slope. */
+export const COLLATERAL_SLOPE_PLACES = 54n;
+/** Values of collateral are below this, 1e-6 USD. */
+export const MAX_COLLATERAL = 2n ** 96n;
+/** Largest quantity that collateral counts for in a solvency proof, 1e-6 contracts for a scale of 1. */
+export const MAX_COLLATERAL_QUANTITY = 2n ** 47n - 1n;
+
+/**
+ * A requirement with collateral, from what an insolvency proof shows of it: never above the true one, whatever the collateral.
+ *
+ * @param baseRequirement without collateral, 1e-6 USD, signed
+ * @param collateralSlope what a unit of moving collateral adds, 2^-54, signed
+ * @param movingCollateral 1e-6 USD
+ * @returns 1e-6 USD, at least 0, rounded down
+ */
+export function requirementWith(
+  baseRequirement: bigint,
+  collateralSlope: bigint,
+  movingCollateral: bigint,
+): bigint {
+  const requirement =
+    baseRequirement + floorDivide(movingCollateral * collateralSlope, 1n << COLLATERAL_SLOPE_PLACES);
+  return requirement > 0n ? requirement : 0n;
+}
+
+/**
+ * The linear leg that moving collateral is in a solvency proof, rounded down. What does not fit counts for nothing.
+ *
+ * @param movingCollateral 1e-6 USD
+ * @param scale of the account, 2^-40, at least 1
+ * @param spot 1e-6 USD
+ * @returns 1e-6 contracts for a scale of 1, at most {@link MAX_COLLATERAL_QUANTITY}
+ */
+export function collateralQuantity(movingCollateral: bigint, scale: bigint, spot: bigint): bigint {
+  const quantity = ((movingCollateral << 40n) * 1_000_000n) / (scale * spot);
+  return quantity < MAX_COLLATERAL_QUANTITY ? quantity : MAX_COLLATERAL_QUANTITY;
+}

@@ -82,7 +82,7 @@ describe('committed key files', () => {
     const batched = await buildKeyArtifacts('circuits/main/insolvency-8.circom', { roots });
     expect(batched.batchVerifier).toMatchObject({
       path: join(folder, 'verifiers', 'Insolvency8BatchVerifier.sol'),
-      text: expect.stringContaining('contract Insolvency8BatchVerifier is IBatchVerifier15'),
+      text: expect.stringContaining('contract Insolvency8BatchVerifier is IBatchVerifier14'),
     });
     await writeKeyArtifacts([batched], roots);
     expect(await compareKeyArtifacts([batched], roots)).toEqual([]);

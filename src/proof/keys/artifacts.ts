@@ -97,7 +97,7 @@ export function verifierContractName(circuit: string): string {
 }
 
 /**
- * Circuits of which several proofs are verified at once on chain. They have 15 public signals, as `Groth16Batch.sol` takes them.
+ * Circuits of which several proofs are verified at once on chain. They have 14 public signals, as `Groth16Batch.sol` takes them.
  */
 const BATCHED_CIRCUIT = /^insolvency-\d+$/;
 
@@ -417,14 +417,14 @@ export function batchVerifierContract(key: Groth16VerificationKey, head: Verifie
   return `// SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
-import {Groth16Proof, IBatchVerifier15} from "../interfaces/Groth16.sol";
+import {Groth16Proof, IBatchVerifier14} from "../interfaces/Groth16.sol";
 import {Groth16Batch} from "../libraries/Groth16Batch.sol";
 
 ${documentation(`Verifier of several proofs at once of ${head.subject}`, head.notice)}
-contract ${batchContractName(head.contract)} is IBatchVerifier15 {
+contract ${batchContractName(head.contract)} is IBatchVerifier14 {
 ${head.members}
-    /// @inheritdoc IBatchVerifier15
-    function verifyBatch(Groth16Proof[] calldata proofs, uint256[15][] calldata publicSignals)
+    /// @inheritdoc IBatchVerifier14
+    function verifyBatch(Groth16Proof[] calldata proofs, uint256[14][] calldata publicSignals)
         external
         view
         returns (bool)
@@ -433,7 +433,7 @@ ${head.members}
     }
 
     /// @dev The verification key: x and y, of points of G2 the imaginary part of each first.
-    function _key() private pure returns (uint256[46] memory) {
+    function _key() private pure returns (uint256[44] memory) {
         return [
 ${lines.join('\n')}
         ];

@@ -108,6 +108,9 @@ it('states its bound as the document does', () => {
   expect(screenErrorBound(30, 2 ** 51, 0, 0, 0)).toBeCloseTo(250, 4);
   expect(screenErrorBound(0, 0, -(2 ** 51), 1e12, 7) - 1).toBeCloseTo(13, 4);
   expect(screenErrorBound(0, 0, 0, 0, 7)).toBe(3e-6);
+  // Collateral is a leg more.
+  expect(screenErrorBound(29, 0, 0, 0, 0, 2 ** 51)).toBeCloseTo(250, 4);
+  expect(screenErrorBound(0, 0, 0, 0, 0, 1e-6)).toBeCloseTo(4e-6, 12);
 });
 
 /** Value of few cents' worth of options, near enough to put the account at the threshold of bad debt. */

@@ -14,7 +14,13 @@ const surfaces = JSON.parse(
 ) as SviSurfaces;
 const opening = exampleRound(surfaces, 'BTC', { discount: 0.99 });
 const shocked = shockRound(opening, { priceMove: -0.12, volMultiplierAt30d: 1.35, secondsLater: 3_600 });
-const book = exampleBook({ opening, shocked, parameters: DEFAULT_PARAMETERS, seed: 11, count: 48 });
+/** Every second account has collateral of the underlying, up to five coins. */
+const book = exampleBook({ opening, shocked, parameters: DEFAULT_PARAMETERS, seed: 11, count: 48 }).map(
+  (account, index) => ({
+    ...account,
+    movingCollateral: index % 2 === 0 ? 0n : (BigInt(index) * opening.underlying.spot) / 10n,
+  }),
+);
 
 it('valuing instruments once gives the exact margin to the bit', () => {
   const valuer = new ExactValuer(shocked, DEFAULT_PARAMETERS);

@@ -10,6 +10,7 @@ import type { LocalAccount, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
 import { isZkMarginError, textOfError } from '../errors.ts';
 import { smaller } from '../liquidation/amounts.ts';
+import { requirementWith } from '../margin/exact/collateral.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
 import { ChainFigures, type ReadAt } from './chain-figures.ts';
 import { KeeperError } from './errors.ts';
@@ -415,7 +416,7 @@ class Keeper implements RunningKeeper {
           scale: account.scale,
           commitment: account.commitment,
           underlyingId: BigInt(account.underlyingId),
-          collateral: await this.#figures.collateral(accountId, block),
+          ...(await this.#figures.collateral(accountId, true, block)),
           busy: busy.has(accountId) || account.inAuction,
         };
       }),
@@ -631,7 +632,11 @@ class Keeper implements RunningKeeper {
     ]);
     if (proofs.some(({ round }) => round !== market.number)) return 'NEWER_ROUND';
     // A liquidation is bounded by its order; the reward of a start is by what is proven.
-    if (action.kind === 'start' && proofs[0]!.requirement < action.requirement) return 'MILDER_PROOF';
+    if (action.kind === 'start') {
+      const { baseRequirement, collateralSlope } = proofs[0]!;
+      const shown = requirementWith(baseRequirement, collateralSlope, action.movingCollateral);
+      if (shown < action.requirement) return 'MILDER_PROOF';
+    }
     return block.timestamp > market.proofExpiry ? 'PROOF_EXPIRED' : undefined;
   }
 

@@ -8,6 +8,7 @@ import {
   type LiquidationState,
   type Sale,
   sale,
+  subsidisedRequirement,
   type Takeover,
   takeover,
   targetOf,
@@ -38,6 +39,10 @@ export interface AuctionRoute {
 export interface LiquidationPlan {
   readonly mark: bigint;
   readonly requirement: bigint;
+  /** Without moving collateral, signed. */
+  readonly baseRequirement: bigint;
+  /** What a unit of moving collateral adds to it, 2^-54, signed. */
+  readonly collateralSlope: bigint;
   readonly equity: bigint;
   /** Requirement and buffer: what the account is brought to. */
   readonly target: bigint;
@@ -65,25 +70,28 @@ export interface LiquidationPlan {
  */
 export function liquidationPlan(
   account: MonitoredAccount,
-  margin: Pick<ExactMargin, 'mark' | 'requirement' | 'worstScenario'>,
+  margin: Pick<ExactMargin, 'mark' | 'requirement' | 'baseRequirement' | 'collateralSlope' | 'worstScenario'>,
   terms: IntegerTerms,
   volatility: bigint,
 ): LiquidationPlan | undefined {
-  const { cash, collateral, scale, reserved = 0n, inAuction } = account;
-  const { mark, requirement, worstScenario } = margin;
+  const { cash, collateral, movingCollateral = 0n, scale, reserved = 0n, inAuction } = account;
+  const { mark, requirement, baseRequirement, collateralSlope, worstScenario } = margin;
   const state: LiquidationState = { cash, collateral, mark, requirement, scale, reserved };
+  const proven = { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale };
   const equity = equityOf(state);
   if (account.legs.length === 0 || equity >= requirement) return undefined;
   const { bufferBps } = terms;
   const atomic = (backstop: boolean): Route<AtomicLiquidation> =>
     inAuction
       ? { open: false, reason: 'CONFLICT' }
-      : route(() => atomicLiquidation(state, terms, volatility, { backstop }));
+      : route(() => atomicLiquidation(proven, terms, volatility, { backstop }));
   const least = route(() => sale({ ...state, reserved: 0n }, bufferBps, BASIS));
   const minimalScale = least.open ? least.amounts.maxScale : 0n;
   return {
     mark,
     requirement,
+    baseRequirement,
+    collateralSlope,
     equity,
     target: targetOf(requirement, bufferBps),
     worstScenario,
@@ -101,7 +109,11 @@ export function liquidationPlan(
         atCusp: sale(charged, bufferBps, terms.cuspFactorBps),
       };
     }),
-    takeover: route(() => takeover(state, bufferBps, terms.insolventSeconds, terms.insolventSeconds)),
+    takeover: route(() => {
+      const subsidised = subsidisedRequirement(margin, movingCollateral, bufferBps);
+      const { insolventSeconds } = terms;
+      return takeover({ ...state, requirement: subsidised }, bufferBps, insolventSeconds, insolventSeconds);
+    }),
   };
 }
 

@@ -189,7 +189,7 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
   }
 
   const columns = [
-    { account: before, mark: proven.mark, requirement: proven.requirement },
+    { account: before, mark: proven.mark, requirement: provenRequirement(proven) },
     { account: after, mark: remaining.mark, requirement: remaining.requirement },
     { account: vessel, mark: taken.mark, requirement: taken.requirement },
   ];
@@ -355,10 +355,15 @@ async function atOnce(
   const volatility = await protocol.read<bigint>('oracle', 'volatilityIndex', [
     Number(protocol.underlyingId),
   ]);
-  const collateral = await protocol.read<bigint>('clearingHouse', 'collateralValueOf', [trader.accountId]);
-  const { mark, requirement } = proven;
+  const { value: collateral, moving: movingCollateral } = await collateralOf(
+    protocol,
+    trader.accountId,
+    false,
+  );
+  const { mark, baseRequirement, collateralSlope } = proven;
+  const { cash, scale } = before;
   const { leastCash } = atomicLiquidation(
-    { cash: before.cash, collateral, mark, requirement, scale: before.scale },
+    { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale },
     integerTerms(protocol.terms),
     volatility,
   );

@@ -8,9 +8,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalAccount, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
+import { provenRequirement } from '../chain/requests/insolvency.ts';
 import { isZkMarginError, textOfError } from '../errors.ts';
 import { smaller } from '../liquidation/amounts.ts';
-import { requirementWith } from '../margin/exact/collateral.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
 import { ChainFigures, type ReadAt } from './chain-figures.ts';
 import { KeeperError } from './errors.ts';
@@ -633,8 +633,7 @@ class Keeper implements RunningKeeper {
     if (proofs.some(({ round }) => round !== market.number)) return 'NEWER_ROUND';
     // A liquidation is bounded by its order; the reward of a start is by what is proven.
     if (action.kind === 'start') {
-      const { baseRequirement, collateralSlope } = proofs[0]!;
-      const shown = requirementWith(baseRequirement, collateralSlope, action.movingCollateral);
+      const shown = provenRequirement(proofs[0]!, action.movingCollateral);
       if (shown < action.requirement) return 'MILDER_PROOF';
     }
     return block.timestamp > market.proofExpiry ? 'PROOF_EXPIRED' : undefined;

@@ -1,4 +1,5 @@
 /** Auctions: in public, ended by a recovery, and of sealed bids. */
+import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
 import type { Hex, TransactionReceipt } from 'viem';
 import { revertReason } from '../../../src/chain/reverts.ts';
 import { exactMargin } from '../../../src/margin/exact/margin.ts';
@@ -90,7 +91,7 @@ export async function publicAuction(
         '',
         '',
         '',
-        `requirement ${dollars(proven.requirement)}`,
+        `requirement ${dollars(provenRequirement(proven))}`,
         gas(receipt.gasUsed),
       ]);
     }

@@ -1,6 +1,7 @@
 /** Insolvency proofs for liquidations and auctions. */
 import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
+import { requirementWith } from '../../margin/exact/collateral.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import { contextOf } from '../../proof/witness/contexts.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
@@ -27,7 +28,7 @@ export interface InsolvencyRequest {
   readonly scenario?: number;
 }
 
-/** What a proof shows. The requirement at any collateral is `requirementWith` of it. */
+/** What a proof shows; {@link provenRequirement} is what that requires. */
 export interface ProvenMargin {
   /** Of the account, as the proof binds it. */
   readonly nonce: bigint;
@@ -40,6 +41,14 @@ export interface ProvenMargin {
   readonly collateralSlope: bigint;
   readonly capacity: number;
   readonly proof: ProofArgument;
+}
+
+/** What a proof requires of an account with so much moving collateral, 1e-6 USD. */
+export function provenRequirement(
+  { baseRequirement, collateralSlope }: Pick<ProvenMargin, 'baseRequirement' | 'collateralSlope'>,
+  movingCollateral = 0n,
+): bigint {
+  return requirementWith(baseRequirement, collateralSlope, movingCollateral);
 }
 
 /** @throws ZkMarginError of the account and the round; `TOO_MANY_LEGS` */

@@ -308,7 +308,8 @@ export function vesselFloor(
   );
   const forNoDebt = ceilDivide(-proven.mark * heldScale, proven.scale);
   const needed = ofLegs + ofCollateral;
-  return needed > forNoDebt ? needed : forNoDebt;
+  if (needed < forNoDebt) return forNoDebt;
+  return needed;
 }
 
 /**

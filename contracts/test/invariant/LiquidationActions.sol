@@ -504,20 +504,16 @@ abstract contract LiquidationActions is HandlerBase {
         request.version = parameters.versionOf(BTC);
         request.provenCash = _steady(accountId);
         request.capacity = 8;
-        uint256 moving = _collateral(accountId, true);
-        bool holds = _isSolvent(account.commitment, account.scale, request.provenCash, moving, 4_096);
-        bytes4 expected = holds ? bytes4(0) : IProofGate.InvalidProof.selector;
-        _call(
-            "cancel",
-            _actor(seed),
-            address(auctions),
-            abi.encodeCall(
-                auctions.cancel,
-                (request, _solvencyProof(address(auctions), ProofContext.RECOVERY, accountId, account.nonce))
-            ),
-            expected
-        );
+        bytes4 expected = _hasRecovered(account, request) ? bytes4(0) : IProofGate.InvalidProof.selector;
+        Groth16Proof memory proof =
+            _solvencyProof(address(auctions), ProofContext.RECOVERY, accountId, account.nonce);
+        _call("cancel", _actor(seed), address(auctions), abi.encodeCall(auctions.cancel, (request, proof)), expected);
         if (expected == 0) _expected[accountId].inAuction = false;
+    }
+
+    function _hasRecovered(Account memory account, CancelRequest memory request) private view returns (bool) {
+        uint256 moving = _collateral(request.accountId, true);
+        return _isSolvent(account.commitment, account.scale, request.provenCash, moving, 4_096);
     }
 
     function close(uint256 seed, uint256 mode) external {

@@ -1,5 +1,6 @@
 /** The short story: real prices, a book, trades with proofs, a crash, and a liquidation that a proof justifies. */
 import type { TransactionReceipt } from 'viem';
+import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
@@ -10,6 +11,7 @@ import { dollars, gas, percent, scaleOf } from '../lib/format.ts';
 import {
   type BidQuoteRecord,
   bid,
+  collateralOf,
   liquidationOrder,
   quoteBid,
   type SaleRecord,

@@ -287,7 +287,12 @@ describe('a crash', () => {
         number: 1n,
         scale: account.scale,
         cash: account.cash,
-        proven: { mark: proven.mark, requirement: proven.requirement, scale: account.scale },
+        proven: {
+          mark: proven.mark,
+          baseRequirement: proven.baseRequirement,
+          collateralSlope: proven.collateralSlope,
+          scale: account.scale,
+        },
         superseded: false,
         capacity: 8,
         terms: { maxProofAge: 300n },

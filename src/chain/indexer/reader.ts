@@ -239,7 +239,8 @@ export class ChainReader {
     }
     // Prices move the value of collateral, and so do haircuts.
     const priced = new Set(changes.rounds.map(({ block }) => block));
-    for (const { role, name, block } of events) if (role === 'vault' && name === 'HaircutSet') priced.add(block);
+    for (const { role, name, block } of events)
+      if (role === 'vault' && name === 'HaircutSet') priced.add(block);
     if (priced.size > 0) {
       const rich = new Set(await known.accountsWithCollateral());
       for (const { role, args } of events) {

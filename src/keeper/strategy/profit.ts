@@ -252,9 +252,7 @@ export function bestBatch<Member extends BatchMember>(
 }
 
 /** A vessel before it takes a slice, as the arithmetic of liquidations wants it. */
-export function vesselBefore(
-  vessel: Vessel | undefined,
-): Vessel {
+export function vesselBefore(vessel: Vessel | undefined): Vessel {
   if (vessel === undefined) return EMPTY_VESSEL;
   const { scale, collateral, movingCollateral } = vessel;
   return { scale, collateral, movingCollateral };

@@ -140,13 +140,19 @@ describe(`the monitor on the example book (seed ${SEED})`, () => {
       expect(row.plan !== undefined).toBe(below);
       if (row.plan === undefined) continue;
       expect(row.exact).toBe(true);
-      const { mark, requirement } = exactMargin(account, crashed, PARAMETERS);
+      const { mark, requirement, baseRequirement, collateralSlope } = exactMargin(
+        account,
+        crashed,
+        PARAMETERS,
+      );
+      const { movingCollateral = 0n } = account;
+      const proven = { ...account, movingCollateral, mark, baseRequirement, collateralSlope };
       const state = { ...account, mark, requirement, reserved: 0n };
       expect(row.plan).toMatchObject({ mark, requirement, equity: equityOf(state) });
       expect(row.plan.target).toBe(targetOf(requirement, terms.bufferBps));
       if (row.plan.atomic.open) {
         atomic++;
-        expect(row.plan.atomic.amounts).toEqual(atomicLiquidation(state, terms, volatilityIndex(crashed)));
+        expect(row.plan.atomic.amounts).toEqual(atomicLiquidation(proven, terms, volatilityIndex(crashed)));
       }
       if (row.tier === 'liquidatable') {
         const least = sale(state, terms.bufferBps, 10_000n);

@@ -83,7 +83,9 @@ export const AccountViewSchema = Type.Object({
   scale: Scale,
   cash: Usd(),
   collateral: Usd('value after haircuts at last known prices, 1e-6 USD'),
-  movingCollateral: Usd('the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
   inAuction: Type.Boolean(),
   block: Amount('since which it is so'),
   opening: Type.Object({
@@ -127,7 +129,9 @@ export const MarginViewSchema = Type.Object({
   tier: Tier,
   cash: Usd(),
   collateral: Usd('1e-6 USD'),
-  movingCollateral: Usd('the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
   mark: Usd('value of the positions, 1e-6 USD'),
   equity: Usd(),
   requirement: Usd('maintenance requirement, 1e-6 USD'),
@@ -336,7 +340,9 @@ export const LiquidationViewSchema = Type.Object({
   scale: Scale,
   cash: Usd(),
   collateral: Usd('1e-6 USD'),
-  movingCollateral: Usd('the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
   mark: Usd(),
   requirement: Usd('1e-6 USD'),
   baseRequirement: Usd('what the worst scenario asks for without moving collateral'),
@@ -395,8 +401,12 @@ export const AuctionViewSchema = Type.Object({
   scale: Scale,
   cash: Usd('of the account'),
   collateral: Usd('of the account, 1e-6 USD'),
-  movingCollateral: Usd('the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD'),
-  requirement: Usd('by the recorded proof, at the present scale and moving collateral, 1e-6 USD; 0 after the end'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
+  requirement: Usd(
+    'by the recorded proof, at the present scale and moving collateral, 1e-6 USD; 0 after the end',
+  ),
   reserved: Usd('cash that bids have paid, 1e-6 USD'),
   round: Amount('of the recorded proof'),
   provenAt: Seconds('timestamp of that round'),

@@ -286,6 +286,175 @@ contract LiquidationMathTest is Test {
         assertEq(scaled.baseRequirement, base, "same scale");
     }
 
+    // Requirements with moving collateral
+
+    function test_requirementWith() public pure {
+        int256 half = int256(SLOPE_ONE / 2);
+        assertEq(LiquidationMath.requirementWith(1_000, half, 0), 1_000, "none");
+        assertEq(LiquidationMath.requirementWith(1_000, half, 101), 1_050, "added, rounded down");
+        assertEq(LiquidationMath.requirementWith(1_000, -half, 101), 949, "offset, rounded down");
+        assertEq(LiquidationMath.requirementWith(1_000, -half, 2_000), 0, "all of it");
+        assertEq(LiquidationMath.requirementWith(1_000, -half, 2_001), 0, "not below 0");
+        assertEq(LiquidationMath.requirementWith(-1_000, 0, 0), 0, "not below 0");
+        assertEq(LiquidationMath.requirementWith(-1_000, half, 2_100), 50, "what collateral adds");
+        uint256 most = 2 ** 96 - 1;
+        assertEq(
+            LiquidationMath.requirementWith(int256(most), 2 ** 57 - 1, most),
+            most + (most * (2 ** 57 - 1)) / 2 ** 54,
+            "the largest"
+        );
+    }
+
+    function test_subsidisedRequirement() public pure {
+        int256 one = int256(SLOPE_ONE);
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, one / 2, 110, 1_000), 1_055, "risk that it adds");
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, -one / 2, 110, 1_000), 945, "risk that it takes");
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, 2 * one, 110, 1_000), 1_100, "at most its value");
+        assertEq(LiquidationMath.subsidisedRequirement(-10, 2 * one, 110, 1_000), 100, "at most its value");
+        assertEq(LiquidationMath.subsidisedRequirement(-10, 0, 110, 1_000), 0, "nothing required");
+    }
+
+    /// @dev More collateral never raises what a subsidised account lacks: target less value.
+    function testFuzz_collateralRaisesNoSubsidy(int256 base, int256 slope, uint256 moving, uint256 bufferBps)
+        public
+        pure
+    {
+        base = bound(base, -(2 ** 96), 2 ** 96 - 1);
+        slope = bound(slope, -(2 ** 57), 2 ** 57 - 1);
+        moving = bound(moving, 0, 2 ** 96 - 1);
+        bufferBps = bound(bufferBps, 0, BASIS);
+        uint256 without =
+            LiquidationMath.targetOf(LiquidationMath.subsidisedRequirement(base, slope, 0, bufferBps), bufferBps);
+        uint256 target = LiquidationMath.targetOf(
+            LiquidationMath.subsidisedRequirement(base, slope, moving, bufferBps), bufferBps
+        );
+        assertTrue(target <= without + moving, "by no more than its value");
+    }
+
+    /// @dev One scenario of the margin model, with collateral as a leg: the loss counts when it is one, and the horizon charge is of the size of the
+    /// delta. A proof that counts the loss or not, and claims either sign of the delta, requires no more, whatever the collateral.
+    /// forge-config: default.fuzz.runs = 4096
+    function testFuzz_anyProofIsALowerBound(
+        int256 loss,
+        int256 delta,
+        uint256 factor,
+        uint256 weight,
+        uint256 horizonRate,
+        uint256 moving,
+        uint256 choice
+    ) public pure {
+        loss = bound(loss, -(2 ** 60), 2 ** 60);
+        delta = bound(delta, -(2 ** 60), 2 ** 60);
+        moving = bound(moving, 0, 2 ** (moving % 62));
+        // Price factor in 2^-26, damping times maintenance factor in 2^-28, rate in 2^-36.
+        int256 fall = 2 ** 26 - int256(bound(factor, 0, 2 ** 27));
+        int256 weighted = int256(bound(weight, 2 ** 12, 2 ** 30));
+        int256 rate = int256(bound(horizonRate, 0, 2 ** 34));
+        int256 counted = choice % 2 == 0 ? int256(1) : int256(0);
+        int256 sign = choice % 4 < 2 ? int256(1) : int256(-1);
+
+        // In 2^-54.
+        int256 ofLegs = counted * loss * 2 ** 26 * weighted + sign * delta * rate * 2 ** 18;
+        int256 slope = counted * fall * weighted + sign * rate * 2 ** 18;
+        uint256 required = LiquidationMath.requirementWith(LiquidationMath.floorDiv(ofLegs, SLOPE_ONE), slope, moving);
+
+        int256 wholeLoss = loss * 2 ** 26 + fall * int256(moving);
+        int256 wholeDelta = delta + int256(moving);
+        int256 exact = (wholeLoss > 0 ? wholeLoss : int256(0)) * weighted
+            + (wholeDelta > 0 ? wholeDelta : -wholeDelta) * rate * 2 ** 18;
+        assertTrue(int256(required * SLOPE_ONE) <= exact, "at most what is true");
+        // The natural choice is exact, but for two roundings.
+        bool natural = (counted == 1) == (wholeLoss > 0) && (sign == 1) == (wholeDelta > 0);
+        if (natural) assertTrue(int256((required + 2) * SLOPE_ONE) > exact, "what is true");
+    }
+
+    /// @dev A part of the scale with its part of collateral requires its part, but for roundings of a unit and what the slope makes of a unit.
+    function testFuzz_requirementsAreHomogeneous(
+        int256 base,
+        int256 slope,
+        uint256 moving,
+        uint256 scale,
+        uint256 part
+    ) public pure {
+        base = bound(base, -(2 ** 90), 2 ** 90);
+        slope = bound(slope, -(2 ** 57), 2 ** 57 - 1);
+        moving = bound(moving, 0, 2 ** 90);
+        scale = bound(scale, 1, 2 ** 64 - 1);
+        part = bound(part, 1, scale);
+        uint256 whole = LiquidationMath.requirementWith(base, slope, moving);
+        ProvenFigures memory figures = LiquidationMath.atScale(ProvenFigures(0, base, slope, scale), part);
+        uint256 share = LiquidationMath.requirementWith(figures.baseRequirement, slope, moving * part / scale);
+        int256 off = int256(share * scale) - int256(whole * part);
+        // One unit of the base, of the product and of the whole each, and a unit of collateral times at most 8.
+        assertTrue(off < 11 * int256(scale) && off > -11 * int256(scale), "the same ratio");
+    }
+
+    /// @dev Covered accounts and others: the largest sale leaves the account at its target with the collateral that it keeps.
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_saleWithMovingCollateralReachesTheTarget(
+        int256 base,
+        int256 slope,
+        uint256 moving,
+        uint256 equity,
+        uint256 factorBps
+    ) public view {
+        base = bound(base, 1e6, 2 ** 60);
+        slope = bound(slope, -(2 ** 54), 2 ** 54);
+        moving = bound(moving, 0, 2 ** 60);
+        factorBps = bound(factorBps, 5_000, BASIS);
+        LiquidationState memory state;
+        state.collateral = moving;
+        state.movingCollateral = moving;
+        state.requirement = LiquidationMath.requirementWith(base, slope, moving);
+        if (state.requirement < 2) return;
+        state.mark = int256(bound(equity, 1, state.requirement - 1)) - int256(moving);
+        state.scale = ONE * 2 ** 20;
+        ProvenFigures memory proven = ProvenFigures(state.mark, base, slope, state.scale);
+        try math.sale(state, 1_000, factorBps, ALL) returns (Sale memory s) {
+            state.cash += int256(s.proceeds) - s.cashTaken;
+            uint256 rest = state.scale - s.scaleTaken;
+            uint256 kept = moving - moving * s.scaleTaken / state.scale;
+            ProvenFigures memory figures = LiquidationMath.atScale(proven, rest);
+            int256 left = state.cash + int256(kept) + figures.mark;
+            uint256 target =
+                LiquidationMath.targetOf(LiquidationMath.requirementWith(figures.baseRequirement, slope, kept), 1_000);
+            int256 off = left - int256(target);
+            // A unit of scale is worth less than four units of money here.
+            assertTrue(off > -8 && off < 8, "at the target");
+        } catch (bytes memory reason) {
+            assertTrue(bytes4(reason) == LiquidationMath.SliceTooSmall.selector, "only a slice too small");
+        }
+    }
+
+    /// @dev A vessel at its floor has the target's share by the requirement of what it holds, and no debt.
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_vesselFloorCoversTheRequirementOfWhatIsHeld(
+        int256 mark,
+        int256 base,
+        int256 slope,
+        uint256 scale,
+        uint256 held,
+        uint256 moving
+    ) public pure {
+        ProvenFigures memory proven = ProvenFigures({
+            mark: bound(mark, -(2 ** 96), 2 ** 96 - 1),
+            baseRequirement: bound(base, -(2 ** 96), 2 ** 96 - 1),
+            collateralSlope: bound(slope, -(2 ** 57), 2 ** 57 - 1),
+            scale: bound(scale, 1, 2 ** 64 - 1)
+        });
+        held = bound(held, 1, proven.scale);
+        moving = bound(moving, 0, 2 ** 96 - 1);
+        int256 equity = LiquidationMath.vesselFloor(proven, 1_000, held, moving)
+            + LiquidationMath.atScale(proven, held).mark;
+        uint256 required = LiquidationMath.requirementWith(
+            LiquidationMath.atScale(proven, held).baseRequirement, proven.collateralSlope, moving
+        );
+        assertTrue(equity >= 0, "no debt");
+        assertTrue(equity >= int256(required) && equity * int256(BASIS) >= int256(required * 11_000), "the target");
+        int256 more = equity - int256(LiquidationMath.targetOf(required, 1_000));
+        assertTrue(required == 0 || more <= 6, "no more than roundings above");
+    }
+
     function testFuzz_target(uint256 requirement, uint256 bufferBps) public pure {
         requirement = bound(requirement, 0, 2 ** 96 - 1);
         bufferBps = bound(bufferBps, 0, BASIS);

@@ -271,6 +271,7 @@ abstract contract LiquidationActions is HandlerBase {
         assertTrue(l.reward <= penalty && l.reward + l.fundFee == penalty, "penalty is split");
         chargedSum += penalty;
         rewardedSum += l.reward;
+        if (_collateral(order.vesselId, false) != 0) _count("slice with moving collateral", true);
         int256 toVessel = l.sale.cashTaken - int256(l.payment);
         _expectSlice(
             order.accountId, order.vesselId, l.sale.scaleTaken, int256(l.sale.proceeds) - l.sale.cashTaken, toVessel

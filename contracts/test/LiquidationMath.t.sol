@@ -334,38 +334,35 @@ contract LiquidationMathTest is Test {
     /// @dev One scenario of the margin model, with collateral as a leg: the loss counts when it is one, and the horizon charge is of the size of the
     /// delta. A proof that counts the loss or not, and claims either sign of the delta, requires no more, whatever the collateral.
     /// forge-config: default.fuzz.runs = 4096
-    function testFuzz_anyProofIsALowerBound(
-        int256 loss,
-        int256 delta,
-        uint256 factor,
-        uint256 weight,
-        uint256 horizonRate,
-        uint256 moving,
-        uint256 choice
-    ) public pure {
-        loss = bound(loss, -(2 ** 60), 2 ** 60);
-        delta = bound(delta, -(2 ** 60), 2 ** 60);
-        moving = bound(moving, 0, 2 ** (moving % 62));
-        // Price factor in 2^-26, damping times maintenance factor in 2^-28, rate in 2^-36.
-        int256 fall = 2 ** 26 - int256(bound(factor, 0, 2 ** 27));
-        int256 weighted = int256(bound(weight, 2 ** 12, 2 ** 30));
-        int256 rate = int256(bound(horizonRate, 0, 2 ** 34));
-        int256 counted = choice % 2 == 0 ? int256(1) : int256(0);
-        int256 sign = choice % 4 < 2 ? int256(1) : int256(-1);
-
-        // In 2^-54.
-        int256 ofLegs = counted * loss * 2 ** 26 * weighted + sign * delta * rate * 2 ** 18;
-        int256 slope = counted * fall * weighted + sign * rate * 2 ** 18;
-        uint256 required = LiquidationMath.requirementWith(LiquidationMath.floorDiv(ofLegs, SLOPE_ONE), slope, moving);
-
-        int256 wholeLoss = loss * 2 ** 26 + fall * int256(moving);
-        int256 wholeDelta = delta + int256(moving);
-        int256 exact = (wholeLoss > 0 ? wholeLoss : int256(0)) * weighted
-            + (wholeDelta > 0 ? wholeDelta : -wholeDelta) * rate * 2 ** 18;
+    function testFuzz_anyProofIsALowerBound(Scenario memory s, uint256 choice) public pure {
+        s.loss = bound(s.loss, -(2 ** 60), 2 ** 60);
+        s.delta = bound(s.delta, -(2 ** 60), 2 ** 60);
+        s.moving = bound(s.moving, 0, 2 ** (s.moving % 62));
+        s.fall = bound(s.fall, -(2 ** 26), 2 ** 26);
+        s.weight = bound(s.weight, 2 ** 12, 2 ** 30);
+        s.rate = bound(s.rate, 0, 2 ** 34);
+        int256 wholeLoss = s.loss * 2 ** 26 + s.fall * int256(s.moving);
+        int256 wholeDelta = s.delta + int256(s.moving);
+        int256 exact = (wholeLoss > 0 ? wholeLoss : int256(0)) * s.weight
+            + (wholeDelta > 0 ? wholeDelta : -wholeDelta) * s.rate * 2 ** 18;
+        bool counted = choice % 2 == 0;
+        bool above = choice % 4 < 2;
+        uint256 required = _claimed(s, counted, above);
         assertTrue(int256(required * SLOPE_ONE) <= exact, "at most what is true");
         // The natural choice is exact, but for two roundings.
-        bool natural = (counted == 1) == (wholeLoss > 0) && (sign == 1) == (wholeDelta > 0);
-        if (natural) assertTrue(int256((required + 2) * SLOPE_ONE) > exact, "what is true");
+        if (counted == (wholeLoss > 0) && above == (wholeDelta > 0)) {
+            assertTrue(int256((required + 2) * SLOPE_ONE) > exact, "what is true");
+        }
+    }
+
+    function _claimed(Scenario memory s, bool counted, bool above) private pure returns (uint256) {
+        int256 ofLegs = (above ? s.delta : -s.delta) * s.rate * 2 ** 18;
+        int256 slope = (above ? s.rate : -s.rate) * 2 ** 18;
+        if (counted) {
+            ofLegs += s.loss * 2 ** 26 * s.weight;
+            slope += s.fall * s.weight;
+        }
+        return LiquidationMath.requirementWith(LiquidationMath.floorDiv(ofLegs, SLOPE_ONE), slope, s.moving);
     }
 
     /// @dev A part of the scale with its part of collateral requires its part, but for roundings of a unit and what the slope makes of a unit.
@@ -769,6 +766,16 @@ contract LiquidationMathTest is Test {
     }
 
     // Helpers
+
+    /// @dev Of the legs alone, but for what moves: loss and delta in money, `1 - g` in 2^-26, damping times maintenance factor in 2^-28, rate in 2^-36.
+    struct Scenario {
+        int256 loss;
+        int256 delta;
+        int256 fall;
+        int256 weight;
+        int256 rate;
+        uint256 moving;
+    }
 
     struct SaleRun {
         uint256 bufferBps;

@@ -548,7 +548,7 @@ abstract contract LiquidationActions is HandlerBase {
         }
         if (_lacksNewest(accountId)) return AuctionReports.ProofTooOld.selector;
         (int256 equity,, uint256 target) = _recorded(accountId);
-        uint256 slack = 10 + target / _account(accountId).scale;
+        uint256 slack = 100 + target / _account(accountId).scale;
         return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionReports.NotCovered.selector;
     }
 

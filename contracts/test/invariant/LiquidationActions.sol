@@ -271,6 +271,7 @@ abstract contract LiquidationActions is HandlerBase {
         assertTrue(l.reward <= penalty && l.reward + l.fundFee == penalty, "penalty is split");
         chargedSum += penalty;
         rewardedSum += l.reward;
+        if (_collateral(order.vesselId, false) != 0) _count("slice with moving collateral", true);
         int256 toVessel = l.sale.cashTaken - int256(l.payment);
         _expectSlice(
             order.accountId, order.vesselId, l.sale.scaleTaken, int256(l.sale.proceeds) - l.sale.cashTaken, toVessel
@@ -547,7 +548,7 @@ abstract contract LiquidationActions is HandlerBase {
         }
         if (_lacksNewest(accountId)) return AuctionReports.ProofTooOld.selector;
         (int256 equity,, uint256 target) = _recorded(accountId);
-        uint256 slack = 10 + target / _account(accountId).scale;
+        uint256 slack = 100 + target / _account(accountId).scale;
         return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionReports.NotCovered.selector;
     }
 

@@ -38,6 +38,7 @@ export interface AuctionRoute {
 /** The plan of one account. Money in 1e-6 USD, exact. */
 export interface LiquidationPlan {
   readonly mark: bigint;
+  /** At the account's moving collateral. Slices take their share of it, so the requirement shrinks with the scale. */
   readonly requirement: bigint;
   /** Without moving collateral, signed. */
   readonly baseRequirement: bigint;

@@ -244,7 +244,8 @@ describe('a crash', () => {
       accountId: trader.accountId,
       round: 2n,
       mark: candidate.mark,
-      requirement: candidate.requirement,
+      baseRequirement: candidate.baseRequirement,
+      collateralSlope: candidate.collateralSlope,
       capacity: 8,
       scale: candidate.scale,
     });

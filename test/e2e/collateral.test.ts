@@ -27,7 +27,7 @@ import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
-import { finished, startKeeper } from '../keeper/keepers.ts';
+import { finished, startKeeper, TEST_STRATEGY } from '../keeper/keepers.ts';
 import { revertAfterEach } from './hooks.ts';
 import { crashed, opening, refusalOf } from './world.ts';
 
@@ -252,7 +252,9 @@ describe('a put whose collateral falls with it', () => {
   it('is liquidated by a keeper, and both sides cover what they hold with the collateral that they have', async () => {
     const before = await collateralOf(protocol, putWriter.accountId, false);
     const feed = new LocalFeed(protocol, prover, [putWriter]);
-    const { keeper: running, until } = await startKeeper(protocol, feed, 1, [vesselId]);
+    const { keeper: running, until } = await startKeeper(protocol, feed, 1, [vesselId], {
+      strategy: { ...TEST_STRATEGY, kinds: ['liquidate'] },
+    });
     try {
       const { end } = await until(finished('liquidate'), 45_000);
       expect(end).toBe('confirmed');

@@ -2,6 +2,8 @@
 import { type Address, encodeFunctionData } from 'viem';
 import { linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
 import type { DeployerWallet } from '../../src/chain/deploy.ts';
+import { postRoundArguments, signReport } from '../../src/chain/oracle-report.ts';
+import { type MarketRound, packRound } from '../../src/market/words.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 
 /** Tokens have six decimals. */
@@ -55,4 +57,22 @@ export async function giveCollateral(
 /** Value of tokens after the haircut at a spot, 1e-6 USD, as the vault has it. */
 export function collateralValue({ haircutBps }: LocalCollateral, amount: bigint, spot: bigint): bigint {
   return (amount * spot * (10_000n - haircutBps)) / (10_000n * WHOLE_TOKEN);
+}
+
+/** Has the oracle accept a round of another underlying, as of now, and take it from the same sources as the protocol's own. */
+export async function postOtherRound(protocol: LocalProtocol, round: MarketRound): Promise<void> {
+  const { operator, sources, anvil, deployment } = protocol;
+  const underlyingId = Number(round.underlying.underlyingId);
+  const own = await protocol.read('oracle', 'configurationOf', [Number(protocol.underlyingId)]);
+  await protocol.write(operator, 'oracle', 'configureUnderlying', [underlyingId, own]);
+  for (const { address } of sources) {
+    await protocol.write(operator, 'oracle', 'setSource', [underlyingId, address, true]);
+  }
+  const words = packRound({
+    ...round,
+    underlying: { ...round.underlying, timestamp: await protocol.now() },
+  });
+  const domain = { chainId: anvil.chainId, oracle: deployment.oracle };
+  const reports = await Promise.all(sources.map((source) => signReport(source, domain, words)));
+  await protocol.write(operator, 'oracle', 'postRound', postRoundArguments(underlyingId, reports));
 }

@@ -249,25 +249,32 @@ describe('a put whose collateral falls with it', () => {
     expect(state.requirement).toBe(after.margin.requirement);
   });
 
-  it('is liquidated by a keeper, and both sides cover what they hold with the collateral that they have', async () => {
-    const before = await collateralOf(protocol, putWriter.accountId, false);
-    const feed = new LocalFeed(protocol, prover, [putWriter]);
-    const { keeper: running, until } = await startKeeper(protocol, feed, 1, [vesselId], {
-      strategy: { ...TEST_STRATEGY, kinds: ['liquidate'] },
-    });
-    try {
-      const { end } = await until(finished('liquidate'), 45_000);
-      expect(end).toBe('confirmed');
-    } finally {
-      await running.stop();
-    }
-    expect(feed.proofsMade).toBe(1);
-    const [writer, vessel] = [await standing(putWriter.accountId), await standing(vesselId)];
-    expect(writer.equity).toBeGreaterThanOrEqual(writer.margin.requirement);
-    expect(vessel.moving).toBeGreaterThan(0n);
-    expect(vessel.equity).toBeGreaterThanOrEqual(vessel.margin.requirement);
-    const moved = before.moving - writer.moving - vessel.moving;
-    // Of two balances each value is rounded down.
-    expect(moved >= 0n && moved <= 1n).toBe(true);
-  });
+  it.each([
+    ['whose legs are public', true],
+    ['whose legs are not', false],
+  ])(
+    'is liquidated by a keeper, %s, and both sides cover what they hold with their collateral',
+    async (_, isPublic) => {
+      const before = await collateralOf(protocol, putWriter.accountId, false);
+      const feed = new LocalFeed(protocol, prover, [putWriter], () => isPublic);
+      const hidden = { hedgeBps: 1n, notionalMultiple: 10n };
+      const { keeper: running, until } = await startKeeper(protocol, feed, 1, [vesselId], {
+        strategy: { ...TEST_STRATEGY, kinds: ['liquidate'], hidden },
+      });
+      try {
+        const { end } = await until(finished('liquidate'), 45_000);
+        expect(end).toBe('confirmed');
+      } finally {
+        await running.stop();
+      }
+      expect(feed.proofsMade).toBe(1);
+      const [writer, vessel] = [await standing(putWriter.accountId), await standing(vesselId)];
+      expect(writer.equity).toBeGreaterThanOrEqual(writer.margin.requirement);
+      expect(vessel.moving).toBeGreaterThan(0n);
+      expect(vessel.equity).toBeGreaterThanOrEqual(vessel.margin.requirement);
+      const moved = before.moving - writer.moving - vessel.moving;
+      // Of two balances each value is rounded down.
+      expect(moved >= 0n && moved <= 1n).toBe(true);
+    },
+  );
 });

@@ -607,13 +607,14 @@ contract AuctionHouseTest is AuctionTest {
     function test_close_afterADeposit() public {
         _start();
         int256 equity = _equity(MARK);
-        house.addCash(accountId, int128(1_320e6 - equity - 20));
+        house.addCash(accountId, int128(1_320e6 - equity - 102));
         _stand();
         vm.expectRevert(
-            abi.encodeWithSelector(AuctionReports.NotCovered.selector, int256(1_320e6 - 20), uint256(1_320e6))
+            abi.encodeWithSelector(AuctionReports.NotCovered.selector, int256(1_320e6 - 102), uint256(1_320e6))
         );
         auctions.close(accountId);
-        house.addCash(accountId, 10);
+        // A lack of 100, and of what a unit of scale makes, is rounding.
+        house.addCash(accountId, 2);
         uint256 provenAt = auctions.auctionOf(accountId).provenAt;
         _later(181);
         vm.expectRevert(abi.encodeWithSelector(AuctionReports.ProofTooOld.selector, provenAt));

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {AuctionProceedings} from "./auction/AuctionProceedings.sol";
 import {AuctionState} from "./auction/AuctionState.sol";
@@ -12,7 +13,6 @@ import {AuctionClaim, BidOrder, CancelRequest, TakeOverOrder} from "./interfaces
 import {Groth16Proof} from "./interfaces/Groth16.sol";
 import {IAuctionHouse, ISealedBidStage} from "./interfaces/IAuctionHouse.sol";
 import {Account, Coverage, IClearingHouse, SliceMove} from "./interfaces/IClearingHouse.sol";
-import {ICollateralVault} from "./interfaces/ICollateralVault.sol";
 import {ILiquidatorRegistry} from "./interfaces/ILiquidatorRegistry.sol";
 import {IProofGate} from "./interfaces/IProofGate.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
@@ -48,8 +48,6 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     IRiskParameters public immutable parameters;
     /// @notice Holder of accounts.
     IClearingHouse public immutable house;
-    /// @notice Values collateral at fresh prices.
-    ICollateralVault public immutable vault;
     /// @notice Judge of proofs.
     IProofGate public immutable gate;
     /// @notice List of backstops.
@@ -67,18 +65,16 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         IRiskOracle oracle_,
         IRiskParameters parameters_,
         IClearingHouse house_,
-        ICollateralVault vault_,
         IProofGate gate_,
         ILiquidatorRegistry registry_
     ) Ownable(owner_) {
         if (
             address(oracle_) == address(0) || address(parameters_) == address(0) || address(house_) == address(0)
-                || address(vault_) == address(0) || address(gate_) == address(0) || address(registry_) == address(0)
+                || address(gate_) == address(0) || address(registry_) == address(0)
         ) revert ZeroAddress();
         oracle = oracle_;
         parameters = parameters_;
         house = house_;
-        vault = vault_;
         gate = gate_;
         registry = registry_;
     }
@@ -111,7 +107,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
 
     /// @notice Replaces the proven figures by those of a newer round, or by worse ones of the same round; anyone may.
     /// @dev Proof context: `ProofContext.insolvency(this, accountId, startNonce, round, sender)`; commitment and scale are those of the start.
-    /// Worse means that requirement less mark is larger: the account's cash is the same for both.
+    /// Worse means that requirement less mark is larger at the account's present scale and collateral: its cash is the same for both.
     function refresh(AuctionClaim calldata claim, Groth16Proof calldata proof) external nonReentrant {
         int256 equity = AuctionProceedings.refresh(_auctions, _contracts(), claim, proof, false);
         _markInsolvency(claim.accountId, equity);
@@ -210,10 +206,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         uint256 accountId = request.accountId;
         Auction memory auction = _load(accountId);
         if (auction.number == 0) revert NoAuction(accountId);
-        // Collateral with a stale price counts for nothing here.
-        AuctionProceedings.requireRecovery(
-            _contracts(), auction.version, vault.valueOf(accountId, true), request, proof
-        );
+        AuctionProceedings.requireRecovery(_contracts(), auction.version, request, proof);
         _end(accountId, auction.number, EndReason.Recovered);
     }
 
@@ -304,9 +297,17 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
 
     /// @notice What cash and fresh collateral a vessel must at least have after a bid, by the recorded figures, in 1e-6 USD, signed.
     /// @param heldScale of the vessel, with the slice, in 2^-40
-    function vesselFloorOf(uint256 accountId, uint256 heldScale) external view returns (int256) {
+    /// @param movingCollateral value of the vessel's fresh collateral that is priced by the account's underlying, with the slice's share, in
+    /// 1e-6 USD, below 2^96
+    function vesselFloorOf(uint256 accountId, uint256 heldScale, uint256 movingCollateral)
+        external
+        view
+        returns (int256)
+    {
         (Auction memory auction,) = _running(accountId);
-        return _vesselFloor(auction, heldScale);
+        return LiquidationMath.vesselFloor(
+            AuctionState.proven(auction), auction.terms.bufferBps, heldScale, movingCollateral
+        );
     }
 
     // Internals: records
@@ -437,7 +438,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         _requireNewest(auction, account.underlyingId);
         if (!asBackstop) _requirePublic(auction);
         BidTerms memory terms = auction.terms;
-        state = AuctionState.present(house, accountId, auction, account);
+        state = AuctionState.subsidised(house, accountId, auction, account);
         uint256 elapsed = auction.insolventSince == 0
             ? 0
             : block.timestamp - AuctionState.subsidyRisesFrom(auction, block.timestamp);
@@ -494,7 +495,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         uint256 vesselId,
         uint256 scaleTaken,
         int256 cashTaken
-    ) private view returns (SliceMove memory slice) {
+    ) private pure returns (SliceMove memory slice) {
         slice.accountId = accountId;
         slice.vesselId = vesselId;
         slice.keeper = keeper;
@@ -502,17 +503,8 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         // forge-lint: disable-next-line(unsafe-typecast)
         slice.scaleTaken = uint64(scaleTaken);
         slice.cashTaken = cashTaken;
-        slice.vesselFloor = _vesselFloor(auction, _account(vesselId).scale + scaleTaken);
-    }
-
-    /// @dev From the figures of the proof, at its scale: those at the present scale are rounded.
-    function _vesselFloor(Auction memory auction, uint256 heldScale) private pure returns (int256) {
-        return LiquidationMath.vesselFloor(
-            LiquidationMath.targetOf(auction.requirement, auction.terms.bufferBps),
-            auction.mark,
-            auction.baseScale,
-            heldScale
-        );
+        slice.proven = AuctionState.proven(auction);
+        slice.bufferBps = auction.terms.bufferBps;
     }
 
     // Internals: checks and state
@@ -579,10 +571,13 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         if (auction.round != oracle.latestRound(underlyingId)) revert ProofTooOld(auction.provenAt);
     }
 
-    /// @dev Bids too go by the newest round where collateral outweighs the requirement, hence its moves what is for sale. With less collateral the
-    /// error is of the size of that of an old mark, and dust of it must not make each bid need a proof of its own.
+    /// @dev Bids too go by the newest round where collateral, with what it does to the requirement, outweighs the requirement, hence its moves what
+    /// is for sale. With less collateral the error is of the size of that of an old mark, and dust of it must not make each bid need a proof of its
+    /// own.
     function _requireConsistent(Auction memory auction, LiquidationState memory state, uint32 underlyingId) private view {
-        if (state.collateral > state.requirement) _requireNewest(auction, underlyingId);
+        uint256 weight = state.collateral
+            + ((state.movingCollateral * SignedMath.abs(auction.collateralSlope)) >> LiquidationMath.SLOPE_PLACES);
+        if (weight > state.requirement) _requireNewest(auction, underlyingId);
     }
 
     function _standsAt(Auction memory auction) private pure returns (uint256) {

@@ -21,6 +21,7 @@ import {
 } from "./interfaces/Requests.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
+import {LiquidationMath} from "./libraries/LiquidationMath.sol";
 import {Openings} from "./libraries/Openings.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 
@@ -65,7 +66,7 @@ contract ClearingHouse is HouseLedger, Consents {
     error AuctionUnchanged(uint256 accountId, bool inAuction);
     /// @notice The account has no positions.
     error NoPositions(uint256 accountId);
-    /// @notice The proof assumes more cash than the account has with its fresh collateral.
+    /// @notice The proof assumes more cash than the account has with its fresh collateral of other underlyings.
     error ProvenCashTooHigh(uint256 accountId, int256 provenCash, int256 available);
     /// @notice Less would be paid than the owner accepts.
     error PaidTooLittle(uint256 paid, uint256 minPaid);
@@ -400,7 +401,7 @@ contract ClearingHouse is HouseLedger, Consents {
 
     /// @inheritdoc IClearingHouse
     /// @dev No tokens move and nobody is called but the fund and the vault, so nobody can make a liquidation fail. The vessel's collateral
-    /// counts for its floor only at fresh prices: a worthless token with an old price must not pay for a slice.
+    /// counts only at fresh prices: a worthless token with an old price must not pay for a slice.
     function moveSlice(SliceMove calldata slice) external onlyEngine nonReentrant returns (Coverage memory coverage) {
         Account storage account = _existing(slice.accountId);
         Account storage vessel = _vessel(slice, account);
@@ -408,8 +409,7 @@ contract ClearingHouse is HouseLedger, Consents {
         _moveSlicePositions(slice, account, vessel);
         coverage = _moveSliceCash(slice, account, vessel);
         vault.moveShare(slice.accountId, slice.vesselId, slice.scaleTaken, scale);
-        int256 held = _cashAndCollateral(slice.vesselId, vessel);
-        if (held < slice.vesselFloor) revert VesselUnderfunded(slice.vesselId, held, slice.vesselFloor);
+        _requireVesselFunded(slice, vessel);
         _emitSliceMoved(slice, account.nonce, vessel.nonce, coverage);
     }
 
@@ -444,8 +444,12 @@ contract ClearingHouse is HouseLedger, Consents {
     }
 
     /// @inheritdoc IClearingHouse
-    function collateralValueOf(uint256 accountId) external view returns (uint256 value) {
-        return vault.valueOf(accountId, false);
+    function collateralValueOf(uint256 accountId, bool onlyFresh)
+        external
+        view
+        returns (uint256 value, uint256 moving)
+    {
+        return vault.valuesOf(accountId, _accounts[accountId].underlyingId, onlyFresh);
     }
 
     // Internals
@@ -460,16 +464,23 @@ contract ClearingHouse is HouseLedger, Consents {
         if (account.inAuction) revert AccountInAuction(accountId);
     }
 
-    /// @dev Cash and fresh collateral.
-    function _cashAndCollateral(uint256 accountId, Account storage account) private view returns (int256) {
-        // The vault cuts values below 2^96.
+    /// @dev Cash and other fresh collateral, and apart from them fresh collateral that moves with the account's underlying.
+    function _freshAssets(uint256 accountId, Account storage account)
+        private
+        view
+        returns (int256 steady, uint256 moving)
+    {
+        uint256 value;
+        (value, moving) = vault.valuesOf(accountId, account.underlyingId, true);
+        // The vault cuts values below 2^96, and the part is at most the whole.
         // forge-lint: disable-next-line(unsafe-typecast)
-        return account.cash + int256(vault.valueOf(accountId, true));
+        steady = account.cash + int256(value - moving);
     }
 
     /// @dev Refuses unless the account is safe after what has been done: without positions by owing nothing, with them by a proof at the
     /// initial level. The proven cash is not the account's own but at most that: a stranger's deposit between proof and
-    /// transaction must not void the proof.
+    /// transaction must not void the proof. Moving collateral is counted here and enters the proof as it is: a part of it could be safer than
+    /// the whole. Only the owner gives any.
     /// @param claim holds the proof's cash, round and capacity; the rest is set here
     /// @param nonce that the proof binds
     function _requireMargin(
@@ -484,7 +495,8 @@ contract ClearingHouse is HouseLedger, Consents {
             _requireNoBareDebt(accountId, account);
             return;
         }
-        int256 available = _cashAndCollateral(accountId, account);
+        int256 available;
+        (available, claim.movingCollateral) = _freshAssets(accountId, account);
         if (claim.cash > available) revert ProvenCashTooHigh(accountId, claim.cash, available);
         uint32 underlyingId = account.underlyingId;
         claim.commitment = account.commitment;
@@ -634,6 +646,16 @@ contract ClearingHouse is HouseLedger, Consents {
         _addCash(slice.vesselId, vessel, cashTaken - proceeds - fundFee + subsidy);
         _payFund(slice.fundFee);
         _requireNoBareDebt(slice.accountId, account);
+    }
+
+    /// @dev By the figures of the proof, for all that the vessel holds: its own collateral counts beside the slice's.
+    function _requireVesselFunded(SliceMove calldata slice, Account storage vessel) private view {
+        (int256 held, uint256 moving) = _freshAssets(slice.vesselId, vessel);
+        // Below 2^96.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        held += int256(moving);
+        int256 needed = LiquidationMath.vesselFloor(slice.proven, slice.bufferBps, vessel.scale, moving);
+        if (held < needed) revert VesselUnderfunded(slice.vesselId, held, needed);
     }
 
     function _emitSliceMoved(SliceMove calldata slice, uint64 nonce, uint64 vesselNonce, Coverage memory coverage)

@@ -271,19 +271,25 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     }
 
     /// @inheritdoc ICollateralVault
-    function valueOf(uint256 accountId, bool onlyFresh) external view returns (uint256 value) {
+    function valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
+        external
+        view
+        returns (uint256 value, uint256 moving)
+    {
         uint256 kinds = heldKinds[accountId];
-        if (kinds == 0) return 0;
+        if (kinds == 0) return (0, 0);
         for (uint256 collateralId = 1; collateralId <= MAX_COLLATERALS; collateralId++) {
             if (kinds & (1 << collateralId) == 0) continue;
             Collateral storage collateral = _collaterals[collateralId];
             (uint256 word, bool fresh) = oracle.latestUnderlyingWord(collateral.priceUnderlyingId);
             if (onlyFresh && !fresh) continue;
             // Below 2^128 * 2^44 * 10^4.
-            value += _balances[accountId][collateralId] * OracleWords.spot(word) * (BASIS - collateral.haircutBps)
-            / (BASIS * 10 ** collateral.decimals);
+            uint256 worth = _balances[accountId][collateralId] * OracleWords.spot(word)
+                * (BASIS - collateral.haircutBps) / (BASIS * 10 ** collateral.decimals);
+            value += worth;
+            if (collateral.priceUnderlyingId == underlyingId) moving += worth;
         }
-        return Math.min(value, VALUE_LIMIT);
+        return (Math.min(value, VALUE_LIMIT), Math.min(moving, VALUE_LIMIT));
     }
 
     /// @notice What an account holds of a kind, in the token's smallest unit.

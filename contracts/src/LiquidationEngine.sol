@@ -8,7 +8,7 @@ import {ILiquidatorRegistry} from "./interfaces/ILiquidatorRegistry.sol";
 import {InsolvencyClaim, IProofGate} from "./interfaces/IProofGate.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {IRiskParameters, LiquidationTerms} from "./interfaces/IRiskParameters.sol";
-import {LiquidationMath, LiquidationState, Sale} from "./libraries/LiquidationMath.sol";
+import {LiquidationMath, LiquidationState, ProvenFigures, Sale} from "./libraries/LiquidationMath.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 
 /// @notice What a keeper asks for. Money is in 1e-6 USD.
@@ -17,7 +17,8 @@ import {ProofContext} from "./libraries/ProofContext.sol";
 /// @param vesselId account of the keeper that takes and pays: without positions, or with the same commitment
 /// @param round number of the oracle round that the proof is about; must be the newest
 /// @param mark proven value of the positions, signed
-/// @param requirement proven maintenance requirement
+/// @param baseRequirement proven maintenance requirement without moving collateral, signed
+/// @param collateralSlope proven: what a unit of moving collateral adds to it, in 2^-54, signed
 /// @param capacity legs of the circuit
 /// @param maxPayment most that the keeper pays, proceeds and fee together
 /// @param minScaleTaken least that the keeper wants, in 2^-40
@@ -28,7 +29,8 @@ struct LiquidationOrder {
     uint256 vesselId;
     uint64 round;
     int256 mark;
-    uint256 requirement;
+    int256 baseRequirement;
+    int256 collateralSlope;
     uint8 capacity;
     uint256 maxPayment;
     uint256 minScaleTaken;
@@ -41,14 +43,12 @@ struct LiquidationOrder {
 /// @param reward part of the penalty that stays with the keeper
 /// @param fundFee rest of the penalty, for the insurance fund
 /// @param payment what the vessel pays: proceeds and fee
-/// @param vesselFloor what cash and fresh collateral of the vessel must at least be afterwards, signed
 struct Liquidation {
     uint256 penaltyBps;
     Sale sale;
     uint256 reward;
     uint256 fundFee;
     uint256 payment;
-    int256 vesselFloor;
 }
 
 /// @title Atomic liquidations at a fixed penalty
@@ -218,7 +218,7 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         returns (Liquidation memory liquidation)
     {
         Account memory account = expectedAccount(order);
-        (, liquidation) = _price(order, account, parameters.versionOf(account.underlyingId), keeper);
+        (, liquidation,) = _price(order, account, parameters.versionOf(account.underlyingId), keeper);
     }
 
     function _execute(LiquidationOrder calldata order, Account memory account, uint64 version, address keeper)
@@ -226,7 +226,8 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         returns (Liquidation memory liquidation)
     {
         LiquidationState memory state;
-        (state, liquidation) = _price(order, account, version, keeper);
+        uint256 bufferBps;
+        (state, liquidation, bufferBps) = _price(order, account, version, keeper);
         house.moveSlice(
             SliceMove({
                 accountId: order.accountId,
@@ -239,7 +240,8 @@ contract LiquidationEngine is ReentrancyGuardTransient {
                 traderProceeds: liquidation.sale.proceeds,
                 fundFee: liquidation.fundFee,
                 subsidy: 0,
-                vesselFloor: liquidation.vesselFloor
+                proven: ProvenFigures(order.mark, order.baseRequirement, order.collateralSlope, account.scale),
+                bufferBps: bufferBps
             })
         );
         emit Liquidated(
@@ -258,13 +260,14 @@ contract LiquidationEngine is ReentrancyGuardTransient {
     function _price(LiquidationOrder calldata order, Account memory account, uint64 version, address keeper)
         private
         view
-        returns (LiquidationState memory state, Liquidation memory liquidation)
+        returns (LiquidationState memory state, Liquidation memory liquidation, uint256 bufferBps)
     {
         state = _liquidatableState(order, account);
         LiquidationTerms memory terms = parameters.termsAt(account.underlyingId, version);
+        bufferBps = terms.bufferBps;
         liquidation.penaltyBps = _penaltyBps(terms, state, account.underlyingId, keeper);
         liquidation.sale = LiquidationMath.sale(
-            state, terms.bufferBps, LiquidationMath.BASIS - liquidation.penaltyBps, type(uint64).max
+            state, bufferBps, LiquidationMath.BASIS - liquidation.penaltyBps, type(uint64).max
         );
         _splitPenalty(liquidation, terms.rewardShareBps);
         if (liquidation.payment > order.maxPayment) {
@@ -272,9 +275,6 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         }
         uint256 scaleTaken = liquidation.sale.scaleTaken;
         if (scaleTaken < order.minScaleTaken) revert ScaleBelowLimit(scaleTaken, order.minScaleTaken);
-        uint256 heldScale = house.getAccount(order.vesselId).scale + scaleTaken;
-        liquidation.vesselFloor =
-            LiquidationMath.vesselFloor(liquidation.sale.target, order.mark, account.scale, heldScale);
     }
 
     function _liquidatableState(LiquidationOrder calldata order, Account memory account)
@@ -282,19 +282,17 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         view
         returns (LiquidationState memory state)
     {
-        state = LiquidationState({
-            cash: account.cash,
-            collateral: house.collateralValueOf(order.accountId),
-            mark: order.mark,
-            requirement: order.requirement,
-            scale: account.scale,
-            reserved: 0
-        });
+        state.cash = account.cash;
+        (state.collateral, state.movingCollateral) = house.collateralValueOf(order.accountId, false);
+        state.mark = order.mark;
+        state.requirement =
+            LiquidationMath.requirementWith(order.baseRequirement, order.collateralSlope, state.movingCollateral);
+        state.scale = account.scale;
         int256 equity = LiquidationMath.equityOf(state);
-        // The gate refuses requirements of 2^96 and more.
+        // Below 2^100.
         // forge-lint: disable-next-line(unsafe-typecast)
-        if (equity >= int256(order.requirement)) {
-            revert LiquidationMath.AccountHealthy(equity, order.requirement);
+        if (equity >= int256(state.requirement)) {
+            revert LiquidationMath.AccountHealthy(equity, state.requirement);
         }
         if (equity <= 0) revert BadDebt(equity);
     }
@@ -333,7 +331,8 @@ contract LiquidationEngine is ReentrancyGuardTransient {
             version: version,
             round: order.round,
             mark: order.mark,
-            requirement: order.requirement,
+            baseRequirement: order.baseRequirement,
+            collateralSlope: order.collateralSlope,
             context: ProofContext.insolvency(address(this), order.accountId, account.nonce, order.round, keeper),
             capacity: order.capacity
         });

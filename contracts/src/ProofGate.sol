@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
-import {Groth16Proof, IBatchVerifier15, IVerifier10, IVerifier14, IVerifier15} from "./interfaces/Groth16.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Groth16Proof, IBatchVerifier14, IVerifier10, IVerifier14, IVerifier16} from "./interfaces/Groth16.sol";
 import {IProofGate, InsolvencyClaim, SettlementClaim, SolvencyClaim, TransferClaim} from "./interfaces/IProofGate.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
+import {OracleWords} from "./libraries/OracleWords.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 
 /// @notice Verifiers of all circuits; the number is the circuit's capacity in legs.
 struct Verifiers {
-    IVerifier15 insolvency8;
-    IVerifier15 insolvency32;
-    IVerifier15 solvency8;
-    IVerifier15 solvency16;
+    IVerifier14 insolvency8;
+    IVerifier14 insolvency32;
+    IVerifier16 solvency8;
+    IVerifier16 solvency16;
     IVerifier14 transfer16;
     IVerifier10 settlement8;
     IVerifier10 settlement32;
-    IBatchVerifier15 insolvencyBatch8;
-    IBatchVerifier15 insolvencyBatch32;
+    IBatchVerifier14 insolvencyBatch8;
+    IBatchVerifier14 insolvencyBatch32;
 }
 
 /// @title Judge of all proofs
@@ -31,6 +33,15 @@ contract ProofGate is IProofGate {
 
     /// @notice Numbers of proofs are below this in absolute value.
     int256 internal constant LIMIT = 2 ** 96;
+    uint256 internal constant AMOUNT_LIMIT = 2 ** 96;
+    /// @notice Slopes are below this in absolute value.
+    int256 internal constant SLOPE_LIMIT = 2 ** 57;
+    /// @notice A scale of 1.
+    uint256 internal constant SCALE_ONE = 2 ** 40;
+    /// @notice A quantity of one contract.
+    uint256 internal constant QUANTITY_ONE = 1e6;
+    /// @notice Largest quantity of a leg.
+    uint256 internal constant MAX_QUANTITY = 2 ** 47 - 1;
     /// @notice A factor of 1 on the requirement.
     uint16 internal constant MINIMUM_LEVEL = 4_096;
 
@@ -38,33 +49,33 @@ contract ProofGate is IProofGate {
     IRiskOracle public immutable oracle;
     /// @notice Where commitments to margin parameters are read.
     IRiskParameters public immutable parameters;
-    IVerifier15 public immutable insolvency8;
-    IVerifier15 public immutable insolvency32;
-    IVerifier15 public immutable solvency8;
-    IVerifier15 public immutable solvency16;
+    IVerifier14 public immutable insolvency8;
+    IVerifier14 public immutable insolvency32;
+    IVerifier16 public immutable solvency8;
+    IVerifier16 public immutable solvency16;
     IVerifier14 public immutable transfer16;
     IVerifier10 public immutable settlement8;
     IVerifier10 public immutable settlement32;
-    IBatchVerifier15 public immutable insolvencyBatch8;
-    IBatchVerifier15 public immutable insolvencyBatch32;
+    IBatchVerifier14 public immutable insolvencyBatch8;
+    IBatchVerifier14 public immutable insolvencyBatch32;
 
     constructor(IRiskOracle oracle_, IRiskParameters parameters_, Verifiers memory verifiers) {
         oracle = IRiskOracle(_contract(address(oracle_)));
         parameters = IRiskParameters(_contract(address(parameters_)));
-        insolvency8 = IVerifier15(_contract(address(verifiers.insolvency8)));
-        insolvency32 = IVerifier15(_contract(address(verifiers.insolvency32)));
-        solvency8 = IVerifier15(_contract(address(verifiers.solvency8)));
-        solvency16 = IVerifier15(_contract(address(verifiers.solvency16)));
+        insolvency8 = IVerifier14(_contract(address(verifiers.insolvency8)));
+        insolvency32 = IVerifier14(_contract(address(verifiers.insolvency32)));
+        solvency8 = IVerifier16(_contract(address(verifiers.solvency8)));
+        solvency16 = IVerifier16(_contract(address(verifiers.solvency16)));
         transfer16 = IVerifier14(_contract(address(verifiers.transfer16)));
         settlement8 = IVerifier10(_contract(address(verifiers.settlement8)));
         settlement32 = IVerifier10(_contract(address(verifiers.settlement32)));
-        insolvencyBatch8 = IBatchVerifier15(_contract(address(verifiers.insolvencyBatch8)));
-        insolvencyBatch32 = IBatchVerifier15(_contract(address(verifiers.insolvencyBatch32)));
+        insolvencyBatch8 = IBatchVerifier14(_contract(address(verifiers.insolvencyBatch8)));
+        insolvencyBatch32 = IBatchVerifier14(_contract(address(verifiers.insolvencyBatch32)));
     }
 
     /// @inheritdoc IProofGate
     function requireInsolvency(InsolvencyClaim calldata claim, Groth16Proof calldata proof) external view {
-        IVerifier15 verifier = _insolvencyVerifier(claim.capacity);
+        IVerifier14 verifier = _insolvencyVerifier(claim.capacity);
         if (!verifier.verifyProof(proof.a, proof.b, proof.c, insolvencySignals(claim))) {
             revert InvalidProof(Circuit.Insolvency, claim.capacity);
         }
@@ -78,8 +89,8 @@ contract ProofGate is IProofGate {
             revert BatchLengthMismatch(claims.length, proofs.length);
         }
         InsolvencyClaim calldata first = claims[0];
-        IVerifier15 verifier = _insolvencyVerifier(first.capacity);
-        uint256[15][] memory signals = new uint256[15][](claims.length);
+        IVerifier14 verifier = _insolvencyVerifier(first.capacity);
+        uint256[14][] memory signals = new uint256[14][](claims.length);
         signals[0] = insolvencySignals(first);
         for (uint256 index = 1; index < claims.length; index++) {
             InsolvencyClaim calldata claim = claims[index];
@@ -88,12 +99,12 @@ contract ProofGate is IProofGate {
                     || claim.capacity != first.capacity
             ) revert MixedBatch(index);
             // Round and parameters are those of the first; assigning a memory array would share it, hence the copy word by word.
-            for (uint256 word = 4; word < 14; word++) {
+            for (uint256 word = 3; word < 13; word++) {
                 signals[index][word] = signals[0][word];
             }
             _setInsolvency(signals[index], claim);
         }
-        IBatchVerifier15 batch = first.capacity == 8 ? insolvencyBatch8 : insolvencyBatch32;
+        IBatchVerifier14 batch = first.capacity == 8 ? insolvencyBatch8 : insolvencyBatch32;
         if (batch.verifyBatch(proofs, signals)) return;
         for (uint256 index = 0; index < claims.length; index++) {
             Groth16Proof calldata proof = proofs[index];
@@ -103,7 +114,7 @@ contract ProofGate is IProofGate {
 
     /// @inheritdoc IProofGate
     function requireSolvency(SolvencyClaim calldata claim, Groth16Proof calldata proof) external view {
-        IVerifier15 verifier;
+        IVerifier16 verifier;
         if (claim.capacity == 8) verifier = solvency8;
         else if (claim.capacity == 16) verifier = solvency16;
         else revert UnknownCapacity(Circuit.Solvency, claim.capacity);
@@ -132,21 +143,30 @@ contract ProofGate is IProofGate {
     }
 
     /// @inheritdoc IProofGate
-    function insolvencySignals(InsolvencyClaim calldata claim) public view returns (uint256[15] memory signals) {
-        _setMarket(signals, claim.underlyingId, claim.version, claim.round);
+    function insolvencySignals(InsolvencyClaim calldata claim) public view returns (uint256[14] memory signals) {
+        uint256[10] memory market = _market(claim.underlyingId, claim.version, claim.round);
+        for (uint256 index = 0; index < 10; index++) {
+            signals[3 + index] = market[index];
+        }
         _setInsolvency(signals, claim);
     }
 
     /// @inheritdoc IProofGate
-    function solvencySignals(SolvencyClaim calldata claim) public view returns (uint256[15] memory signals) {
+    function solvencySignals(SolvencyClaim calldata claim) public view returns (uint256[16] memory signals) {
         if (claim.cash <= -LIMIT || claim.cash >= LIMIT) revert CashClaimOutOfRange(claim.cash);
         if (claim.level < MINIMUM_LEVEL) revert LevelOutOfRange(claim.level);
-        _setMarket(signals, claim.underlyingId, claim.version, claim.round);
+        if (claim.movingCollateral >= AMOUNT_LIMIT) revert MovingCollateralOutOfRange(claim.movingCollateral);
+        if (claim.scale == 0) revert ScaleZero();
+        uint256[10] memory market = _market(claim.underlyingId, claim.version, claim.round);
+        for (uint256 index = 0; index < 10; index++) {
+            signals[5 + index] = market[index];
+        }
         signals[0] = claim.commitment;
         signals[1] = claim.scale;
         signals[2] = ProofContext.fromSigned(claim.cash);
-        signals[3] = claim.level;
-        signals[14] = claim.context;
+        signals[3] = _collateralQuantity(claim.movingCollateral, claim.scale, OracleWords.spot(market[0]));
+        signals[4] = claim.level;
+        signals[15] = claim.context;
     }
 
     /// @notice The public signals of a transfer claim, for provers and tests; nothing is proven here.
@@ -186,29 +206,48 @@ contract ProofGate is IProofGate {
         ];
     }
 
-    /// @dev Words of the round and commitment to the parameters have the same places in both margin circuits.
-    function _setMarket(uint256[15] memory signals, uint32 underlyingId, uint64 version, uint64 round) private view {
+    /// @dev The nine words of the round and the commitment to the parameters: they follow each other in both margin circuits.
+    function _market(uint32 underlyingId, uint64 version, uint64 round)
+        private
+        view
+        returns (uint256[10] memory market)
+    {
         (uint256 underlyingWord, uint256[8] memory expiryWords) = oracle.freshRoundWords(underlyingId, round);
-        signals[4] = underlyingWord;
+        market[0] = underlyingWord;
         for (uint256 index = 0; index < 8; index++) {
-            signals[5 + index] = expiryWords[index];
+            market[1 + index] = expiryWords[index];
         }
-        signals[13] = parameters.commitmentAt(underlyingId, version);
+        market[9] = parameters.commitmentAt(underlyingId, version);
     }
 
-    function _setInsolvency(uint256[15] memory signals, InsolvencyClaim calldata claim) private pure {
-        if (claim.mark <= -LIMIT || claim.mark >= LIMIT) revert MarkOutOfRange(claim.mark);
-        // The limit is positive.
+    function _setInsolvency(uint256[14] memory signals, InsolvencyClaim calldata claim) private pure {
+        signals[0] = _figures(claim.mark, claim.baseRequirement, claim.collateralSlope);
+        signals[1] = claim.commitment;
+        signals[2] = claim.scale;
+        signals[13] = claim.context;
+    }
+
+    /// @dev Three numbers in one signal, of 252 bits, because each signal costs a multiplication. Each is shifted to be at least 0 and has places of its
+    /// own, so that the word of one triple is that of no other.
+    function _figures(int256 mark, int256 baseRequirement, int256 collateralSlope) private pure returns (uint256) {
+        if (mark < -LIMIT || mark >= LIMIT) revert MarkOutOfRange(mark);
+        if (baseRequirement < -LIMIT || baseRequirement >= LIMIT) revert RequirementOutOfRange(baseRequirement);
+        if (collateralSlope < -SLOPE_LIMIT || collateralSlope >= SLOPE_LIMIT) revert SlopeOutOfRange(collateralSlope);
+        // Sums within [0, 2 limits).
         // forge-lint: disable-next-line(unsafe-typecast)
-        if (claim.requirement >= uint256(LIMIT)) revert RequirementOutOfRange(claim.requirement);
-        signals[0] = ProofContext.fromSigned(claim.mark);
-        signals[1] = claim.requirement;
-        signals[2] = claim.commitment;
-        signals[3] = claim.scale;
-        signals[14] = claim.context;
+        return uint256(mark + LIMIT) | (uint256(baseRequirement + LIMIT) << 97)
+            // forge-lint: disable-next-line(unsafe-typecast)
+            | (uint256(collateralSlope + SLOPE_LIMIT) << 194);
     }
 
-    function _insolvencyVerifier(uint8 capacity) private view returns (IVerifier15) {
+    /// @dev The moving collateral as contracts of the underlying for each unit of scale, rounded down, as quantities of legs are: in 1e-6. What is above
+    /// the largest quantity counts for nothing.
+    function _collateralQuantity(uint256 movingCollateral, uint256 scale, uint256 spot) private pure returns (uint256) {
+        // Below 2^96 * 2^60. An accepted round's spot is at least 1.
+        return Math.min(MAX_QUANTITY, movingCollateral * (SCALE_ONE * QUANTITY_ONE) / (scale * spot));
+    }
+
+    function _insolvencyVerifier(uint8 capacity) private view returns (IVerifier14) {
         if (capacity == 8) return insolvency8;
         if (capacity == 32) return insolvency32;
         revert UnknownCapacity(Circuit.Insolvency, capacity);

@@ -193,7 +193,7 @@ contract AuctionHouseTest is AuctionTest {
     function test_bid_vesselsMustHoldTheirTarget() public {
         _start();
         BidQuote memory offered = auctions.quoteBid(accountId, type(uint256).max, false);
-        int256 floor = auctions.vesselFloorOf(accountId, offered.sale.scaleTaken);
+        int256 floor = auctions.vesselFloorOf(accountId, offered.sale.scaleTaken, 0);
         int256 need = floor - offered.sale.cashTaken + int256(offered.sale.proceeds);
         house.addCash(vesselId, int128(need - 1 - _cash(vesselId)));
         _bidRefused(
@@ -216,7 +216,7 @@ contract AuctionHouseTest is AuctionTest {
         _bid(keeper, order);
         order = _order(vesselId);
         BidQuote memory rest = auctions.quoteBid(accountId, type(uint256).max, false);
-        int256 floor = auctions.vesselFloorOf(accountId, house.getAccount(vesselId).scale + rest.sale.scaleTaken);
+        int256 floor = auctions.vesselFloorOf(accountId, house.getAccount(vesselId).scale + rest.sale.scaleTaken, 0);
         int256 need = floor - rest.sale.cashTaken + int256(rest.sale.proceeds);
         house.addCash(vesselId, int128(need - 1 - _cash(vesselId)));
         _bidRefused(
@@ -870,7 +870,7 @@ contract AuctionHouseTest is AuctionTest {
         vm.expectRevert(reason);
         auctions.quoteTakeOver(accountId, 1, false);
         vm.expectRevert(reason);
-        auctions.vesselFloorOf(accountId, 1);
+        auctions.vesselFloorOf(accountId, 1, 0);
         vm.expectRevert(reason);
         auctions.requireFillable(accountId);
     }

@@ -313,7 +313,9 @@ contract ClearingHouseCashTest is HouseTest {
         house.depositCollateral(99, 1, 1);
         vm.prank(alice);
         house.depositCollateral(a, 1, 10e18);
-        assertEq(house.collateralValueOf(a), 16_000e6, "value");
+        (uint256 value, uint256 moving) = house.collateralValueOf(a, false);
+        assertEq(value, 16_000e6, "value");
+        assertEq(moving, 0, "of another underlying");
         assertEq(wrapped.balanceOf(alice), 90e18, "taken");
         _checkIdentity();
     }

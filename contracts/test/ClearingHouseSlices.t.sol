@@ -40,7 +40,7 @@ contract ClearingHouseSlicesTest is HouseTest {
         slice.traderProceeds = 200e6;
         slice.fundFee = 10e6;
         // Cash of 540, and 2 tokens of 1,600 each.
-        slice.vesselFloor = 540e6 + 3_200e6;
+        _demand(slice, ONE / 4, 540e6 + 3_200e6);
         Coverage memory none;
         vm.expectEmit(true, true, true, true, address(house));
         emit ClearingHouse.SliceMoved(a, vessel, keeper, 2, 1, ONE / 4, 250e6, 200e6, 10e6, none);
@@ -58,14 +58,14 @@ contract ClearingHouseSlicesTest is HouseTest {
         assertEq(house.totals().tokensHeld, 2_500e6, "no token moved");
         _checkIdentity();
         // The same legs again, into the same vessel; a floor one higher is not met.
-        slice.vesselFloor = 580e6 + 6_400e6 + 1;
+        _demand(slice, ONE / 2, 580e6 + 6_400e6 + 1);
         _refuse(
             slice,
             abi.encodeWithSelector(
                 ClearingHouse.VesselUnderfunded.selector, vessel, 580e6 + 6_400e6, 580e6 + 6_400e6 + 1
             )
         );
-        slice.vesselFloor--;
+        _demand(slice, ONE / 2, 580e6 + 6_400e6);
         _move(slice);
         assertEq(uint256(house.getAccount(vessel).scale), ONE / 2, "summed");
         _checkIdentity();
@@ -76,9 +76,11 @@ contract ClearingHouseSlicesTest is HouseTest {
         house.depositCollateral(vessel, 1, 8e18);
         oracle.setStale(ETH, true);
         SliceMove memory slice = _slice(a, vessel, keeper, 1);
-        slice.vesselFloor = 500e6 + 1;
+        _demand(slice, 1, 500e6 + 1);
         _refuse(slice, abi.encodeWithSelector(ClearingHouse.VesselUnderfunded.selector, vessel, 500e6, 500e6 + 1));
-        assertEq(house.collateralValueOf(vessel), 12_800e6, "last known");
+        (uint256 value, uint256 moving) = house.collateralValueOf(vessel, false);
+        assertEq(value, 12_800e6, "last known");
+        assertEq(moving, 0, "of another underlying");
     }
 
     function test_wholeSliceClosesTheAccount() public {

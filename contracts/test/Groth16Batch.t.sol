@@ -23,28 +23,28 @@ contract Groth16BatchTest is Test {
     ];
 
     /// @dev External, so that arguments are calldata.
-    function verify(Groth16Proof[] calldata proofs, uint256[15][] calldata signals) external view returns (bool) {
+    function verify(Groth16Proof[] calldata proofs, uint256[14][] calldata signals) external view returns (bool) {
         return Groth16Batch.verify(_key(), proofs, signals);
     }
 
     function test_acceptsOneToTenProofs() public view {
         for (uint256 count = 1; count <= 10; count++) {
-            (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(count, count);
+            (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(count, count);
             assertTrue(this.verify(proofs, signals), "accepted");
         }
     }
 
     function testFuzz_acceptsProofsOfAnySignals(uint256 seed) public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(bound(seed, 1, 4), seed);
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(bound(seed, 1, 4), seed);
         assertTrue(this.verify(proofs, signals), "accepted");
     }
 
     function test_acceptsSignalsAtTheEndsOfTheirRange() public view {
-        uint256[15] memory most;
-        for (uint256 index = 0; index < 15; index++) {
+        uint256[14] memory most;
+        for (uint256 index = 0; index < 14; index++) {
             most[index] = FIELD - 1;
         }
-        uint256[15][] memory signals = new uint256[15][](3);
+        uint256[14][] memory signals = new uint256[14][](3);
         signals[1] = most;
         Groth16Proof[] memory proofs = new Groth16Proof[](3);
         for (uint256 index = 0; index < 3; index++) {
@@ -54,13 +54,13 @@ contract Groth16BatchTest is Test {
     }
 
     function test_refusesNoProofsAndDifferentLengths() public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(2, 1);
-        assertTrue(!this.verify(new Groth16Proof[](0), new uint256[15][](0)), "no proof");
-        assertTrue(!this.verify(proofs, new uint256[15][](0)), "no signals");
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(2, 1);
+        assertTrue(!this.verify(new Groth16Proof[](0), new uint256[14][](0)), "no proof");
+        assertTrue(!this.verify(proofs, new uint256[14][](0)), "no signals");
         assertTrue(!this.verify(new Groth16Proof[](0), signals), "signals alone");
         (Groth16Proof[] memory more,) = _batch(3, 1);
         assertTrue(!this.verify(more, signals), "a proof too many");
-        (, uint256[15][] memory others) = _batch(3, 1);
+        (, uint256[14][] memory others) = _batch(3, 1);
         assertTrue(!this.verify(proofs, others), "signals too many");
         // Points at infinity prove nothing, and add nothing to the product.
         more[2] = Groth16Proof({a: [uint256(0), 0], b: [[uint256(0), 0], [uint256(0), 0]], c: [uint256(0), 0]});
@@ -69,9 +69,9 @@ contract Groth16BatchTest is Test {
     }
 
     function testFuzz_refusesAChangedSignal(uint256 seed, uint256 which, uint256 place, uint256 change) public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(bound(seed, 1, 4), seed);
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(bound(seed, 1, 4), seed);
         which = which % proofs.length;
-        place = place % 15;
+        place = place % 14;
         uint256 kept = signals[which][place];
         signals[which][place] = addmod(kept, bound(change, 1, FIELD - 1), FIELD);
         assertTrue(!this.verify(proofs, signals), "another signal");
@@ -82,7 +82,7 @@ contract Groth16BatchTest is Test {
     }
 
     function testFuzz_refusesAChangedPoint(uint256 seed, uint256 which, uint256 change) public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(bound(seed, 1, 4), seed);
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(bound(seed, 1, 4), seed);
         Groth16Proof memory proof = proofs[which % proofs.length];
         uint256[2] memory other = _multiple(bound(change, 1, FIELD - 1));
         (uint256[2] memory a, uint256[2] memory c) = (proof.a, proof.c);
@@ -100,7 +100,7 @@ contract Groth16BatchTest is Test {
     /// up the gas of its call.
     function test_refusesWhatIsNoPoint() public view {
         for (uint256 count = 1; count <= 3; count++) {
-            (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(count, 7);
+            (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(count, 7);
             for (uint256 which = 0; which < count; which++) {
                 Groth16Proof memory proof = proofs[which];
                 (uint256[2] memory a, uint256[2] memory c, uint256[2] memory b) = (proof.a, proof.c, proof.b[0]);
@@ -127,7 +127,7 @@ contract Groth16BatchTest is Test {
     }
 
     function test_refusesErrorsThatWouldCancel() public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(3, 9);
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(3, 9);
         uint256[2] memory error = _multiple(77);
         uint256[2] memory opposite = [error[0], BASE_FIELD - error[1]];
         for (uint256 first = 0; first < 3; first++) {
@@ -151,7 +151,7 @@ contract Groth16BatchTest is Test {
     /// @dev Errors that cancel under powers that are known beforehand: those of the batch before the change, and those that would
     /// follow from a part of what is to be hashed. The changed batch has other powers.
     function test_refusesErrorsThatCancelUnderPowersKnownBeforehand() public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(2, 4);
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(2, 4);
         bytes memory points = abi.encode(proofs[0], proofs[1]);
         bytes memory claims = abi.encode(signals[0], signals[1]);
         bytes32[3] memory seeds = [keccak256(abi.encodePacked(points, claims)), keccak256(points), keccak256(claims)];
@@ -173,7 +173,7 @@ contract Groth16BatchTest is Test {
     }
 
     function test_takesATrueStatementTwice() public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(2, 3);
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(2, 3);
         proofs[1] = proofs[0];
         assertTrue(!this.verify(proofs, signals), "a proof for another claim too");
         signals[1] = signals[0];
@@ -182,7 +182,7 @@ contract Groth16BatchTest is Test {
 
     /// @dev True never comes from a call that ran out of gas on its way.
     function testFuzz_isNotTrueForLackOfGas(uint256 gasLimit) public view {
-        (Groth16Proof[] memory proofs, uint256[15][] memory signals) = _batch(2, 5);
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(2, 5);
         proofs[1].c = _sum(proofs[1].c, _multiple(1));
         gasLimit = bound(gasLimit, 0, 500_000);
         (bool success, bytes memory answer) =
@@ -193,23 +193,23 @@ contract Groth16BatchTest is Test {
     function _batch(uint256 count, uint256 seed)
         private
         view
-        returns (Groth16Proof[] memory proofs, uint256[15][] memory signals)
+        returns (Groth16Proof[] memory proofs, uint256[14][] memory signals)
     {
         proofs = new Groth16Proof[](count);
-        signals = new uint256[15][](count);
+        signals = new uint256[14][](count);
         for (uint256 index = 0; index < count; index++) {
-            for (uint256 signal = 0; signal < 15; signal++) {
+            for (uint256 signal = 0; signal < 14; signal++) {
                 signals[index][signal] = uint256(keccak256(abi.encode(seed, index, signal))) % FIELD;
             }
             proofs[index] = _proof(signals[index], uint256(keccak256(abi.encode(seed, index))));
         }
     }
 
-    function _proof(uint256[15] memory signals, uint256 randomness) private view returns (Groth16Proof memory proof) {
+    function _proof(uint256[14] memory signals, uint256 randomness) private view returns (Groth16Proof memory proof) {
         uint256 c = randomness % FIELD;
         // alpha + IC_0 + C, and the signals' part.
         uint256 a = addmod(ALPHA + 2, c, FIELD);
-        for (uint256 index = 0; index < 15; index++) {
+        for (uint256 index = 0; index < 14; index++) {
             a = addmod(a, mulmod(signals[index], index + 3, FIELD), FIELD);
         }
         proof.a = _multiple(a);
@@ -217,14 +217,14 @@ contract Groth16BatchTest is Test {
         proof.c = _multiple(c);
     }
 
-    function _key() private view returns (uint256[46] memory key) {
+    function _key() private view returns (uint256[44] memory key) {
         (key[0], key[1]) = _coordinates(ALPHA);
         for (uint256 point = 0; point < 3; point++) {
             for (uint256 index = 0; index < 4; index++) {
                 key[2 + 4 * point + index] = generator[index];
             }
         }
-        for (uint256 index = 0; index < 16; index++) {
+        for (uint256 index = 0; index < 15; index++) {
             (key[14 + 2 * index], key[15 + 2 * index]) = _coordinates(index + 2);
         }
     }

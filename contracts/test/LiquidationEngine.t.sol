@@ -7,7 +7,7 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {IRiskOracle} from "../src/interfaces/IRiskOracle.sol";
 import {LiquidationTerms} from "../src/interfaces/IRiskParameters.sol";
 import {IClearingHouse} from "../src/interfaces/IClearingHouse.sol";
-import {LiquidationMath} from "../src/libraries/LiquidationMath.sol";
+import {LiquidationMath, ProvenFigures} from "../src/libraries/LiquidationMath.sol";
 import {Liquidation, LiquidationEngine, LiquidationOrder} from "../src/LiquidationEngine.sol";
 import {LiquidatorRegistry} from "../src/LiquidatorRegistry.sol";
 import {AuctionTest} from "./base/AuctionTest.sol";
@@ -25,7 +25,8 @@ contract LiquidationEngineTest is AuctionTest {
             vesselId: vessel,
             round: _round(),
             mark: MARK,
-            requirement: REQUIREMENT,
+            baseRequirement: int256(REQUIREMENT),
+            collateralSlope: slope,
             capacity: 8,
             maxPayment: type(uint256).max,
             minScaleTaken: 1,
@@ -42,7 +43,7 @@ contract LiquidationEngineTest is AuctionTest {
             account.scale,
             market.versionOf(BTC),
             order.mark,
-            order.requirement,
+            uint256(order.baseRequirement),
             prover
         );
     }
@@ -99,12 +100,13 @@ contract LiquidationEngineTest is AuctionTest {
         LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
         Liquidation memory preview = engine.previewLiquidation(order, keeper);
         // What the vessel holds afterwards is its cash before, the slice's cash, less the payment.
-        int256 need = preview.vesselFloor - preview.sale.cashTaken + int256(preview.payment);
+        int256 floor = _floor(preview.sale.scaleTaken, 0);
+        int256 need = floor - preview.sale.cashTaken + int256(preview.payment);
         house.addCash(vesselId, int128(need - 1 - _cash(vesselId)));
         _refused(
             order,
             abi.encodeWithSelector(
-                AuctionLedger.VesselUnderfunded.selector, vesselId, preview.vesselFloor - 1, preview.vesselFloor
+                AuctionLedger.VesselUnderfunded.selector, vesselId, floor - 1, floor
             )
         );
         house.addCash(vesselId, 1);
@@ -117,8 +119,16 @@ contract LiquidationEngineTest is AuctionTest {
         house.setPositions(vesselId, LEGS, UNIT);
         LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
         Liquidation memory preview = engine.previewLiquidation(order, keeper);
-        int256 floor = LiquidationMath.vesselFloor(1_320e6, MARK, UNIT, UNIT + preview.sale.scaleTaken);
-        assertEq(preview.vesselFloor, floor, "floor for old and new");
+        int256 floor = _floor(UNIT + preview.sale.scaleTaken, 0);
+        int256 need = floor - preview.sale.cashTaken + int256(preview.payment);
+        house.addCash(vesselId, int128(need - 1 - _cash(vesselId)));
+        _refused(order, abi.encodeWithSelector(AuctionLedger.VesselUnderfunded.selector, vesselId, floor - 1, floor));
+    }
+
+    /// @dev What is asked of a vessel that holds a scale and moving collateral.
+    function _floor(uint256 heldScale, uint256 moving) private view returns (int256) {
+        ProvenFigures memory proven = ProvenFigures(MARK, int256(REQUIREMENT), slope, UNIT);
+        return LiquidationMath.vesselFloor(proven, 1_000, heldScale, moving);
     }
 
     function test_liquidate_takesCollateralAlong() public {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {LiquidationTerms} from "../src/interfaces/IRiskParameters.sol";
-import {LiquidationMath, LiquidationState, Sale, Takeover} from "../src/libraries/LiquidationMath.sol";
+import {LiquidationMath, LiquidationState, ProvenFigures, Sale, Takeover} from "../src/libraries/LiquidationMath.sol";
 import {Test} from "./base/Test.sol";
 import {MathHarness} from "./mocks/MathHarness.sol";
 
@@ -11,6 +11,7 @@ contract LiquidationMathTest is Test {
     uint256 private constant ONE = 2 ** 40;
     uint256 private constant BASIS = 10_000;
     uint256 private constant ALL = type(uint256).max;
+    uint256 private constant SLOPE_ONE = 2 ** 54;
 
     MathHarness private math;
 
@@ -115,6 +116,7 @@ contract LiquidationMathTest is Test {
         LiquidationState memory state = LiquidationState({
             cash: limit,
             collateral: uint256(limit),
+            movingCollateral: 0,
             mark: -limit,
             requirement: uint256(limit),
             scale: 2 ** 64 - 1,
@@ -256,31 +258,32 @@ contract LiquidationMathTest is Test {
     // Figures at another scale
 
     function test_atScale() public pure {
-        (int256 mark, uint256 requirement) = LiquidationMath.atScale(100, 100, 3, 2);
-        assertEq(mark, 67, "rounded up");
-        assertEq(requirement, 66, "rounded down");
-        (mark, requirement) = LiquidationMath.atScale(-100, 0, 3, 2);
-        assertEq(mark, -66, "rounded up");
-        assertEq(requirement, 0, "requirement");
+        ProvenFigures memory scaled = LiquidationMath.atScale(ProvenFigures(100, 100, -7, 3), 2);
+        assertEq(scaled.mark, 67, "rounded up");
+        assertEq(scaled.baseRequirement, 66, "rounded down");
+        assertEq(scaled.collateralSlope, -7, "the same at all scales");
+        assertEq(scaled.scale, 2, "scale");
+        scaled = LiquidationMath.atScale(ProvenFigures(-100, -100, 7, 3), 2);
+        assertEq(scaled.mark, -66, "rounded up");
+        assertEq(scaled.baseRequirement, -67, "rounded down");
     }
 
-    function testFuzz_atScaleFavoursTheAccount(int256 mark, uint256 requirement, uint256 provenScale, uint256 scale)
+    function testFuzz_atScaleFavoursTheAccount(int256 mark, int256 base, uint256 provenScale, uint256 scale)
         public
         pure
     {
-        mark = bound(mark, -(2 ** 96) + 1, 2 ** 96 - 1);
-        requirement = bound(requirement, 0, 2 ** 96 - 1);
+        mark = bound(mark, -(2 ** 96), 2 ** 96 - 1);
+        base = bound(base, -(2 ** 96), 2 ** 96 - 1);
         provenScale = bound(provenScale, 1, 2 ** 64 - 1);
         scale = bound(scale, 1, 2 ** 64 - 1);
-        (int256 scaledMark, uint256 scaledRequirement) =
-            LiquidationMath.atScale(mark, requirement, provenScale, scale);
-        int256 excess = scaledMark * int256(provenScale) - mark * int256(scale);
+        ProvenFigures memory scaled = LiquidationMath.atScale(ProvenFigures(mark, base, 5, provenScale), scale);
+        int256 excess = scaled.mark * int256(provenScale) - mark * int256(scale);
         assertTrue(excess >= 0 && excess < int256(provenScale), "mark");
-        uint256 lack = requirement * scale - scaledRequirement * provenScale;
-        assertTrue(lack < provenScale, "requirement");
-        (scaledMark, scaledRequirement) = LiquidationMath.atScale(mark, requirement, scale, scale);
-        assertEq(scaledMark, mark, "same scale");
-        assertEq(scaledRequirement, requirement, "same scale");
+        int256 lack = base * int256(scale) - scaled.baseRequirement * int256(provenScale);
+        assertTrue(lack >= 0 && lack < int256(provenScale), "requirement");
+        scaled = LiquidationMath.atScale(ProvenFigures(mark, base, 5, scale), scale);
+        assertEq(scaled.mark, mark, "same scale");
+        assertEq(scaled.baseRequirement, base, "same scale");
     }
 
     function testFuzz_target(uint256 requirement, uint256 bufferBps) public pure {
@@ -301,17 +304,33 @@ contract LiquidationMathTest is Test {
     // Vessels
 
     function test_vesselFloor() public pure {
-        assertEq(LiquidationMath.vesselFloor(1_100, -400, 3, 1), 500, "1500 / 3");
-        assertEq(LiquidationMath.vesselFloor(1_100, -401, 3, 1), 501, "rounded up");
-        assertEq(LiquidationMath.vesselFloor(100, 1_000, 7, 1), -128, "positions may stand against a debt, rounded up");
-        assertEq(LiquidationMath.vesselFloor(1_100, -400, 3, 0), 0, "nothing held");
+        assertEq(_floor(-400, 1_000, 3, 1), 500, "1500 / 3");
+        assertEq(_floor(-401, 1_000, 3, 1), 501, "rounded up");
+        assertEq(_floor(-400, 999, 3, 1), 500, "target rounded up");
+        assertEq(_floor(1_000, 90, 7, 1), -128, "positions may stand against a debt, rounded up");
+        assertEq(_floor(-400, 1_000, 3, 0), 0, "nothing held");
+    }
+
+    /// @dev A target of 1,100 against a mark of -400: 750 for a half. Of 400 of moving collateral that offsets three quarters, 330 with the buffer.
+    function test_vesselFloorWithMovingCollateral() public pure {
+        ProvenFigures memory proven = ProvenFigures(-400e6, 1_000e6, -3 * int256(SLOPE_ONE) / 4, ONE);
+        assertEq(LiquidationMath.vesselFloor(proven, 1_000, ONE / 2, 0), 750e6, "none");
+        assertEq(LiquidationMath.vesselFloor(proven, 1_000, ONE / 2, 400e6), 420e6, "750 - 400 * 0.75 * 1.1");
+        assertEq(LiquidationMath.vesselFloor(proven, 1_000, ONE / 2, 1_000e6), 200e6, "equity is not below 0");
+        proven.collateralSlope = int256(SLOPE_ONE) / 4;
+        assertEq(LiquidationMath.vesselFloor(proven, 1_000, ONE / 2, 400e6), 860e6, "risk that collateral adds");
+        assertEq(LiquidationMath.vesselFloor(proven, 1_000, ONE / 2, 1), 750e6 + 1, "rounded up");
+        proven.baseRequirement = -500e6;
+        assertEq(LiquidationMath.vesselFloor(proven, 1_000, ONE / 2, 400e6), 200e6, "less than no debt");
+        assertEq(LiquidationMath.vesselFloor(proven, 1_000, ONE / 2, 2_000e6), 475e6, "200 - 275 + 550");
     }
 
     /// @dev Why the figures of the proof must be given: brought to a scale of 1, they say nothing of a scale of 2^40.
     function test_vesselFloorOfRoundedFiguresIsTooLow() public pure {
-        (int256 mark, uint256 requirement) = LiquidationMath.atScale(1_000e6, 2_000e6, ONE, 1);
-        assertEq(LiquidationMath.vesselFloor(2_000e6, 1_000e6, ONE, ONE), 1_000e6, "of the proof");
-        assertEq(LiquidationMath.vesselFloor(requirement, mark, 1, ONE), -int256(ONE), "of the rounded figures");
+        ProvenFigures memory proven = _proven(1_000e6, 2_000e6, ONE);
+        assertEq(LiquidationMath.vesselFloor(proven, 0, ONE, 0), 1_000e6, "of the proof");
+        proven = LiquidationMath.atScale(proven, 1);
+        assertEq(LiquidationMath.vesselFloor(proven, 0, ONE, 0), -int256(ONE), "of the rounded figures");
     }
 
     /// @dev An empty vessel at its floor has the target's share of equity, and less than a unit more.
@@ -323,7 +342,7 @@ contract LiquidationMathTest is Test {
         target = bound(target, 0, 2 ** 97);
         scale = bound(scale, 1, 2 ** 64 - 1);
         held = bound(held, 0, 2 ** 64 - 1);
-        int256 floor = LiquidationMath.vesselFloor(target, mark, scale, held);
+        int256 floor = LiquidationMath.vesselFloor(_proven(mark, target, scale), 0, held, 0);
         int256 excess = floor * int256(scale) + mark * int256(held) - int256(target * held);
         assertTrue(excess >= 0 && excess < int256(scale), "equity at the target");
     }
@@ -339,7 +358,9 @@ contract LiquidationMathTest is Test {
         LiquidationState memory state = _failing(cash, 0, equity, requirement, scale, 0);
         factorBps = bound(factorBps, 0, BASIS);
         try math.sale(state, 1_000, factorBps, ALL) returns (Sale memory s) {
-            int256 floor = LiquidationMath.vesselFloor(s.target, state.mark, state.scale, s.scaleTaken);
+            int256 floor = LiquidationMath.vesselFloor(
+                _proven(state.mark, state.requirement, state.scale), 1_000, s.scaleTaken, 0
+            );
             // What the taker must have brought before the payment.
             int256 brought = floor - s.cashTaken;
             assertTrue(
@@ -410,8 +431,9 @@ contract LiquidationMathTest is Test {
         );
         // At the end the taker brings nothing but roundings.
         t = LiquidationMath.takeover(state, 1_000, length, length, wanted);
-        int256 brought = LiquidationMath.vesselFloor(t.target, state.mark, state.scale, wanted) - t.cashTaken
-            - int256(t.subsidy);
+        ProvenFigures memory proven = _proven(state.mark, state.requirement, state.scale);
+        int256 brought =
+            LiquidationMath.vesselFloor(proven, 1_000, wanted, 0) - t.cashTaken - int256(t.subsidy);
         assertTrue(brought >= 0 && brought <= 2, "at most two units");
     }
 
@@ -440,8 +462,7 @@ contract LiquidationMathTest is Test {
             state.cash -= t.cashTaken;
             state.scale -= t.scaleTaken;
             if (state.scale == 0) break;
-            (state.mark, state.requirement) =
-                LiquidationMath.atScale(whole.mark, whole.requirement, whole.scale, state.scale);
+            _rescale(whole, state);
         }
         // The target is rounded up once for each slice.
         assertTrue(subsidies <= lacking * elapsed / 600 + slices, "the whole subsidy");
@@ -589,6 +610,11 @@ contract LiquidationMathTest is Test {
         uint256 slices;
     }
 
+    /// @dev With a buffer of a tenth and no moving collateral.
+    function _floor(int256 mark, uint256 requirement, uint256 scale, uint256 held) private pure returns (int256) {
+        return LiquidationMath.vesselFloor(_proven(mark, requirement, scale), 1_000, held, 0);
+    }
+
     function _debtOf(LiquidationState memory state) private pure returns (uint256) {
         return uint256(-LiquidationMath.equityOf(state));
     }
@@ -602,11 +628,11 @@ contract LiquidationMathTest is Test {
         pure
         returns (LiquidationState memory)
     {
-        return LiquidationState(cash, 0, mark, requirement, scale, 0);
+        return LiquidationState(cash, 0, 0, mark, requirement, scale, 0);
     }
 
     function _copy(LiquidationState memory s) private pure returns (LiquidationState memory) {
-        return LiquidationState(s.cash, s.collateral, s.mark, s.requirement, s.scale, s.reserved);
+        return LiquidationState(s.cash, s.collateral, s.movingCollateral, s.mark, s.requirement, s.scale, s.reserved);
     }
 
     /// @dev What a sale leaves of an account, judged by the proof of the whole.
@@ -616,8 +642,19 @@ contract LiquidationMathTest is Test {
         state.scale -= s.scaleTaken;
         state.reserved = s.reservedAfter;
         if (state.scale == 0) return;
-        (state.mark, state.requirement) =
-            LiquidationMath.atScale(whole.mark, whole.requirement, whole.scale, state.scale);
+        _rescale(whole, state);
+    }
+
+    /// @dev The figures of the whole at the scale that is left, without moving collateral.
+    function _rescale(LiquidationState memory whole, LiquidationState memory state) private pure {
+        ProvenFigures memory figures =
+            LiquidationMath.atScale(_proven(whole.mark, whole.requirement, whole.scale), state.scale);
+        state.mark = figures.mark;
+        state.requirement = LiquidationMath.requirementWith(figures.baseRequirement, 0, 0);
+    }
+
+    function _proven(int256 mark, uint256 requirement, uint256 scale) private pure returns (ProvenFigures memory) {
+        return ProvenFigures(mark, int256(requirement), 0, scale);
     }
 
     /// @dev 0 < equity < requirement, of any magnitude; cash, collateral and mark as they come.
@@ -636,7 +673,7 @@ contract LiquidationMathTest is Test {
         reserved = bound(reserved, 0, 2 * equity);
         scale = bound(scale, 1, 2 ** (1 + scale % 64) - 1);
         int256 mark = int256(equity) - cash - int256(collateral);
-        return LiquidationState(cash, collateral, mark, requirement, scale, reserved);
+        return LiquidationState(cash, collateral, 0, mark, requirement, scale, reserved);
     }
 
     /// @dev Equity at most 0.
@@ -649,7 +686,7 @@ contract LiquidationMathTest is Test {
         debt = bound(debt, 0, 2 ** (debt % 94));
         cash = bound(cash, -int256(2 ** 94), int256(2 ** 94));
         scale = bound(scale, 1, 2 ** (1 + scale % 64) - 1);
-        return LiquidationState(cash, 0, -int256(debt) - cash, requirement, scale, 0);
+        return LiquidationState(cash, 0, 0, -int256(debt) - cash, requirement, scale, 0);
     }
 
     function _terms() private pure returns (LiquidationTerms memory terms) {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {ProofGate, Verifiers} from "../src/ProofGate.sol";
-import {Groth16Proof, IVerifier15} from "../src/interfaces/Groth16.sol";
+import {Groth16Proof, IVerifier14, IVerifier16} from "../src/interfaces/Groth16.sol";
 import {
     IProofGate,
     InsolvencyClaim,
@@ -27,13 +27,14 @@ contract HungryVerifier {
 
 contract ProofGateTest is HouseTest {
     int256 private constant LIMIT = 2 ** 96;
+    int256 private constant SLOPE_LIMIT = 2 ** 57;
 
     function _insolvency() private pure returns (InsolvencyClaim memory) {
-        return InsolvencyClaim(11, 12, Fixtures.BTC, 1, 1, -13, 14, 15, 8);
+        return InsolvencyClaim(11, 12, Fixtures.BTC, 1, 1, -13, 14, -16, 15, 8);
     }
 
     function _solvency() private pure returns (SolvencyClaim memory) {
-        return SolvencyClaim(11, 12, Fixtures.BTC, 1, 1, -13, 5_120, 15, 8);
+        return SolvencyClaim(11, 12, Fixtures.BTC, 1, 1, -13, 0, 5_120, 15, 8);
     }
 
     function _transfer() private pure returns (TransferClaim memory) {
@@ -44,22 +45,37 @@ contract ProofGateTest is HouseTest {
         return SettlementClaim(-1, 2, 3, 4, [uint256(5), 6, 7, 8], 9, 10, 8);
     }
 
-    function _setMarket(uint256[15] memory signals) private view {
-        signals[4] = Fixtures.underlyingWord(96_000e6, block.timestamp, 30_000, Fixtures.BTC);
+    /// @dev Nine words of the round, the commitment to the parameters, the context.
+    function _market() private view returns (uint256[11] memory market) {
+        market[0] = Fixtures.underlyingWord(96_000e6, block.timestamp, 30_000, Fixtures.BTC);
         uint256[8] memory words = Fixtures.expiryWords();
         for (uint256 index = 0; index < 8; index++) {
-            signals[5 + index] = words[index];
+            market[1 + index] = words[index];
         }
-        signals[13] = 7_001_001;
-        signals[14] = 15;
+        market[9] = 7_001_001;
+        market[10] = 15;
     }
 
-    function _insolvencySignals() private view returns (uint256[15] memory signals) {
-        signals[0] = ProofContext.SCALAR_FIELD - 13;
-        signals[1] = 14;
-        signals[2] = 11;
-        signals[3] = 12;
-        _setMarket(signals);
+    function _insolvencySignals() private view returns (uint256[14] memory signals) {
+        signals[0] = (2 ** 96 - 13) + 2 ** 97 * (2 ** 96 + 14) + 2 ** 194 * (2 ** 57 - 16);
+        signals[1] = 11;
+        signals[2] = 12;
+        uint256[11] memory market = _market();
+        for (uint256 index = 0; index < 11; index++) {
+            signals[3 + index] = market[index];
+        }
+    }
+
+    function _solvencySignals(uint256 quantity) private view returns (uint256[16] memory signals) {
+        signals[0] = 11;
+        signals[1] = 12;
+        signals[2] = ProofContext.SCALAR_FIELD - 13;
+        signals[3] = quantity;
+        signals[4] = 5_120;
+        uint256[11] memory market = _market();
+        for (uint256 index = 0; index < 11; index++) {
+            signals[5 + index] = market[index];
+        }
     }
 
     function _invalid(IProofGate.Circuit circuit, uint8 capacity) private {
@@ -83,13 +99,7 @@ contract ProofGateTest is HouseTest {
     }
 
     function test_solvencySignals() public {
-        uint256[15] memory signals;
-        signals[0] = 11;
-        signals[1] = 12;
-        signals[2] = ProofContext.SCALAR_FIELD - 13;
-        signals[3] = 5_120;
-        _setMarket(signals);
-        solvency8.acceptSignals(abi.encode(signals));
+        solvency8.acceptSignals(abi.encode(_solvencySignals(0)));
         SolvencyClaim memory claim = _solvency();
         gate.requireSolvency(claim, _proof());
         claim.level++;
@@ -132,19 +142,42 @@ contract ProofGateTest is HouseTest {
     function test_refusesNumbersOutOfRange() public {
         InsolvencyClaim memory insolvency = _insolvency();
         insolvency.mark = LIMIT - 1;
-        insolvency.requirement = uint256(LIMIT) - 1;
+        insolvency.baseRequirement = LIMIT - 1;
+        insolvency.collateralSlope = SLOPE_LIMIT - 1;
         gate.requireInsolvency(insolvency, _proof());
-        insolvency.requirement++;
-        vm.expectRevert(abi.encodeWithSelector(IProofGate.RequirementOutOfRange.selector, uint256(LIMIT)));
+        insolvency.collateralSlope++;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.SlopeOutOfRange.selector, SLOPE_LIMIT));
+        gate.requireInsolvency(insolvency, _proof());
+        insolvency.collateralSlope = -SLOPE_LIMIT - 1;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.SlopeOutOfRange.selector, -SLOPE_LIMIT - 1));
+        gate.requireInsolvency(insolvency, _proof());
+        insolvency.baseRequirement++;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.RequirementOutOfRange.selector, LIMIT));
+        gate.requireInsolvency(insolvency, _proof());
+        insolvency.baseRequirement = -LIMIT - 1;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.RequirementOutOfRange.selector, -LIMIT - 1));
         gate.requireInsolvency(insolvency, _proof());
         insolvency.mark = LIMIT;
         vm.expectRevert(abi.encodeWithSelector(IProofGate.MarkOutOfRange.selector, LIMIT));
         gate.requireInsolvency(insolvency, _proof());
-        insolvency.mark = -LIMIT;
-        vm.expectRevert(abi.encodeWithSelector(IProofGate.MarkOutOfRange.selector, -LIMIT));
+        insolvency.mark = -LIMIT - 1;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MarkOutOfRange.selector, -LIMIT - 1));
+        gate.requireInsolvency(insolvency, _proof());
+        insolvency.mark++;
+        insolvency.baseRequirement++;
+        insolvency.collateralSlope++;
         gate.requireInsolvency(insolvency, _proof());
 
         SolvencyClaim memory solvency = _solvency();
+        solvency.movingCollateral = 2 ** 96 - 1;
+        gate.requireSolvency(solvency, _proof());
+        solvency.movingCollateral++;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, 2 ** 96));
+        gate.requireSolvency(solvency, _proof());
+        solvency.movingCollateral = 0;
+        solvency.scale = 0;
+        vm.expectRevert(IProofGate.ScaleZero.selector);
+        gate.requireSolvency(solvency, _proof());
         solvency.level = 4_095;
         vm.expectRevert(abi.encodeWithSelector(IProofGate.LevelOutOfRange.selector, 4_095));
         gate.requireSolvency(solvency, _proof());
@@ -194,10 +227,10 @@ contract ProofGateTest is HouseTest {
 
     function test_batchSignals() public {
         (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(3);
-        uint256[15] memory signals = _insolvencySignals();
+        uint256[14] memory signals = _insolvencySignals();
         for (uint256 index = 0; index < 3; index++) {
             batch8.acceptSignals(abi.encode(signals));
-            signals[2]++;
+            signals[1]++;
         }
         insolvency8.acceptAll(false);
         gate.requireInsolvencyBatch(claims, proofs);
@@ -257,7 +290,7 @@ contract ProofGateTest is HouseTest {
     /// @dev A verifier without gas refuses; it can never make a claim pass.
     function test_starvedVerifierRefuses() public {
         Verifiers memory verifiers = _verifiers();
-        verifiers.insolvency8 = IVerifier15(address(new HungryVerifier()));
+        verifiers.insolvency8 = IVerifier14(address(new HungryVerifier()));
         ProofGate hungry = new ProofGate(oracle, parameters, verifiers);
         InsolvencyClaim memory claim = _insolvency();
         vm.expectRevert();
@@ -266,7 +299,7 @@ contract ProofGateTest is HouseTest {
 
     function test_refusesAddressesWithoutCode() public {
         Verifiers memory verifiers = _verifiers();
-        verifiers.solvency16 = IVerifier15(address(0x1234));
+        verifiers.solvency16 = IVerifier16(address(0x1234));
         vm.expectRevert(abi.encodeWithSelector(ProofGate.NoContract.selector, address(0x1234)));
         new ProofGate(oracle, parameters, verifiers);
         verifiers = _verifiers();

@@ -5,11 +5,11 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {AuctionClaim, CancelRequest} from "../interfaces/AuctionRequests.sol";
 import {Groth16Proof} from "../interfaces/Groth16.sol";
 import {ISealedBidStage} from "../interfaces/IAuctionHouse.sol";
-import {Account} from "../interfaces/IClearingHouse.sol";
+import {Account, IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {InsolvencyClaim, SolvencyClaim} from "../interfaces/IProofGate.sol";
 import {IRiskOracle} from "../interfaces/IRiskOracle.sol";
 import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
-import {LiquidationMath, LiquidationState} from "../libraries/LiquidationMath.sol";
+import {LiquidationMath, LiquidationState, ProvenFigures} from "../libraries/LiquidationMath.sol";
 import {OracleWords} from "../libraries/OracleWords.sol";
 import {ProofContext} from "../libraries/ProofContext.sol";
 import {AuctionState} from "./AuctionState.sol";
@@ -89,7 +89,7 @@ library AuctionProceedings {
             if (block.timestamp <= expiresAt) revert AuctionReports.AuctionNotExpired(expiresAt);
             next.publicStart = uint40(block.timestamp);
         }
-        _requireNewerOrWorse(claim, next, isRestart);
+        _requireNewerOrWorse(contracts.house, account, claim, next, isRestart);
         _requireInsolvency(contracts, claim, account, next, proof);
         // Equity that deposits brought meanwhile stops the clock, even if the new figures take it away again.
         if (next.insolventSince != 0) {
@@ -110,18 +110,17 @@ library AuctionProceedings {
             claim.round,
             next.provenAt,
             claim.mark,
-            claim.requirement,
+            claim.baseRequirement,
+            claim.collateralSlope,
             next.publicStart
         );
     }
 
     /// @notice Reverts unless the account is proven to cover its maintenance requirement with the cash that it has.
     /// @param auctionVersion version of the auction
-    /// @param freshCollateral value of the account's collateral at fresh prices, below 2^96
     function requireRecovery(
         AuctionContracts memory contracts,
         uint64 auctionVersion,
-        uint256 freshCollateral,
         CancelRequest calldata request,
         Groth16Proof calldata proof
     ) external view {
@@ -131,10 +130,14 @@ library AuctionProceedings {
         if (version != auctionVersion && version != contracts.parameters.versionOf(account.underlyingId)) {
             revert AuctionReports.WrongVersion(version);
         }
+        // Collateral with a stale price counts for nothing here.
+        (uint256 value, uint256 moving) = contracts.house.collateralValueOf(request.accountId, true);
+        // Below 2^96.
         // forge-lint: disable-next-line(unsafe-typecast)
-        int256 available = account.cash + int256(freshCollateral);
+        int256 available = account.cash + int256(value - moving);
         if (request.provenCash > available) revert AuctionReports.ProvenCashTooHigh(request.provenCash, available);
         SolvencyClaim memory claim;
+        claim.movingCollateral = moving;
         claim.commitment = account.commitment;
         claim.scale = account.scale;
         claim.underlyingId = account.underlyingId;
@@ -215,14 +218,34 @@ library AuctionProceedings {
         if (expected != nonce) revert AuctionReports.AccountChanged(accountId, nonce);
     }
 
-    function _requireNewerOrWorse(AuctionClaim calldata claim, Auction memory auction, bool isRestart) private pure {
+    /// @dev Which scenario is the worst depends on the collateral: what counts is the account as it stands.
+    function _requireNewerOrWorse(
+        IClearingHouse house,
+        Account memory account,
+        AuctionClaim calldata claim,
+        Auction memory auction,
+        bool isRestart
+    ) private view {
         if (claim.round > auction.round) return;
-        // Absolute values below 2^96, which the gate makes sure of for the claim before anything is recorded.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        int256 severity = int256(claim.requirement) - claim.mark;
-        int256 recorded = int256(uint256(auction.requirement)) - auction.mark;
+        (, uint256 moving) = house.collateralValueOf(claim.accountId, false);
+        int256 severity = _severity(
+            ProvenFigures(claim.mark, claim.baseRequirement, claim.collateralSlope, auction.baseScale),
+            account.scale,
+            moving
+        );
+        int256 recorded = _severity(AuctionState.proven(auction), account.scale, moving);
         bool bad = severity > recorded || (isRestart && severity == recorded);
         if (claim.round != auction.round || !bad) revert AuctionReports.NotWorse(claim.round, auction.round);
+    }
+
+    /// @dev What the account lacks but for its cash and collateral.
+    function _severity(ProvenFigures memory proven, uint64 scale, uint256 moving) private pure returns (int256) {
+        ProvenFigures memory figures = LiquidationMath.atScale(proven, scale);
+        uint256 requirement =
+            LiquidationMath.requirementWith(figures.baseRequirement, figures.collateralSlope, moving);
+        // Below 2^100.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return int256(requirement) - figures.mark;
     }
 
     function _requireInsolvency(
@@ -239,7 +262,8 @@ library AuctionProceedings {
         full.version = auction.version;
         full.round = claim.round;
         full.mark = claim.mark;
-        full.requirement = claim.requirement;
+        full.baseRequirement = claim.baseRequirement;
+        full.collateralSlope = claim.collateralSlope;
         full.context = ProofContext.insolvency(
             address(this), claim.accountId, auction.startNonce, claim.round, msg.sender
         );
@@ -247,7 +271,7 @@ library AuctionProceedings {
         contracts.gate.requireInsolvency(full, proof);
     }
 
-    /// @dev The gate has accepted the claim: its round is the newest, its numbers are below 2^96.
+    /// @dev The gate has accepted the claim: its round is the newest, its amounts are within [-2^96, 2^96) and its slope within [-2^57, 2^57).
     function _record(Auction memory auction, IRiskOracle oracle, AuctionClaim calldata claim, uint32 underlyingId)
         private
         view
@@ -256,7 +280,9 @@ library AuctionProceedings {
         // forge-lint: disable-next-line(unsafe-typecast)
         auction.mark = int104(claim.mark);
         // forge-lint: disable-next-line(unsafe-typecast)
-        auction.requirement = uint96(claim.requirement);
+        auction.baseRequirement = int104(claim.baseRequirement);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        auction.collateralSlope = int64(claim.collateralSlope);
         (uint256 word,) = oracle.latestUnderlyingWord(underlyingId);
         // A field of 40 bits.
         // forge-lint: disable-next-line(unsafe-typecast)

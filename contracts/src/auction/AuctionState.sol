@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Account, IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {LiquidationMath, LiquidationState} from "../libraries/LiquidationMath.sol";
+import {LiquidationMath, LiquidationState, ProvenFigures} from "../libraries/LiquidationMath.sol";
 import {Auction, AuctionReports} from "./AuctionTypes.sol";
 
 /// @title An auctioned account as it stands
@@ -15,18 +15,41 @@ library AuctionState {
         return account.nonce != auction.startNonce + auction.moves;
     }
 
+    /// @notice The recorded figures, at the scale of their proof.
+    function proven(Auction memory auction) internal pure returns (ProvenFigures memory) {
+        return ProvenFigures(
+            auction.mark, auction.baseRequirement, auction.collateralSlope, auction.baseScale
+        );
+    }
+
     /// @notice The recorded figures at the account's present scale, with its present cash and collateral.
     function present(IClearingHouse house, uint256 accountId, Auction memory auction, Account memory account)
         internal
         view
         returns (LiquidationState memory state)
     {
-        (state.mark, state.requirement) =
-            LiquidationMath.atScale(auction.mark, auction.requirement, auction.baseScale, account.scale);
+        ProvenFigures memory figures = LiquidationMath.atScale(proven(auction), account.scale);
         state.cash = account.cash;
-        state.collateral = house.collateralValueOf(accountId);
+        (state.collateral, state.movingCollateral) = house.collateralValueOf(accountId, false);
+        state.mark = figures.mark;
+        state.requirement = LiquidationMath.requirementWith(
+            figures.baseRequirement, figures.collateralSlope, state.movingCollateral
+        );
         state.scale = account.scale;
         state.reserved = auction.reserved;
+    }
+
+    /// @notice The same for a takeover: with the requirement that a subsidy may count.
+    function subsidised(IClearingHouse house, uint256 accountId, Auction memory auction, Account memory account)
+        internal
+        view
+        returns (LiquidationState memory state)
+    {
+        state = present(house, accountId, auction, account);
+        ProvenFigures memory figures = LiquidationMath.atScale(proven(auction), account.scale);
+        state.requirement = LiquidationMath.subsidisedRequirement(
+            figures.baseRequirement, figures.collateralSlope, state.movingCollateral, auction.terms.bufferBps
+        );
     }
 
     /// @notice From when on the subsidy of an account without equity rises. For the public that is not before the end of the sealed stage: a subsidy
@@ -55,7 +78,7 @@ library AuctionState {
     /// @notice Reverts unless equity is below the requirement.
     function requireLiquidatable(LiquidationState memory state) internal pure returns (int256 equity) {
         equity = LiquidationMath.equityOf(state);
-        // Below 2^96.
+        // Below 2^100.
         // forge-lint: disable-next-line(unsafe-typecast)
         if (equity >= int256(state.requirement)) {
             revert AuctionReports.NotLiquidatable(equity, state.requirement);

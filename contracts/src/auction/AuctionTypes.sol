@@ -27,13 +27,14 @@ struct BidTerms {
 /// @param number grows with each auction of any account
 /// @param startNonce nonce of the account at the start
 /// @param baseScale scale of the account at the start, and of all proofs
+/// @param collateralSlope proven: what a unit of moving collateral adds to the requirement, in 2^-54, signed
 /// @param reserved cash that bids have paid and that is not for sale
 /// @param insolventSince when the account was found to have no equity, later by the time in which figures were too old to trade by; 0 while
 /// it has some
 /// @param moves slices moved so far; each raises the account's nonce by one
 /// @param recordedAt when the figures below were recorded
 /// @param mark proven at the base scale, signed
-/// @param requirement proven at the base scale
+/// @param baseRequirement proven at the base scale, without moving collateral, signed
 /// @param provenAt timestamp of the round of the proof
 /// @param round of the proof
 /// @param version of margin parameters and terms at the start
@@ -42,6 +43,7 @@ struct Auction {
     uint64 number;
     uint64 startNonce;
     uint64 baseScale;
+    int64 collateralSlope;
     // The next slot.
     uint128 reserved;
     uint40 insolventSince;
@@ -49,7 +51,7 @@ struct Auction {
     uint40 recordedAt;
     // The next slot.
     int104 mark;
-    uint96 requirement;
+    int104 baseRequirement;
     uint40 provenAt;
     // The next slot.
     uint64 round;
@@ -135,13 +137,13 @@ interface AuctionReports {
     error PaymentAboveLimit(uint256 payment, uint256 maxPayment);
     /// @notice Less would be received than the order's limit.
     error SubsidyBelowLimit(uint256 subsidy, uint256 minSubsidy);
-    /// @notice The proof is neither of a newer round nor worse for the account.
+    /// @notice The proof is neither of a newer round nor worse for the account as it stands.
     error NotWorse(uint64 round, uint64 recordedRound);
     /// @notice The figures do not show the account below its requirement. That it is healthy, `cancel` shows.
     error NotLiquidatable(int256 equity, uint256 requirement);
     /// @notice The version is neither the auction's nor the one in force.
     error WrongVersion(uint64 version);
-    /// @notice The proof assumes more cash than the account has with its fresh collateral.
+    /// @notice The proof assumes more cash than the account has with its fresh collateral of other underlyings.
     error ProvenCashTooHigh(int256 provenCash, int256 available);
     /// @notice The account does not reach its target yet.
     error NotCovered(int256 equity, uint256 target);
@@ -174,7 +176,8 @@ interface AuctionReports {
         uint64 round,
         uint256 provenAt,
         int256 mark,
-        uint256 requirement,
+        int256 baseRequirement,
+        int256 collateralSlope,
         uint256 publicStart
     );
     /// @notice A bid was executed.

@@ -6,14 +6,16 @@ pragma solidity 0.8.30;
 /// is looked at
 /// @param round number of the oracle round; must be the newest
 /// @param mark of the positions at the scale with which the auction began, signed
-/// @param requirement maintenance, at the same scale
+/// @param baseRequirement maintenance without moving collateral, at the same scale, signed
+/// @param collateralSlope what a unit of moving collateral adds to the requirement, in 2^-54, signed
 /// @param capacity legs of the circuit
 struct AuctionClaim {
     uint256 accountId;
     uint64 nonce;
     uint64 round;
     int256 mark;
-    uint256 requirement;
+    int256 baseRequirement;
+    int256 collateralSlope;
     uint8 capacity;
 }
 
@@ -57,7 +59,7 @@ struct TakeOverOrder {
 /// @param nonce of the account, as the proof binds it; another one is refused before the proof is looked at
 /// @param round number of the oracle round; must be the newest
 /// @param version of the margin parameters: that of the auction, or the one in force
-/// @param provenCash cash with which the account is solvent, collateral included, in 1e-6 USD, signed
+/// @param provenCash cash with which the account is solvent, collateral of other underlyings included, in 1e-6 USD, signed
 /// @param capacity legs of the circuit
 struct CancelRequest {
     uint256 accountId;

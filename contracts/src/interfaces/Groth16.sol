@@ -19,7 +19,7 @@ interface IVerifier10 {
     ) external view returns (bool);
 }
 
-/// @title A verifier of a circuit with 14 public signals: `transfer`
+/// @title A verifier of a circuit with 14 public signals: `transfer`, `insolvency`
 interface IVerifier14 {
     /// @return whether the proof holds; an implementation refuses signals that are not below the field's order
     function verifyProof(
@@ -30,23 +30,23 @@ interface IVerifier14 {
     ) external view returns (bool);
 }
 
-/// @title A verifier of a circuit with 15 public signals: `insolvency`, `solvency`
-interface IVerifier15 {
+/// @title A verifier of a circuit with 16 public signals: `solvency`
+interface IVerifier16 {
     /// @return whether the proof holds; an implementation refuses signals that are not below the field's order
     function verifyProof(
         uint256[2] calldata a,
         uint256[2][2] calldata b,
         uint256[2] calldata c,
-        uint256[15] calldata publicSignals
+        uint256[16] calldata publicSignals
     ) external view returns (bool);
 }
 
-/// @title A verifier of several proofs of one circuit with 15 public signals at once
-interface IBatchVerifier15 {
+/// @title A verifier of several proofs of one circuit with 14 public signals at once
+interface IBatchVerifier14 {
     /// @param proofs at least one
     /// @param publicSignals one set for each proof
     /// @return whether all proofs hold; which one does not is for single verification to find
-    function verifyBatch(Groth16Proof[] calldata proofs, uint256[15][] calldata publicSignals)
+    function verifyBatch(Groth16Proof[] calldata proofs, uint256[14][] calldata publicSignals)
         external
         view
         returns (bool);

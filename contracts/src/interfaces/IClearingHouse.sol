@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
+import {ProvenFigures} from "../libraries/LiquidationMath.sol";
+
 /// @notice An account of the clearing house.
 /// @param owner may trade and withdraw; never zero for an account that exists
 /// @param nonce grows by one with each change of `commitment` or `scale`; proofs bind it
@@ -28,7 +30,8 @@ struct Account {
 /// @param traderProceeds vessel to account
 /// @param fundFee vessel to insurance fund
 /// @param subsidy waterfall (fund, reserve, socialised loss) to vessel; only for accounts without equity
-/// @param vesselFloor what cash and collateral of the vessel must at least be afterwards, signed
+/// @param proven figures of the legs, by which the vessel is judged afterwards; of the proof itself, not of a smaller scale
+/// @param bufferBps of the target that the vessel must reach by them
 struct SliceMove {
     uint256 accountId;
     uint256 vesselId;
@@ -38,7 +41,8 @@ struct SliceMove {
     uint256 traderProceeds;
     uint256 fundFee;
     uint256 subsidy;
-    int256 vesselFloor;
+    ProvenFigures proven;
+    uint256 bufferBps;
 }
 
 /// @notice Where a subsidy came from; the three sum to it.
@@ -53,8 +57,14 @@ interface IClearingHouse {
     /// @notice An account; all fields are zero when it does not exist.
     function getAccount(uint256 accountId) external view returns (Account memory account);
 
-    /// @notice Value of an account's collateral after haircuts at the last known prices, in 1e-6 units; never blocks.
-    function collateralValueOf(uint256 accountId) external view returns (uint256 value);
+    /// @notice Values of an account's collateral after haircuts, in 1e-6 units, each below 2^96; never blocks.
+    /// @param onlyFresh whether collateral with a stale price counts as nothing; otherwise the last known price counts
+    /// @return value of all of it
+    /// @return moving the part that is priced by the account's own underlying
+    function collateralValueOf(uint256 accountId, bool onlyFresh)
+        external
+        view
+        returns (uint256 value, uint256 moving);
 
     /// @notice Moves a slice with its cash and its share of collateral, and the payments for it.
     /// @dev Engines alone may call. The nonces of both accounts grow by one.

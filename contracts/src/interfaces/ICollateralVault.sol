@@ -5,9 +5,15 @@ pragma solidity 0.8.30;
 /// @notice Holds the ERC-20 tokens that accounts give as collateral beside cash, values them after haircuts at the oracle's spot of the
 /// underlying that each follows.
 interface ICollateralVault {
-    /// @notice Value after haircuts, in 1e-6 units, rounded down.
+    /// @notice Values after haircuts, in 1e-6 units; each kind's is rounded down, each sum is below 2^96.
+    /// @param underlyingId of the account's legs
     /// @param onlyFresh whether collateral with a stale price counts as nothing; otherwise the last known price counts
-    function valueOf(uint256 accountId, bool onlyFresh) external view returns (uint256 value);
+    /// @return value of all collateral
+    /// @return moving the part of it that is priced by `underlyingId`: it gains and loses with the legs
+    function valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
+        external
+        view
+        returns (uint256 value, uint256 moving);
 
     /// @notice Takes tokens from the payer into an account. The clearing house alone may call.
     function take(uint256 accountId, address payer, uint256 collateralId, uint256 amount) external;

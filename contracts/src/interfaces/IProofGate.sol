@@ -3,14 +3,16 @@ pragma solidity 0.8.30;
 
 import {Groth16Proof} from "./Groth16.sol";
 
-/// @notice What an insolvency proof says: at the newest round the positions are worth `mark`, and one scenario requires `requirement`.
+/// @notice What an insolvency proof says: at the newest round the positions are worth `mark`, and one scenario requires
+/// `baseRequirement + moving * collateralSlope / 2^54` of an account whose moving collateral has the value `moving`, whatever that is.
 /// @param commitment to the legs
 /// @param scale in 2^-40
 /// @param underlyingId of the account
 /// @param version of the risk parameters
 /// @param round number of the oracle round; must be the newest, and fresh
 /// @param mark in 1e-6 USD, signed
-/// @param requirement maintenance, in 1e-6 USD
+/// @param baseRequirement maintenance without moving collateral, in 1e-6 USD, signed
+/// @param collateralSlope what a unit of moving collateral adds to it, in 2^-54, signed
 /// @param context field element that the proof binds
 /// @param capacity legs of the circuit: 8 or 32
 struct InsolvencyClaim {
@@ -20,13 +22,17 @@ struct InsolvencyClaim {
     uint64 version;
     uint64 round;
     int256 mark;
-    uint256 requirement;
+    int256 baseRequirement;
+    int256 collateralSlope;
     uint256 context;
     uint8 capacity;
 }
 
-/// @notice What a solvency proof says: cash and positions cover `level` times the maintenance requirement in all scenarios.
-/// @param cash with which the account is solvent, collateral included, in 1e-6 USD, signed
+/// @notice What a solvency proof says: cash, positions and moving collateral cover `level` times their maintenance requirement in all
+/// scenarios.
+/// @param cash with which the account is solvent, other collateral included, in 1e-6 USD, signed
+/// @param movingCollateral value of the collateral that is priced by the account's underlying, in 1e-6 USD, at the round's price; the proof has
+/// it as a leg, neither more nor less of it
 /// @param level factor on the requirement, in 2^-12
 /// @param capacity legs of the circuit: 8 or 16
 struct SolvencyClaim {
@@ -36,6 +42,7 @@ struct SolvencyClaim {
     uint64 version;
     uint64 round;
     int256 cash;
+    uint256 movingCollateral;
     uint16 level;
     uint256 context;
     uint8 capacity;
@@ -97,10 +104,16 @@ interface IProofGate {
     error BatchLengthMismatch(uint256 claims, uint256 proofs);
     /// @notice Claims of a batch differ in underlying, version, round or capacity.
     error MixedBatch(uint256 index);
-    /// @notice The mark is not within (-2^96, 2^96).
+    /// @notice The mark is not within [-2^96, 2^96).
     error MarkOutOfRange(int256 mark);
-    /// @notice The requirement is not below 2^96.
-    error RequirementOutOfRange(uint256 requirement);
+    /// @notice The requirement is not within [-2^96, 2^96).
+    error RequirementOutOfRange(int256 baseRequirement);
+    /// @notice The slope is not within [-2^57, 2^57).
+    error SlopeOutOfRange(int256 collateralSlope);
+    /// @notice Moving collateral is not below 2^96.
+    error MovingCollateralOutOfRange(uint256 movingCollateral);
+    /// @notice A solvency claim has a scale of 0: there is nothing to prove, and nothing to express collateral in.
+    error ScaleZero();
     /// @notice The cash is not within (-2^96, 2^96).
     error CashClaimOutOfRange(int256 cash);
     /// @notice The level is outside [4096, 65535].
@@ -118,8 +131,8 @@ interface IProofGate {
     function requireSettlement(SettlementClaim calldata claim, Groth16Proof calldata proof) external view;
 
     /// @notice The public signals of an insolvency claim, for provers and tests; nothing is proven here.
-    function insolvencySignals(InsolvencyClaim calldata claim) external view returns (uint256[15] memory);
+    function insolvencySignals(InsolvencyClaim calldata claim) external view returns (uint256[14] memory);
 
     /// @notice The public signals of a solvency claim, for provers and tests; nothing is proven here.
-    function solvencySignals(SolvencyClaim calldata claim) external view returns (uint256[15] memory);
+    function solvencySignals(SolvencyClaim calldata claim) external view returns (uint256[16] memory);
 }

@@ -7,7 +7,8 @@ import {Groth16Proof} from "./Groth16.sol";
 /// @param amount by which the account's cash falls, in 1e-6 units
 /// @param toAccountId 0 to be paid in tokens; otherwise the account that receives the cash
 /// @param minPaid smallest payment in tokens that the owner accepts: less than the amount is paid while a deficit is open
-/// @param provenCash cash of the solvency proof: at most the account's cash and fresh collateral afterwards; ignored without positions
+/// @param provenCash cash of the solvency proof: at most the account's cash and fresh collateral of other underlyings afterwards;
+/// collateral that moves with the positions is a leg of the proof; ignored without positions
 /// @param round of the proof
 /// @param capacity of the proof's circuit
 struct WithdrawalRequest {
@@ -56,7 +57,7 @@ struct Consent {
 /// @param newCommitment to the positions after the trade; with a new scale of 0 only the transfer proof sees it
 /// @param newScale in 2^-40; 0 closes the account's positions
 /// @param emptyCommitment old commitment of the transfer proof when the account has no positions: to any legs, which a scale of 0 makes nothing
-/// @param provenCash cash of the solvency proof: at most the account's cash and fresh collateral after the trade
+/// @param provenCash cash of the solvency proof: at most the account's cash and fresh collateral of other underlyings after the trade
 /// @param capacity of the solvency proof's circuit
 struct TradeSide {
     uint256 accountId;

@@ -10,7 +10,7 @@ import {ProofContext} from "./ProofContext.sol";
 ///
 ///     prod e(r_i A_i, B_i) e(-(sum r_i) alpha, beta) e(-sum r_i L(x_i), gamma) e(-sum r_i C_i, delta) = 1
 ///
-/// That is n + 3 pairings in place of 4 n, and 16 multiplications for the public signals of all proofs together.
+/// That is n + 3 pairings in place of 4 n, and 15 multiplications for the public signals of all proofs together.
 ///
 /// @dev Why the powers. Without them the errors of two false proofs could cancel. r_0 is 1, the others are 128 bits each of a hash of
 /// all proofs and all signals, so that whoever makes proofs has fixed all of them before the powers are known. All points lie in
@@ -44,10 +44,10 @@ library Groth16Batch {
     uint256 private constant INPUTS = 448;
 
     /// @notice Whether all proofs hold.
-    /// @param key coordinates of alpha (2), beta, gamma, delta (4 each, imaginary parts first) and IC_0 to IC_15 (2 each)
+    /// @param key coordinates of alpha (2), beta, gamma, delta (4 each, imaginary parts first) and IC_0 to IC_14 (2 each)
     /// @param proofs at least one, otherwise the answer is false
     /// @param publicSignals as many sets as proofs; each signal below the order of the scalar field, otherwise the answer is false
-    function verify(uint256[46] memory key, Groth16Proof[] calldata proofs, uint256[15][] calldata publicSignals)
+    function verify(uint256[44] memory key, Groth16Proof[] calldata proofs, uint256[14][] calldata publicSignals)
         internal
         view
         returns (bool)
@@ -81,13 +81,13 @@ library Groth16Batch {
     }
 
     /// @dev Writes the pairs of beta, gamma and delta. The sum of all C lies in the last of them already.
-    function _addKey(uint256 keyPairs, uint256[46] memory key, uint256[15][] calldata publicSignals, bytes32 seed)
+    function _addKey(uint256 keyPairs, uint256[44] memory key, uint256[14][] calldata publicSignals, bytes32 seed)
         private
         view
         returns (bool)
     {
         // Of the key's IC points: the sum of the powers, and the sums of powers times signals.
-        uint256[16] memory scalars;
+        uint256[15] memory scalars;
         for (uint256 index = 0; index < publicSignals.length; index++) {
             if (!_addSignals(scalars, publicSignals[index], _power(seed, index))) return false;
         }
@@ -96,7 +96,7 @@ library Groth16Batch {
             keyPoints := key
         }
         if (!_addMultiple(keyPairs, keyPoints, scalars[0])) return false;
-        for (uint256 index = 0; index < 16; index++) {
+        for (uint256 index = 0; index < 15; index++) {
             uint256 point = keyPoints + INPUTS + index * G1_BYTES;
             if (!_addMultiple(keyPairs + GAMMA_PAIR, point, scalars[index])) return false;
         }
@@ -106,8 +106,8 @@ library Groth16Batch {
         return true;
     }
 
-    /// @dev Hash of all proofs and all signals. How many follows from the length of what is hashed, 736 bytes for each.
-    function _seed(Groth16Proof[] calldata proofs, uint256[15][] calldata publicSignals)
+    /// @dev Hash of all proofs and all signals. How many follows from the length of what is hashed, 704 bytes for each.
+    function _seed(Groth16Proof[] calldata proofs, uint256[14][] calldata publicSignals)
         private
         pure
         returns (bytes32 seed)
@@ -116,7 +116,7 @@ library Groth16Batch {
             // Elements have a fixed size and lie one behind the other; the compiler has checked that they lie within the calldata.
             let buffer := mload(0x40)
             let proofBytes := mul(proofs.length, 256)
-            let signalBytes := mul(publicSignals.length, 480)
+            let signalBytes := mul(publicSignals.length, 448)
             calldatacopy(buffer, proofs.offset, proofBytes)
             calldatacopy(add(buffer, proofBytes), publicSignals.offset, signalBytes)
             seed := keccak256(buffer, add(proofBytes, signalBytes))
@@ -134,7 +134,7 @@ library Groth16Batch {
     }
 
     /// @dev Adds the power, and the power times each signal; false for a signal that is not below the field's order.
-    function _addSignals(uint256[16] memory scalars, uint256[15] calldata signals, uint256 power)
+    function _addSignals(uint256[15] memory scalars, uint256[14] calldata signals, uint256 power)
         private
         pure
         returns (bool ok)
@@ -143,7 +143,7 @@ library Groth16Batch {
         assembly ("memory-safe") {
             ok := 1
             mstore(scalars, addmod(mload(scalars), power, field))
-            for { let offset := 0 } lt(offset, 480) { offset := add(offset, 32) } {
+            for { let offset := 0 } lt(offset, 448) { offset := add(offset, 32) } {
                 let signal := calldataload(add(signals, offset))
                 // Another number with the same residue would be a second form of the same statement.
                 ok := and(ok, lt(signal, field))

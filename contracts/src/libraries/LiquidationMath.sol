@@ -2,22 +2,37 @@
 pragma solidity 0.8.30;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
 
 /// @notice What an account is judged by, all at its present scale. Money is in 1e-6 USD.
 /// @param cash signed
 /// @param collateral value after haircuts
+/// @param movingCollateral the part of it that moves with the underlying of the positions
 /// @param mark value of the positions, signed
-/// @param requirement maintenance
+/// @param requirement maintenance, moving collateral included
 /// @param scale in 2^-40, at least 1
 /// @param reserved cash that bids of the running auction have paid; it is not for sale
 struct LiquidationState {
     int256 cash;
     uint256 collateral;
+    uint256 movingCollateral;
     int256 mark;
     uint256 requirement;
     uint256 scale;
     uint256 reserved;
+}
+
+/// @notice What an insolvency proof shows, in 1e-6 USD.
+/// @param mark value of the positions, signed
+/// @param baseRequirement maintenance without moving collateral, signed
+/// @param collateralSlope what a unit of moving collateral adds to it, in 2^-54, signed
+/// @param scale of the proof, in 2^-40, at least 1
+struct ProvenFigures {
+    int256 mark;
+    int256 baseRequirement;
+    int256 collateralSlope;
+    uint256 scale;
 }
 
 /// @notice A sale of a part of an account with equity.
@@ -51,8 +66,8 @@ struct Takeover {
 
 /// @title Arithmetic of liquidations and auctions
 /// @notice Section 6 of docs/margin-model.md, to the unit. Every rounding is against who takes the slice.
-/// @dev With amounts below 2^96, scales below 2^64 and rates of at most 20,000, equity and target stay below 2^98, and no product reaches
-/// 2^200. Callers keep the rates within that: a factor that a stranger chooses could make `sale` revert.
+/// @dev With amounts below 2^96, slopes below 2^57, scales below 2^64 and rates of at most 20,000, equity stays below 2^98, requirements
+/// below 2^99.2 and targets below 2^100.2, and no product reaches 2^200. Callers keep the rates within that: a factor that a stranger chooses could make `sale` revert.
 library LiquidationMath {
     // Numbers that change between signed and unsigned are below 2^200, and not negative when they become unsigned.
     // forge-lint: disable-start(unsafe-typecast)
@@ -68,16 +83,47 @@ library LiquidationMath {
 
     /// @notice 100 %, in basis points.
     uint256 internal constant BASIS = 10_000;
+    /// @notice Slopes are in units of two to the power of minus this.
+    uint256 internal constant SLOPE_PLACES = 54;
 
-    /// @notice Proven figures at another scale of the same legs: the mark rounded up, the requirement down.
-    /// @param provenScale scale of the proof, at least 1
-    function atScale(int256 mark, uint256 requirement, uint256 provenScale, uint256 scale)
+    /// @notice Proven figures at another scale of the same legs: the mark rounded up, the requirement down. The slope is the same at all
+    /// scales: it is the collateral that becomes less.
+    /// @param proven at a scale of at least 1
+    function atScale(ProvenFigures memory proven, uint256 scale) internal pure returns (ProvenFigures memory) {
+        return ProvenFigures({
+            mark: -floorDiv(-proven.mark * int256(scale), proven.scale),
+            baseRequirement: floorDiv(proven.baseRequirement * int256(scale), proven.scale),
+            collateralSlope: proven.collateralSlope,
+            scale: scale
+        });
+    }
+
+    /// @notice What a scenario requires of an account with its moving collateral: at least 0, and never more than the true requirement,
+    /// whatever collateral came or went since the proof.
+    /// @param movingCollateral at the scale of `baseRequirement`
+    function requirementWith(int256 baseRequirement, int256 collateralSlope, uint256 movingCollateral)
         internal
         pure
-        returns (int256 scaledMark, uint256 scaledRequirement)
+        returns (uint256)
     {
-        scaledMark = -floorDiv(-mark * int256(scale), provenScale);
-        scaledRequirement = requirement * scale / provenScale;
+        // A shift of a signed number rounds towards minus infinity.
+        int256 requirement = baseRequirement + ((int256(movingCollateral) * collateralSlope) >> SLOPE_PLACES);
+        return requirement > 0 ? uint256(requirement) : 0;
+    }
+
+    /// @notice The requirement that a subsidy may count: collateral adds to the target at most what it is worth. Otherwise an owner could, where a
+    /// scenario takes more than its value, raise what his account lacks by giving collateral, and have the waterfall pay for it.
+    function subsidisedRequirement(
+        int256 baseRequirement,
+        int256 collateralSlope,
+        uint256 movingCollateral,
+        uint256 bufferBps
+    ) internal pure returns (uint256) {
+        uint256 without = requirementWith(baseRequirement, 0, 0);
+        return Math.min(
+            requirementWith(baseRequirement, collateralSlope, movingCollateral),
+            without + movingCollateral * BASIS / (BASIS + bufferBps)
+        );
     }
 
     /// @notice Cash, collateral and positions together.
@@ -140,15 +186,24 @@ library LiquidationMath {
         t.subsidy = whole * t.scaleTaken / state.scale;
     }
 
-    /// @notice What cash and collateral must at least be to hold `heldScale` of these legs with equity at the target, rounded up.
+    /// @notice What cash and collateral must at least be to hold `heldScale` of these legs with equity at the target, and not below 0, rounded up.
     /// @dev Give the figures of the proof, at the scale of the proof. Those of `atScale` have been rounded by up to a unit, and a vessel that holds
     /// many times their scale would multiply that.
-    /// @param target of the proven requirement
-    /// @param mark proven
-    /// @param scale of the proof, at least 1
     /// @param heldScale of the vessel, with the slice
-    function vesselFloor(uint256 target, int256 mark, uint256 scale, uint256 heldScale) internal pure returns (int256) {
-        return -floorDiv((mark - int256(target)) * int256(heldScale), scale);
+    /// @param movingCollateral of the vessel, with what came with the slice
+    function vesselFloor(
+        ProvenFigures memory proven,
+        uint256 bufferBps,
+        uint256 heldScale,
+        uint256 movingCollateral
+    ) internal pure returns (int256) {
+        int256 share = int256(BASIS + bufferBps);
+        int256 baseTarget = -floorDiv(-proven.baseRequirement * share, BASIS);
+        int256 ofCollateral =
+            -floorDiv(-int256(movingCollateral) * proven.collateralSlope * share, BASIS << SLOPE_PLACES);
+        int256 ofLegs = -floorDiv((proven.mark - baseTarget) * int256(heldScale), proven.scale);
+        int256 forNoDebt = -floorDiv(proven.mark * int256(heldScale), proven.scale);
+        return SignedMath.max(ofLegs + ofCollateral, forNoDebt);
     }
 
     /// @notice Price factor of the public stage, in basis points: two straight lines, rounded up.

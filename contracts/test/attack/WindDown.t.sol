@@ -43,7 +43,7 @@ contract WindDownAttackTest is OracleTest {
         token.approve(address(vault), 1e18);
         assertTrue(_post(96_000e6), "accepted");
         vault.take(7, address(this), 1, 5e17);
-        assertEq(vault.valueOf(7, true), 38_400e6, "alive");
+        assertEq(_value(vault, true), 38_400e6, "alive");
         vm.warp(NOW + 121);
         vm.expectRevert(abi.encodeWithSelector(CollateralVault.PriceNotFresh.selector, 1));
         vault.take(7, address(this), 1, 5e17);
@@ -51,7 +51,7 @@ contract WindDownAttackTest is OracleTest {
         oracle.windDown(BTC);
         vm.expectRevert(abi.encodeWithSelector(CollateralVault.PriceNotFresh.selector, 1));
         vault.take(7, address(this), 1, 5e17);
-        assertEq(vault.valueOf(7, true), 0, "for credit");
-        assertEq(vault.valueOf(7, false), 38_400e6, "for liquidations, as with every price that is old");
+        assertEq(_value(vault, true), 0, "for credit");
+        assertEq(_value(vault, false), 38_400e6, "for liquidations, as with every price that is old");
     }
 }

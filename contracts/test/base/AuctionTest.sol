@@ -36,6 +36,8 @@ abstract contract AuctionTest is Test {
     LiquidationEngine internal engine;
     AuctionHouse internal auctions;
     SealedBidStage internal stage;
+    /// @dev Slope of the claims below, in 2^-54.
+    int256 internal slope;
     address internal trader = makeAddr("trader");
     address internal keeper = makeAddr("keeper");
     address internal rival = makeAddr("rival");
@@ -55,7 +57,7 @@ abstract contract AuctionTest is Test {
         house = new AuctionLedger(usd);
         registry = new LiquidatorRegistry(address(this));
         engine = new LiquidationEngine(market, market, house, gate, registry);
-        auctions = new AuctionHouse(address(this), market, market, house, house, gate, registry);
+        auctions = new AuctionHouse(address(this), market, market, house, gate, registry);
         stage = new SealedBidStage(address(this), usd, house, auctions, 10_000e6, 1_000e6);
         auctions.setSealedBidStage(stage);
         house.setEngine(address(engine));
@@ -114,7 +116,7 @@ abstract contract AuctionTest is Test {
     }
 
     function _claim(uint256 id, int256 mark, uint256 requirement) internal view returns (AuctionClaim memory) {
-        return AuctionClaim(id, _provenNonce(id), _round(), mark, requirement, 8);
+        return AuctionClaim(id, _provenNonce(id), _round(), mark, int256(requirement), slope, 8);
     }
 
     /// @dev The nonce that insolvency proofs for the auction house bind: of the account, or of its running auction's start.
@@ -143,7 +145,8 @@ abstract contract AuctionTest is Test {
         claim.version = version;
         claim.round = market.latestRound(account.underlyingId);
         claim.mark = mark;
-        claim.requirement = requirement;
+        claim.baseRequirement = int256(requirement);
+        claim.collateralSlope = slope;
         claim.context = ProofContext.insolvency(consumer, id, nonce, claim.round, prover);
         claim.capacity = 8;
         return gate.prove(claim);
@@ -246,6 +249,7 @@ abstract contract AuctionTest is Test {
         claim.version = request.version;
         claim.round = request.round;
         claim.cash = request.provenCash;
+        (, claim.movingCollateral) = house.collateralValueOf(accountId, true);
         claim.level = 4_096;
         claim.context = ProofContext.solvency(
             address(auctions), ProofContext.RECOVERY, accountId, account.nonce, request.round

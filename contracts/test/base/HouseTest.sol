@@ -6,7 +6,7 @@ import {ClearingHouse} from "../../src/ClearingHouse.sol";
 import {CollateralVault} from "../../src/CollateralVault.sol";
 import {ProofGate, Verifiers} from "../../src/ProofGate.sol";
 import {Totals} from "../../src/house/HouseLedger.sol";
-import {Groth16Proof, IBatchVerifier15, IVerifier10, IVerifier14, IVerifier15} from "../../src/interfaces/Groth16.sol";
+import {Groth16Proof, IBatchVerifier14, IVerifier10, IVerifier14, IVerifier16} from "../../src/interfaces/Groth16.sol";
 import {Account, SliceMove} from "../../src/interfaces/IClearingHouse.sol";
 import {
     CollateralWithdrawal,
@@ -18,7 +18,7 @@ import {
 import {TestUsd} from "../../src/testing/TestUsd.sol";
 import {WideToken} from "../mocks/OddTokens.sol";
 import {MockOracle, MockParameters} from "../mocks/MockMarket.sol";
-import {MockBatchVerifier15, MockVerifier10, MockVerifier14, MockVerifier15} from "../mocks/MockVerifiers.sol";
+import {MockBatchVerifier14, MockVerifier10, MockVerifier14, MockVerifier16} from "../mocks/MockVerifiers.sol";
 import {StubFund} from "../mocks/StubFund.sol";
 import {Fixtures} from "./Fixtures.sol";
 import {Test} from "./Test.sol";
@@ -38,15 +38,15 @@ abstract contract HouseTest is Test {
     CollateralVault internal vault;
     ProofGate internal gate;
     ClearingHouse internal house;
-    MockVerifier15 internal insolvency8;
-    MockVerifier15 internal insolvency32;
-    MockVerifier15 internal solvency8;
-    MockVerifier15 internal solvency16;
+    MockVerifier14 internal insolvency8;
+    MockVerifier14 internal insolvency32;
+    MockVerifier16 internal solvency8;
+    MockVerifier16 internal solvency16;
     MockVerifier14 internal transfer16;
     MockVerifier10 internal settlement8;
     MockVerifier10 internal settlement32;
-    MockBatchVerifier15 internal batch8;
-    MockBatchVerifier15 internal batch32;
+    MockBatchVerifier14 internal batch8;
+    MockBatchVerifier14 internal batch32;
     address internal alice;
     address internal bob;
     address internal engine = makeAddr("engine");
@@ -81,29 +81,29 @@ abstract contract HouseTest is Test {
     }
 
     function _deployGate() private {
-        insolvency8 = new MockVerifier15();
-        insolvency32 = new MockVerifier15();
-        solvency8 = new MockVerifier15();
-        solvency16 = new MockVerifier15();
+        insolvency8 = new MockVerifier14();
+        insolvency32 = new MockVerifier14();
+        solvency8 = new MockVerifier16();
+        solvency16 = new MockVerifier16();
         transfer16 = new MockVerifier14();
         settlement8 = new MockVerifier10();
         settlement32 = new MockVerifier10();
-        batch8 = new MockBatchVerifier15();
-        batch32 = new MockBatchVerifier15();
+        batch8 = new MockBatchVerifier14();
+        batch32 = new MockBatchVerifier14();
         gate = new ProofGate(oracle, parameters, _verifiers());
     }
 
     function _verifiers() internal view returns (Verifiers memory) {
         return Verifiers(
-            IVerifier15(address(insolvency8)),
-            IVerifier15(address(insolvency32)),
-            IVerifier15(address(solvency8)),
-            IVerifier15(address(solvency16)),
+            IVerifier14(address(insolvency8)),
+            IVerifier14(address(insolvency32)),
+            IVerifier16(address(solvency8)),
+            IVerifier16(address(solvency16)),
             IVerifier14(address(transfer16)),
             IVerifier10(address(settlement8)),
             IVerifier10(address(settlement32)),
-            IBatchVerifier15(address(batch8)),
-            IBatchVerifier15(address(batch32))
+            IBatchVerifier14(address(batch8)),
+            IBatchVerifier14(address(batch32))
         );
     }
 
@@ -253,7 +253,13 @@ abstract contract HouseTest is Test {
         slice.vesselId = vesselId;
         slice.keeper = keeper;
         slice.scaleTaken = scaleTaken;
-        slice.vesselFloor = -1e12;
+        _demand(slice, scaleTaken, -1e12);
+    }
+
+    /// @dev Has the house ask an amount of a vessel that holds a scale afterwards.
+    function _demand(SliceMove memory slice, uint256 heldScale, int256 floor) internal pure {
+        slice.proven.mark = -floor;
+        slice.proven.scale = heldScale;
     }
 
     /// @dev The identity of the house: sum of cash, tokens, debts.

@@ -12,7 +12,7 @@ import {ProofGate, Verifiers} from "../../src/ProofGate.sol";
 import {RiskOracle} from "../../src/RiskOracle.sol";
 import {RiskParameters} from "../../src/RiskParameters.sol";
 import {SealedBidStage} from "../../src/SealedBidStage.sol";
-import {Groth16Proof, IBatchVerifier15, IVerifier10, IVerifier14, IVerifier15} from "../../src/interfaces/Groth16.sol";
+import {Groth16Proof, IBatchVerifier14, IVerifier10, IVerifier14, IVerifier16} from "../../src/interfaces/Groth16.sol";
 import {Account} from "../../src/interfaces/IClearingHouse.sol";
 import {IFundHouse} from "../../src/interfaces/IFundHouse.sol";
 import {IHouseDeposits} from "../../src/interfaces/IHouseDeposits.sol";
@@ -116,15 +116,15 @@ abstract contract ProtocolTest is Test {
             oracle,
             parameters,
             Verifiers({
-                insolvency8: IVerifier15(insolvency),
-                insolvency32: IVerifier15(insolvency),
-                solvency8: IVerifier15(solvency),
-                solvency16: IVerifier15(solvency),
+                insolvency8: IVerifier14(insolvency),
+                insolvency32: IVerifier14(insolvency),
+                solvency8: IVerifier16(solvency),
+                solvency16: IVerifier16(solvency),
                 transfer16: IVerifier14(judge),
                 settlement8: IVerifier10(judge),
                 settlement32: IVerifier10(judge),
-                insolvencyBatch8: IBatchVerifier15(insolvency),
-                insolvencyBatch32: IBatchVerifier15(insolvency)
+                insolvencyBatch8: IBatchVerifier14(insolvency),
+                insolvencyBatch32: IBatchVerifier14(insolvency)
             })
         );
     }
@@ -146,7 +146,7 @@ abstract contract ProtocolTest is Test {
     function _deployLiquidations() private {
         registry = new LiquidatorRegistry(address(this));
         engine = new LiquidationEngine(oracle, parameters, house, gate, registry);
-        auctions = new AuctionHouse(address(this), oracle, parameters, house, vault, gate, registry);
+        auctions = new AuctionHouse(address(this), oracle, parameters, house, gate, registry);
         stage = new SealedBidStage(address(this), usd, IHouseDeposits(address(house)), auctions, 1_000e6, BOND);
         house.setEngine(address(engine), true);
         house.setEngine(address(auctions), true);
@@ -218,14 +218,26 @@ abstract contract ProtocolTest is Test {
         return model.markOf(account.commitment, account.scale, _spot());
     }
 
+    /// @dev Maintenance, the account's collateral included.
     function _requirement(uint256 accountId) internal view returns (uint256) {
         Account memory account = _account(accountId);
-        return model.requirementOf(account.commitment, account.scale, _spot());
+        (, uint256 moving) = house.collateralValueOf(accountId, false);
+        return model.requirementOf(account.commitment, account.scale, _spot(), moving);
+    }
+
+    function _collateral(uint256 accountId, bool onlyFresh) internal view returns (uint256 value) {
+        (value,) = house.collateralValueOf(accountId, onlyFresh);
+    }
+
+    /// @dev Most cash that a solvency claim may have.
+    function _steady(uint256 accountId) internal view returns (int256) {
+        (uint256 value, uint256 moving) = house.collateralValueOf(accountId, true);
+        return _account(accountId).cash + int256(value - moving);
     }
 
     /// @dev Cash, collateral and positions at the newest round.
     function _equity(uint256 accountId) internal view returns (int256) {
-        return _account(accountId).cash + int256(vault.valueOf(accountId, false)) + _mark(accountId);
+        return _account(accountId).cash + int256(_collateral(accountId, false)) + _mark(accountId);
     }
 
     // Signatures

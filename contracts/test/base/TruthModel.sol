@@ -16,13 +16,18 @@ struct ModelLeg {
 }
 
 /// @title What is true of hidden portfolios, in a margin model simple enough to be checked by eye
-/// @notice A position is worth its quantity times the intrinsic value of its instrument, and requires a flat rate of spot. One milder scenario
-/// requires half of that, so that insolvency proofs have something to pick.
+/// @notice A position is worth its quantity times the intrinsic value of its instrument, and requires a flat rate of spot. There are three scenarios: a fall
+/// and a rise, of which one requires all of the rate and the other pays a quarter of it, by the direction of the positions, and a mild one that
+/// requires half. Moving collateral loses in the fall and gains in the rise. The requirement is the largest of the three.
 contract TruthModel {
     uint256 public constant FIELD = ProofContext.SCALAR_FIELD;
     uint256 public constant LINEAR = 3 << 36;
     /// @notice Requirement, in basis points of spot.
     uint256 public constant RATE_BPS = 1_500;
+    /// @notice What a unit of moving collateral adds in the fall, and takes away in the rise, in 2^-54.
+    int256 public constant FALL = 2 ** 54 * 3 / 20;
+    /// @notice Number of scenarios: fall, rise, mild.
+    uint256 public constant SCENARIOS = 3;
     uint256 private constant ONE = 2 ** 40;
     uint256 private constant UNITS = 1e6;
 
@@ -113,14 +118,58 @@ contract TruthModel {
         return LiquidationMath.floorDiv(sum * int256(scale), ONE * UNITS);
     }
 
-    /// @notice Maintenance, in 1e-6 USD, rounded up.
-    function requirementOf(uint256 commitment, uint256 scale, uint256 spot) public view returns (uint256) {
-        return (_gross(commitment) * spot * RATE_BPS / 10_000 * scale + ONE * UNITS - 1) / (ONE * UNITS);
+    /// @notice Maintenance with moving collateral, in 1e-6 USD: that of the worst scenario.
+    function requirementOf(uint256 commitment, uint256 scale, uint256 spot, uint256 moving)
+        public
+        view
+        returns (uint256 requirement)
+    {
+        (int256 base, int256 slope) = worst(commitment, scale, spot, moving);
+        return LiquidationMath.requirementWith(base, slope, moving);
     }
 
-    /// @notice What a milder scenario requires.
-    function mildRequirementOf(uint256 commitment, uint256 scale, uint256 spot) public view returns (uint256) {
-        return requirementOf(commitment, scale, spot) / 2;
+    /// @notice The scenario that requires the most.
+    function worst(uint256 commitment, uint256 scale, uint256 spot, uint256 moving)
+        public
+        view
+        returns (int256 base, int256 slope)
+    {
+        uint256 most = 0;
+        for (uint256 index = 0; index < SCENARIOS; index++) {
+            (int256 otherBase, int256 otherSlope) = scenario(commitment, scale, spot, index);
+            uint256 required = LiquidationMath.requirementWith(otherBase, otherSlope, moving);
+            if (index != 0 && required <= most) continue;
+            (base, slope, most) = (otherBase, otherSlope, required);
+        }
+    }
+
+    /// @notice What one scenario requires without moving collateral, signed, and what a unit of it adds.
+    function scenario(uint256 commitment, uint256 scale, uint256 spot, uint256 index)
+        public
+        view
+        returns (int256 base, int256 slope)
+    {
+        (uint256 gross, int256 direction) = _size(commitment);
+        int256 whole = int256((gross * spot * RATE_BPS / 10_000 * scale + ONE * UNITS - 1) / (ONE * UNITS));
+        if (index == 2) return (whole / 2, 0);
+        bool hurts = index == 0 ? direction >= 0 : direction < 0;
+        return (hurts ? whole : -(whole / 4), index == 0 ? FALL : -FALL);
+    }
+
+    /// @notice Whether cash, positions and moving collateral cover the requirement times a level.
+    /// @param quantity of collateral, in 1e-6 contracts for a scale of 1
+    /// @param level in 2^-12
+    function isSolvent(
+        uint256 commitment,
+        uint256 scale,
+        uint256 spot,
+        int256 cash,
+        uint256 quantity,
+        uint256 level
+    ) public view returns (bool) {
+        uint256 moving = quantity * spot * scale / (ONE * UNITS);
+        int256 equity = cash + int256(moving) + markOf(commitment, scale, spot);
+        return equity * 4096 >= int256(requirementOf(commitment, scale, spot, moving) * level);
     }
 
     /// @notice What the legs of the given hours pay, rounded down, and what remains.
@@ -150,21 +199,25 @@ contract TruthModel {
 
     // Statements of the circuits
 
-    function insolvencyHolds(uint256[15] calldata s) external view returns (bool) {
-        uint256 commitment = s[2];
-        if (!_isPriceable(commitment, s[4]) || s[13] != parametersCommitment) return false;
-        uint256 spot = OracleWords.spot(s[4]);
-        if (s[0] != ProofContext.fromSigned(markOf(commitment, s[3], spot))) return false;
-        return s[1] == requirementOf(commitment, s[3], spot) || s[1] == mildRequirementOf(commitment, s[3], spot);
+    /// @dev The three figures are taken apart by division, not as they are put together.
+    function insolvencyHolds(uint256[14] calldata s) external view returns (bool) {
+        uint256 commitment = s[1];
+        if (!_isPriceable(commitment, s[3]) || s[12] != parametersCommitment) return false;
+        uint256 spot = OracleWords.spot(s[3]);
+        if (int256(s[0] % 2 ** 97) - 2 ** 96 != markOf(commitment, s[2], spot)) return false;
+        int256 claimedBase = int256(s[0] / 2 ** 97 % 2 ** 97) - 2 ** 96;
+        int256 claimedSlope = int256(s[0] / 2 ** 194) - 2 ** 57;
+        for (uint256 index = 0; index < SCENARIOS; index++) {
+            (int256 base, int256 slope) = scenario(commitment, s[2], spot, index);
+            if (base == claimedBase && slope == claimedSlope) return true;
+        }
+        return false;
     }
 
-    function solvencyHolds(uint256[15] calldata s) external view returns (bool) {
-        uint256 commitment = s[0];
-        if (!_isPriceable(commitment, s[4]) || s[13] != parametersCommitment) return false;
-        uint256 spot = OracleWords.spot(s[4]);
+    function solvencyHolds(uint256[16] calldata s) external view returns (bool) {
+        if (!_isPriceable(s[0], s[5]) || s[14] != parametersCommitment) return false;
         int256 cash = s[2] < 2 ** 96 ? int256(s[2]) : -int256(FIELD - s[2]);
-        int256 equity = cash + markOf(commitment, s[1], spot);
-        return equity * 4096 >= int256(requirementOf(commitment, s[1], spot) * s[3]);
+        return isSolvent(s[0], s[1], OracleWords.spot(s[5]), cash, s[3], s[4]);
     }
 
     /// @dev The sum of every instrument over old and new positions of both accounts.
@@ -202,11 +255,14 @@ contract TruthModel {
         return true;
     }
 
-    function _gross(uint256 commitment) private view returns (uint256 sum) {
+    /// @return gross contracts of all legs
+    /// @return direction above 0 when the positions gain by a rise, as calls and the underlying do and puts do not
+    function _size(uint256 commitment) private view returns (uint256 gross, int256 direction) {
         ModelLeg[] storage legs = _legs[commitment];
         for (uint256 index = 0; index < legs.length; index++) {
             int256 quantity = legs[index].quantity;
-            sum += uint256(quantity < 0 ? -quantity : quantity);
+            gross += uint256(quantity < 0 ? -quantity : quantity);
+            direction += (legs[index].instrument >> 36) & 3 == 2 ? -quantity : quantity;
         }
     }
 
@@ -270,9 +326,9 @@ contract TruthSolvency {
         uint256[2] calldata a,
         uint256[2][2] calldata,
         uint256[2] calldata,
-        uint256[15] calldata signals
+        uint256[16] calldata signals
     ) external view returns (bool) {
-        return a[0] == signals[14] && model.solvencyHolds(signals);
+        return a[0] == signals[15] && model.solvencyHolds(signals);
     }
 }
 
@@ -287,14 +343,14 @@ contract TruthInsolvency {
         uint256[2] calldata a,
         uint256[2][2] calldata,
         uint256[2] calldata,
-        uint256[15] calldata signals
+        uint256[14] calldata signals
     ) external view returns (bool) {
-        return a[0] == signals[14] && model.insolvencyHolds(signals);
+        return a[0] == signals[13] && model.insolvencyHolds(signals);
     }
 
-    function verifyBatch(Groth16Proof[] calldata proofs, uint256[15][] calldata signals) external view returns (bool) {
+    function verifyBatch(Groth16Proof[] calldata proofs, uint256[14][] calldata signals) external view returns (bool) {
         for (uint256 index = 0; index < proofs.length; index++) {
-            if (proofs[index].a[0] != signals[index][14] || !model.insolvencyHolds(signals[index])) return false;
+            if (proofs[index].a[0] != signals[index][13] || !model.insolvencyHolds(signals[index])) return false;
         }
         return true;
     }

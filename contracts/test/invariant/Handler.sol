@@ -66,11 +66,14 @@ contract Handler is LiquidationActions {
         request.amount = amount;
         request.round = _round();
         request.capacity = 8;
-        request.provenCash = account.cash + int256((balance - amount) * _spot() * 8_000 / (10_000 * 1e6));
+        request.provenCash = account.cash;
+        uint256 moving = _coinValue(balance - amount);
         bytes4 expected = 0;
         if (account.inAuction) expected = ClearingHouse.AccountInAuction.selector;
         else if (account.scale == 0 && account.cash < 0) expected = HouseLedger.DebtWithoutPositions.selector;
-        else if (account.scale != 0 && !_isInitiallySafe(account.commitment, account.scale, request.provenCash)) {
+        else if (
+            account.scale != 0 && !_isInitiallySafe(account.commitment, account.scale, request.provenCash, moving)
+        ) {
             expected = IProofGate.InvalidProof.selector;
         }
         _call(
@@ -150,7 +153,7 @@ contract Handler is LiquidationActions {
         request.amount = bound(amount, 1, account.cash > 1 ? uint256(int256(account.cash)) : 1e6);
         if (account.scale != 0 && amount % 4 != 0) request.amount = request.amount / 10 + 1;
         if (toAccount) request.toAccountId = accountId == 2 ? 3 : 2;
-        request.provenCash = _available(accountId) - int256(request.amount);
+        request.provenCash = _steady(accountId) - int256(request.amount);
         request.round = _round();
         request.capacity = 16;
     }
@@ -164,7 +167,11 @@ contract Handler is LiquidationActions {
         if (account.inAuction) return ClearingHouse.AccountInAuction.selector;
         if (account.scale == 0) {
             if (account.cash < int256(request.amount)) return HouseLedger.DebtWithoutPositions.selector;
-        } else if (!_isInitiallySafe(account.commitment, account.scale, request.provenCash)) {
+        } else if (
+            !_isInitiallySafe(
+                account.commitment, account.scale, request.provenCash, _collateral(request.accountId, true)
+            )
+        ) {
             return IProofGate.InvalidProof.selector;
         }
         if (request.toAccountId != 0) return 0;
@@ -180,9 +187,12 @@ contract Handler is LiquidationActions {
         return amount * sums.tokensHeld / (sums.tokensHeld + uint256(deficit));
     }
 
-    function _isInitiallySafe(uint256 commitment, uint256 scale, int256 cash) private view returns (bool) {
-        int256 equity = cash + model.markOf(commitment, scale, _spot());
-        return equity * 4096 >= int256(model.requirementOf(commitment, scale, _spot()) * _terms().initialLevel);
+    function _isInitiallySafe(uint256 commitment, uint256 scale, int256 cash, uint256 moving)
+        private
+        view
+        returns (bool)
+    {
+        return _isSolvent(commitment, scale, cash, moving, _terms().initialLevel);
     }
 
     // Trades
@@ -307,8 +317,8 @@ contract Handler is LiquidationActions {
             delete request.a.opening;
             _withhold(request.a);
         }
-        request.a.provenCash = _available(a) + request.cashToA - int256(fee);
-        request.b.provenCash = _available(b) - request.cashToA - int256(fee);
+        request.a.provenCash = _steady(a) + request.cashToA - int256(fee);
+        request.b.provenCash = _steady(b) - request.cashToA - int256(fee);
         // Sent by A's owner, or by anyone with both signatures.
         _signConsent(request.b, a, -request.cashToA, keyOf[b]);
         if (mode % 2 == 0) _signConsent(request.a, b, request.cashToA, keyOf[a]);
@@ -336,10 +346,6 @@ contract Handler is LiquidationActions {
         proofs.solvencyB = _solvencyProof(address(house), ProofContext.TRADE, b, nonceB);
     }
 
-    function _available(uint256 accountId) private view returns (int256) {
-        return _account(accountId).cash + int256(vault.valueOf(accountId, true));
-    }
-
     function _expectSide(TradeSide memory side, int256 change) private {
         Expected storage account = _expected[side.accountId];
         account.nonce++;
@@ -361,7 +367,10 @@ contract Handler is LiquidationActions {
             bool owes = _account(side.accountId).cash + change < 0;
             return owes ? HouseLedger.DebtWithoutPositions.selector : bytes4(0);
         }
-        return _isInitiallySafe(side.newCommitment, side.newScale, side.provenCash) ? bytes4(0) : IProofGate.InvalidProof.selector;
+        uint256 moving = _collateral(side.accountId, true);
+        return _isInitiallySafe(side.newCommitment, side.newScale, side.provenCash, moving)
+            ? bytes4(0)
+            : IProofGate.InvalidProof.selector;
     }
 
     // Market and time
@@ -574,7 +583,7 @@ contract Handler is LiquidationActions {
         request.amount = 1;
         request.round = _round();
         request.capacity = 8;
-        request.provenCash = _available(holder) - 1;
+        request.provenCash = _steady(holder) - 1;
         bytes4 expected;
         Groth16Proof memory proof;
         if (seed % 3 == 0) {

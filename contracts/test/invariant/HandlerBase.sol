@@ -243,6 +243,22 @@ abstract contract HandlerBase is ProtocolTest {
         vessel.cash += toVessel;
     }
 
+    /// @dev After its haircut.
+    function _coinValue(uint256 amount) internal view returns (uint256) {
+        return amount * _spot() * 8_000 / (10_000 * 1e6);
+    }
+
+    /// @dev What solvency proofs say of an account with moving collateral, all of it as a leg.
+    function _isSolvent(uint256 commitment, uint256 scale, int256 cash, uint256 moving, uint256 level)
+        internal
+        view
+        returns (bool)
+    {
+        uint256 quantity = moving * 1e6 * 2 ** 40 / (_spot() * scale);
+        if (quantity >= 2 ** 47) quantity = 2 ** 47 - 1;
+        return model.isSolvent(commitment, scale, _spot(), cash, quantity, level);
+    }
+
     function _list(uint256 instrument) internal {
         if (_isListed[instrument]) return;
         _isListed[instrument] = true;
@@ -305,8 +321,9 @@ abstract contract HandlerBase is ProtocolTest {
             uint256 spot = _spot();
             uint256 down = spot * 91 / 100;
             uint256 up = spot * 109 / 100;
-            bool falls = model.markOf(account.commitment, account.scale, down)
-                < model.markOf(account.commitment, account.scale, up);
+            int256 collateral = int256(_collateral(accountId, false));
+            bool falls = model.markOf(account.commitment, account.scale, down) + collateral * 91 / 100
+                < model.markOf(account.commitment, account.scale, up) + collateral * 109 / 100;
             uint256 next = falls ? down : up;
             if (next < 5_000e6 || next > 1_500_000e6) return;
             assertTrue(_postNext(next), "a move within the breaker");

@@ -11,8 +11,9 @@ import {Groth16Proof} from "../../src/interfaces/Groth16.sol";
 import {IAuctionHouse} from "../../src/interfaces/IAuctionHouse.sol";
 import {Account} from "../../src/interfaces/IClearingHouse.sol";
 import {IProofGate} from "../../src/interfaces/IProofGate.sol";
-import {LiquidationMath, Takeover} from "../../src/libraries/LiquidationMath.sol";
+import {LiquidationMath, ProvenFigures, Takeover} from "../../src/libraries/LiquidationMath.sol";
 import {ProofContext} from "../../src/libraries/ProofContext.sol";
+import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {HandlerBase} from "./HandlerBase.sol";
 
 /// @title Liquidations, auctions and sealed bids, each with its outcome predicted
@@ -79,8 +80,10 @@ abstract contract LiquidationActions is HandlerBase {
                 order.vesselId = _emptyVessel(seed % KEEPERS);
                 preview = engine.previewLiquidation(order, keeper);
             }
-            bool poor = mode % 7 == 0 && vault.valueOf(accountId, true) == 0 && vault.valueOf(order.vesselId, true) == 0;
-            if (_fundVessel(order.vesselId, preview.sale.cashTaken - int256(preview.payment), preview.vesselFloor, poor)) {
+            bool poor =
+                mode % 7 == 0 && _collateral(accountId, true) == 0 && _collateral(order.vesselId, true) == 0;
+            int256 floor = _floorOf(order, preview.sale.scaleTaken);
+            if (_fundVessel(order.vesselId, preview.sale.cashTaken - int256(preview.payment), floor, poor)) {
                 expected = ClearingHouse.VesselUnderfunded.selector;
             }
         }
@@ -89,10 +92,11 @@ abstract contract LiquidationActions is HandlerBase {
 
     function _sendLiquidation(LiquidationOrder memory order, address keeper, bytes4 expected) private {
         int256 before = _equity(order.accountId);
+        uint256 required = _required(order);
         Groth16Proof memory proof = _keeperProof(address(engine), order.accountId, keeper);
         bytes memory data = abi.encodeCall(engine.liquidate, (order, proof));
         bytes memory result = _call("liquidate", keeper, address(engine), data, expected);
-        if (expected == 0) _checkLiquidation(order, abi.decode(result, (Liquidation)), before);
+        if (expected == 0) _checkLiquidation(order, abi.decode(result, (Liquidation)), before, required);
     }
 
     /// @dev Of the account as it is, for the keeper.
@@ -130,7 +134,10 @@ abstract contract LiquidationActions is HandlerBase {
             order.vesselId = vesselId + index;
             Liquidation memory preview = engine.previewLiquidation(order, _keeper(seed));
             _fundVessel(
-                order.vesselId, preview.sale.cashTaken - int256(preview.payment), preview.vesselFloor, false
+                order.vesselId,
+                preview.sale.cashTaken - int256(preview.payment),
+                _floorOf(order, preview.sale.scaleTaken),
+                false
             );
             orders[index] = order;
         }
@@ -139,16 +146,18 @@ abstract contract LiquidationActions is HandlerBase {
     function _sendBatch(LiquidationOrder[] memory orders, address keeper, bytes4 expected) private {
         Groth16Proof[] memory proofs = new Groth16Proof[](orders.length);
         int256[] memory before = new int256[](orders.length);
+        uint256[] memory required = new uint256[](orders.length);
         for (uint256 index = 0; index < orders.length; index++) {
             proofs[index] = _keeperProof(address(engine), orders[index].accountId, keeper);
             before[index] = _equity(orders[index].accountId);
+            required[index] = _required(orders[index]);
         }
         bytes memory data = abi.encodeCall(engine.liquidateBatch, (orders, proofs));
         bytes memory result = _call("liquidateBatch", keeper, address(engine), data, expected);
         if (expected != 0) return;
         Liquidation[] memory liquidations = abi.decode(result, (Liquidation[]));
         for (uint256 index = 0; index < orders.length; index++) {
-            _checkLiquidation(orders[index], liquidations[index], before[index]);
+            _checkLiquidation(orders[index], liquidations[index], before[index], required[index]);
         }
     }
 
@@ -162,7 +171,7 @@ abstract contract LiquidationActions is HandlerBase {
             if (keyOf[id] == 0 || _account(id).scale == 0 || _hasDue(id, block.timestamp)) continue;
             LiquidationOrder memory order;
             order.accountId = id;
-            order.requirement = _requirement(id);
+            (order.baseRequirement, order.collateralSlope) = _figures(id, _account(id).scale, false);
             if (_liquidationFault(order, seed) == 0) ids[next++] = id;
         }
         assembly ("memory-safe") {
@@ -177,22 +186,63 @@ abstract contract LiquidationActions is HandlerBase {
         order.vesselId = _vesselFor(seed % KEEPERS, accountId);
         order.round = _round();
         order.mark = _mark(accountId);
-        order.requirement = mild
-            ? model.mildRequirementOf(account.commitment, account.scale, _spot())
-            : model.requirementOf(account.commitment, account.scale, _spot());
+        (order.baseRequirement, order.collateralSlope) = _figures(accountId, account.scale, mild);
         order.capacity = 32;
         order.maxPayment = type(uint256).max;
         order.deadline = block.timestamp;
+    }
+
+    /// @dev Of the worst scenario for the account as it is, or of the mild one, at a scale of its legs.
+    function _figures(uint256 accountId, uint64 scale, bool mild) private view returns (int256 base, int256 slope) {
+        Account memory account = _account(accountId);
+        if (mild) return model.scenario(account.commitment, scale, _spot(), 2);
+        // The worst of the account as it is: at its own scale.
+        (, slope) = model.worst(account.commitment, account.scale, _spot(), _collateral(accountId, false));
+        for (uint256 index = 0; index < 3; index++) {
+            int256 other;
+            (base, other) = model.scenario(account.commitment, scale, _spot(), index);
+            if (other == slope) return (base, slope);
+        }
+    }
+
+    /// @dev What the order's figures require of the account as it is. I-9: never more than what is true.
+    function _required(LiquidationOrder memory order) private view returns (uint256 required) {
+        required = LiquidationMath.requirementWith(
+            order.baseRequirement, order.collateralSlope, _collateral(order.accountId, false)
+        );
+        assertTrue(required <= _requirement(order.accountId), "I-9: at most the true requirement");
+    }
+
+    /// @dev What the house will ask of the order's vessel.
+    function _floorOf(LiquidationOrder memory order, uint256 scaleTaken) private view returns (int256) {
+        ProvenFigures memory proven = ProvenFigures(
+            order.mark, order.baseRequirement, order.collateralSlope, _account(order.accountId).scale
+        );
+        return LiquidationMath.vesselFloor(
+            proven,
+            _terms().bufferBps,
+            _account(order.vesselId).scale + scaleTaken,
+            _movingAfter(order.accountId, order.vesselId, scaleTaken)
+        );
+    }
+
+    /// @dev Value of what the vessel will have of collateral with a slice, at fresh prices.
+    function _movingAfter(uint256 accountId, uint256 vesselId, uint256 scaleTaken) private view returns (uint256) {
+        (, bool fresh) = oracle.latestUnderlyingWord(BTC);
+        if (!fresh) return 0;
+        uint256 moved = vault.balanceOf(accountId, COLLATERAL) * scaleTaken / _account(accountId).scale;
+        return _coinValue(vault.balanceOf(vesselId, COLLATERAL) + moved);
     }
 
     function _liquidationFault(LiquidationOrder memory order, uint256 seed) private view returns (bytes4) {
         uint256 accountId = order.accountId;
         if (_account(accountId).inAuction) return LiquidationEngine.AccountInAuction.selector;
         int256 equity = _equity(accountId);
-        if (equity >= int256(order.requirement)) return LiquidationMath.AccountHealthy.selector;
+        uint256 required = _required(order);
+        if (equity >= int256(required)) return LiquidationMath.AccountHealthy.selector;
         if (equity <= 0) return LiquidationEngine.BadDebt.selector;
         bool isBackstop = seed % KEEPERS == 2;
-        if (!isBackstop && order.requirement > _terms().atomicLimit) return LiquidationEngine.AboveAtomicLimit.selector;
+        if (!isBackstop && required > _terms().atomicLimit) return LiquidationEngine.AboveAtomicLimit.selector;
         return 0;
     }
 
@@ -208,9 +258,14 @@ abstract contract LiquidationActions is HandlerBase {
         _deposit(vesselId, uint256(missing));
     }
 
-    function _checkLiquidation(LiquidationOrder memory order, Liquidation memory l, int256 before) private {
+    function _checkLiquidation(
+        LiquidationOrder memory order,
+        Liquidation memory l,
+        int256 before,
+        uint256 required
+    ) private {
         // I-9: by the true mark at the newest round.
-        assertTrue(before < int256(order.requirement), "I-9: below the requirement");
+        assertTrue(before < int256(required), "I-9: below the requirement");
         assertTrue(l.sale.scaleTaken <= l.sale.maxScale, "not more than is needed");
         uint256 penalty = l.sale.equityTaken - l.sale.proceeds;
         assertTrue(l.reward <= penalty && l.reward + l.fundFee == penalty, "penalty is split");
@@ -249,7 +304,7 @@ abstract contract LiquidationActions is HandlerBase {
         bytes4 expected = 0;
         if (auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId)) {
             expected = AuctionReports.AuctionRunning.selector;
-        } else if (_equity(accountId) >= int256(claim.requirement)) {
+        } else if (_equity(accountId) >= int256(_requiredBy(claim, account.scale, account.scale))) {
             expected = AuctionReports.NotLiquidatable.selector;
         }
         _sendStart(claim, rewardId, keeper, expected);
@@ -288,28 +343,45 @@ abstract contract LiquidationActions is HandlerBase {
         claim.accountId = accountId;
         claim.round = _round();
         claim.mark = model.markOf(commitment, scale, _spot());
-        claim.requirement = mild
-            ? model.mildRequirementOf(commitment, scale, _spot())
-            : model.requirementOf(commitment, scale, _spot());
+        (claim.baseRequirement, claim.collateralSlope) = _figures(accountId, scale, mild);
         claim.capacity = 8;
+    }
+
+    /// @dev What a claim at one scale requires of the account as it is.
+    function _requiredBy(AuctionClaim memory claim, uint64 baseScale, uint64 scale) private view returns (uint256) {
+        return _requiredAt(claim.accountId, LiquidationMath.atScale(_provenBy(claim, baseScale), scale));
+    }
+
+    function _provenBy(AuctionClaim memory claim, uint64 baseScale) private pure returns (ProvenFigures memory) {
+        return ProvenFigures(claim.mark, claim.baseRequirement, claim.collateralSlope, baseScale);
+    }
+
+    function _requiredAt(uint256 accountId, ProvenFigures memory figures) private view returns (uint256) {
+        return LiquidationMath.requirementWith(
+            figures.baseRequirement, figures.collateralSlope, _collateral(accountId, false)
+        );
+    }
+
+    function _provenOf(Auction memory auction) private pure returns (ProvenFigures memory) {
+        return ProvenFigures(auction.mark, auction.baseRequirement, auction.collateralSlope, auction.baseScale);
     }
 
     /// @dev Recorded figures at the account's present scale, and its equity by them.
     function _recorded(uint256 accountId) internal view returns (int256 equity, uint256 requirement, uint256 target) {
         Auction memory auction = auctions.auctionOf(accountId);
         if (auction.number == 0) return (0, 0, 0);
-        return _judged(accountId, auction.mark, auction.requirement, auction.baseScale, auction.terms.bufferBps);
+        return _judged(accountId, _provenOf(auction), auction.terms.bufferBps);
     }
 
-    function _judged(uint256 accountId, int256 mark, uint256 required, uint256 baseScale, uint256 bufferBps)
+    function _judged(uint256 accountId, ProvenFigures memory proven, uint256 bufferBps)
         private
         view
         returns (int256 equity, uint256 requirement, uint256 target)
     {
         Account memory account = _account(accountId);
-        int256 scaled;
-        (scaled, requirement) = LiquidationMath.atScale(mark, required, baseScale, account.scale);
-        equity = account.cash + int256(vault.valueOf(accountId, false)) + scaled;
+        ProvenFigures memory figures = LiquidationMath.atScale(proven, account.scale);
+        requirement = _requiredAt(accountId, figures);
+        equity = account.cash + int256(_collateral(accountId, false)) + figures.mark;
         target = LiquidationMath.targetOf(requirement, bufferBps);
     }
 
@@ -322,11 +394,13 @@ abstract contract LiquidationActions is HandlerBase {
         return auctions.auctionOf(accountId).round == _round();
     }
 
-    /// @dev Whether collateral outweighs the requirement, while a newer round than that of the figures is there.
+    /// @dev Whether collateral, with what it does to the requirement, outweighs the requirement, while a newer round than that of the figures is there.
     function _lacksNewest(uint256 accountId) private view returns (bool) {
         if (_isNewest(accountId)) return false;
         (, uint256 requirement,) = _recorded(accountId);
-        return vault.valueOf(accountId, false) > requirement;
+        uint256 moving = _collateral(accountId, false);
+        uint256 slope = SignedMath.abs(auctions.auctionOf(accountId).collateralSlope);
+        return moving + moving * slope / 2 ** 54 > requirement;
     }
 
     /// @dev A slice is at least a 20th of what its vessel holds.
@@ -368,12 +442,15 @@ abstract contract LiquidationActions is HandlerBase {
             return AuctionReports.AuctionNotExpired.selector;
         }
         if (claim.round <= auction.round) {
-            int256 severity = int256(claim.requirement) - claim.mark;
-            int256 recorded = int256(uint256(auction.requirement)) - auction.mark;
+            uint64 scale = _account(accountId).scale;
+            ProvenFigures memory recordedFigures = LiquidationMath.atScale(_provenOf(auction), scale);
+            ProvenFigures memory claimed = LiquidationMath.atScale(_provenBy(claim, auction.baseScale), scale);
+            int256 severity = int256(_requiredAt(accountId, claimed)) - claimed.mark;
+            int256 recorded = int256(_requiredAt(accountId, recordedFigures)) - recordedFigures.mark;
             if (severity < recorded || (severity == recorded && !restarts)) return AuctionReports.NotWorse.selector;
         }
         (int256 equity, uint256 requirement,) =
-            _judged(accountId, claim.mark, claim.requirement, auction.baseScale, auction.terms.bufferBps);
+            _judged(accountId, _provenBy(claim, auction.baseScale), auction.terms.bufferBps);
         return equity >= int256(requirement) ? AuctionReports.NotLiquidatable.selector : bytes4(0);
     }
 
@@ -425,9 +502,11 @@ abstract contract LiquidationActions is HandlerBase {
         request.nonce = account.nonce;
         request.round = _round();
         request.version = parameters.versionOf(BTC);
-        request.provenCash = account.cash + int256(vault.valueOf(accountId, true));
+        request.provenCash = _steady(accountId);
         request.capacity = 8;
-        bytes4 expected = _equity(accountId) < int256(_requirement(accountId)) ? IProofGate.InvalidProof.selector : bytes4(0);
+        uint256 moving = _collateral(accountId, true);
+        bool holds = _isSolvent(account.commitment, account.scale, request.provenCash, moving, 4_096);
+        bytes4 expected = holds ? bytes4(0) : IProofGate.InvalidProof.selector;
         _call(
             "cancel",
             _actor(seed),
@@ -578,9 +657,13 @@ abstract contract LiquidationActions is HandlerBase {
             if (mode % 5 == 0) return ClearingHouse.SliceTooSmallForVessel.selector;
             order.vesselId = _emptyVessel(seed % KEEPERS);
         }
-        int256 floor = auctions.vesselFloorOf(order.accountId, _account(order.vesselId).scale + scaleTaken);
+        int256 floor = auctions.vesselFloorOf(
+            order.accountId,
+            _account(order.vesselId).scale + scaleTaken,
+            _movingAfter(order.accountId, order.vesselId, scaleTaken)
+        );
         bool poor =
-            mode % 11 == 0 && vault.valueOf(order.accountId, true) == 0 && vault.valueOf(order.vesselId, true) == 0;
+            mode % 11 == 0 && _collateral(order.accountId, true) == 0 && _collateral(order.vesselId, true) == 0;
         bool tooLittle =
             _fundVessel(order.vesselId, quote.sale.cashTaken - int256(quote.sale.proceeds), floor, poor);
         return tooLittle ? ClearingHouse.VesselUnderfunded.selector : bytes4(0);
@@ -605,9 +688,7 @@ abstract contract LiquidationActions is HandlerBase {
 
     /// @dev I-8, by the recorded figures.
     function _checkBid(uint256 accountId, Auction memory auction, BidQuote memory quote, int256 before) private view {
-        (int256 afterwards,,) = _judged(
-            accountId, auction.mark, auction.requirement, auction.baseScale, auction.terms.bufferBps
-        );
+        (int256 afterwards,,) = _judged(accountId, _provenOf(auction), auction.terms.bufferBps);
         uint256 lost = quote.sale.equityTaken * (10_000 - auction.terms.cuspFactorBps) / 10_000;
         assertTrue(afterwards >= before - int256(lost) - _rounding(accountId), "I-8: bid within the bound");
     }
@@ -648,7 +729,11 @@ abstract contract LiquidationActions is HandlerBase {
         uint256 accountId = order.accountId;
         uint256 scale = _account(accountId).scale;
         (Takeover memory quoted,) = auctions.quoteTakeOver(accountId, order.maxScale, order.asBackstop);
-        int256 floor = auctions.vesselFloorOf(accountId, _account(order.vesselId).scale + quoted.scaleTaken);
+        int256 floor = auctions.vesselFloorOf(
+            accountId,
+            _account(order.vesselId).scale + quoted.scaleTaken,
+            _movingAfter(accountId, order.vesselId, quoted.scaleTaken)
+        );
         _fundVessel(order.vesselId, quoted.cashTaken + int256(quoted.subsidy), floor, false);
         Totals memory sums = house.totals();
         _call("takeOver", _keeper(seed), address(auctions), abi.encodeCall(auctions.takeOver, (order)), 0);
@@ -735,10 +820,14 @@ abstract contract LiquidationActions is HandlerBase {
         Secret memory secret = _secrets[number][bidder];
         if (mode % 4 != 0) {
             // What he may have to pay for the whole account.
-            int256 floor = auctions.vesselFloorOf(accountId, 2 * uint256(_account(accountId).scale));
+            uint256 scale = _account(accountId).scale;
+            int256 floor = auctions.vesselFloorOf(
+                accountId, 2 * scale, _movingAfter(accountId, secret.vesselId, scale)
+            );
+            floor = SignedMath.max(int256(SignedMath.abs(floor)), auctions.vesselFloorOf(accountId, 2 * scale, 0));
             int256 equity = _equity(accountId);
             _fundVessel(
-                secret.vesselId, 0, (floor > 0 ? floor : -floor) + (equity > 0 ? 3 * equity : int256(0)), false
+                secret.vesselId, 0, floor + (equity > 0 ? 3 * equity : int256(0)), false
             );
         }
         bytes memory data = abi.encodeCall(

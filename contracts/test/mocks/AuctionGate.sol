@@ -15,6 +15,7 @@ import {IRiskOracle} from "../../src/interfaces/IRiskOracle.sol";
 /// @notice A proof fits one claim, with all its fields, like a real one; whether the claim is true is for the test to decide.
 contract AuctionGate is IProofGate {
     int256 private constant LIMIT = 2 ** 96;
+    int256 private constant SLOPE_LIMIT = 2 ** 57;
 
     IRiskOracle public immutable oracle;
 
@@ -32,8 +33,13 @@ contract AuctionGate is IProofGate {
 
     function requireInsolvency(InsolvencyClaim calldata claim, Groth16Proof calldata proof) public view {
         oracle.freshRoundWords(claim.underlyingId, claim.round);
-        if (claim.mark <= -LIMIT || claim.mark >= LIMIT) revert MarkOutOfRange(claim.mark);
-        if (claim.requirement >= uint256(LIMIT)) revert RequirementOutOfRange(claim.requirement);
+        if (claim.mark < -LIMIT || claim.mark >= LIMIT) revert MarkOutOfRange(claim.mark);
+        if (claim.baseRequirement < -LIMIT || claim.baseRequirement >= LIMIT) {
+            revert RequirementOutOfRange(claim.baseRequirement);
+        }
+        if (claim.collateralSlope < -SLOPE_LIMIT || claim.collateralSlope >= SLOPE_LIMIT) {
+            revert SlopeOutOfRange(claim.collateralSlope);
+        }
         if (proof.a[0] != uint256(keccak256(abi.encode(claim)))) {
             revert InvalidProof(Circuit.Insolvency, claim.capacity);
         }
@@ -68,7 +74,7 @@ contract AuctionGate is IProofGate {
         revert InvalidProof(Circuit.Settlement, claim.capacity);
     }
 
-    function insolvencySignals(InsolvencyClaim calldata) external pure returns (uint256[15] memory signals) {}
+    function insolvencySignals(InsolvencyClaim calldata) external pure returns (uint256[14] memory signals) {}
 
-    function solvencySignals(SolvencyClaim calldata) external pure returns (uint256[15] memory signals) {}
+    function solvencySignals(SolvencyClaim calldata) external pure returns (uint256[16] memory signals) {}
 }

@@ -3,12 +3,13 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Account, Coverage, IClearingHouse, SliceMove} from "../../src/interfaces/IClearingHouse.sol";
-import {ICollateralVault} from "../../src/interfaces/ICollateralVault.sol";
 import {IHouseDeposits} from "../../src/interfaces/IHouseDeposits.sol";
+import {LiquidationMath} from "../../src/libraries/LiquidationMath.sol";
 
 /// @title A ledger of accounts that books as the clearing house does, and values collateral as the vault does
-/// @notice Account 1 is the insurance fund's. Collateral is one token worth its amount. What the fund cannot pay is socialised.
-contract AuctionLedger is IClearingHouse, ICollateralVault, IHouseDeposits {
+/// @notice Account 1 is the insurance fund's. Collateral is two tokens worth their amounts, of
+/// which one moves with the positions. What the fund cannot pay is socialised.
+contract AuctionLedger is IClearingHouse, IHouseDeposits {
     error NotAccountOwner(uint256 accountId, address sender);
     error VesselOccupied(uint256 vesselId);
     error VesselUnderfunded(uint256 vesselId, int256 held, int256 needed);
@@ -27,7 +28,8 @@ contract AuctionLedger is IClearingHouse, ICollateralVault, IHouseDeposits {
     /// @notice Gas that a slice burns beside its own, for tests of starvation.
     uint256 public burn;
     mapping(address account => bool) public isEngine;
-    mapping(uint256 accountId => uint256) public collateralOf;
+    mapping(uint256 accountId => uint256) public steadyOf;
+    mapping(uint256 accountId => uint256) public movingOf;
     mapping(uint256 accountId => uint256) public pendingDeficitOf;
     mapping(uint256 accountId => Account) private _accounts;
 
@@ -69,7 +71,11 @@ contract AuctionLedger is IClearingHouse, ICollateralVault, IHouseDeposits {
     }
 
     function setCollateral(uint256 accountId, uint256 amount) external {
-        collateralOf[accountId] = amount;
+        steadyOf[accountId] = amount;
+    }
+
+    function setMovingCollateral(uint256 accountId, uint256 amount) external {
+        movingOf[accountId] = amount;
     }
 
     function setCollateralStale(bool stale) external {
@@ -98,12 +104,17 @@ contract AuctionLedger is IClearingHouse, ICollateralVault, IHouseDeposits {
         return _accounts[accountId];
     }
 
-    function collateralValueOf(uint256 accountId) external view returns (uint256) {
-        return collateralOf[accountId];
+    function collateralValueOf(uint256 accountId, bool onlyFresh)
+        public
+        view
+        returns (uint256 value, uint256 moving)
+    {
+        if (onlyFresh && collateralStale) return (0, 0);
+        return (steadyOf[accountId] + movingOf[accountId], movingOf[accountId]);
     }
 
-    function valueOf(uint256 accountId, bool onlyFresh) public view returns (uint256) {
-        return onlyFresh && collateralStale ? 0 : collateralOf[accountId];
+    function collateralOf(uint256 accountId) external view returns (uint256) {
+        return steadyOf[accountId] + movingOf[accountId];
     }
 
     function moveSlice(SliceMove calldata slice) external onlyEngine returns (Coverage memory coverage) {
@@ -136,14 +147,23 @@ contract AuctionLedger is IClearingHouse, ICollateralVault, IHouseDeposits {
         _accounts[1].cash += int128(int256(slice.fundFee) - int256(coverage.fromFund));
         if (account.cash < 0 && account.scale == 0) revert DebtWithoutPositions(slice.accountId);
 
-        uint256 held = collateralOf[slice.accountId];
-        if (held != 0) {
-            uint256 moved = held * slice.scaleTaken / scale;
-            collateralOf[slice.accountId] = held - moved;
-            collateralOf[slice.vesselId] += moved;
-        }
-        int256 cover = vessel.cash + int256(valueOf(slice.vesselId, true));
-        if (cover < slice.vesselFloor) revert VesselUnderfunded(slice.vesselId, cover, slice.vesselFloor);
+        _moveShare(steadyOf, slice, scale);
+        _moveShare(movingOf, slice, scale);
+        _requireFunded(slice);
+    }
+
+    function _moveShare(mapping(uint256 => uint256) storage held, SliceMove calldata slice, uint256 scale) private {
+        uint256 moved = held[slice.accountId] * slice.scaleTaken / scale;
+        held[slice.accountId] -= moved;
+        held[slice.vesselId] += moved;
+    }
+
+    function _requireFunded(SliceMove calldata slice) private view {
+        Account storage vessel = _accounts[slice.vesselId];
+        (uint256 value, uint256 moving) = collateralValueOf(slice.vesselId, true);
+        int256 cover = vessel.cash + int256(value);
+        int256 needed = LiquidationMath.vesselFloor(slice.proven, slice.bufferBps, vessel.scale, moving);
+        if (cover < needed) revert VesselUnderfunded(slice.vesselId, cover, needed);
     }
 
     function chargeFee(uint256 accountId, uint256 fee, uint256 rewardAccountId, uint256 reward) external onlyEngine {
@@ -164,10 +184,4 @@ contract AuctionLedger is IClearingHouse, ICollateralVault, IHouseDeposits {
     function setPendingDeficit(uint256 accountId, uint256 deficit) external onlyEngine {
         pendingDeficitOf[accountId] = deficit;
     }
-
-    function take(uint256, address, uint256, uint256) external {}
-
-    function give(uint256, address, uint256, uint256) external {}
-
-    function moveShare(uint256, uint256, uint256, uint256) external {}
 }

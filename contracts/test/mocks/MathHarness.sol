@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {LiquidationTerms} from "../../src/interfaces/IRiskParameters.sol";
-import {LiquidationMath, LiquidationState, Sale, Takeover} from "../../src/libraries/LiquidationMath.sol";
+import {LiquidationMath, LiquidationState, ProvenFigures, Sale, Takeover} from "../../src/libraries/LiquidationMath.sol";
 import {Openings} from "../../src/libraries/Openings.sol";
 import {ProofContext} from "../../src/libraries/ProofContext.sol";
 
@@ -23,12 +23,25 @@ contract MathHarness {
         }
     }
 
-    function atScale(int256 mark, uint256 requirement, uint256 provenScale, uint256 scale)
+    function atScale(ProvenFigures calldata proven, uint256 scale) external pure returns (ProvenFigures memory) {
+        return LiquidationMath.atScale(proven, scale);
+    }
+
+    function requirementWith(int256 baseRequirement, int256 collateralSlope, uint256 movingCollateral)
         external
         pure
-        returns (int256, uint256)
+        returns (uint256)
     {
-        return LiquidationMath.atScale(mark, requirement, provenScale, scale);
+        return LiquidationMath.requirementWith(baseRequirement, collateralSlope, movingCollateral);
+    }
+
+    function subsidisedRequirement(
+        int256 baseRequirement,
+        int256 collateralSlope,
+        uint256 movingCollateral,
+        uint256 bufferBps
+    ) external pure returns (uint256) {
+        return LiquidationMath.subsidisedRequirement(baseRequirement, collateralSlope, movingCollateral, bufferBps);
     }
 
     function equityOf(LiquidationState calldata state) external pure returns (int256) {
@@ -57,12 +70,13 @@ contract MathHarness {
         return LiquidationMath.takeover(state, bufferBps, elapsed, length, maxScale);
     }
 
-    function vesselFloor(uint256 target, int256 mark, uint256 scale, uint256 heldScale)
-        external
-        pure
-        returns (int256)
-    {
-        return LiquidationMath.vesselFloor(target, mark, scale, heldScale);
+    function vesselFloor(
+        ProvenFigures calldata proven,
+        uint256 bufferBps,
+        uint256 heldScale,
+        uint256 movingCollateral
+    ) external pure returns (int256) {
+        return LiquidationMath.vesselFloor(proven, bufferBps, heldScale, movingCollateral);
     }
 
     function factorAt(LiquidationTerms calldata terms, uint256 elapsed) external pure returns (uint256) {

@@ -46,19 +46,19 @@ contract MockVerifier14 is MockVerifier {
     }
 }
 
-contract MockVerifier15 is MockVerifier {
+contract MockVerifier16 is MockVerifier {
     function verifyProof(
         uint256[2] calldata a,
         uint256[2][2] calldata,
         uint256[2] calldata,
-        uint256[15] calldata publicSignals
+        uint256[16] calldata publicSignals
     ) external view returns (bool) {
         return _holds(a[0], abi.encode(publicSignals));
     }
 }
 
-contract MockBatchVerifier15 is MockVerifier {
-    function verifyBatch(Groth16Proof[] calldata proofs, uint256[15][] calldata publicSignals)
+contract MockBatchVerifier14 is MockVerifier {
+    function verifyBatch(Groth16Proof[] calldata proofs, uint256[14][] calldata publicSignals)
         external
         view
         returns (bool)

@@ -189,10 +189,26 @@ function randomPortfolio(random: Random, instruments: readonly Instrument[]): Om
   return { legs, scale: where > 0.98 ? scale << 10n : scale };
 }
 
+/** None half of the time; otherwise of any size, most often of the order of what the legs stand for. */
+function randomCollateral(
+  random: Random,
+  { legs, scale }: Omit<FloatAccount, 'cash'>,
+  round: MarketRound,
+): bigint {
+  if (random() < 0.5) return 0n;
+  if (random() < 0.2) return clampBig(logBetween(random, 1, 2 ** 60), 2n ** 60n) << 30n;
+  if (random() < 0.2) return clampBig(logBetween(random, 1, 1e6), 10n ** 6n);
+  const contracts = legs.reduce((sum, { quantity }) => sum + Math.abs(Number(quantity)), 0) / 1e6;
+  const notional = contracts * (Number(scale) / 2 ** 40) * Number(round.underlying.spot);
+  return clampBig(notional * logBetween(random, 1e-4, 1e4), 2n ** 60n);
+}
+
 it(`decides ${PORTFOLIOS} random portfolios near their thresholds as the integers do (seed ${SEED})`, () => {
   const random = mulberry32(SEED);
   let portfolios = 0;
   const counts = { healthy: 0, liquidatable: 0, badDebt: 0, exact: 0 };
+  /** Accounts whose collateral raises the requirement, and those where it lowers it. */
+  const collateral = { adds: 0, offsets: 0 };
   let worst = { ratio: 0, at: '' };
   let worstOfDoubles = 0;
   for (let market = 0; portfolios < PORTFOLIOS; market++) {
@@ -200,15 +216,20 @@ it(`decides ${PORTFOLIOS} random portfolios near their thresholds as the integer
     const parameters = randomParameters(random);
     const instruments = randomInstruments(random, round);
     const valuer = new ExactValuer(round, parameters);
-    const drafts = Array.from({ length: Math.min(PORTFOLIOS_PER_MARKET, PORTFOLIOS - portfolios) }, () => ({
-      ...randomPortfolio(random, instruments),
-      cash: 0n,
-    }));
+    const drafts = Array.from({ length: Math.min(PORTFOLIOS_PER_MARKET, PORTFOLIOS - portfolios) }, () => {
+      const held = randomPortfolio(random, instruments);
+      return { ...held, cash: 0n, movingCollateral: randomCollateral(random, held, round) };
+    });
     const moneyless = screenBook(compileBook(drafts), round, parameters);
     const accounts: FloatAccount[] = [];
     const margins: ExactMargin[] = [];
     drafts.forEach((draft, index) => {
       const margin = valuer.margin(draft);
+      if (draft.movingCollateral > 0n) {
+        const { requirement } = valuer.margin({ ...draft, movingCollateral: 0n });
+        if (margin.requirement > requirement) collateral.adds++;
+        if (margin.requirement < requirement) collateral.offsets++;
+      }
       if ((portfolios + index) % 500 === 0) expect(exactMargin(draft, round, parameters)).toEqual(margin);
       const bound = moneyless.errorBound[index]!;
       const error = Math.max(
@@ -272,10 +293,12 @@ it(`decides ${PORTFOLIOS} random portfolios near their thresholds as the integer
     `${portfolios} portfolios, 4 levels of cash each, seed ${SEED}: largest error ${worst.ratio.toFixed(3)} of the ` +
       `bound (${worst.at}), ${worstOfDoubles.toFixed(3)} where the bound is above 0.001 USD; decided by floats: ` +
       `${counts.healthy} healthy, ${counts.liquidatable} liquidatable, ${counts.badDebt} bad debt, none wrongly; ` +
-      `left to integers: ${counts.exact}`,
+      `left to integers: ${counts.exact}; moving collateral adds risk in ${collateral.adds}, offsets it in ` +
+      `${collateral.offsets}`,
   );
   // The portfolios are near enough that each outcome occurs.
   for (const count of Object.values(counts)) expect(count).toBeGreaterThan(PORTFOLIOS / 100);
+  for (const count of Object.values(collateral)) expect(count).toBeGreaterThan(PORTFOLIOS / 20);
 });
 
 it('charges what no scenario shows, within the bound of the integers', () => {

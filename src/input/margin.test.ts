@@ -187,6 +187,17 @@ describe('documents', () => {
     expect(bitcoin!.value).toBeCloseTo(47_000 / 0.999, 9);
     expect(bitcoin!.offsets).toEqual({ underlying: 0, fraction: 0.9 });
     expect(dollars!.maintenanceHaircut).toBeCloseTo(0.01, 15);
+    // Unless a fraction is given, what counts as equity is what moves: all of it where haircuts are a part of the requirement.
+    for (const [deduct, fraction] of [
+      ['equity', 0.99 * 0.88 * 0.96 * 0.97],
+      ['requirement', 1],
+    ] as const) {
+      const ramm = presetModel('ramm');
+      const model = { ...ramm, collateral: { ...ramm.collateral, deduct } };
+      const document = { ...(changed('portfolio.collateral[0].offsets.fraction', remove) as object), model };
+      const [moving] = readMarginDocument(document).portfolio.collateral;
+      expect(moving!.offsets!.fraction).toBeCloseTo(fraction, 14);
+    }
     // A class that is named twice counts once.
     const twice = readMarginDocument(changed('portfolio.collateral[0].classes', ['volatile', 'volatile']));
     expect(twice.portfolio.collateral[0]!.maintenanceHaircut).toBeCloseTo(1 - 0.99 * 0.88, 14);

@@ -238,7 +238,11 @@ const CollateralSchema = Type.Object(
     offsets: Type.Optional(
       Type.Object(
         { underlying: UnderlyingName, fraction: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })) },
-        { ...closed, description: 'The underlying that it moves with, and the part that offsets risk.' },
+        {
+          ...closed,
+          description:
+            'The underlying that it moves with, and the part of the value that does: unless given, the part that counts as equity.',
+        },
       ),
     ),
     confidence: Type.Optional(Confidence),
@@ -773,7 +777,8 @@ function readCollateral(
       : {
           offsets: {
             underlying: underlyingIndex(input.offsets.underlying, market, `${field}.offsets.underlying`),
-            fraction: input.offsets.fraction ?? 1,
+            // What counts as equity moves: no more can be lost, and no more covers anything.
+            fraction: input.offsets.fraction ?? (model.collateral.deduct === 'equity' ? kept.maintenance : 1),
           },
         }),
   };

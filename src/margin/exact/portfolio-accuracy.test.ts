@@ -6,7 +6,7 @@ import { canonicalLegs, type Instrument, type Leg, LINEAR } from '../../market/i
 import type { MarketRound } from '../../market/words.ts';
 import { type ComponentId, computeMargin } from '../engine/margin.ts';
 import { marketOfRound, portfolioOfLegs } from '../engine/round.ts';
-import { componentOf } from '../engine/testing.ts';
+import { collateralOf, componentOf } from '../engine/testing.ts';
 import { mulberry32 } from '../example-book.ts';
 import { DEFAULT_PARAMETERS } from '../parameters.ts';
 import { rammCoreModel } from '../presets/ramm.ts';
@@ -14,7 +14,7 @@ import { ExactValuer } from './shared.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 20250219);
 const PORTFOLIOS = Number(process.env.ZKMARGIN_PORTFOLIOS ?? 10_000);
-/** Largest error of the mark, of each component and of the whole requirement, of gross notional (sum of |quantity| times spot). */
+/** Largest error of the mark, of each component and of the whole requirement, of gross notional (sum of |quantity| times spot, and collateral that moves). */
 const BOUND = 2e-6;
 const PER_ROUND = 250;
 
@@ -67,18 +67,22 @@ describe('accuracy of the proven margin', () => {
       for (let index = 0; index < PER_ROUND && count < PORTFOLIOS; index++, count++) {
         const legs = portfolio(random, instruments);
         if (legs.length === 0) continue;
-        const exact = valuer.margin({ legs, scale });
-        const float = computeMargin(portfolioOfLegs(legs, 0, 1, market)!, market, model);
-        const notional = legs.reduce(
-          (sum, { quantity }) => sum + (Math.abs(Number(quantity)) / 1e6) * spot,
-          0,
-        );
+        const contracts = legs.reduce((sum, { quantity }) => sum + Math.abs(Number(quantity)) / 1e6, 0);
+        // Half of them with collateral of the underlying, from a thousandth of what the legs stand for to thirty times it.
+        const value = random() < 0.5 ? 0 : contracts * spot * 0.001 * 30_000 ** random();
+        const movingCollateral = BigInt(Math.floor(value * 1e6));
+        const moving = Number(movingCollateral) / 1e6;
+        const exact = valuer.margin({ legs, scale, movingCollateral });
+        const collateral = [collateralOf(moving, { offsets: { underlying: 0, fraction: 1 } })];
+        const held = portfolioOfLegs(legs, 0, 1, market)!;
+        const float = computeMargin({ ...held, collateral }, market, model);
+        const notional = contracts * spot + moving;
         const compare = (name: string, integer: bigint, value: number) => {
           const error = Math.abs(Number(integer) / 1e6 - value) / notional;
           worst[name] = Math.max(worst[name] ?? 0, error);
         };
         const component = (id: ComponentId) => componentOf(float, id).maintenance;
-        compare('mark', exact.mark, float.equity.total);
+        compare('mark', exact.mark, float.equity.total - moving);
         compare('requirement', exact.requirement, float.maintenanceRequirement);
         compare('scan', exact.scanRequirement, component('scan'));
         compare('shortOption', exact.shortOptionMinimum, component('shortOption'));

@@ -14,7 +14,13 @@ const surfaces = JSON.parse(
 ) as SviSurfaces;
 const opening = exampleRound(surfaces, 'BTC', { discount: 0.99 });
 const shocked = shockRound(opening, { priceMove: -0.12, volMultiplierAt30d: 1.35, secondsLater: 3_600 });
-const book = exampleBook({ opening, shocked, parameters: DEFAULT_PARAMETERS, seed: 11, count: 48 });
+/** Every second account has collateral of the underlying, up to five coins. */
+const book = exampleBook({ opening, shocked, parameters: DEFAULT_PARAMETERS, seed: 11, count: 48 }).map(
+  (account, index) => ({
+    ...account,
+    movingCollateral: index % 2 === 0 ? 0n : (BigInt(index) * opening.underlying.spot) / 10n,
+  }),
+);
 
 it('valuing instruments once gives the exact margin to the bit', () => {
   const valuer = new ExactValuer(shocked, DEFAULT_PARAMETERS);
@@ -108,6 +114,9 @@ it('states its bound as the document does', () => {
   expect(screenErrorBound(30, 2 ** 51, 0, 0, 0)).toBeCloseTo(250, 4);
   expect(screenErrorBound(0, 0, -(2 ** 51), 1e12, 7) - 1).toBeCloseTo(13, 4);
   expect(screenErrorBound(0, 0, 0, 0, 7)).toBe(3e-6);
+  // Collateral is a leg more.
+  expect(screenErrorBound(29, 0, 0, 0, 0, 2 ** 51)).toBeCloseTo(250, 4);
+  expect(screenErrorBound(0, 0, 0, 0, 0, 1e-6)).toBeCloseTo(4e-6, 12);
 });
 
 /** Value of few cents' worth of options, near enough to put the account at the threshold of bad debt. */

@@ -39,6 +39,8 @@ export interface FloatParameters {
   /** Vol shock of each scenario plus 1: 0, 1 or 2. */
   readonly shockIndices: Int32Array;
   readonly damping: Float64Array;
+  /** What a dollar of moving collateral gains in each scenario, `damping (price factor - 1)`: no rounding. */
+  readonly collateralGains: Float64Array;
   readonly maintenanceFactor: number;
   readonly shortOptionRate: number;
   /** Root of the horizon in years. */
@@ -48,17 +50,20 @@ export interface FloatParameters {
 /** Risk parameters as doubles. The parameters must be valid. */
 export function floatParameters(parameters: RiskParameters): FloatParameters {
   const { scenarios } = parameters;
+  const priceFactors = Float64Array.from(
+    scenarios,
+    (scenario) => Number(priceFactor(parameters.priceStep, scenario.priceMove)) / 2 ** 26,
+  );
+  const damping = Float64Array.from(scenarios, (scenario) => scenario.damping / DAMPING_ONE);
   return {
     source: parameters,
     scenarioCount: scenarios.length,
     stride: COLUMN_BLOCK * Math.ceil((scenarios.length + 1) / COLUMN_BLOCK),
     priceMoves: Int32Array.from(scenarios, (scenario) => scenario.priceMove),
-    priceFactors: Float64Array.from(
-      scenarios,
-      (scenario) => Number(priceFactor(parameters.priceStep, scenario.priceMove)) / 2 ** 26,
-    ),
+    priceFactors,
     shockIndices: Int32Array.from(scenarios, (scenario) => scenario.volShock + 1),
-    damping: Float64Array.from(scenarios, (scenario) => scenario.damping / DAMPING_ONE),
+    damping,
+    collateralGains: priceFactors.map((factor, index) => damping[index]! * (factor - 1)),
     maintenanceFactor: parameters.maintenanceFactor / 4096,
     shortOptionRate: parameters.shortOptionRate / 65_536,
     horizonFactor: horizonFactorOf(parameters.horizonSeconds) / 2 ** 20,

@@ -69,9 +69,11 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
   const sum = (of: (leg: Leg) => number) =>
     account.legs.reduce((total, leg) => total + (Number(leg.quantity) / 1e6) * scale * of(leg), 0);
   const mark = sum((leg) => value(leg, 0, 0));
+  const collateral = Number(account.movingCollateral ?? 0n) / 1e6;
   const profits = parameters.scenarios.map(
     ({ priceMove, volShock, damping }) =>
-      (damping / 65_536) * (sum((leg) => value(leg, priceMove, volShock)) - mark),
+      (damping / 65_536) *
+      (sum((leg) => value(leg, priceMove, volShock)) - mark + collateral * (2 ** (priceMove * step) - 1)),
   );
   const strikes = new Map<string, number>();
   for (const { instrument, quantity } of account.legs) {
@@ -113,7 +115,8 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
   }
   const gammaDollars = sum((leg) => greeks(leg).gamma);
   const gamma = 0.5 * (parameters.gammaRate / 4096) * Math.max(0, -gammaDollars) * (2 * horizon) ** 2;
-  const horizonBuffer = Math.abs(sum((leg) => greeks(leg).delta)) * horizon;
+  const deltaDollars = sum((leg) => greeks(leg).delta) + collateral;
+  const horizonBuffer = Math.abs(deltaDollars) * horizon;
   const requirement =
     (parameters.maintenanceFactor / 4096) * scan +
     (parameters.shortOptionRate / 65_536) * spot * shorts +
@@ -122,7 +125,8 @@ function reference(account: FloatAccount, round: MarketRound, parameters: RiskPa
     interest +
     gamma +
     vega;
-  return { mark, scan, requirement, profits, charges: { horizonBuffer, basis, interest, gamma, vega } };
+  const charges = { horizonBuffer, basis, interest, gamma, vega };
+  return { mark, scan, requirement, profits, deltaDollars, charges };
 }
 
 describe('screening', () => {
@@ -140,6 +144,7 @@ describe('screening', () => {
     const accounts = book.map((account, index) => ({
       ...account,
       scale: SCALE_ONE / BigInt(1 + (index % 3)),
+      movingCollateral: index % 2 === 0 ? 0n : (BigInt(index) * opening.underlying.spot) / 30n,
     }));
     const charged = new Set<string>();
     for (const round of [opening, shocked]) {
@@ -148,7 +153,7 @@ describe('screening', () => {
         const expected = reference(account, round, DEFAULT_PARAMETERS);
         const actual = margins[index]!;
         // The model's own distance from Black-76.
-        const tolerance = 2e-6 * actual.components.grossNotional;
+        const tolerance = 2e-6 * (actual.components.grossNotional + Number(account.movingCollateral) / 1e6);
         expect(Math.abs(actual.mark - expected.mark)).toBeLessThan(tolerance);
         expect(Math.abs(actual.components.scan - expected.scan)).toBeLessThan(tolerance);
         expect(Math.abs(actual.requirement - expected.requirement)).toBeLessThan(tolerance);
@@ -156,6 +161,7 @@ describe('screening', () => {
           expect(Math.abs(actual.components[name] - expected.charges[name]), name).toBeLessThan(tolerance);
           if (expected.charges[name] > 1) charged.add(name);
         }
+        expect(Math.abs(actual.components.deltaDollars - expected.deltaDollars)).toBeLessThan(5 * tolerance);
         expect(actual.equity).toBeCloseTo(Number(account.cash) / 1e6 + actual.mark, 9);
         const profits = scenarioProfits(account, round, DEFAULT_PARAMETERS);
         expected.profits.forEach((profit, scenario) => {
@@ -220,6 +226,11 @@ describe('screening', () => {
       expect.unreachable();
     } catch (error) {
       expect(isZkMarginError(error, 'ZERO_QUANTITY') && error.field).toBe('accounts[1].legs[0].quantity');
+    }
+    for (const movingCollateral of [-1n, 2n ** 96n]) {
+      expect(() => compileBook([{ ...accounts[2]!, movingCollateral }])).toThrow(
+        expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'accounts[0].movingCollateral' }),
+      );
     }
   });
 });

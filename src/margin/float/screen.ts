@@ -5,6 +5,8 @@
  *     requirement = maintenanceFactor scan + short-option minimum + horizon + basis + interest + gamma + vega
  *     liquidatable iff cash + mark < requirement
  *
+ * Collateral that moves with the underlying is part of cash. In P&L and in the delta of the horizon it is a linear leg besides.
+ *
  * Each distinct instrument is valued once per round; an account is then a sum of products over rows of numbers.
  */
 import { requireBigint, ZkMarginError } from '../../errors.ts';
@@ -17,6 +19,7 @@ import {
   validateLegs,
 } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
+import { MAX_COLLATERAL } from '../exact/collateral.ts';
 import { MAX_SCALE } from '../exact/margin.ts';
 import { type RiskParameters, validateParameters } from '../parameters.ts';
 import {
@@ -35,9 +38,11 @@ import {
  *
  * where X is the sum over legs of `|position|` times spot, for options `D (F + K)` and the charges for gamma and vega
  * besides. The first two terms are roundings of doubles; the others are the exact model's, which rounds mark up and
- * requirement down. An account nearer to a threshold than that is undecided here.
+ * requirement down. Moving collateral is a leg more, its value a part of X, and its share of the requirement rounded by
+ * itself: 4e-6 in place of 3e-6. An account nearer to a threshold than that is undecided here.
  *
  * @param gammaCost what USD of gamma times a price step cost when short, as `InstrumentValues` has it
+ * @param movingCollateral USD; 0 unless given
  */
 export function screenErrorBound(
   legCount: number,
@@ -45,17 +50,20 @@ export function screenErrorBound(
   cash: number,
   scale: number,
   gammaCost: number,
+  movingCollateral = 0,
 ): number {
-  return doublesBound(legCount, exposure) + roundingBound(cash, scale) + gammaBound(scale, gammaCost);
+  const rounding = roundingBound(cash, scale, movingCollateral) + gammaBound(scale, gammaCost);
+  return doublesBound(legCount, exposure, movingCollateral) + rounding;
 }
 
-function doublesBound(legCount: number, exposure: number): number {
-  return 5 * (legCount + 20) * 2 ** -51 * exposure;
+function doublesBound(legCount: number, exposure: number, movingCollateral: number): number {
+  const legs = movingCollateral > 0 ? legCount + 1 : legCount;
+  return 5 * (legs + 20) * 2 ** -51 * (exposure + movingCollateral);
 }
 
-/** The part of the bound that no round changes. Cash in USD, scale as a number. */
-function roundingBound(cash: number, scale: number): number {
-  return 2 ** -51 * Math.abs(cash) + 3e-6 + 6e-12 * scale;
+/** The part of the bound that no round changes. Cash and collateral in USD, scale as a number. */
+function roundingBound(cash: number, scale: number, movingCollateral: number): number {
+  return 2 ** -51 * Math.abs(cash) + (movingCollateral > 0 ? 4e-6 : 3e-6) + 6e-12 * scale;
 }
 
 /** Of gamma, the exact model drops less than 1e-12 USD per unit of scale. */
@@ -69,8 +77,10 @@ export interface FloatAccount {
   readonly legs: readonly Leg[];
   /** In 2^-40. */
   readonly scale: bigint;
-  /** In 1e-6 USD, signed. */
+  /** In 1e-6 USD, signed: cash and all collateral after haircuts. */
   readonly cash: bigint;
+  /** The part of {@link cash} that is collateral moving with the underlying, in 1e-6 USD; 0 unless given. */
+  readonly movingCollateral?: bigint;
   /** Checked against the round's when given. */
   readonly underlyingId?: bigint;
 }
@@ -92,8 +102,10 @@ export interface FloatBook {
   readonly netShorts: Float64Array;
   /** Per account: sum of absolute positions. */
   readonly grossPositions: Float64Array;
-  /** Per account, in USD. */
+  /** Per account, in USD, all collateral included. */
   readonly cash: Float64Array;
+  /** Per account: the part of {@link cash} that moves with the underlying, in USD. */
+  readonly movingCollateral: Float64Array;
   /** Per account, as a number. */
   readonly scales: Float64Array;
   /** Per account: the part of {@link screenErrorBound} that does not depend on the round, in USD. */
@@ -121,8 +133,9 @@ export interface ScreenColumns {
   readonly gamma: Float64Array;
   /** First-order loss from one more vol shock. */
   readonly vega: Float64Array;
-  /** Signed sum of dollar deltas. */
+  /** Signed sum of dollar deltas, moving collateral included. */
   readonly deltaDollars: Float64Array;
+  /** Of the legs. */
   readonly grossNotional: Float64Array;
   /** Index of the scenario with the greatest loss; 0 when none loses. */
   readonly worstScenario: Int32Array;
@@ -178,7 +191,8 @@ const MAX_CASH = 2n ** 96n - 1n;
 /**
  * Lays accounts out for screening.
  *
- * @throws ZkMarginError for malformed legs, naming `accounts[i].legs[j]`; `OUT_OF_RANGE` or `MALFORMED` for scale or cash
+ * @throws ZkMarginError for malformed legs, naming `accounts[i].legs[j]`; `OUT_OF_RANGE` or `MALFORMED` for scale, cash or
+ * moving collateral
  */
 export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
   const accountCount = accounts.length;
@@ -192,6 +206,7 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
   const netShorts = new Float64Array(accountCount);
   const grossPositions = new Float64Array(accountCount);
   const cash = new Float64Array(accountCount);
+  const movingCollateral = new Float64Array(accountCount);
   const scales = new Float64Array(accountCount);
   const roundingBounds = new Float64Array(accountCount);
   const rows = new InstrumentRows();
@@ -210,11 +225,16 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
     requireBigint(account.scale, 1n, MAX_SCALE, `accounts[${index}].scale`);
     requireBigint(account.cash, -MAX_CASH, MAX_CASH, `accounts[${index}].cash`);
     cash[index] = Number(account.cash) / 1e6;
+    if (account.movingCollateral !== undefined) {
+      const field = `accounts[${index}].movingCollateral`;
+      const value = requireBigint(account.movingCollateral, 0n, MAX_COLLATERAL - 1n, field);
+      movingCollateral[index] = Number(value) / 1e6;
+    }
     if (account.underlyingId !== undefined) underlyingIds.add(account.underlyingId);
     const scale = Number(account.scale) / 2 ** 40;
     const unit = scale / 1e6;
     scales[index] = scale;
-    roundingBounds[index] = roundingBound(cash[index]!, scale);
+    roundingBounds[index] = roundingBound(cash[index]!, scale, movingCollateral[index]!);
     let gross = 0;
     let shorts = 0;
     let strikeSum = 0;
@@ -252,6 +272,7 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
     netShorts,
     grossPositions,
     cash,
+    movingCollateral,
     scales,
     roundingBounds,
     underlyingIds,
@@ -345,7 +366,7 @@ export function screenValues(
   const realised = Number(round.underlying.realisedVolatility) / 65_536;
   const shortUnit = parameters.shortOptionRate * spot;
   const horizonUnit = realised * parameters.horizonFactor;
-  const { maintenanceFactor, scenarioCount } = parameters;
+  const { maintenanceFactor, scenarioCount, collateralGains } = parameters;
   const column = () => new Float64Array(accountCount);
   const mark = column();
   const equity = column();
@@ -368,7 +389,8 @@ export function screenValues(
   for (let account = 0; account < accountCount; account++) {
     const from = offsets[account]!;
     const to = offsets[account + 1]!;
-    let delta = 0;
+    const movingCollateral = book.movingCollateral[account]!;
+    let delta = movingCollateral;
     let gammaSum = 0;
     let exposure = 0;
     let basisCharge = 0;
@@ -404,6 +426,7 @@ export function screenValues(
     interestCharge += interestRates[expiry]! * Math.abs(expiryMark);
     vegaCharge += Math.max(-expiryVega * vegaRatesUp[expiry]!, expiryVega * vegaRatesDown[expiry]!);
     multiplyRows(sums, values, stride, legInstruments, legPositions, from, to);
+    addCollateral(sums, collateralGains, movingCollateral);
     let worst = 0;
     let least = 0;
     for (let index = 1; index <= scenarioCount; index++) {
@@ -443,7 +466,7 @@ export function screenValues(
     worstScenario[account] = worst;
     liquidatable[account] = equityValue < required ? 1 : 0;
     const bound =
-      doublesBound(to - from, exposure) +
+      doublesBound(to - from, exposure, movingCollateral) +
       book.roundingBounds[account]! +
       gammaBound(book.scales[account]!, gammaCost);
     errorBound[account] = bound;
@@ -525,6 +548,14 @@ function multiplyRows(
   }
 }
 
+/** Adds what moving collateral gains in each scenario. */
+function addCollateral(sums: Float64Array, gains: Float64Array, movingCollateral: number): void {
+  if (movingCollateral === 0) return;
+  for (let scenario = 0; scenario < gains.length; scenario++) {
+    sums[scenario + 1]! += movingCollateral * gains[scenario]!;
+  }
+}
+
 /** One account of a screening. */
 export function accountMargin(columns: ScreenColumns, account: number): AccountMargin {
   const equity = columns.equity[account]!;
@@ -569,7 +600,7 @@ export function screen(
   return accounts.map((_, index) => accountMargin(columns, index));
 }
 
-/** Damped P&L of one account in every scenario, in USD. @throws ZkMarginError as {@link screen} */
+/** Damped P&L of one account in every scenario, its moving collateral's included, in USD. @throws ZkMarginError as {@link screen} */
 export function scenarioProfits(
   account: FloatAccount,
   round: MarketRound,
@@ -577,13 +608,14 @@ export function scenarioProfits(
 ): Float64Array {
   validateRound(round);
   validateParameters(parameters);
-  const { instruments, legInstruments, legPositions } = compileBook([account]);
+  const { instruments, legInstruments, legPositions, movingCollateral } = compileBook([account]);
   const floats = floatParameters(parameters);
   const { scenarioCount, stride, values, problems } = valueInstruments(instruments, round, floats);
   const problem = problems.values().next().value;
   if (problem !== undefined) throw problem;
   const sums = new Float64Array(stride);
   multiplyRows(sums, values, stride, legInstruments, legPositions, 0, legPositions.length);
+  addCollateral(sums, floats.collateralGains, movingCollateral[0]!);
   return sums.slice(1, 1 + scenarioCount);
 }
 

@@ -13,7 +13,7 @@ export interface MonitoredAccount {
   readonly cash: bigint;
   /** Value of collateral after haircuts, at present prices. */
   readonly collateral: bigint;
-  /** Part of {@link collateral} that moves with the underlying; 0 unless given. */
+  /** Part of {@link collateral} that moves with the underlying, and so enters the requirement; 0 unless given. */
   readonly movingCollateral?: bigint;
   readonly nonce: bigint;
   readonly inAuction: boolean;
@@ -24,7 +24,7 @@ export interface MonitoredAccount {
 /** Some accounts, compiled together. */
 export interface BookPart {
   readonly accounts: readonly MonitoredAccount[];
-  /** Account i is `accounts[i]`, with collateral counted as cash. */
+  /** Account i is `accounts[i]`, with all collateral in its cash. */
   readonly book: FloatBook;
 }
 
@@ -40,10 +40,11 @@ const MAX_MONEY = 2n ** 96n - 1n;
  */
 export function compileAccounts(accounts: readonly MonitoredAccount[], underlyingId: bigint): BookPart {
   const floats = accounts.map(
-    ({ legs, scale, cash, collateral }): FloatAccount => ({
+    ({ legs, scale, cash, collateral, movingCollateral = 0n }): FloatAccount => ({
       legs,
       scale,
       cash: cash + collateral,
+      movingCollateral,
       underlyingId,
     }),
   );

@@ -55,7 +55,7 @@ export class AccountCurvature {
   ) {
     const unit = Number(scale) / 2 ** 40 / 1e6;
     // Equity once, the scan's mark and its shocked value (at up to twice the price), and four times the largest gamma for
-    // charges beside the scan.
+    // charges beside the scan. Moving collateral is a linear leg in all of them.
     this.weight = 1 + ((1 + LARGEST_FACTOR) * parameters.maintenanceFactor) / 4096 + 4;
     const realised = Number(round.underlying.realisedVolatility) / 65_536;
     const horizon = realised * Math.sqrt(parameters.horizonSeconds / YEAR_SECONDS);

@@ -32,6 +32,11 @@ export interface BookGreeks {
   readonly total: Greeks;
   /** Of the underlying itself, which has no expiry. */
   readonly linear: Greeks;
+  /**
+   * What moving collateral of the accounts gains of a rise by all of the price, USD. It is in no other sum: positions of both
+   * sides of a trade cancel, collateral never does.
+   */
+  readonly collateralDeltaUsd: number;
   /** In increasing order; only expiries with positions that the round can value. */
   readonly expiries: readonly (Greeks & { readonly expiryHour: number })[];
   /** Contracts whose expiry the round lacks or has passed; they are in no sum. */
@@ -65,12 +70,21 @@ interface Interest {
   sold: number;
 }
 
-/** Contracts of every instrument over accounts, scales included. */
-function openInterest(accounts: Iterable<MonitoredAccount>): Interest[] {
+/** What accounts hold together. */
+interface Holdings {
+  /** Contracts of every instrument, scales included. */
+  readonly interests: readonly Interest[];
+  /** USD. */
+  readonly movingCollateral: number;
+}
+
+function holdingsOf(accounts: Iterable<MonitoredAccount>): Holdings {
   const byKey = new Map<string, Interest>();
   // Accounts that were made from one list share their instruments.
   const byObject = new Map<Instrument, Interest>();
-  for (const { legs, scale } of accounts) {
+  let collateral = 0n;
+  for (const { legs, scale, movingCollateral = 0n } of accounts) {
+    collateral += movingCollateral;
     const unit = Number(scale) / 2 ** 40 / 1e6;
     for (const { instrument, quantity } of legs) {
       let interest = byObject.get(instrument);
@@ -88,7 +102,7 @@ function openInterest(accounts: Iterable<MonitoredAccount>): Interest[] {
       else interest.sold -= size;
     }
   }
-  return [...byKey.values()];
+  return { interests: [...byKey.values()], movingCollateral: Number(collateral) / 1e6 };
 }
 
 /** Sensitivities of accounts in a round. */
@@ -102,7 +116,8 @@ export function bookGreeks(accounts: Iterable<MonitoredAccount>, round: MarketRo
   const byExpiry = new Map<number, Sums>();
   let unpricedContracts = 0;
   const values = new Float64Array(GREEK_COUNT);
-  for (const { instrument, bought, sold } of openInterest(accounts)) {
+  const { interests, movingCollateral } = holdingsOf(accounts);
+  for (const { instrument, bought, sold } of interests) {
     let sums = linear;
     let price = spot;
     if (instrument.kind === 'linear') {
@@ -137,6 +152,7 @@ export function bookGreeks(accounts: Iterable<MonitoredAccount>, round: MarketRo
   return {
     total,
     linear,
+    collateralDeltaUsd: movingCollateral,
     expiries: [...byExpiry].sort(([a], [b]) => a - b).map(([expiryHour, sums]) => ({ expiryHour, ...sums })),
     unpricedContracts,
   };

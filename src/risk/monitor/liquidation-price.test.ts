@@ -17,11 +17,29 @@ const { opening, crashed } = exampleCrash();
 const ROUNDS = [opening, crashed, lastMinutes(opening)];
 const SPOT = opening.underlying.spot;
 
-function liquidatableAt(account: PricedAccount, round: MarketRound, spot: bigint): boolean {
-  const { mark, requirement } = exactMargin(account, movedRound(round, spot), PARAMETERS);
-  const { cash, collateral = 0n, movingCollateral = 0n } = account;
+/** The account when its moving collateral has the value that it has at another spot. */
+function movedAccount(account: PricedAccount, round: MarketRound, spot: bigint): Required<PricedAccount> {
+  const { collateral = 0n, movingCollateral = 0n } = account;
   const moved = (movingCollateral * spot) / round.underlying.spot;
-  return cash + collateral - movingCollateral + moved + mark < requirement;
+  return { ...account, collateral: collateral - movingCollateral + moved, movingCollateral: moved };
+}
+
+function liquidatableAt(
+  account: PricedAccount,
+  round: MarketRound,
+  spot: bigint,
+  valuer = new ExactValuer(movedRound(round, spot), PARAMETERS),
+): boolean {
+  const moved = movedAccount(account, round, spot);
+  const { mark, requirement } = valuer.margin(moved);
+  return moved.cash + moved.collateral + mark < requirement;
+}
+
+/** The account with a deposit in the underlying, for which it owes a part of the cash or none. */
+function withCollateral(account: PricedAccount, coins: number, owed: number): PricedAccount {
+  const value = BigInt(Math.round(coins * Number(SPOT)));
+  const debt = BigInt(Math.round(owed * Number(value)));
+  return { ...account, cash: account.cash - debt, collateral: value, movingCollateral: value };
 }
 
 /** Both sides of a threshold, by the whole round and the exact model. */
@@ -134,11 +152,11 @@ describe('liquidation prices', () => {
   });
 
   it('move with collateral in the underlying', () => {
-    // Short one coin, held as collateral without a haircut: nothing is at risk but the requirement itself.
+    // Short two coins, one of them held as collateral without a haircut.
     const hedged: PricedAccount = {
-      legs: [{ instrument: LINEAR, quantity: -1_000_000n }],
+      legs: [{ instrument: LINEAR, quantity: -2_000_000n }],
       scale: SCALE_ONE,
-      cash: SPOT / 2n,
+      cash: 2n * SPOT,
       collateral: SPOT,
       movingCollateral: SPOT,
     };
@@ -151,9 +169,61 @@ describe('liquidation prices', () => {
     expect(fixed.kind).toBe('found');
     if (moving.kind !== 'found' || fixed.kind !== 'found') return;
     expect(moving.threshold.spot).toBeGreaterThan(fixed.threshold.spot);
+    // Both coins held: no price matters.
+    const covered = { ...hedged, collateral: 2n * SPOT, movingCollateral: 2n * SPOT, cash: 1_000_000n };
+    expect(liquidationPrices(covered, opening, PARAMETERS)).toMatchObject({
+      liquidatable: false,
+      below: { kind: 'none' },
+      above: { kind: 'none' },
+    });
     expect(() => liquidationPrices({ ...hedged, movingCollateral: SPOT + 1n }, opening, PARAMETERS)).toThrow(
       expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'movingCollateral' }),
     );
+  });
+
+  it('count collateral in the requirement too, where it offsets risk and where it adds to it', () => {
+    const far = opening.expiries[2]!;
+    const strike = (SPOT / 10_000_000_000n) * 100_000_000n;
+    const short = (kind: 'call' | 'put', collateral: bigint, movingCollateral: bigint): PricedAccount => ({
+      legs: [{ instrument: { kind, expiryHour: far.expiryHour, strike }, quantity: -1_000_000n }],
+      scale: SCALE_ONE,
+      cash: 0n,
+      collateral,
+      movingCollateral,
+    });
+    // A covered call loses nothing of a rise; one that is covered by dollars does.
+    const covered = liquidationPrices(short('call', SPOT, SPOT), opening, PARAMETERS);
+    const uncovered = liquidationPrices(short('call', SPOT, 0n), opening, PARAMETERS);
+    expect(covered).toMatchObject({ liquidatable: false, above: { kind: 'none' } });
+    expect(uncovered).toMatchObject({
+      liquidatable: false,
+      above: { kind: 'found' },
+      below: { kind: 'none' },
+    });
+    // Behind a put it falls with what it backs.
+    const sides = [SPOT, 0n].map((moving) => {
+      const account = short('put', SPOT, moving);
+      const { liquidatable, below } = liquidationPrices(account, opening, PARAMETERS);
+      expect(liquidatable).toBe(false);
+      expectChange(account, opening, below, false);
+      return below.kind === 'found' ? below.threshold.factor : 0;
+    });
+    expect(sides[0]).toBeGreaterThan(sides[1]! + 0.2);
+  });
+
+  it('follow the price of collateral that stands behind a debt alone', () => {
+    const account: PricedAccount = {
+      legs: [],
+      scale: SCALE_ONE,
+      cash: -SPOT / 3n,
+      collateral: SPOT,
+      movingCollateral: SPOT,
+    };
+    const { liquidatable, below, above } = liquidationPrices(account, opening, PARAMETERS);
+    expect(liquidatable).toBe(false);
+    expect(below.kind).toBe('found');
+    expectChange(account, opening, below, false);
+    expect(above).toEqual({ kind: 'none' });
   });
 
   it('refuse what the exact model refuses', () => {
@@ -178,10 +248,13 @@ describe('liquidation prices', () => {
   it(`agree with a dense scan by the exact model on an example book (seed ${SEED})`, () => {
     const steps = 160;
     const tallies = { found: 0, none: 0, recoveries: 0 };
+    const collateral = { adds: 0, offsets: 0 };
     for (const [round, seed] of [
       [opening, SEED],
       [crashed, SEED],
     ] as const) {
+      // Every second account has collateral, of a tenth of a coin to ten, with cash of its own or borrowed on it.
+      const random = mulberry32(seed);
       const accounts = exampleBook({
         opening,
         shocked: crashed,
@@ -189,7 +262,16 @@ describe('liquidation prices', () => {
         seed,
         count: 32,
         failing: 0.7,
-      });
+      }).map((account, index) => ({
+        name: account.name,
+        ...(index % 2 === 0 ? account : withCollateral(account, 0.1 * 100 ** random(), random() ** 0.3)),
+      }));
+      for (const account of accounts) {
+        const alone = exactMargin({ ...account, movingCollateral: 0n }, round, PARAMETERS).requirement;
+        const { requirement } = exactMargin(account, round, PARAMETERS);
+        if (requirement > alone) collateral.adds++;
+        if (requirement < alone) collateral.offsets++;
+      }
       const prices = accounts.map((account) => liquidationPrices(account, round, PARAMETERS));
       accounts.forEach((account, index) => {
         const { liquidatable, below, above } = prices[index]!;
@@ -207,8 +289,7 @@ describe('liquidation prices', () => {
           const valuer = new ExactValuer(movedRound(round, spot), PARAMETERS);
           accounts.forEach((account, index) => {
             const result = prices[index]![side];
-            const { mark, requirement } = valuer.margin(account);
-            const changed = account.cash + mark < requirement !== prices[index]!.liquidatable;
+            const changed = liquidatableAt(account, round, spot, valuer) !== prices[index]!.liquidatable;
             // Nearer than the price found there is no change; without one there is none at all.
             const nearer =
               result.kind !== 'found' ||
@@ -222,8 +303,12 @@ describe('liquidation prices', () => {
         }
       }
     }
-    console.log(`liquidation prices against ${steps} prices a side: ${JSON.stringify(tallies)}`);
-    for (const count of Object.values(tallies)) expect(count).toBeGreaterThan(3);
+    console.log(
+      `liquidation prices against ${steps} prices a side: ${JSON.stringify(tallies)}, collateral: ${JSON.stringify(collateral)}`,
+    );
+    for (const count of [...Object.values(tallies), ...Object.values(collateral)]) {
+      expect(count).toBeGreaterThan(3);
+    }
   });
 
   it(`hold for random legs of all tenors, at the unit (seed ${SEED})`, () => {
@@ -233,12 +318,13 @@ describe('liquidation prices', () => {
         const random = mulberry32(seed);
         const round = ROUNDS[Math.floor(random() * ROUNDS.length)]!;
         const legs = randomLegs(random, round);
-        const { mark, requirement } = exactMargin({ legs, scale: SCALE_ONE }, round, PARAMETERS);
-        const account: PricedAccount = {
-          legs,
-          scale: SCALE_ONE,
-          cash: (requirement * BigInt(Math.round(1_000 * (0.9 + 1.5 * random())))) / 1_000n - mark,
-        };
+        // Without collateral, with little of it, and with more than the legs stand for.
+        const coins = random() < 0.4 ? 0 : 1e-3 * 1e6 ** random();
+        const value = BigInt(Math.round(coins * Number(round.underlying.spot)));
+        const backed = { legs, scale: SCALE_ONE, collateral: value, movingCollateral: value };
+        const { mark, requirement } = exactMargin(backed, round, PARAMETERS);
+        const equity = (requirement * BigInt(Math.round(1_000 * (0.9 + 1.5 * random())))) / 1_000n;
+        const account: PricedAccount = { ...backed, cash: equity - mark - value };
         const { liquidatable, below, above } = liquidationPrices(account, round, PARAMETERS);
         for (const side of [below, above]) {
           expectChange(account, round, side, liquidatable);

@@ -25,7 +25,10 @@ export interface PricedAccount {
   readonly cash: bigint;
   /** Value of collateral after haircuts; 0 unless given. */
   readonly collateral?: bigint;
-  /** Part of {@link collateral} that moves with the underlying, at most all of it; 0 unless given. */
+  /**
+   * Part of {@link collateral} that moves with the underlying, at most all of it; 0 unless given. At another spot it has another
+   * value, as equity and in the requirement.
+   */
   readonly movingCollateral?: bigint;
 }
 
@@ -132,16 +135,17 @@ class AccountAtPrices {
     );
   }
 
-  /** Cash and collateral at a spot. */
-  private backing(spot: bigint): bigint {
+  /** Cash and all collateral at a spot, and the moving part of it. */
+  private backing(spot: bigint): { readonly cash: bigint; readonly movingCollateral: bigint } {
     const { cash, collateral = 0n, movingCollateral = 0n } = this.account;
-    return cash + collateral - movingCollateral + (movingCollateral * spot) / this.spot;
+    const moved = (movingCollateral * spot) / this.spot;
+    return { cash: cash + collateral - movingCollateral + moved, movingCollateral: moved };
   }
 
   /** Equity less requirement in USD, and whether the account is liquidatable as the exact model has it. */
   at(spot: bigint): { readonly slack: number; readonly liquidatable: boolean } {
     const { legs, scale } = this.account;
-    const floats: FloatAccount = { legs, scale, cash: this.backing(spot) };
+    const floats: FloatAccount = { legs, scale, ...this.backing(spot) };
     const columns = screenBook(compileBook([floats]), movedRound(this.round, spot), this.parameters);
     this.evaluations.float++;
     const slack = columns.equity[0]! - columns.requirement[0]!;
@@ -157,8 +161,11 @@ class AccountAtPrices {
     readonly liquidatable: boolean;
   } {
     this.evaluations.exact++;
-    const margin = new ExactValuer(movedRound(this.round, spot), this.parameters).margin(this.account);
-    const equity = this.backing(spot) + margin.mark;
+    const { legs, scale } = this.account;
+    const { cash, movingCollateral } = this.backing(spot);
+    const valuer = new ExactValuer(movedRound(this.round, spot), this.parameters);
+    const margin = valuer.margin({ legs, scale, movingCollateral });
+    const equity = cash + margin.mark;
     return { margin, equity, liquidatable: equity < margin.requirement };
   }
 }

@@ -432,13 +432,14 @@ function toUnits(dollars: number): bigint {
   return BigInt(Math.round(dollars * 1e6));
 }
 
-/** A part whose moving collateral is worth another amount. */
-function withMovedCollateral(part: BookPart, factor: number): BookPart['book'] {
-  if (!part.accounts.some(({ movingCollateral }) => (movingCollateral ?? 0n) > 0n)) return part.book;
-  const cash = part.book.cash.map(
-    (backing, index) => backing + (Number(part.accounts[index]!.movingCollateral ?? 0n) / 1e6) * (factor - 1),
-  );
-  return { ...part.book, cash };
+/** A part's accounts with their moving collateral at another price: as equity, and in the requirement. */
+function withMovedCollateral({ book }: BookPart, factor: number): BookPart['book'] {
+  if (!book.movingCollateral.some((value) => value > 0)) return book;
+  return {
+    ...book,
+    cash: book.cash.map((backing, index) => backing + book.movingCollateral[index]! * (factor - 1)),
+    movingCollateral: book.movingCollateral.map((value) => value * factor),
+  };
 }
 
 /** By account, the first trial at which it is below its requirement. */

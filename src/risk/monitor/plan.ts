@@ -37,6 +37,7 @@ export interface AuctionRoute {
 /** The plan of one account. Money in 1e-6 USD, exact. */
 export interface LiquidationPlan {
   readonly mark: bigint;
+  /** At the account's moving collateral. Slices take their share of it, so the requirement shrinks with the scale. */
   readonly requirement: bigint;
   readonly equity: bigint;
   /** Requirement and buffer: what the account is brought to. */

@@ -30,9 +30,9 @@ export interface AccountRisk {
   readonly shortfall: bigint;
   /** Index into the parameters' scenarios. */
   readonly worstScenario: number;
-  /** USD, signed. */
+  /** USD, signed; moving collateral included. */
   readonly deltaUsd: number;
-  /** USD. */
+  /** Of the legs, USD. */
   readonly grossNotionalUsd: number;
   /** USD. */
   readonly errorBoundUsd: number;

@@ -1,7 +1,6 @@
 /** The container file: what it copies, what it starts and what it names exist, and what it copies is enough to run. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -13,6 +12,7 @@ import {
   serveConfiguration,
   variablesOf,
 } from '../src/configuration/index.ts';
+import { freePort } from '../src/store/testing.ts';
 
 // Processes start slowly on a busy machine.
 vi.setConfig({ testTimeout: 300_000 });
@@ -197,14 +197,6 @@ function copy(from: string, to: string): void {
   } catch {
     cpSync(from, to, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 describe('examples/compose.yaml', () => {

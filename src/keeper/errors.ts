@@ -29,6 +29,11 @@ export type KeeperErrorCode =
   /** The sender has been stopped. */
   | 'STOPPED';
 
+/** The first line of an error's text, for events and journals: errors of nodes repeat the request below. */
+export function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!.slice(0, 300);
+}
+
 /** An error of a keeper, with a stable {@link KeeperErrorCode}. Its text never holds keys or passwords. */
 export class KeeperError extends Error {
   readonly code: KeeperErrorCode;

@@ -13,7 +13,7 @@ import { isZkMarginError, textOfError } from '../errors.ts';
 import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
 import { ChainFigures, type ReadAt } from './chain-figures.ts';
-import { KeeperError } from './errors.ts';
+import { firstLine, KeeperError } from './errors.ts';
 import { KEEPER_LOOPS, type KeeperEvent, type KeeperLoop } from './events.ts';
 import type { FeedMarket, KeeperFeed, KeeperProof, RunningAuction } from './feed.ts';
 import { KeeperMetrics } from './metrics.ts';
@@ -687,9 +687,8 @@ function expiryOf(action: Action): bigint | undefined {
   return 'proofExpiry' in action ? action.proofExpiry : undefined;
 }
 
-/** The first line: errors of nodes repeat the request below. */
+/** Code and first line of an error. */
 function reasonOf(error: unknown): string {
-  const text = textOfError(error);
   const code = (error as { code?: unknown } | null)?.code;
-  return `${typeof code === 'string' ? `${code}: ` : ''}${text.split('\n', 1)[0]!.slice(0, 300)}`;
+  return `${typeof code === 'string' ? `${code}: ` : ''}${firstLine(textOfError(error))}`;
 }

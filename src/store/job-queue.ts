@@ -326,7 +326,7 @@ export class JobQueue {
   /** True when a job of this urgency would find no place. */
   async isFull(priority: JobPriority = 'liquidation'): Promise<boolean> {
     const [row] = await this.#database.query<{ count: bigint }>(
-      "select count(*) from jobs where state in ('queued', 'proving') and priority <= $1",
+      `select count(*) from jobs where ${UNFINISHED} and priority <= $1`,
       [JOB_PRIORITIES.indexOf(priority)],
     );
     return row!.count >= BigInt(this.#options.capacity);
@@ -353,7 +353,7 @@ export class JobQueue {
   /** Unfinished jobs, for health checks and metrics. */
   async counts(): Promise<QueueCounts> {
     const rows = await this.#database.query<{ state: JobState; priority: number; count: bigint }>(
-      "select state, priority, count(*) from jobs where state in ('queued', 'proving') group by state, priority",
+      `select state, priority, count(*) from jobs where ${UNFINISHED} group by state, priority`,
     );
     const count = (state: JobState, priority?: number) =>
       rows
@@ -578,7 +578,7 @@ export class JobQueue {
          error_code = 'TIMEOUT', error_message = 'The job was not done by its deadline.',
          claim_token = null, worker = null, lease_until = null
        where id in (select id from jobs
-         where state in ('queued', 'proving') and deadline <= clock_timestamp() for update skip locked)
+         where ${UNFINISHED} and deadline <= clock_timestamp() for update skip locked)
        returning id`,
     );
     const lost = await this.#database.query<{ state: JobState }>(

@@ -171,9 +171,13 @@ describe('the place without move and shock', () => {
     for (let index = 0; index < 12; index++) {
       const round = randomRound(random);
       const legs = randomLegs(random, round);
-      const witness = await insolvency.witness(await inputOf(legs, round, 0));
-      expect(insolvency.signal(witness, 'main.loss')).toBe(0n);
-      if (insolvency.signal(witness, 'main.shown') > 0n) wouldHaveShown++;
+      const witness = await insolvency.witness({ ...(await inputOf(legs, round, 0)), lossCounted: '1' });
+      expect(insolvency.signal(witness, 'main.counted')).toBe(0n);
+      const isLoss = insolvency.signal(witness, 'main.lossBits[239]') === 1n;
+      const units = Array.from({ length: 94 }, (_, bit) =>
+        insolvency.signal(witness, `main.lossBits[${145 + bit}]`),
+      );
+      if (isLoss && units.includes(1n)) wouldHaveShown++;
       expect(figuresShown(insolvency, witness).baseRequirement).toBe(
         exactScenario({ legs, scale: SCALE }, round, parameters, 0).requirement,
       );

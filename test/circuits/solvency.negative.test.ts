@@ -59,11 +59,12 @@ describe('a lying prover', () => {
   it('cannot claim another quantity of collateral than is public', async () => {
     const statement = { legs, scale, round, parameters: DEFAULT_PARAMETERS, movingCollateral: COLLATERAL };
     const { slack } = exactSolvency({ ...statement, cash: 0n }, round, DEFAULT_PARAMETERS, 5120n);
-    const least = -(slack / (1_000_000n << 88n)) + 1n;
+    const least = -slack / (1_000_000n << 88n) + 1n;
+    const cash = String((least + SCALAR_FIELD) % SCALAR_FIELD);
     const quantity = BigInt(input.collateralQuantity as string);
-    await circuit.witness({ ...input, cash: String(least) });
+    await circuit.witness({ ...input, cash });
     for (const lie of [0n, quantity / 2n, SCALAR_FIELD - 1n, SCALAR_FIELD - quantity]) {
-      await refused({ cash: String(least), collateralQuantity: String(lie) });
+      await refused({ cash, collateralQuantity: String(lie) });
     }
   });
 });

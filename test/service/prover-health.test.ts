@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { startService } from '../../src/service/index.ts';
 import {
+  freePort,
   NO_POSTGRES,
   postgresBinaries,
   startTestPostgres,
@@ -22,14 +23,6 @@ const CIRCUIT = 'settlement-8';
 const WAIT = { timeout: 200_000, interval: 20 };
 const present = postgresBinaries() !== undefined;
 if (!present) console.warn(`left out: ${NO_POSTGRES}`);
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 /** The proving process of a prover. */
 async function workerOf(prover: Started): Promise<number> {

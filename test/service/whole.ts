@@ -1,6 +1,5 @@
 /** All of it as processes on a local chain: server, provers, keeper, PostgreSQL, an endpoint that may fail; and what must hold. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +13,7 @@ import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { Leg } from '../../src/market/instrument.ts';
 import { ChainStore } from '../../src/store/chain-store.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
-import { startTestPostgres, type TestPostgres } from '../../src/store/testing.ts';
+import { freePort, startTestPostgres, type TestPostgres } from '../../src/store/testing.ts';
 import { type RpcProxy, startProxy } from '../indexer/proxies.ts';
 import { type Started, start } from './processes.ts';
 
@@ -374,15 +373,4 @@ async function within(ms: number, reached: () => Promise<boolean>): Promise<void
     if (await reached().catch(() => false)) return;
     await sleep(50);
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

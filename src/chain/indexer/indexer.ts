@@ -186,18 +186,13 @@ export class Indexer {
   }
 
   async #step(client: PublicClient, height: bigint): Promise<IndexerStep> {
-    const {
-      store,
-      rangeBlocks = 2_000,
-      closeBlocks = 64,
-      maxReorgDepth = DEFAULT_REORG_DEPTH,
-    } = this.#options;
+    const { store, rangeBlocks = 2_000, closeBlocks = 64 } = this.#options;
     const start = await this.#startBlock(client);
     this.#head = height;
     const tip = await store.tip();
     this.#tip = tip;
     if (tip !== undefined) {
-      const ancestor = await this.#ancestor(client, tip, height, maxReorgDepth);
+      const ancestor = await this.#ancestor(client, tip, height);
       if (ancestor !== tip) {
         await store.rollback(ancestor.number);
         this.#rollbacks++;
@@ -231,7 +226,7 @@ export class Indexer {
     );
     await store.apply(tip, changes);
     this.#tip = changes.blocks.at(-1)!;
-    if (to % 256n === 0n || to - from > 256n) await store.prune(to - 4n * BigInt(maxReorgDepth));
+    if (to % 256n === 0n || to - from > 256n) await store.prune(to - 4n * BigInt(this.#maxReorgDepth));
     return {
       blocks: Number(to - from) + 1,
       unknownOpenings: changes.openings
@@ -239,6 +234,10 @@ export class Indexer {
         .map(({ accountId, reason = '' }) => ({ accountId, reason })),
       upToDate: to === target,
     };
+  }
+
+  get #maxReorgDepth(): number {
+    return this.#options.maxReorgDepth ?? DEFAULT_REORG_DEPTH;
   }
 
   #target(): bigint | undefined {
@@ -261,19 +260,14 @@ export class Indexer {
   }
 
   /** The newest block that store and chain have in common; the tip itself when nothing changed. */
-  async #ancestor(
-    client: PublicClient,
-    tip: BlockRecord,
-    height: bigint,
-    maxReorgDepth: number,
-  ): Promise<BlockRecord> {
-    const upTo = tip.number <= height ? tip.number : height;
+  async #ancestor(client: PublicClient, tip: BlockRecord, height: bigint): Promise<BlockRecord> {
+    const upTo = lower(tip.number, height);
     const [newest] = await this.#options.store.blocksBelow(upTo, 1);
     if (newest === undefined) throw new EndpointFault('its chain ends before the first block of the store');
     // A chain that ends earlier, with the same blocks up to there, may yet grow: nothing is taken back.
     if (await hasBlock(client, newest)) return tip;
     // Of these, those from one on downwards are on the chain. The last one is asked for first: when it is not, none is.
-    const candidates = await this.#candidates(tip, upTo, maxReorgDepth);
+    const candidates = await this.#candidates(tip, upTo);
     let there = candidates.length - 1;
     if (there > 0 && (await hasBlock(client, candidates[there]!))) {
       for (let gone = 0; there - gone > 1; ) {
@@ -287,21 +281,20 @@ export class Indexer {
   }
 
   /** Kept blocks up to a number that the store may be taken back to, the newest first. */
-  async #candidates(tip: BlockRecord, upTo: bigint, maxReorgDepth: number): Promise<BlockRecord[]> {
-    const kept = await this.#options.store.blocksBelow(upTo, maxReorgDepth + 1);
-    const deep = kept.findIndex(({ number }) => tip.number - number >= BigInt(maxReorgDepth));
+  async #candidates(tip: BlockRecord, upTo: bigint): Promise<BlockRecord[]> {
+    const kept = await this.#options.store.blocksBelow(upTo, this.#maxReorgDepth + 1);
+    const deep = kept.findIndex(({ number }) => tip.number - number >= BigInt(this.#maxReorgDepth));
     return deep < 0 ? kept : kept.slice(0, deep + 1);
   }
 
   /** That a block, and all above it, are not those of the store. */
   #divergence(tip: BlockRecord, { number }: BlockRecord): EndpointObjection {
-    const { maxReorgDepth = DEFAULT_REORG_DEPTH } = this.#options;
     return {
       condition: 'diverged',
       message: `its block ${number} is another one than the store's`,
       error: new ZkMarginError(
         'CHAIN_DIVERGED',
-        `More than ${maxReorgDepth} blocks of the chain are not those of the store: check the endpoints; if they are right, run zkmargin reindex.`,
+        `More than ${this.#maxReorgDepth} blocks of the chain are not those of the store: check the endpoints; if they are right, run zkmargin reindex.`,
         { field: 'rpc', details: { tip: tip.number } },
       ),
     };
@@ -309,7 +302,7 @@ export class Indexer {
 
   /** Why an endpoint is of no use: the contracts are not there, or blocks deep below the tip are others. */
   async #identify(client: PublicClient, height: bigint): Promise<EndpointObjection | undefined> {
-    const { contracts, store, maxReorgDepth = DEFAULT_REORG_DEPTH } = this.#options;
+    const { contracts, store } = this.#options;
     const code = await client.getCode({ address: contracts.addresses.clearingHouse });
     if (code === undefined || code === '0x') {
       const message = 'there is no clearing house at the address of the book';
@@ -319,9 +312,7 @@ export class Indexer {
     const oldest = await store.oldestBlock();
     // It cannot be seen yet of a chain that ends before.
     if (tip === undefined || oldest === undefined || oldest.number > height) return undefined;
-    const deep = (await this.#candidates(tip, tip.number < height ? tip.number : height, maxReorgDepth)).at(
-      -1,
-    );
+    const deep = (await this.#candidates(tip, lower(tip.number, height))).at(-1);
     if (deep === undefined || (await hasBlock(client, deep))) return undefined;
     const divergence = this.#divergence(tip, deep);
     if (deep.number === oldest.number || (await hasBlock(client, oldest))) return divergence;
@@ -348,4 +339,8 @@ export class Indexer {
 
 async function hasBlock(client: PublicClient, { number, hash }: BlockRecord): Promise<boolean> {
   return (await client.getBlock({ blockNumber: number })).hash === hash;
+}
+
+function lower(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

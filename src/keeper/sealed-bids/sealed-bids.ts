@@ -105,8 +105,7 @@ export class SealedBids {
     const { account, contracts, chainId, journal, abis } = this.#options;
     const { auctionNumber, accountId, vesselId, factorBps, maxScale, notional } = action;
     const { commitEnd, revealEnd, publicStart, bond } = action;
-    const kept = () => this.#records().find((record) => record.auctionNumber === auctionNumber);
-    let record = kept();
+    let record = this.#recordOf(auctionNumber);
     if (record !== undefined) this.#unsigned.delete(record.hash);
     else {
       const place = { chainId, stage: contracts.sealedBids, auctionNumber };
@@ -115,8 +114,9 @@ export class SealedBids {
       const bid = { ...place, ...content, bidder: account.address, salt, copy };
       const stages = { commitEnd, revealEnd, publicStart };
       // One may have been found on the chain meanwhile.
-      record = kept() ?? { ...bid, ...stages, accountId, bond, hash: sealedBidHash(chainId, bid) };
-      if (!isTrial && kept() === undefined) {
+      const found = this.#recordOf(auctionNumber);
+      record = found ?? { ...bid, ...stages, accountId, bond, hash: sealedBidHash(chainId, bid) };
+      if (!isTrial && found === undefined) {
         this.#unsigned.add(record.hash);
         await journal.saveSealedBid(record);
       }
@@ -134,7 +134,7 @@ export class SealedBids {
    * ends, and the next one is by newer figures.
    */
   async committed({ auctionNumber }: SealedBidAction, end: TransactionOutcome['end']): Promise<void> {
-    const record = this.#records().find((each) => each.auctionNumber === auctionNumber);
+    const record = this.#recordOf(auctionNumber);
     if (record === undefined || !this.#unsigned.delete(record.hash)) return;
     if (end === 'refused') await this.#forget(record);
   }
@@ -206,6 +206,10 @@ export class SealedBids {
       await journal.saveSealedBid({ ...record, chainId });
       await journal.removeSealedBid(record);
     }
+  }
+
+  #recordOf(auctionNumber: bigint): SealedBidRecord | undefined {
+    return this.#records().find((record) => record.auctionNumber === auctionNumber);
   }
 
   #records(): readonly SealedBidRecord[] {

@@ -30,7 +30,7 @@ import {
   type TransactionSerialized,
 } from 'viem';
 import { textOfError, withoutUrls } from '../../errors.ts';
-import { KeeperError } from '../errors.ts';
+import { firstLine, KeeperError } from '../errors.ts';
 import type { TransactionEvent } from './events.ts';
 import { bumpedFees, DEFAULT_FEES, type FeeMarket, type FeePolicy, type Fees, firstFees } from './fees.ts';
 import type { Attempt, Inclusion, TransactionEnd, TransactionJournal, TransactionRecord } from './journal.ts';
@@ -346,7 +346,7 @@ export class TransactionSender {
         type: 'sendFailed',
         ...named(pending.record),
         hash: attempt.hash,
-        reason: shortened(text),
+        reason: firstLine(text),
       });
     }
   }
@@ -508,26 +508,26 @@ export class TransactionSender {
   /** Whether the node still has an attempt. Relays keep theirs to themselves: those are sent again from time to time. */
   async #isKnown(attempt: Attempt, pending: Pending): Promise<boolean> {
     if (this.#options.relayUrl !== undefined) return Date.now() - pending.sentAt < 5_000;
+    return this.#has(attempt);
+  }
+
+  /** Whether the node has any attempt at a nonce. */
+  async #hasAny(record: TransactionRecord): Promise<boolean> {
+    for (const attempt of record.attempts.toReversed()) {
+      if (await this.#has(attempt)) return true;
+    }
+    return false;
+  }
+
+  /** Whether the node has the transaction. */
+  async #has({ hash }: Attempt): Promise<boolean> {
     try {
-      await this.#options.client.getTransaction({ hash: attempt.hash });
+      await this.#options.client.getTransaction({ hash });
       return true;
     } catch (error) {
       if (error instanceof TransactionNotFoundError) return false;
       throw error;
     }
-  }
-
-  /** Whether the node has any attempt at a nonce. */
-  async #hasAny(record: TransactionRecord): Promise<boolean> {
-    for (const { hash } of record.attempts.toReversed()) {
-      try {
-        await this.#options.client.getTransaction({ hash });
-        return true;
-      } catch (error) {
-        if (!(error instanceof TransactionNotFoundError)) throw error;
-      }
-    }
-    return false;
   }
 
   async #receiptOf(record: TransactionRecord): Promise<TransactionReceipt | undefined> {
@@ -667,7 +667,7 @@ export class TransactionSender {
       } catch (error) {
         this.#tell({
           type: 'unreachable',
-          reason: shortened(textOfError(error)),
+          reason: firstLine(textOfError(error)),
         });
       }
       this.#lastPassAt = performance.now();
@@ -745,9 +745,4 @@ function named({ id, kind, nonce }: TransactionRecord): { id: string; kind: stri
 function nodeText(error: unknown): string {
   if (error instanceof BaseError && error.details !== '') return withoutUrls(error.details);
   return textOfError(error);
-}
-
-/** The first line. */
-function shortened(text: string): string {
-  return text.split('\n', 1)[0]!.slice(0, 300);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type LikelyProof, nextInTurn, type RoundUse } from './plan.ts';
+import { type LikelyProof, nextInTurn } from './plan.ts';
 
 const proof = (client: string, name: string): LikelyProof =>
   ({ client, keeper: name }) as Partial<LikelyProof> as LikelyProof;
@@ -10,7 +10,7 @@ const proofs = (client: string, count: number): LikelyProof[] =>
 /** A round whose proofs are made one after the other, until there is nothing to be made. */
 class Round {
   readonly made = new Set<LikelyProof>();
-  readonly use = { total: 0, byClient: new Map<string, number>() } satisfies RoundUse;
+  readonly use = new Map<string, number>();
 
   readonly #maxPerRound: number;
 
@@ -30,8 +30,7 @@ class Round {
       );
       if (next === undefined) break;
       this.made.add(next);
-      this.use.total++;
-      this.use.byClient.set(next.client, (this.use.byClient.get(next.client) ?? 0) + 1);
+      this.use.set(next.client, (this.use.get(next.client) ?? 0) + 1);
     }
     return [...this.made]
       .slice(before)
@@ -64,10 +63,10 @@ describe('speculative proofs of a round', () => {
           const round = new Round(maxPerRound);
           round.make(counts.map((count, index) => proofs(`client${index}`, count)));
           const wanted = counts.reduce((sum, count) => sum + count, 0);
-          expect(round.use.total).toBe(Math.min(maxPerRound, wanted));
+          expect(round.made.size).toBe(Math.min(maxPerRound, wanted));
           const part = Math.floor(maxPerRound / counts.length);
           counts.forEach((count, index) => {
-            const had = round.use.byClient.get(`client${index}`) ?? 0;
+            const had = round.use.get(`client${index}`) ?? 0;
             expect(had).toBeGreaterThanOrEqual(Math.min(part, count));
           });
         },

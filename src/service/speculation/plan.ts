@@ -54,12 +54,8 @@ export function likelyProofs(book: LiveBook, keepers: readonly InterestedKeeper[
   return found;
 }
 
-/** What clients have had of a round's proofs. */
-export interface RoundUse {
-  /** All of them together. */
-  readonly total: number;
-  readonly byClient: ReadonlyMap<string, number>;
-}
+/** How many of a round's proofs each client has had. */
+export type RoundUse = ReadonlyMap<string, number>;
 
 /**
  * Which of the proofs that clients want is made next: the most urgent one of the client that has had least of its round.
@@ -81,9 +77,10 @@ export function nextInTurn(
   for (const [client, proofs] of wanted) {
     for (const proof of proofs) {
       if (!isOpen(proof)) continue;
-      const { total = 0, byClient = new Map<string, number>() } = useOf(proof) ?? {};
-      const had = byClient.get(client) ?? 0;
-      const clients = new Set([...wanted.keys(), ...byClient.keys()]).size;
+      const use: RoundUse = useOf(proof) ?? new Map();
+      const total = [...use.values()].reduce((sum, count) => sum + count, 0);
+      const had = use.get(client) ?? 0;
+      const clients = new Set([...wanted.keys(), ...use.keys()]).size;
       // Rounds of other underlyings may have something left.
       if (total >= maxPerRound && had >= Math.floor(maxPerRound / clients)) continue;
       if (next === undefined || had < next.had) next = { proof, had };

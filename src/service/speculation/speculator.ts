@@ -66,7 +66,7 @@ export class Speculator {
   /** Statements that cannot be proven, of the rounds at hand. */
   #refused = new Set<string>();
   readonly #counts = { begun: 0, made: 0, usedReady: 0, usedEarly: 0, wasted: 0 };
-  #begunByRound = new Map<string, { total: number; readonly byClient: Map<string, number> }>();
+  #begunByRound = new Map<string, Map<string, number>>();
   #stop: (() => void) | undefined;
   readonly #passes = new OneAtATime(
     () => this.#pass(),
@@ -153,9 +153,8 @@ export class Speculator {
       );
       if (proof === undefined || !(await this.#begin(keys.get(proof)!, proof))) return;
       const round = roundOf(proof.market.record);
-      const use = this.#begunByRound.get(round) ?? { total: 0, byClient: new Map<string, number>() };
-      use.total++;
-      use.byClient.set(proof.client, (use.byClient.get(proof.client) ?? 0) + 1);
+      const use = this.#begunByRound.get(round) ?? new Map<string, number>();
+      use.set(proof.client, (use.get(proof.client) ?? 0) + 1);
       this.#begunByRound.set(round, use);
       // Requests have their turn between statements.
       await nextTurn();

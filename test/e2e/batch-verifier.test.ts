@@ -372,24 +372,24 @@ describe('the generated contracts', () => {
 });
 
 describe('the check of deployed verifiers', () => {
-  /** Verifiers of a circuit with 15 public signals, whose key has delta equal to gamma. */
+  /** Verifiers of a circuit with 14 public signals, whose key has delta equal to gamma. */
   async function forgeable(): Promise<{ key: Groth16VerificationKey; single: Address; batch: Address }> {
     const circuit = await compileText(
-      'fifteen',
+      'fourteen',
       `pragma circom 2.2.0;
-template Fifteen() {
-    signal input values[15];
+template Fourteen() {
+    signal input values[14];
     signal input root;
-    signal squares[15];
-    for (var i = 0; i < 15; i++) squares[i] <== values[i] * values[i];
+    signal squares[14];
+    for (var i = 0; i < 14; i++) squares[i] <== values[i] * values[i];
     root * root === values[0];
 }
-component main { public [values] } = Fifteen();
+component main { public [values] } = Fourteen();
 `,
     );
     const waste = developmentWaste(circuit.r1csHash);
     const zkey = await generateDevelopmentKey(
-      'fifteen',
+      'fourteen',
       readFileSync(circuit.r1csPath),
       { threads: 1 },
       { ...waste, delta: waste.gamma },

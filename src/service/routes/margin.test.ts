@@ -94,6 +94,26 @@ describe('margin of a document', () => {
     }
   });
 
+  it('tells what collateral of the own underlying would offset, and what it would add', async () => {
+    const requirement = async (instrument: string, offsets: object): Promise<number> => {
+      const coin = { asset: 'BTC', amount: 1, price: 96_000, haircut: { maintenance: 0.1, initial: 0.1 } };
+      const document = documentOf(0);
+      const portfolio = {
+        cash: 0,
+        positions: [{ instrument, quantity: -1 }],
+        collateral: [{ ...coin, ...offsets }],
+      };
+      const payload = { ...document, portfolio };
+      const reply = await app.inject({ method: 'POST', url: '/v1/simulate', payload });
+      expect(reply.statusCode).toBe(200);
+      return reply.json().maintenanceRequirement;
+    };
+    const moving = { offsets: { underlying: 'BTC' } };
+    const [call, put] = ['BTC-28MAR25-90000-C', 'BTC-28MAR25-96000-P'];
+    expect(await requirement(call, moving)).toBeLessThan(0.7 * (await requirement(call, {})));
+    expect(await requirement(put, moving)).toBeGreaterThan(1.3 * (await requirement(put, {})));
+  });
+
   it('bounds paths of tail risk, and what takes the square of the positions', async () => {
     const history = {};
     for (const [count, tailRisk, field] of [

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Groth16VerificationKey } from 'snarkjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
+import { collateralQuantity, requirementWith } from '../margin/exact/collateral.ts';
 import { DEFAULT_PARAMETERS, HEADER_BITS, packParameters } from '../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
 import { canonicalLegs, parseInstrument } from '../market/instrument.ts';
@@ -20,7 +21,7 @@ import { buildService, type ServiceOptions } from './app.ts';
 import { warningText } from './place-of.ts';
 import type { Prover } from './prover-runner.ts';
 import { prepareProof } from './requests/index.ts';
-import type { JobView, Problem, ProofRequest } from './schemas.ts';
+import type { InsolvencyRequest, JobView, Problem, ProofRequest } from './schemas.ts';
 
 const surfaces = JSON.parse(
   readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
@@ -53,7 +54,7 @@ const request: ProofRequest = {
 const verificationKey: Groth16VerificationKey = {
   protocol: 'groth16',
   curve: 'bn128',
-  nPublic: 15,
+  nPublic: 14,
   vk_alpha_1: ['1'],
   vk_beta_2: [['1']],
   vk_gamma_2: [['1']],
@@ -199,6 +200,62 @@ describe('proof jobs', () => {
     expect({ ...chosen }).toEqual({ ...input, header: chosen!.header });
     expect(worst!.scenarioIndex).not.toEqual(chosen!.scenarioIndex);
     expect(worst!.commitment).toBe(chosen!.commitment);
+  });
+
+  it('goes by moving collateral, and is one job while that decides for the same figures', async () => {
+    await start();
+    const bare = (await post(request)).json<JobView>().id;
+    // A short call half covered: little more of the underlying leaves the worst scenario as it is, much of it does not.
+    const [few, many] = ['1000', '400000000000'];
+    expect((await post({ ...request, movingCollateral: few })).json<JobView>().id).toBe(bare);
+    const other = (await post({ ...request, movingCollateral: many })).json<JobView>().id;
+    expect(other).not.toBe(bare);
+    await given(2);
+    const { figures, publicSignals } = await prepareProof({ ...request, movingCollateral: many }, SETTING);
+    const shown = unpackFigures(BigInt(publicSignals[0]!));
+    const { baseRequirement, collateralSlope } = shown;
+    expect(BigInt(figures.requirement!)).toBe(
+      requirementWith(baseRequirement, collateralSlope, BigInt(many)),
+    );
+    const { mark, requirement } = figures;
+    const enough = BigInt(requirement!) - BigInt(mark!);
+    const asked = { ...request, movingCollateral: many };
+    expect((await post({ ...asked, cash: String(enough) })).json()).toMatchObject({
+      code: 'NOT_LIQUIDATABLE',
+    });
+    expect((await post({ ...asked, cash: String(enough - 1n) })).json<JobView>().id).toBe(other);
+    for (const [value, status, code] of [
+      [String(2n ** 96n), 422, 'OUT_OF_RANGE'],
+      ['-1', 400, 'MALFORMED'],
+    ] as const) {
+      const refused = await post({ ...request, movingCollateral: value });
+      expect([refused.statusCode, refused.json<Problem>()]).toMatchObject([
+        status,
+        { code, field: 'movingCollateral' },
+      ]);
+    }
+  });
+
+  it('holds moving collateral as a leg of solvency, by the spot of the round', async () => {
+    const { context, scenarioIndex: _, ...shared } = request as InsolvencyRequest;
+    const solvency: ProofRequest = {
+      ...shared,
+      circuit: 'solvency-8',
+      cash: '900000000000',
+      movingCollateral: '400000000000',
+      context: { ...context, consumer: context.engine, purpose: 'trade' } as never,
+    };
+    const setting = { ...SETTING, served: new Set(['solvency-8']) };
+    const { publicSignals, figures } = await prepareProof(solvency, setting);
+    expect(publicSignals).toHaveLength(16);
+    const { spot } = round.underlying;
+    expect(BigInt(publicSignals[3]!)).toBe(collateralQuantity(400_000_000_000n, 2n ** 40n, spot));
+    expect(figures).toMatchObject({ cash: '900000000000', movingCollateral: '400000000000' });
+    // What no leg holds is refused: nothing of it may be left out.
+    await expect(prepareProof({ ...solvency, scale: '1' } as ProofRequest, setting)).rejects.toMatchObject({
+      code: 'OUT_OF_RANGE',
+      field: 'movingCollateral',
+    });
   });
 
   it('takes packed parameters for the same job', async () => {

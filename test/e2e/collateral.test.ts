@@ -20,7 +20,7 @@ import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { ProofArgument, Prover } from '../../src/chain/requests/proofs.ts';
-import { availableCash, proveSolvency } from '../../src/chain/requests/solvency.ts';
+import { availableCash, leastCash, proveSolvency } from '../../src/chain/requests/solvency.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
@@ -154,6 +154,12 @@ describe('a call that is covered by collateral', () => {
       else least = middle + 1n;
     }
     expect(covers(least, false)).toBe(false);
+    const neededAt = (tokens: bigint) =>
+      leastCash(protocol.market, {
+        positions: CALL,
+        movingCollateral: collateralValue(bitcoin, tokens, SPOT),
+        level: protocol.market.initialLevel,
+      });
     const { nonce, cash } = await protocol.account(callWriter);
     const prove = (tokens: bigint) =>
       proveSolvency(prover, protocol.market, {
@@ -166,6 +172,8 @@ describe('a call that is covered by collateral', () => {
         movingCollateral: collateralValue(bitcoin, tokens, SPOT),
         level: protocol.market.initialLevel,
       });
+    expect(neededAt(least)).toBeLessThanOrEqual(cash);
+    expect(neededAt(least - 1n)).toBeGreaterThan(cash);
     await expect(prove(least - 1n)).rejects.toMatchObject({ code: 'WITNESS_FAILED' });
     const { capacity, proof } = await prove(least);
     const withdrawal = (left: bigint, provenCash = cash): readonly [object, ProofArgument] => [

@@ -1,10 +1,15 @@
 /** Solvency proofs for withdrawals, trades and the end of auctions. */
 import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
+import { exactSolvency } from '../../margin/exact/solvency.ts';
+import { ceilDivide } from '../../math/fixed/primitives.ts';
 import { type SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import { CAPACITIES, type MarketView, type Positions } from './market.ts';
 import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+
+/** 1e-6 USD in the unit of `ExactSolvency.slack`. */
+const SLACK_UNIT = 1_000_000n << 88n;
 
 /** What a solvency proof is to show. */
 export interface SolvencyRequest {
@@ -38,6 +43,23 @@ export interface FreshCollateral {
 /** Most cash that a solvency proof may assume: cash and collateral of other underlyings. What moves with the positions is a leg of the proof. */
 export function availableCash(cash: bigint, { value, moving }: FreshCollateral): bigint {
   return cash + value - moving;
+}
+
+/**
+ * Least cash with which a proof of solvency exists, 1e-6 USD: what is above it up to {@link availableCash} is free.
+ *
+ * @throws ZkMarginError of the account and the round; `OUT_OF_RANGE` for more collateral than a leg holds
+ */
+export function leastCash(
+  { round, parameters }: Pick<MarketView, 'round' | 'parameters'>,
+  {
+    positions,
+    movingCollateral = 0n,
+    level,
+  }: Pick<SolvencyRequest, 'positions' | 'movingCollateral' | 'level'>,
+): bigint {
+  const { slack } = exactSolvency({ ...positions, movingCollateral, cash: 0n }, round, parameters, level);
+  return ceilDivide(-slack, SLACK_UNIT);
 }
 
 /** A proof with the size of its circuit. */

@@ -39,8 +39,8 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     /// @notice Figures can end an auction after this part of the largest proof age.
     uint256 public constant STANDING_DIVISOR = 4;
     /// @notice An account has reached its target when it lacks no more than this, and what one unit of scale makes, in 1e-6 USD: the rest
-    /// is rounding of collateral and slices.
-    uint256 public constant ROUNDING_SLACK = 10;
+    /// is rounding of collateral and slices, which a slope multiplies by up to 8.
+    uint256 public constant ROUNDING_SLACK = 100;
 
     /// @notice Source of rounds.
     IRiskOracle public immutable oracle;

@@ -52,7 +52,7 @@ struct Liquidation {
 }
 
 /// @title Atomic liquidations at a fixed penalty
-/// @notice A keeper proves that an account's mark and requirement are such and such at the newest round. When equity is positive and below
+/// @notice A keeper proves that an account's mark, and its requirement for any moving collateral, are such and such at the newest round. When equity is positive and below
 /// the requirement, the keeper's vessel buys the slice that brings the account to its requirement and the buffer. Larger accounts are for
 /// auctions, unless the keeper is a registered backstop.
 /// @dev Holds no funds. A proof shows one scenario; the keeper picks it. A milder one shows a smaller requirement: it sells less, at a smaller penalty, and
@@ -209,7 +209,7 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         if (account.inAuction) revert AccountInAuction(accountId);
     }
 
-    /// @notice What a liquidation comes to if mark and requirement are proven; nothing is proven here. Reverts as the liquidation would,
+    /// @notice What a liquidation comes to if the order's figures are proven; nothing is proven here. Reverts as the liquidation would,
     /// but for what the clearing house asks of the vessel.
     /// @param keeper who would send the order
     function previewLiquidation(LiquidationOrder calldata order, address keeper)

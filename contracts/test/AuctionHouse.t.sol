@@ -6,7 +6,6 @@ import {AuctionHouse} from "../src/AuctionHouse.sol";
 import {AuctionClaim, BidOrder, CancelRequest, TakeOverOrder} from "../src/interfaces/AuctionRequests.sol";
 import {Groth16Proof} from "../src/interfaces/Groth16.sol";
 import {Account, IClearingHouse} from "../src/interfaces/IClearingHouse.sol";
-import {ICollateralVault} from "../src/interfaces/ICollateralVault.sol";
 import {ILiquidatorRegistry} from "../src/interfaces/ILiquidatorRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {IRiskOracle} from "../src/interfaces/IRiskOracle.sol";
@@ -61,16 +60,15 @@ contract AuctionHouseTest is AuctionTest {
     // Construction and settings
 
     function test_constructor_refusesZeroAddresses() public {
-        for (uint256 index = 0; index < 6; index++) {
+        for (uint256 index = 0; index < 5; index++) {
             vm.expectRevert(AuctionReports.ZeroAddress.selector);
             new AuctionHouse(
                 address(this),
                 IRiskOracle(index == 0 ? address(0) : address(market)),
                 IRiskParameters(index == 1 ? address(0) : address(market)),
                 IClearingHouse(index == 2 ? address(0) : address(house)),
-                ICollateralVault(index == 3 ? address(0) : address(house)),
-                IProofGate(index == 4 ? address(0) : address(gate)),
-                ILiquidatorRegistry(index == 5 ? address(0) : address(registry))
+                IProofGate(index == 3 ? address(0) : address(gate)),
+                ILiquidatorRegistry(index == 4 ? address(0) : address(registry))
             );
         }
     }
@@ -93,7 +91,7 @@ contract AuctionHouseTest is AuctionTest {
         assertEq(auction.number, 1, "number");
         assertEq(auction.baseScale, UNIT, "base scale");
         assertEq(int256(auction.mark), MARK, "mark");
-        assertEq(auction.requirement, REQUIREMENT, "requirement");
+        assertEq(int256(auction.baseRequirement), int256(REQUIREMENT), "requirement");
         assertEq(auction.round, 1, "round");
         assertEq(auction.provenAt, block.timestamp, "time of the round");
         assertEq(auction.publicStart, block.timestamp, "public at once");
@@ -396,7 +394,7 @@ contract AuctionHouseTest is AuctionTest {
         Auction memory auction = auctions.auctionOf(accountId);
         assertEq(auction.round, 2, "round");
         assertEq(int256(auction.mark), MARK + 50e6, "mark");
-        assertEq(auction.requirement, REQUIREMENT - 20e6, "requirement");
+        assertEq(int256(auction.baseRequirement), int256(REQUIREMENT - 20e6), "requirement");
         assertEq(auction.provenAt, block.timestamp, "time");
         assertEq(auction.start, block.timestamp - 30, "the start stays");
         assertEq(auction.publicStart, block.timestamp - 30, "the price goes on");
@@ -410,7 +408,7 @@ contract AuctionHouseTest is AuctionTest {
         _refreshRefused(MARK + 2, REQUIREMENT + 1, notWorse);
         _refresh(MARK, REQUIREMENT + 1, rival);
         _refreshRefused(MARK, REQUIREMENT, notWorse);
-        assertEq(auctions.auctionOf(accountId).requirement, REQUIREMENT + 1, "the worse one");
+        assertEq(int256(auctions.auctionOf(accountId).baseRequirement), int256(REQUIREMENT + 1), "the worse one");
     }
 
     function test_refresh_olderRoundsAreRefusedHoweverBad() public {
@@ -609,13 +607,14 @@ contract AuctionHouseTest is AuctionTest {
     function test_close_afterADeposit() public {
         _start();
         int256 equity = _equity(MARK);
-        house.addCash(accountId, int128(1_320e6 - equity - 20));
+        house.addCash(accountId, int128(1_320e6 - equity - 102));
         _stand();
         vm.expectRevert(
-            abi.encodeWithSelector(AuctionReports.NotCovered.selector, int256(1_320e6 - 20), uint256(1_320e6))
+            abi.encodeWithSelector(AuctionReports.NotCovered.selector, int256(1_320e6 - 102), uint256(1_320e6))
         );
         auctions.close(accountId);
-        house.addCash(accountId, 10);
+        // A lack of 100, and of what a unit of scale makes, is rounding.
+        house.addCash(accountId, 2);
         uint256 provenAt = auctions.auctionOf(accountId).provenAt;
         _later(181);
         vm.expectRevert(abi.encodeWithSelector(AuctionReports.ProofTooOld.selector, provenAt));

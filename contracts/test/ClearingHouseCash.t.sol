@@ -235,7 +235,7 @@ contract ClearingHouseCashTest is HouseTest {
         Account memory account = house.getAccount(accountId);
         uint256 context = ProofContext.solvency(address(house), ProofContext.WITHDRAWAL, accountId, account.nonce, 1);
         SolvencyClaim memory claim =
-            SolvencyClaim(account.commitment, account.scale, Fixtures.BTC, 1, 1, cash, 5_120, context, 8);
+            SolvencyClaim(account.commitment, account.scale, Fixtures.BTC, 1, 1, cash, 0, 5_120, context, 8);
         solvency8.acceptSignals(abi.encode(gate.solvencySignals(claim)));
     }
 

@@ -381,7 +381,7 @@ contract LiquidationEngineTest is AuctionTest {
         house.addCash(accountId, int128(int256(cash) - 5_000e6));
         market.setVolatility(BTC, bound(volatility, 0, 131_072));
         LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
-        order.requirement = requirement;
+        order.baseRequirement = int256(requirement);
         Groth16Proof memory proof = _proof(order, keeper);
         int256 before = _cash(accountId) + _cash(vesselId);
         vm.prank(keeper);

@@ -286,6 +286,172 @@ contract LiquidationMathTest is Test {
         assertEq(scaled.baseRequirement, base, "same scale");
     }
 
+    // Requirements with moving collateral
+
+    function test_requirementWith() public pure {
+        int256 half = int256(SLOPE_ONE / 2);
+        assertEq(LiquidationMath.requirementWith(1_000, half, 0), 1_000, "none");
+        assertEq(LiquidationMath.requirementWith(1_000, half, 101), 1_050, "added, rounded down");
+        assertEq(LiquidationMath.requirementWith(1_000, -half, 101), 949, "offset, rounded down");
+        assertEq(LiquidationMath.requirementWith(1_000, -half, 2_000), 0, "all of it");
+        assertEq(LiquidationMath.requirementWith(1_000, -half, 2_001), 0, "not below 0");
+        assertEq(LiquidationMath.requirementWith(-1_000, 0, 0), 0, "not below 0");
+        assertEq(LiquidationMath.requirementWith(-1_000, half, 2_100), 50, "what collateral adds");
+        uint256 most = 2 ** 96 - 1;
+        assertEq(
+            LiquidationMath.requirementWith(int256(most), 2 ** 57 - 1, most),
+            most + (most * (2 ** 57 - 1)) / 2 ** 54,
+            "the largest"
+        );
+    }
+
+    function test_subsidisedRequirement() public pure {
+        int256 one = int256(SLOPE_ONE);
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, one / 2, 110, 1_000), 1_055, "risk that it adds");
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, -one / 2, 110, 1_000), 945, "risk that it takes");
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, 2 * one, 110, 1_000), 1_100, "at most its value");
+        assertEq(LiquidationMath.subsidisedRequirement(-10, 2 * one, 110, 1_000), 100, "at most its value");
+        assertEq(LiquidationMath.subsidisedRequirement(-10, 0, 110, 1_000), 0, "nothing required");
+    }
+
+    /// @dev More collateral never raises what a subsidised account lacks: target less value.
+    function testFuzz_collateralRaisesNoSubsidy(int256 base, int256 slope, uint256 moving, uint256 bufferBps)
+        public
+        pure
+    {
+        base = bound(base, -(2 ** 96), 2 ** 96 - 1);
+        slope = bound(slope, -(2 ** 57), 2 ** 57 - 1);
+        moving = bound(moving, 0, 2 ** 96 - 1);
+        bufferBps = bound(bufferBps, 0, BASIS);
+        uint256 without =
+            LiquidationMath.targetOf(LiquidationMath.subsidisedRequirement(base, slope, 0, bufferBps), bufferBps);
+        uint256 target = LiquidationMath.targetOf(
+            LiquidationMath.subsidisedRequirement(base, slope, moving, bufferBps), bufferBps
+        );
+        assertTrue(target <= without + moving, "by no more than its value");
+    }
+
+    /// @dev One scenario of the margin model, with collateral as a leg: the loss counts when it is one, and the horizon charge is of the size of the
+    /// delta. A proof that counts the loss or not, and claims either sign of the delta, requires no more, whatever the collateral.
+    /// forge-config: default.fuzz.runs = 4096
+    function testFuzz_anyProofIsALowerBound(Scenario memory s, uint256 choice) public pure {
+        s.loss = bound(s.loss, -(2 ** 60), 2 ** 60);
+        s.delta = bound(s.delta, -(2 ** 60), 2 ** 60);
+        s.moving = bound(s.moving, 0, 2 ** (s.moving % 62));
+        s.fall = bound(s.fall, -(2 ** 26), 2 ** 26);
+        s.weight = bound(s.weight, 2 ** 12, 2 ** 30);
+        s.rate = bound(s.rate, 0, 2 ** 34);
+        int256 wholeLoss = s.loss * 2 ** 26 + s.fall * int256(s.moving);
+        int256 wholeDelta = s.delta + int256(s.moving);
+        int256 exact = (wholeLoss > 0 ? wholeLoss : int256(0)) * s.weight
+            + (wholeDelta > 0 ? wholeDelta : -wholeDelta) * s.rate * 2 ** 18;
+        bool counted = choice % 2 == 0;
+        bool above = choice % 4 < 2;
+        uint256 required = _claimed(s, counted, above);
+        assertTrue(int256(required * SLOPE_ONE) <= exact, "at most what is true");
+        // The natural choice is exact, but for two roundings.
+        if (counted == (wholeLoss > 0) && above == (wholeDelta > 0)) {
+            assertTrue(int256((required + 2) * SLOPE_ONE) > exact, "what is true");
+        }
+    }
+
+    function _claimed(Scenario memory s, bool counted, bool above) private pure returns (uint256) {
+        int256 ofLegs = (above ? s.delta : -s.delta) * s.rate * 2 ** 18;
+        int256 slope = (above ? s.rate : -s.rate) * 2 ** 18;
+        if (counted) {
+            ofLegs += s.loss * 2 ** 26 * s.weight;
+            slope += s.fall * s.weight;
+        }
+        return LiquidationMath.requirementWith(LiquidationMath.floorDiv(ofLegs, SLOPE_ONE), slope, s.moving);
+    }
+
+    /// @dev A part of the scale with its part of collateral requires its part, but for roundings of a unit and what the slope makes of a unit.
+    function testFuzz_requirementsAreHomogeneous(
+        int256 base,
+        int256 slope,
+        uint256 moving,
+        uint256 scale,
+        uint256 part
+    ) public pure {
+        base = bound(base, -(2 ** 90), 2 ** 90);
+        slope = bound(slope, -(2 ** 57), 2 ** 57 - 1);
+        moving = bound(moving, 0, 2 ** 90);
+        scale = bound(scale, 1, 2 ** 64 - 1);
+        part = bound(part, 1, scale);
+        uint256 whole = LiquidationMath.requirementWith(base, slope, moving);
+        ProvenFigures memory figures = LiquidationMath.atScale(ProvenFigures(0, base, slope, scale), part);
+        uint256 share = LiquidationMath.requirementWith(figures.baseRequirement, slope, moving * part / scale);
+        int256 off = int256(share * scale) - int256(whole * part);
+        // One unit of the base, of the product and of the whole each, and a unit of collateral times at most 8.
+        assertTrue(off < 11 * int256(scale) && off > -11 * int256(scale), "the same ratio");
+    }
+
+    /// @dev Covered accounts and others: the largest sale leaves the account at its target with the collateral that it keeps.
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_saleWithMovingCollateralReachesTheTarget(
+        int256 base,
+        int256 slope,
+        uint256 moving,
+        uint256 equity,
+        uint256 factorBps
+    ) public view {
+        base = bound(base, 1e6, 2 ** 60);
+        slope = bound(slope, -(2 ** 54), 2 ** 54);
+        moving = bound(moving, 0, 2 ** 60);
+        factorBps = bound(factorBps, 5_000, BASIS);
+        LiquidationState memory state;
+        state.collateral = moving;
+        state.movingCollateral = moving;
+        state.requirement = LiquidationMath.requirementWith(base, slope, moving);
+        if (state.requirement < 2) return;
+        state.mark = int256(bound(equity, 1, state.requirement - 1)) - int256(moving);
+        state.scale = ONE * 2 ** 20;
+        ProvenFigures memory proven = ProvenFigures(state.mark, base, slope, state.scale);
+        try math.sale(state, 1_000, factorBps, ALL) returns (Sale memory s) {
+            state.cash += int256(s.proceeds) - s.cashTaken;
+            uint256 rest = state.scale - s.scaleTaken;
+            uint256 kept = moving - moving * s.scaleTaken / state.scale;
+            ProvenFigures memory figures = LiquidationMath.atScale(proven, rest);
+            int256 left = state.cash + int256(kept) + figures.mark;
+            uint256 target =
+                LiquidationMath.targetOf(LiquidationMath.requirementWith(figures.baseRequirement, slope, kept), 1_000);
+            int256 off = left - int256(target);
+            // A unit of scale is worth less than four units of money here.
+            assertTrue(off > -8 && off < 8, "at the target");
+        } catch (bytes memory reason) {
+            assertTrue(bytes4(reason) == LiquidationMath.SliceTooSmall.selector, "only a slice too small");
+        }
+    }
+
+    /// @dev A vessel at its floor has the target's share by the requirement of what it holds, and no debt.
+    /// forge-config: default.fuzz.runs = 2048
+    function testFuzz_vesselFloorCoversTheRequirementOfWhatIsHeld(
+        int256 mark,
+        int256 base,
+        int256 slope,
+        uint256 scale,
+        uint256 held,
+        uint256 moving
+    ) public pure {
+        ProvenFigures memory proven = ProvenFigures({
+            mark: bound(mark, -(2 ** 96), 2 ** 96 - 1),
+            baseRequirement: bound(base, -(2 ** 96), 2 ** 96 - 1),
+            collateralSlope: bound(slope, -(2 ** 57), 2 ** 57 - 1),
+            scale: bound(scale, 1, 2 ** 64 - 1)
+        });
+        held = bound(held, 1, proven.scale);
+        moving = bound(moving, 0, 2 ** 96 - 1);
+        int256 equity = LiquidationMath.vesselFloor(proven, 1_000, held, moving)
+            + LiquidationMath.atScale(proven, held).mark;
+        uint256 required = LiquidationMath.requirementWith(
+            LiquidationMath.atScale(proven, held).baseRequirement, proven.collateralSlope, moving
+        );
+        assertTrue(equity >= 0, "no debt");
+        assertTrue(equity >= int256(required) && equity * int256(BASIS) >= int256(required * 11_000), "the target");
+        int256 more = equity - int256(LiquidationMath.targetOf(required, 1_000));
+        assertTrue(required == 0 || more <= 6, "no more than roundings above");
+    }
+
     function testFuzz_target(uint256 requirement, uint256 bufferBps) public pure {
         requirement = bound(requirement, 0, 2 ** 96 - 1);
         bufferBps = bound(bufferBps, 0, BASIS);
@@ -600,6 +766,16 @@ contract LiquidationMathTest is Test {
     }
 
     // Helpers
+
+    /// @dev Of the legs alone, but for what moves: loss and delta in money, `1 - g` in 2^-26, damping times maintenance factor in 2^-28, rate in 2^-36.
+    struct Scenario {
+        int256 loss;
+        int256 delta;
+        int256 fall;
+        int256 weight;
+        int256 rate;
+        uint256 moving;
+    }
 
     struct SaleRun {
         uint256 bufferBps;

@@ -139,6 +139,89 @@ contract ProofGateTest is HouseTest {
         gate.requireSettlement(claim, _proof());
     }
 
+    /// @dev Three numbers in one word: each can be read back, so no two triples share a word.
+    function testFuzz_figuresArePackedWithoutLoss(int256 mark, int256 baseRequirement, int256 collateralSlope)
+        public
+        view
+    {
+        InsolvencyClaim memory claim = _insolvency();
+        claim.mark = bound(mark, -LIMIT, LIMIT - 1);
+        claim.baseRequirement = bound(baseRequirement, -LIMIT, LIMIT - 1);
+        claim.collateralSlope = bound(collateralSlope, -SLOPE_LIMIT, SLOPE_LIMIT - 1);
+        uint256 figures = gate.insolvencySignals(claim)[0];
+        assertTrue(figures < 2 ** 252, "below the order of the field");
+        assertEq(int256(figures % 2 ** 97) - LIMIT, claim.mark, "mark");
+        assertEq(int256(figures / 2 ** 97 % 2 ** 97) - LIMIT, claim.baseRequirement, "requirement");
+        assertEq(int256(figures / 2 ** 194) - SLOPE_LIMIT, claim.collateralSlope, "slope");
+    }
+
+    function test_figuresAtTheEnds() public view {
+        InsolvencyClaim memory claim = _insolvency();
+        (claim.mark, claim.baseRequirement, claim.collateralSlope) = (-LIMIT, -LIMIT, -SLOPE_LIMIT);
+        assertEq(gate.insolvencySignals(claim)[0], 0, "least");
+        (claim.mark, claim.baseRequirement, claim.collateralSlope) = (LIMIT - 1, LIMIT - 1, SLOPE_LIMIT - 1);
+        assertEq(gate.insolvencySignals(claim)[0], 2 ** 252 - 1, "most");
+        (claim.mark, claim.baseRequirement, claim.collateralSlope) = (0, 0, 0);
+        assertEq(gate.insolvencySignals(claim)[0], 2 ** 96 + 2 ** 193 + 2 ** 251, "zeros");
+    }
+
+    /// @dev 76,800 at a spot of 96,000 are 0.8 contracts at a scale of 1.
+    function test_movingCollateralIsALegToTheUnit() public {
+        SolvencyClaim memory claim = _solvency();
+        claim.scale = ONE;
+        claim.movingCollateral = 76_800e6;
+        assertEq(gate.solvencySignals(claim)[3], 800_000, "0.8 contracts");
+        claim.movingCollateral--;
+        assertEq(gate.solvencySignals(claim)[3], 799_999, "rounded down");
+        claim.movingCollateral++;
+        claim.scale = ONE / 4;
+        assertEq(gate.solvencySignals(claim)[3], 3_200_000, "for each unit of scale");
+        claim.scale = 1;
+        claim.movingCollateral = 12;
+        assertEq(gate.solvencySignals(claim)[3], 137_438_953, "at the least scale");
+        claim.movingCollateral = 76_800e6;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, 76_800e6));
+        gate.solvencySignals(claim);
+        claim.movingCollateral = 0;
+        assertEq(gate.solvencySignals(claim)[3], 0, "none");
+        claim.movingCollateral = 76_800e6;
+        claim.scale = ONE;
+        oracle.post(Fixtures.BTC, 48_000e6);
+        claim.round = 2;
+        assertEq(gate.solvencySignals(claim)[3], 1_600_000, "at the spot of the round");
+        solvency8.acceptSignals(abi.encode(gate.solvencySignals(claim)));
+        gate.requireSolvency(claim, _proof());
+        // Neither more nor less of it than the caller vouches for.
+        claim.movingCollateral += 48_000;
+        _invalid(IProofGate.Circuit.Solvency, 8);
+        gate.requireSolvency(claim, _proof());
+        claim.movingCollateral -= 48_001;
+        _invalid(IProofGate.Circuit.Solvency, 8);
+        gate.requireSolvency(claim, _proof());
+    }
+
+    function testFuzz_collateralQuantityIsRoundedDown(uint256 moving, uint64 scale, uint256 spot) public {
+        spot = bound(spot, 1, 2 ** 44 - 1);
+        SolvencyClaim memory claim = _solvency();
+        claim.movingCollateral = bound(moving, 0, 2 ** (moving % 97) - 1);
+        claim.scale = scale == 0 ? 1 : scale;
+        oracle.post(Fixtures.BTC, spot);
+        claim.round = 2;
+        uint256 exact = claim.movingCollateral * 1e6 * 2 ** 40;
+        uint256 unit = claim.scale * spot;
+        if (exact >= unit * 2 ** 47) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, claim.movingCollateral)
+            );
+            gate.solvencySignals(claim);
+            return;
+        }
+        uint256 quantity = gate.solvencySignals(claim)[3];
+        assertTrue(quantity * unit <= exact, "not more than there is");
+        assertTrue((quantity + 1) * unit > exact, "rounded by less than a unit");
+        assertTrue(quantity < 2 ** 47, "a leg's quantity");
+    }
+
     function test_refusesNumbersOutOfRange() public {
         InsolvencyClaim memory insolvency = _insolvency();
         insolvency.mark = LIMIT - 1;
@@ -169,7 +252,7 @@ contract ProofGateTest is HouseTest {
         gate.requireInsolvency(insolvency, _proof());
 
         SolvencyClaim memory solvency = _solvency();
-        solvency.movingCollateral = 2 ** 96 - 1;
+        (solvency.scale, solvency.movingCollateral) = (type(uint64).max, 2 ** 96 - 1);
         gate.requireSolvency(solvency, _proof());
         solvency.movingCollateral++;
         vm.expectRevert(abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, 2 ** 96));

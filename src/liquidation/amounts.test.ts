@@ -9,7 +9,9 @@ import {
   EMPTY_VESSEL,
   equityOf,
   type LiquidationState,
+  type ProvenAccount,
   sale,
+  subsidisedRequirement,
   takeover,
   targetOf,
   vesselFloor,
@@ -61,6 +63,20 @@ const terms: fc.Arbitrary<AtomicTerms> = fc
     atomicLimit: 2n ** 96n,
   }));
 
+/** A state as an account whose proof shows its requirement without regard to collateral. */
+function account(state: LiquidationState): ProvenAccount {
+  const { cash, collateral, mark, requirement, scale } = state;
+  return {
+    cash,
+    collateral,
+    movingCollateral: 0n,
+    mark,
+    baseRequirement: requirement,
+    collateralSlope: 0n,
+    scale,
+  };
+}
+
 function codeOf(action: () => unknown): string {
   try {
     action();
@@ -93,7 +109,7 @@ const EXAMPLE: LiquidationState = {
 describe('atomicLiquidation', () => {
   it('computes a worked example', () => {
     // Equity 3,000 of 4,000 is 75 %: the first tier. Target 4,400, deficit 1,400, 2,850 for all of it.
-    const amounts = atomicLiquidation(EXAMPLE, TERMS, 0n);
+    const amounts = atomicLiquidation(account(EXAMPLE), TERMS, 0n);
     expect(amounts).toEqual({
       equity: 3_000_000_000n,
       target: 4_400_000_000n,
@@ -109,6 +125,7 @@ describe('atomicLiquidation', () => {
       fundFee: 39_529_412n,
       payment: 978_352_943n,
       collateralTaken: 0n,
+      movingTaken: 0n,
       // (4,400 + 2,000) 1,400 / 4,250, rounded up
       vesselFloor: 2_108_235_295n,
       leastCash: 2_108_235_295n + 978_352_943n - 1_647_058_823n,
@@ -117,7 +134,7 @@ describe('atomicLiquidation', () => {
 
   it('takes the tier of the coverage, more in turbulent markets, and a flat discount from backstops', () => {
     const rate = (equity: bigint, volatility = 0n, backstop = false) =>
-      atomicLiquidation({ ...EXAMPLE, cash: equity - EXAMPLE.mark }, TERMS, volatility, { backstop })
+      atomicLiquidation({ ...account(EXAMPLE), cash: equity - EXAMPLE.mark }, TERMS, volatility, { backstop })
         .penaltyBps;
     expect([3_999n, 3_000n, 2_999n, 2_000n, 1_999n, 1_000n, 999n].map((e) => rate(e * 1_000_000n))).toEqual([
       500n,
@@ -134,10 +151,10 @@ describe('atomicLiquidation', () => {
   });
 
   it('refuses the healthy, the bankrupt, the tiny, the large, and what is out of range', () => {
-    const run = (state: Partial<LiquidationState>, options = {}, changed: Partial<AtomicTerms> = {}) =>
+    const run = (state: Partial<ProvenAccount>, options = {}, changed: Partial<AtomicTerms> = {}) =>
       codeOf(() =>
         atomicLiquidation(
-          { cash: 0n, collateral: 0n, mark: 0n, requirement: 100n, scale: ONE, ...state },
+          { ...account(EXAMPLE), cash: 0n, mark: 0n, baseRequirement: 100n, ...state },
           { ...TERMS, ...changed },
           0n,
           options,
@@ -149,24 +166,28 @@ describe('atomicLiquidation', () => {
     expect(run({ cash: 49n, collateral: 50n })).toBe('none');
     expect(run({ cash: 0n })).toBe('BAD_DEBT');
     expect(run({ cash: -5n })).toBe('BAD_DEBT');
-    expect(run({ cash: 0n, requirement: 0n })).toBe('NOT_LIQUIDATABLE');
+    expect(run({ cash: 0n, baseRequirement: 0n })).toBe('NOT_LIQUIDATABLE');
+    expect(run({ cash: 0n, baseRequirement: -1n })).toBe('NOT_LIQUIDATABLE');
     expect(run({ cash: 99n, scale: 1n })).toBe('NOTHING_TO_LIQUIDATE');
     expect(run({ cash: 50n }, {}, { atomicLimit: 99n })).toBe('TOO_LARGE');
     expect(run({ cash: 0n }, {}, { atomicLimit: 99n })).toBe('BAD_DEBT');
     expect(run({ cash: 50n }, { backstop: true }, { atomicLimit: 99n })).toBe('none');
     expect(run({ cash: 50n }, {}, { penaltyBps: [] })).toBe('OUT_OF_RANGE');
     expect(run({ scale: 0n })).toBe('OUT_OF_RANGE');
-    expect(run({ requirement: -1n })).toBe('OUT_OF_RANGE');
+    expect(run({ baseRequirement: -(2n ** 96n) - 1n })).toBe('OUT_OF_RANGE');
+    expect(run({ collateralSlope: 2n ** 57n })).toBe('OUT_OF_RANGE');
+    expect(run({ collateralSlope: -(2n ** 57n) - 1n })).toBe('OUT_OF_RANGE');
+    expect(run({ collateral: 1n, movingCollateral: 2n })).toBe('OUT_OF_RANGE');
     expect(run({ cash: 2n ** 96n })).toBe('OUT_OF_RANGE');
     expect(run({ cash: 1 as unknown as bigint })).toBe('MALFORMED');
-    expect(run({ cash: 50n }, { vessel: { scale: MAX_SCALE, collateral: 0n } })).toBe('OUT_OF_RANGE');
-    expect(run({ cash: 50n }, { vessel: { scale: 0n, collateral: -1n } })).toBe('OUT_OF_RANGE');
+    expect(run({ cash: 50n }, { vessel: { ...EMPTY_VESSEL, scale: MAX_SCALE } })).toBe('OUT_OF_RANGE');
+    expect(run({ cash: 50n }, { vessel: { ...EMPTY_VESSEL, collateral: -1n } })).toBe('OUT_OF_RANGE');
   });
 
   it('splits what is taken whole, and asks the vessel for what the slice lacks', () => {
     fc.assert(
       fc.property(failing, terms, fc.boolean(), (state, rates, backstop) => {
-        const amounts = amountsOf(state, rates, 0n, { backstop });
+        const amounts = amountsOf(account(state), rates, 0n, { backstop });
         if (amounts === undefined) return;
         const { proceeds, reward, fundFee, penalty, equityTaken, payment } = amounts;
         expect(proceeds + reward + fundFee).toBe(equityTaken);
@@ -190,7 +211,7 @@ describe('atomicLiquidation', () => {
   it('brings the remaining account to its target, but for one unit of scale', () => {
     fc.assert(
       fc.property(failing, terms, (state, rates) => {
-        const amounts = amountsOf(state, rates, 0n);
+        const amounts = amountsOf(account(state), rates, 0n);
         if (amounts === undefined) return;
         const { scale } = state;
         const { equity, target, scaleTaken, proceeds } = amounts;
@@ -208,20 +229,19 @@ describe('atomicLiquidation', () => {
   it('leaves an account that cannot be liquidated again', () => {
     fc.assert(
       fc.property(fc.bigInt(1_000_000n, 2n ** 60n), fc.bigInt(1n, 999n), (requirement, promille) => {
-        const account = {
+        const first = {
+          ...account(EXAMPLE),
           cash: (requirement * promille) / 1000n,
-          collateral: 0n,
           mark: 0n,
-          requirement,
-          scale: ONE,
+          baseRequirement: requirement,
         };
         const unlimited = { ...TERMS, atomicLimit: requirement };
-        const { cashTaken, proceeds, scaleTaken } = atomicLiquidation(account, unlimited, 0n);
+        const { cashTaken, proceeds, scaleTaken } = atomicLiquidation(first, unlimited, 0n);
         const scale = ONE - scaleTaken;
         const second = {
-          ...account,
-          cash: account.cash - cashTaken + proceeds,
-          requirement: (requirement * scale) / ONE,
+          ...first,
+          cash: first.cash - cashTaken + proceeds,
+          baseRequirement: (requirement * scale) / ONE,
           scale,
         };
         expect(codeOf(() => atomicLiquidation(second, unlimited, 0n))).toBe('NOT_LIQUIDATABLE');
@@ -230,10 +250,10 @@ describe('atomicLiquidation', () => {
   });
 
   it('asks a vessel with positions of the same legs for all that it will hold', () => {
-    const vessel = { scale: ONE / 2n, collateral: 100_000_000n };
-    const empty = atomicLiquidation(EXAMPLE, TERMS, 0n, { vessel: EMPTY_VESSEL });
-    const filled = atomicLiquidation(EXAMPLE, TERMS, 0n, { vessel });
-    const held = vesselFloor(EXAMPLE, TERMS.bufferBps, ONE / 2n);
+    const vessel = { scale: ONE / 2n, collateral: 100_000_000n, movingCollateral: 0n };
+    const empty = atomicLiquidation(account(EXAMPLE), TERMS, 0n, { vessel: EMPTY_VESSEL });
+    const filled = atomicLiquidation(account(EXAMPLE), TERMS, 0n, { vessel });
+    const held = vesselFloor(account(EXAMPLE), TERMS.bufferBps, ONE / 2n, 0n);
     expect(held).toBe(3_200_000_000n);
     const more = filled.leastCash - empty.leastCash;
     expect(more - (held - vessel.collateral) <= 1n && more - (held - vessel.collateral) >= -1n).toBe(true);
@@ -242,17 +262,77 @@ describe('atomicLiquidation', () => {
   it('lets positions of value stand against debts, but not before the vessel has them', () => {
     // Long options worth 10,000 against a debt of 9,500.
     const long = {
+      ...account(EXAMPLE),
       cash: -9_500_000_000n,
-      collateral: 0n,
       mark: 10_000_000_000n,
-      requirement: 1_000_000_000n,
-      scale: ONE,
+      baseRequirement: 1_000_000_000n,
     };
     const amounts = atomicLiquidation(long, TERMS, 0n);
     expect(amounts.vesselFloor < 0n).toBe(true);
     expect(amounts.leastCash > 0n).toBe(true);
-    const other = { scale: ONE, collateral: 0n };
+    const other = { ...EMPTY_VESSEL, scale: ONE };
     expect(atomicLiquidation(long, TERMS, 0n, { vessel: other }).leastCash < 0n).toBe(true);
+  });
+});
+
+describe('moving collateral', () => {
+  const SLOPE_ONE = 2n ** 54n;
+  /** A short call of 1: 40,000 without collateral. */
+  const call: ProvenAccount = {
+    cash: 2_000_000_000n,
+    collateral: 30_000_000_000n,
+    movingCollateral: 30_000_000_000n,
+    mark: -5_000_000_000n,
+    baseRequirement: 40_000_000_000n,
+    collateralSlope: -SLOPE_ONE / 2n,
+    scale: ONE,
+  };
+  const terms = { ...TERMS, atomicLimit: 2n ** 96n };
+
+  it('offsets what it would lose, and what it would gain counts no more than that', () => {
+    // 40,000 - 15,000 of a requirement against an equity of 27,000.
+    expect(codeOf(() => atomicLiquidation(call, terms, 0n))).toBe('NOT_LIQUIDATABLE');
+    expect(codeOf(() => atomicLiquidation({ ...call, movingCollateral: 0n }, terms, 0n))).toBe('none');
+    expect(codeOf(() => atomicLiquidation({ ...call, collateralSlope: 0n }, terms, 0n))).toBe('none');
+    // Never below 0: without equity it is bad debt, with equity it is healthy.
+    const steep = { ...call, collateralSlope: -8n * SLOPE_ONE, cash: -25_000_000_000n };
+    expect(codeOf(() => atomicLiquidation(steep, terms, 0n))).toBe('NOT_LIQUIDATABLE');
+    expect(codeOf(() => atomicLiquidation({ ...steep, cash: -25_000_000_001n }, terms, 0n))).toBe('BAD_DEBT');
+  });
+
+  it('adds risk where it falls with the legs', () => {
+    const puts = { ...call, collateralSlope: SLOPE_ONE / 4n, baseRequirement: 20_000_000_000n };
+    // 20,000 + 7,500 against 27,000.
+    expect(atomicLiquidation(puts, terms, 0n)).toMatchObject({
+      equity: 27_000_000_000n,
+      target: 30_250_000_000n,
+    });
+  });
+
+  it('is asked of the vessel by what the vessel has of it', () => {
+    const poor = { ...call, cash: 0n, collateralSlope: -SLOPE_ONE / 4n };
+    const empty = atomicLiquidation(poor, terms, 0n);
+    // Target of legs and mark, less a quarter of the collateral that came, with the buffer.
+    const legs = (44_000_000_000n + 5_000_000_000n) * empty.scaleTaken;
+    const exact = legs / ONE - (empty.movingTaken * 11n) / 40n;
+    expect(empty.movingTaken).toBe(empty.collateralTaken);
+    expect(empty.vesselFloor - exact <= 2n && empty.vesselFloor - exact >= 0n).toBe(true);
+    const rich = { scale: 0n, collateral: 1_000_000_000n, movingCollateral: 1_000_000_000n };
+    const filled = atomicLiquidation(poor, terms, 0n, { vessel: rich });
+    const saved = empty.vesselFloor - filled.vesselFloor;
+    expect(saved >= 275_000_000n - 1n && saved <= 275_000_000n).toBe(true);
+    // Collateral of other underlyings fills the vessel, and asks for nothing.
+    const other = atomicLiquidation(poor, terms, 0n, { vessel: { ...rich, movingCollateral: 0n } });
+    expect(other.vesselFloor).toBe(empty.vesselFloor);
+    expect(other.leastCash).toBe(empty.leastCash - 1_000_000_000n);
+  });
+
+  it('adds to a subsidy at most what it is worth', () => {
+    const figures = { baseRequirement: 1_000n, collateralSlope: 2n * SLOPE_ONE };
+    expect(subsidisedRequirement(figures, 110n, 1_000n)).toBe(1_100n);
+    expect(subsidisedRequirement({ ...figures, collateralSlope: SLOPE_ONE / 2n }, 110n, 1_000n)).toBe(1_055n);
+    expect(subsidisedRequirement({ ...figures, collateralSlope: -SLOPE_ONE / 2n }, 110n, 1_000n)).toBe(945n);
+    expect(subsidisedRequirement({ ...figures, baseRequirement: -10n }, 110n, 1_000n)).toBe(100n);
   });
 });
 

@@ -4,6 +4,7 @@
  * Money is in 1e-6 USD, scales are in 2^-40, rates and shares in basis points, the volatility index in 2^-16.
  */
 import { requireBigint, ZkMarginError } from '../errors.ts';
+import { COLLATERAL_SLOPE_PLACES, requirementWith } from '../margin/exact/collateral.ts';
 import { MAX_SCALE } from '../margin/exact/margin.ts';
 import { ceilDivide, floorDivide } from '../math/fixed/primitives.ts';
 
@@ -12,6 +13,10 @@ export const BASIS = 10_000n;
 /** Largest price factor: 200 %. */
 export const MAX_FACTOR_BPS = 20_000n;
 const MAX_MONEY = 2n ** 96n - 1n;
+const LOWEST_PROVEN = -(2n ** 96n);
+const SLOPE_LIMIT = 2n ** 57n;
+/** Largest requirement with collateral that figures and collateral within their bounds can make. */
+const MAX_REQUIREMENT = 9n * 2n ** 96n;
 /** Longest time that the contracts hold, in seconds. */
 export const MAX_SECONDS = 2n ** 40n - 1n;
 
@@ -23,7 +28,7 @@ export interface LiquidationState {
   readonly collateral: bigint;
   /** Value of the positions, signed. */
   readonly mark: bigint;
-  /** Maintenance requirement. */
+  /** Maintenance requirement, moving collateral included. */
   readonly requirement: bigint;
   /** At least 1. */
   readonly scale: bigint;
@@ -64,9 +69,26 @@ export interface Takeover {
 export interface ProvenFigures {
   /** Signed. */
   readonly mark: bigint;
-  readonly requirement: bigint;
+  /** Maintenance requirement without moving collateral, signed. */
+  readonly baseRequirement: bigint;
+  /** What a unit of moving collateral adds to it, 2^-54, signed. */
+  readonly collateralSlope: bigint;
   /** Scale of the proof, at least 1. */
   readonly scale: bigint;
+}
+
+/** Collateral after haircuts. */
+export interface CollateralValues {
+  /** Of all of it. */
+  readonly collateral: bigint;
+  /** Of the part that is priced by the account's own underlying. */
+  readonly movingCollateral: bigint;
+}
+
+/** An account and the proof that was made of it as it is. */
+export interface ProvenAccount extends ProvenFigures, CollateralValues {
+  /** Signed. */
+  readonly cash: bigint;
 }
 
 /** Terms by which the fixed penalty is found. */
@@ -89,21 +111,21 @@ export interface AtomicTerms extends PenaltyTerms {
   readonly backstopBps: bigint;
 }
 
-/** The account that receives a slice, before it does. */
-export interface Vessel {
+/** The account that receives a slice, before it does. Its collateral counts at fresh prices only. */
+export interface Vessel extends CollateralValues {
   /** 0 without positions; otherwise the commitment is that of the liquidated account. */
   readonly scale: bigint;
-  /** Value of its collateral after haircuts. */
-  readonly collateral: bigint;
 }
 
 /** A vessel that holds nothing yet. */
-export const EMPTY_VESSEL: Vessel = Object.freeze({ scale: 0n, collateral: 0n });
+export const EMPTY_VESSEL: Vessel = Object.freeze({ scale: 0n, collateral: 0n, movingCollateral: 0n });
 
 /** What a slice asks of the vessel that receives it. */
 export interface VesselNeed {
   /** The slice's share of collateral, at most one smallest unit of each token's value above what arrives. */
   readonly collateralTaken: bigint;
+  /** The part of it that moves with the underlying. */
+  readonly movingTaken: bigint;
   /** What its cash and collateral must at least be afterwards, signed. */
   readonly vesselFloor: bigint;
   /**
@@ -135,7 +157,8 @@ export interface AtomicOptions {
 }
 
 /**
- * Proven figures at another scale of the same legs: the mark rounded up, the requirement down.
+ * Proven figures at another scale of the same legs: the mark rounded up, the requirement down. The slope is the same at all scales: it is
+ * the collateral that becomes less.
  *
  * @throws ZkMarginError `MALFORMED`, `OUT_OF_RANGE`
  */
@@ -144,9 +167,28 @@ export function atScale(proven: ProvenFigures, scale: bigint): ProvenFigures {
   requireBigint(scale, 1n, MAX_SCALE, 'scale');
   return {
     mark: ceilDivide(proven.mark * scale, proven.scale),
-    requirement: (proven.requirement * scale) / proven.scale,
+    baseRequirement: floorDivide(proven.baseRequirement * scale, proven.scale),
+    collateralSlope: proven.collateralSlope,
     scale,
   };
+}
+
+/**
+ * The requirement that a subsidy may count: collateral adds to the target at most what it is worth. Otherwise an owner could, where a scenario
+ * takes more than its value, raise what his account lacks by giving collateral, and have the waterfall pay for it.
+ *
+ * @param figures at the account's present scale
+ */
+export function subsidisedRequirement(
+  figures: Pick<ProvenFigures, 'baseRequirement' | 'collateralSlope'>,
+  movingCollateral: bigint,
+  bufferBps: bigint,
+): bigint {
+  const without = requirementWith(figures.baseRequirement, 0n, 0n);
+  return smaller(
+    requirementWith(figures.baseRequirement, figures.collateralSlope, movingCollateral),
+    without + (movingCollateral * BASIS) / (BASIS + bufferBps),
+  );
 }
 
 /** Cash, collateral and positions together. */
@@ -243,13 +285,31 @@ export function takeover(
 }
 
 /**
- * What cash and collateral must at least be to hold `heldScale` of these legs with equity at the target, rounded up.
+ * What cash and collateral must at least be to hold `heldScale` of these legs with equity at the target, and not below 0, rounded up.
  *
  * @param proven the figures of the proof, at its own scale: rounded ones would be multiplied for a vessel that holds more
  * @param heldScale of the vessel, with the slice
+ * @param movingCollateral of the vessel, with what came with the slice
  */
-export function vesselFloor(proven: ProvenFigures, bufferBps: bigint, heldScale: bigint): bigint {
-  return ceilDivide((targetOf(proven.requirement, bufferBps) - proven.mark) * heldScale, proven.scale);
+export function vesselFloor(
+  proven: ProvenFigures,
+  bufferBps: bigint,
+  heldScale: bigint,
+  movingCollateral: bigint,
+): bigint {
+  const share = BASIS + bufferBps;
+  const ofCollateral = ceilDivide(
+    movingCollateral * proven.collateralSlope * share,
+    BASIS << COLLATERAL_SLOPE_PLACES,
+  );
+  const ofLegs = ceilDivide(
+    (targetOf(proven.baseRequirement, bufferBps) - proven.mark) * heldScale,
+    proven.scale,
+  );
+  const forNoDebt = ceilDivide(-proven.mark * heldScale, proven.scale);
+  const needed = ofLegs + ofCollateral;
+  if (needed < forNoDebt) return forNoDebt;
+  return needed;
 }
 
 /**
@@ -276,20 +336,28 @@ export function penaltyBps(
  *
  * The penalty is split: the keeper keeps `floor(penalty * rewardShareBps / 10000)`, the fund has the rest.
  *
- * @param state `reserved` is not looked at
+ * @param account as it is, with the figures of a proof at its scale
  * @param volatility index of the round
  * @throws ZkMarginError `NOT_LIQUIDATABLE` when equity covers the requirement; `BAD_DEBT` without equity; `TOO_LARGE` above the limit of public
  * liquidations; and as {@link sale}
  */
 export function atomicLiquidation(
-  state: Omit<LiquidationState, 'reserved'>,
+  account: ProvenAccount,
   terms: AtomicTerms,
   volatility: bigint,
   options: AtomicOptions = {},
 ): AtomicLiquidation {
   const { backstop = false, vessel = EMPTY_VESSEL } = options;
-  const unreserved = { ...state, reserved: 0n };
-  requireState(unreserved);
+  requireFigures(account);
+  requireCollateral(account, '');
+  const { cash, collateral, mark, scale } = account;
+  const requirement = requirementWith(
+    account.baseRequirement,
+    account.collateralSlope,
+    account.movingCollateral,
+  );
+  const state: LiquidationState = { cash, collateral, mark, requirement, scale, reserved: 0n };
+  requireState(state);
   const equity = equityOf(state);
   if (equity >= state.requirement) throw healthy(equity, state.requirement);
   if (equity <= 0n) throw badDebt(equity);
@@ -300,7 +368,7 @@ export function atomicLiquidation(
     });
   }
   const rate = backstop ? terms.backstopBps : penaltyBps(terms, equity, state.requirement, volatility);
-  const sold = sale(unreserved, terms.bufferBps, BASIS - rate);
+  const sold = sale(state, terms.bufferBps, BASIS - rate);
   const penalty = sold.equityTaken - sold.proceeds;
   const reward = (penalty * terms.rewardShareBps) / BASIS;
   const fundFee = penalty - reward;
@@ -312,7 +380,7 @@ export function atomicLiquidation(
     reward,
     fundFee,
     payment,
-    ...vesselNeed(unreserved, state, terms.bufferBps, sold, payment, vessel),
+    ...vesselNeed(account, account, terms.bufferBps, sold, payment, vessel),
   };
 }
 
@@ -323,7 +391,7 @@ export function atomicLiquidation(
  * @param payment what the vessel pays; negative for a subsidy
  */
 export function vesselNeed(
-  state: Pick<LiquidationState, 'collateral' | 'scale'>,
+  state: CollateralValues & { readonly scale: bigint },
   proven: ProvenFigures,
   bufferBps: bigint,
   slice: { readonly scaleTaken: bigint; readonly cashTaken: bigint },
@@ -331,12 +399,19 @@ export function vesselNeed(
   vessel: Vessel,
 ): VesselNeed {
   requireBigint(vessel.scale, 0n, MAX_SCALE - slice.scaleTaken, 'vessel.scale');
-  requireBigint(vessel.collateral, 0n, MAX_MONEY, 'vessel.collateral');
+  requireCollateral(vessel, 'vessel.');
   const collateralTaken = (state.collateral * slice.scaleTaken) / state.scale;
-  const floor = vesselFloor(proven, bufferBps, vessel.scale + slice.scaleTaken);
+  const movingTaken = (state.movingCollateral * slice.scaleTaken) / state.scale;
+  const floor = vesselFloor(
+    proven,
+    bufferBps,
+    vessel.scale + slice.scaleTaken,
+    vessel.movingCollateral + movingTaken,
+  );
   const cash = floor + payment - slice.cashTaken - collateralTaken - vessel.collateral;
   return {
     collateralTaken,
+    movingTaken,
     vesselFloor: floor,
     leastCash: vessel.scale === 0n && cash < 0n ? 0n : cash,
   };
@@ -347,13 +422,22 @@ export function requireState(state: LiquidationState): void {
   requireBigint(state.cash, -MAX_MONEY, MAX_MONEY, 'cash');
   requireBigint(state.collateral, 0n, MAX_MONEY, 'collateral');
   requireBigint(state.reserved, 0n, MAX_MONEY, 'reserved');
-  requireFigures(state);
+  requireBigint(state.mark, LOWEST_PROVEN, MAX_MONEY, 'mark');
+  requireBigint(state.requirement, 0n, MAX_REQUIREMENT, 'requirement');
+  requireBigint(state.scale, 1n, MAX_SCALE, 'scale');
+}
+
+/** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field after the prefix */
+export function requireCollateral(values: CollateralValues, prefix: string): void {
+  requireBigint(values.collateral, 0n, MAX_MONEY, `${prefix}collateral`);
+  requireBigint(values.movingCollateral, 0n, values.collateral, `${prefix}movingCollateral`);
 }
 
 /** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field */
 export function requireFigures(figures: ProvenFigures): void {
-  requireBigint(figures.mark, -MAX_MONEY, MAX_MONEY, 'mark');
-  requireBigint(figures.requirement, 0n, MAX_MONEY, 'requirement');
+  requireBigint(figures.mark, LOWEST_PROVEN, MAX_MONEY, 'mark');
+  requireBigint(figures.baseRequirement, LOWEST_PROVEN, MAX_MONEY, 'baseRequirement');
+  requireBigint(figures.collateralSlope, -SLOPE_LIMIT, SLOPE_LIMIT - 1n, 'collateralSlope');
   requireBigint(figures.scale, 1n, MAX_SCALE, 'scale');
 }
 

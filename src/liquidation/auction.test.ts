@@ -48,9 +48,10 @@ const START = 1_739_959_200n;
 const AUCTION: AuctionState = {
   cash: 4_000_000_000n,
   collateral: 500_000_000n,
+  movingCollateral: 0n,
   scale: ONE,
   reserved: 0n,
-  proven: { mark: -3_500_000_000n, requirement: 2_000_000_000n, scale: ONE },
+  proven: { mark: -3_500_000_000n, baseRequirement: 2_000_000_000n, collateralSlope: 0n, scale: ONE },
   publicStart: START,
 };
 
@@ -134,9 +135,29 @@ describe('bidQuote', () => {
     // The vessel's floor comes of the proof itself, not of figures rounded to a tiny scale.
     const proven = { ...AUCTION.proven, mark: 1n };
     const dust = { ...AUCTION, cash: 0n, collateral: 0n, scale: 2n ** 20n, proven };
-    const vessel = { scale: ONE - 2n ** 10n, collateral: 0n };
+    const vessel = { scale: ONE - 2n ** 10n, collateral: 0n, movingCollateral: 0n };
     const quote = bidQuote(dust, TERMS, START, { vessel, maxScale: 2n ** 10n });
     expect(quote.vesselFloor).toBe(2_199_999_999n);
+  });
+
+  it('counts collateral that moves with the legs at the scale and value that it has now', () => {
+    const proven = { ...AUCTION.proven, collateralSlope: -(2n ** 52n) };
+    const moving = { ...AUCTION, movingCollateral: 400_000_000n, proven };
+    // 2,000 - 100, with the buffer.
+    expect(bidQuote(moving, TERMS, START)).toMatchObject({ target: 2_090_000_000n });
+    const half = {
+      ...moving,
+      cash: 2_000_000_000n,
+      collateral: 250_000_000n,
+      movingCollateral: 200_000_000n,
+    };
+    expect(bidQuote({ ...half, scale: ONE / 2n }, TERMS, START)).toMatchObject({ target: 1_045_000_000n });
+    // A slope of 2 would raise the subsidy by more than the collateral is worth.
+    const steep = { ...moving, proven: { ...proven, collateralSlope: 2n ** 55n } };
+    const broke = { ...steep, cash: 2_000_000_000n, insolventSince: START };
+    const without = 2_200_000_000n + 1_500_000_000n - 100_000_000n;
+    const { subsidy } = bidQuote(broke, TERMS, START + 600n) as { subsidy: bigint };
+    expect(subsidy <= without && subsidy >= without - 2n).toBe(true);
   });
 
   it('takes over what has no equity', () => {

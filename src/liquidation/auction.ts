@@ -5,21 +5,25 @@
  */
 
 import { requireBigint, ZkMarginError } from '../errors.ts';
+import { requirementWith } from '../margin/exact/collateral.ts';
 import { MAX_SCALE } from '../margin/exact/margin.ts';
 import { ceilDivide } from '../math/fixed/primitives.ts';
 import {
   atScale,
   BASIS,
+  type CollateralValues,
   EMPTY_VESSEL,
   equityOf,
   type LiquidationState,
   MAX_FACTOR_BPS,
   MAX_SECONDS,
   type ProvenFigures,
+  requireCollateral,
   requireState,
   type Sale,
   sale,
   smaller,
+  subsidisedRequirement,
   type Takeover,
   takeover,
   targetOf,
@@ -63,11 +67,9 @@ export interface BidTerms extends PriceCurve {
 }
 
 /** A running auction, with the account as it stands. */
-export interface AuctionState {
+export interface AuctionState extends CollateralValues {
   /** Of the account, signed. */
   readonly cash: bigint;
-  /** Value of the account's collateral after haircuts. */
-  readonly collateral: bigint;
   /** Present scale of the account. */
   readonly scale: bigint;
   /** Cash that bids of this auction have paid. */
@@ -180,8 +182,11 @@ export function bidQuote(
   options: BidOptions = {},
 ): SaleQuote | TakeoverQuote {
   const { maxScale = MAX_SCALE, vessel = EMPTY_VESSEL } = options;
-  const { cash, collateral, scale, reserved, proven } = auction;
-  const state: LiquidationState = { ...atScale(proven, scale), cash, collateral, reserved };
+  const { cash, collateral, movingCollateral, scale, reserved, proven } = auction;
+  requireCollateral(auction, '');
+  const figures = atScale(proven, scale);
+  const requirement = requirementWith(figures.baseRequirement, figures.collateralSlope, movingCollateral);
+  const state: LiquidationState = { cash, collateral, mark: figures.mark, requirement, scale, reserved };
   requireState(state);
   if (equityOf(state) <= 0n) {
     const since = auction.insolventSince;
@@ -190,13 +195,17 @@ export function bidQuote(
         field: 'insolventSince',
       });
     }
-    const taken = takeover(state, terms.bufferBps, now - since, terms.insolventSeconds, maxScale);
+    const subsidised = {
+      ...state,
+      requirement: subsidisedRequirement(figures, movingCollateral, terms.bufferBps),
+    };
+    const taken = takeover(subsidised, terms.bufferBps, now - since, terms.insolventSeconds, maxScale);
     const payment = -taken.subsidy;
     return {
       kind: 'takeover',
       ...taken,
       payment,
-      ...vesselNeed(state, proven, terms.bufferBps, taken, payment, vessel),
+      ...vesselNeed(auction, proven, terms.bufferBps, taken, payment, vessel),
     };
   }
   const factorBps = options.factorBps ?? factorAt(terms, now - auction.publicStart);
@@ -206,7 +215,7 @@ export function bidQuote(
     factorBps,
     ...sold,
     payment: sold.proceeds,
-    ...vesselNeed(state, proven, terms.bufferBps, sold, sold.proceeds, vessel),
+    ...vesselNeed(auction, proven, terms.bufferBps, sold, sold.proceeds, vessel),
   };
 }
 

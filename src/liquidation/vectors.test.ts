@@ -99,14 +99,14 @@ describe.skipIf(missing)('published Dutch auctions', () => {
 
   it.each(cases)('$id: bids', ({ startTime, actions }) => {
     let account = { cash: 0n, reserved: 0n, scale: WHOLE };
-    let proven = { mark: 0n, requirement: 0n, scale: WHOLE };
+    let proven = { mark: 0n, baseRequirement: 0n, collateralSlope: 0n, scale: WHOLE };
     let maintenance = 0n;
     let pricedAt: number | undefined;
     for (const { time, portfolio, percentWant, results } of actions) {
       // What a quote comes to for the account as it stands.
       const quote = (maxScale: bigint) =>
         bidQuote(
-          { ...account, collateral: 0n, proven, publicStart: BigInt(startTime) },
+          { ...account, collateral: 0n, movingCollateral: 0n, proven, publicStart: BigInt(startTime) },
           TERMS,
           BigInt(time),
           { maxScale },
@@ -114,11 +114,11 @@ describe.skipIf(missing)('published Dutch auctions', () => {
       const figures = () => {
         const scaled = atScale(proven, account.scale);
         const value = account.cash + scaled.mark;
-        const margin = atScale({ ...proven, requirement: maintenance }, account.scale).requirement;
+        const margin = atScale({ ...proven, baseRequirement: maintenance }, account.scale).baseRequirement;
         return {
           value: usd(value),
           maintenanceMargin: usd(value - margin),
-          bufferMargin: usd(value - targetOf(scaled.requirement, TERMS.bufferBps)),
+          bufferMargin: usd(value - targetOf(scaled.baseRequirement, TERMS.bufferBps)),
         };
       };
       const value = amount(results.PreMtM);
@@ -126,7 +126,12 @@ describe.skipIf(missing)('published Dutch auctions', () => {
         pricedAt = time;
         const cash = amount(portfolio.Cash);
         account = { ...account, cash };
-        proven = { mark: value - cash, requirement: value - amount(results.PreBM), scale: account.scale };
+        proven = {
+          ...proven,
+          mark: value - cash,
+          baseRequirement: value - amount(results.PreBM),
+          scale: account.scale,
+        };
         maintenance = value - amount(results.PreMM);
       }
       const before = figures();

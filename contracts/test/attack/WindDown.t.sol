@@ -54,4 +54,11 @@ contract WindDownAttackTest is OracleTest {
         assertEq(_value(vault, true), 0, "for credit");
         assertEq(_value(vault, false), 38_400e6, "for liquidations, as with every price that is old");
     }
+
+    /// @dev Of the account's own underlying: all of it moves with the positions.
+    function _value(CollateralVault vault, bool onlyFresh) private view returns (uint256 value) {
+        uint256 moving;
+        (value, moving) = vault.valuesOf(7, BTC, onlyFresh);
+        assertEq(moving, value, "moves with the positions");
+    }
 }

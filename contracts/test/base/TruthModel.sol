@@ -24,8 +24,8 @@ contract TruthModel {
     uint256 public constant LINEAR = 3 << 36;
     /// @notice Requirement, in basis points of spot.
     uint256 public constant RATE_BPS = 1_500;
-    /// @notice What a unit of moving collateral adds in the fall, and takes away in the rise, in 2^-54.
-    int256 public constant FALL = 2 ** 54 * 3 / 20;
+    /// @notice What a unit of moving collateral adds in the fall, and takes away in the rise: 0.15, in 2^-54.
+    int256 public constant FALL = 2_702_159_776_422_297;
     /// @notice Number of scenarios: fall, rise, mild.
     uint256 public constant SCENARIOS = 3;
     uint256 private constant ONE = 2 ** 40;

@@ -14,7 +14,9 @@ interface Vm {
     function label(address account, string calldata name) external;
     function pauseGasMetering() external;
     function prank(address sender) external;
+    function revertToState(uint256 snapshot) external returns (bool success);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function snapshotState() external returns (uint256 snapshot);
     function startPrank(address sender) external;
     function stopPrank() external;
     function warp(uint256 timestamp) external;

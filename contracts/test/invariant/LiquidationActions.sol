@@ -271,6 +271,7 @@ abstract contract LiquidationActions is HandlerBase {
         assertTrue(l.reward <= penalty && l.reward + l.fundFee == penalty, "penalty is split");
         chargedSum += penalty;
         rewardedSum += l.reward;
+        if (_collateral(order.vesselId, false) != 0) _count("slice with moving collateral", true);
         int256 toVessel = l.sale.cashTaken - int256(l.payment);
         _expectSlice(
             order.accountId, order.vesselId, l.sale.scaleTaken, int256(l.sale.proceeds) - l.sale.cashTaken, toVessel
@@ -504,20 +505,16 @@ abstract contract LiquidationActions is HandlerBase {
         request.version = parameters.versionOf(BTC);
         request.provenCash = _steady(accountId);
         request.capacity = 8;
-        uint256 moving = _collateral(accountId, true);
-        bool holds = _isSolvent(account.commitment, account.scale, request.provenCash, moving, 4_096);
-        bytes4 expected = holds ? bytes4(0) : IProofGate.InvalidProof.selector;
-        _call(
-            "cancel",
-            _actor(seed),
-            address(auctions),
-            abi.encodeCall(
-                auctions.cancel,
-                (request, _solvencyProof(address(auctions), ProofContext.RECOVERY, accountId, account.nonce))
-            ),
-            expected
-        );
+        bytes4 expected = _hasRecovered(account, request) ? bytes4(0) : IProofGate.InvalidProof.selector;
+        Groth16Proof memory proof =
+            _solvencyProof(address(auctions), ProofContext.RECOVERY, accountId, account.nonce);
+        _call("cancel", _actor(seed), address(auctions), abi.encodeCall(auctions.cancel, (request, proof)), expected);
         if (expected == 0) _expected[accountId].inAuction = false;
+    }
+
+    function _hasRecovered(Account memory account, CancelRequest memory request) private view returns (bool) {
+        uint256 moving = _collateral(request.accountId, true);
+        return _isSolvent(account.commitment, account.scale, request.provenCash, moving, 4_096);
     }
 
     function close(uint256 seed, uint256 mode) external {
@@ -551,7 +548,7 @@ abstract contract LiquidationActions is HandlerBase {
         }
         if (_lacksNewest(accountId)) return AuctionReports.ProofTooOld.selector;
         (int256 equity,, uint256 target) = _recorded(accountId);
-        uint256 slack = 10 + target / _account(accountId).scale;
+        uint256 slack = 100 + target / _account(accountId).scale;
         return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionReports.NotCovered.selector;
     }
 

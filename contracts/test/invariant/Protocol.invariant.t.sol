@@ -208,7 +208,7 @@ contract ProtocolInvariantTest is Test {
     }
 
     function _requireDone() private view {
-        string[36] memory names = [
+        string[37] memory names = [
             "deposit",
             "depositCollateral",
             "withdrawCollateral",
@@ -221,6 +221,7 @@ contract ProtocolInvariantTest is Test {
             "settle",
             "liquidate",
             "liquidateBatch",
+            "slice with moving collateral",
             "start",
             "refresh",
             "restart",
@@ -262,7 +263,7 @@ contract ProtocolInvariantTest is Test {
         vm.pauseGasMetering();
         // Later on, losses keep the fund's money in.
         handler.fundActions(2, 1_000e6);
-        for (uint256 step = 0; step < 700; step++) {
+        for (uint256 step = 0; step < 900; step++) {
             uint256 random = uint256(keccak256(abi.encode(step)));
             bytes memory data = abi.encodePacked(
                 list[random % list.length],

@@ -10,6 +10,11 @@ import {LiquidationMath} from "../../src/libraries/LiquidationMath.sol";
 /// @notice Account 1 is the insurance fund's. Collateral is two tokens worth their amounts, of
 /// which one moves with the positions. What the fund cannot pay is socialised.
 contract AuctionLedger is IClearingHouse, IHouseDeposits {
+    struct Holding {
+        uint128 steady;
+        uint128 moving;
+    }
+
     error NotAccountOwner(uint256 accountId, address sender);
     error VesselOccupied(uint256 vesselId);
     error VesselUnderfunded(uint256 vesselId, int256 held, int256 needed);
@@ -28,8 +33,7 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
     /// @notice Gas that a slice burns beside its own, for tests of starvation.
     uint256 public burn;
     mapping(address account => bool) public isEngine;
-    mapping(uint256 accountId => uint256) public steadyOf;
-    mapping(uint256 accountId => uint256) public movingOf;
+    mapping(uint256 accountId => Holding) private _holdings;
     mapping(uint256 accountId => uint256) public pendingDeficitOf;
     mapping(uint256 accountId => Account) private _accounts;
 
@@ -71,11 +75,11 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
     }
 
     function setCollateral(uint256 accountId, uint256 amount) external {
-        steadyOf[accountId] = amount;
+        _holdings[accountId].steady = uint128(amount);
     }
 
     function setMovingCollateral(uint256 accountId, uint256 amount) external {
-        movingOf[accountId] = amount;
+        _holdings[accountId].moving = uint128(amount);
     }
 
     function setCollateralStale(bool stale) external {
@@ -110,11 +114,13 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
         returns (uint256 value, uint256 moving)
     {
         if (onlyFresh && collateralStale) return (0, 0);
-        return (steadyOf[accountId] + movingOf[accountId], movingOf[accountId]);
+        Holding memory holding = _holdings[accountId];
+        return (uint256(holding.steady) + holding.moving, holding.moving);
     }
 
     function collateralOf(uint256 accountId) external view returns (uint256) {
-        return steadyOf[accountId] + movingOf[accountId];
+        Holding memory holding = _holdings[accountId];
+        return uint256(holding.steady) + holding.moving;
     }
 
     function moveSlice(SliceMove calldata slice) external onlyEngine returns (Coverage memory coverage) {
@@ -147,15 +153,18 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
         _accounts[1].cash += int128(int256(slice.fundFee) - int256(coverage.fromFund));
         if (account.cash < 0 && account.scale == 0) revert DebtWithoutPositions(slice.accountId);
 
-        _moveShare(steadyOf, slice, scale);
-        _moveShare(movingOf, slice, scale);
+        _moveShare(slice, scale);
         _requireFunded(slice);
     }
 
-    function _moveShare(mapping(uint256 => uint256) storage held, SliceMove calldata slice, uint256 scale) private {
-        uint256 moved = held[slice.accountId] * slice.scaleTaken / scale;
-        held[slice.accountId] -= moved;
-        held[slice.vesselId] += moved;
+    function _moveShare(SliceMove calldata slice, uint256 scale) private {
+        Holding memory held = _holdings[slice.accountId];
+        if (held.steady == 0 && held.moving == 0) return;
+        uint128 steady = uint128(held.steady * uint256(slice.scaleTaken) / scale);
+        uint128 moving = uint128(held.moving * uint256(slice.scaleTaken) / scale);
+        _holdings[slice.accountId] = Holding(held.steady - steady, held.moving - moving);
+        _holdings[slice.vesselId].steady += steady;
+        _holdings[slice.vesselId].moving += moving;
     }
 
     function _requireFunded(SliceMove calldata slice) private view {

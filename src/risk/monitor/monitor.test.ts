@@ -140,13 +140,15 @@ describe(`the monitor on the example book (seed ${SEED})`, () => {
       expect(row.plan !== undefined).toBe(below);
       if (row.plan === undefined) continue;
       expect(row.exact).toBe(true);
-      const { mark, requirement } = exactMargin(account, crashed, PARAMETERS);
-      const state = { ...account, mark, requirement, reserved: 0n };
+      const margin = exactMargin(account, crashed, PARAMETERS);
+      const { mark, requirement } = margin;
+      const state = { ...account, ...margin, reserved: 0n };
+      const proven = { ...state, movingCollateral: account.movingCollateral ?? 0n };
       expect(row.plan).toMatchObject({ mark, requirement, equity: equityOf(state) });
       expect(row.plan.target).toBe(targetOf(requirement, terms.bufferBps));
       if (row.plan.atomic.open) {
         atomic++;
-        expect(row.plan.atomic.amounts).toEqual(atomicLiquidation(state, terms, volatilityIndex(crashed)));
+        expect(row.plan.atomic.amounts).toEqual(atomicLiquidation(proven, terms, volatilityIndex(crashed)));
       }
       if (row.tier === 'liquidatable') {
         const least = sale(state, terms.bufferBps, 10_000n);

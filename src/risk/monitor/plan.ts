@@ -66,12 +66,13 @@ export interface LiquidationPlan {
  */
 export function liquidationPlan(
   account: MonitoredAccount,
-  margin: Pick<ExactMargin, 'mark' | 'requirement' | 'worstScenario'>,
+  margin: Pick<ExactMargin, 'mark' | 'requirement' | 'baseRequirement' | 'collateralSlope' | 'worstScenario'>,
   terms: IntegerTerms,
   volatility: bigint,
 ): LiquidationPlan | undefined {
-  const { cash, collateral, scale, reserved = 0n, inAuction } = account;
-  const { mark, requirement, worstScenario } = margin;
+  const { cash, collateral, movingCollateral = 0n, scale, reserved = 0n, inAuction } = account;
+  const { mark, requirement, baseRequirement, collateralSlope, worstScenario } = margin;
+  const proven = { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale };
   const state: LiquidationState = { cash, collateral, mark, requirement, scale, reserved };
   const equity = equityOf(state);
   if (account.legs.length === 0 || equity >= requirement) return undefined;
@@ -79,7 +80,7 @@ export function liquidationPlan(
   const atomic = (backstop: boolean): Route<AtomicLiquidation> =>
     inAuction
       ? { open: false, reason: 'CONFLICT' }
-      : route(() => atomicLiquidation(state, terms, volatility, { backstop }));
+      : route(() => atomicLiquidation(proven, terms, volatility, { backstop }));
   const least = route(() => sale({ ...state, reserved: 0n }, bufferBps, BASIS));
   const minimalScale = least.open ? least.amounts.maxScale : 0n;
   return {

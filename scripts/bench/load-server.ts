@@ -107,6 +107,7 @@ await write(
       // Most are healthy, as accounts are.
       cash: index % 10 === 0 ? cash : cash + 3_000_000_000_000n,
       collateral: 0n,
+      movingCollateral: 0n,
       nonce: 0n,
       inAuction: false,
       feeChargedAt: 0n,

@@ -190,6 +190,7 @@ async function fillStore(
         scale: SCALE_ONE,
         cash: BigInt(Math.round(falls ? failing : healthy)),
         collateral: 0n,
+        movingCollateral: 0n,
         nonce: 1n,
         inAuction: false,
         feeChargedAt: 0n,

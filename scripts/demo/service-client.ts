@@ -5,6 +5,7 @@ import { proofArgument } from '../../src/chain/requests/proofs.ts';
 import { formatInstrument } from '../../src/market/instrument.ts';
 import { packRound } from '../../src/market/words.ts';
 import type { ProofCalldata } from '../../src/proof/prover/backend.ts';
+import { unpackFigures } from '../../src/proof/witness/figures.ts';
 import type { KnownAccount } from '../lib/local-auction.ts';
 import type { LocalProtocol } from '../lib/local-protocol.ts';
 
@@ -15,8 +16,6 @@ interface JobAnswer {
   readonly result?: {
     readonly calldata: ProofCalldata;
     readonly publicSignals: readonly string[];
-    readonly mark: string;
-    readonly requirement: string;
   };
 }
 
@@ -61,8 +60,7 @@ export async function requestInsolvency(
   return {
     nonce,
     round: market.number,
-    mark: BigInt(result.mark),
-    requirement: BigInt(result.requirement),
+    ...unpackFigures(BigInt(result.publicSignals[0]!)),
     capacity: 8,
     proof: proofArgument(result.calldata),
     publicSignals: result.publicSignals.map(BigInt),

@@ -1,5 +1,6 @@
 /** The short story: real prices, a book, trades with proofs, a crash, and a liquidation that a proof justifies. */
 import type { TransactionReceipt } from 'viem';
+import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
@@ -10,6 +11,7 @@ import { dollars, gas, percent, scaleOf } from '../lib/format.ts';
 import {
   type BidQuoteRecord,
   bid,
+  collateralOf,
   liquidationOrder,
   quoteBid,
   type SaleRecord,
@@ -189,7 +191,7 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
   }
 
   const columns = [
-    { account: before, mark: proven.mark, requirement: proven.requirement },
+    { account: before, mark: proven.mark, requirement: provenRequirement(proven) },
     { account: after, mark: remaining.mark, requirement: remaining.requirement },
     { account: vessel, mark: taken.mark, requirement: taken.requirement },
   ];
@@ -355,10 +357,15 @@ async function atOnce(
   const volatility = await protocol.read<bigint>('oracle', 'volatilityIndex', [
     Number(protocol.underlyingId),
   ]);
-  const collateral = await protocol.read<bigint>('clearingHouse', 'collateralValueOf', [trader.accountId]);
-  const { mark, requirement } = proven;
+  const { value: collateral, moving: movingCollateral } = await collateralOf(
+    protocol,
+    trader.accountId,
+    false,
+  );
+  const { mark, baseRequirement, collateralSlope } = proven;
+  const { cash, scale } = before;
   const { leastCash } = atomicLiquidation(
-    { cash: before.cash, collateral, mark, requirement, scale: before.scale },
+    { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale },
     integerTerms(protocol.terms),
     volatility,
   );

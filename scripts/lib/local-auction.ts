@@ -4,7 +4,7 @@ import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
-import { proveSolvency } from '../../src/chain/requests/solvency.ts';
+import { availableCash, type FreshCollateral, proveSolvency } from '../../src/chain/requests/solvency.ts';
 import { MAX_SCALE } from '../../src/margin/exact/margin.ts';
 import { MAINTENANCE_LEVEL } from '../../src/margin/exact/solvency.ts';
 import type { LocalProtocol } from './local-protocol.ts';
@@ -28,8 +28,9 @@ export interface AuctionRecord {
   readonly insolventSince: number;
   readonly moves: number;
   readonly recordedAt: number;
+  readonly collateralSlope: bigint;
   readonly mark: bigint;
-  readonly requirement: bigint;
+  readonly baseRequirement: bigint;
   readonly provenAt: number;
   readonly round: bigint;
   readonly version: bigint;
@@ -78,7 +79,7 @@ export function auctionOf(protocol: LocalProtocol, accountId: bigint): Promise<A
   return protocol.read<AuctionRecord>('auctionHouse', 'auctionOf', [accountId]);
 }
 
-/** Proves mark and requirement for the liquidation engine, at the account's present scale and nonce. */
+/** Proves an account's figures for the liquidation engine, at its present scale and nonce, for its present collateral. */
 export async function proveForEngine(
   protocol: LocalProtocol,
   prover: Prover,
@@ -86,11 +87,17 @@ export async function proveForEngine(
   keeper: DeployerWallet,
 ): Promise<ProvenMargin> {
   const { nonce, scale } = await protocol.account(account.accountId);
-  return proveAt(protocol, prover, account, keeper, { consumer: protocol.deployment.engine, nonce, scale });
+  const { moving } = await collateralOf(protocol, account.accountId, false);
+  return proveAt(protocol, prover, account, keeper, {
+    consumer: protocol.deployment.engine,
+    nonce,
+    scale,
+    movingCollateral: moving,
+  });
 }
 
 /**
- * Proves mark and requirement for the auction house: as they stand, or as they stood when the running auction began.
+ * Proves an account's figures for the auction house: as they stand, or as they stood when the running auction began.
  *
  * @param scenario shows the requirement; the worst unless given
  */
@@ -104,10 +111,14 @@ export async function proveForAuction(
   const auction = await auctionOf(protocol, account.accountId);
   const present = await protocol.account(account.accountId);
   const running = auction.number !== 0n;
+  const scale = running ? auction.baseScale : present.scale;
+  const { moving } = await collateralOf(protocol, account.accountId, false);
   return proveAt(protocol, prover, account, keeper, {
     consumer: protocol.deployment.auctionHouse,
     nonce: running ? auction.startNonce : present.nonce,
-    scale: running ? auction.baseScale : present.scale,
+    scale,
+    // In proportion, so that the worst scenario is that of the account as it stands.
+    movingCollateral: present.scale === 0n ? 0n : (moving * scale) / present.scale,
     ...(scenario === undefined ? {} : { scenario }),
   });
 }
@@ -124,6 +135,7 @@ function proveAt(
     readonly consumer: Address;
     readonly nonce: bigint;
     readonly scale: bigint;
+    readonly movingCollateral: bigint;
     readonly scenario?: number;
   },
 ): Promise<ProvenMargin> {
@@ -136,8 +148,23 @@ function proveAt(
 }
 
 /** What a proof says of an account, as engine and auction house take it. */
-export function claimOf(accountId: bigint, { nonce, round, mark, requirement, capacity }: ProvenMargin) {
-  return { accountId, nonce, round, mark, requirement, capacity };
+export function claimOf(accountId: bigint, proven: ProvenMargin) {
+  const { nonce, round, mark, baseRequirement, collateralSlope, capacity } = proven;
+  return { accountId, nonce, round, mark, baseRequirement, collateralSlope, capacity };
+}
+
+/** Value of an account's collateral after haircuts, as the clearing house has it. */
+export async function collateralOf(
+  protocol: LocalProtocol,
+  accountId: bigint,
+  onlyFresh: boolean,
+): Promise<FreshCollateral> {
+  const [value, moving] = await protocol.read<readonly [bigint, bigint]>(
+    'clearingHouse',
+    'collateralValueOf',
+    [accountId, onlyFresh],
+  );
+  return { value, moving };
 }
 
 /** Arguments of an atomic liquidation without limits of payment and scale. */
@@ -202,14 +229,18 @@ export async function quoteTakeOver(
   return takeover;
 }
 
-/** Cash that an empty vessel needs for a slice: what it pays, and the margin of what it takes. At least a dollar. */
+/** Cash that an empty vessel needs for a slice without moving collateral: what it pays, and the margin of what it takes. At least a dollar. */
 export async function vesselCashFor(
   protocol: LocalProtocol,
   accountId: bigint,
   slice: { readonly scaleTaken: bigint; readonly cashTaken: bigint },
   payment: bigint,
 ): Promise<bigint> {
-  const floor = await protocol.read<bigint>('auctionHouse', 'vesselFloorOf', [accountId, slice.scaleTaken]);
+  const floor = await protocol.read<bigint>('auctionHouse', 'vesselFloorOf', [
+    accountId,
+    slice.scaleTaken,
+    0n,
+  ]);
   const needed = floor + payment - slice.cashTaken;
   return needed < 1_000_000n ? 1_000_000n : needed;
 }
@@ -277,22 +308,25 @@ export async function takeOver(
   ]);
 }
 
-/** Arguments of `cancel`: the account covers its maintenance requirement with the cash that it has. */
+/** Arguments of `cancel`: the account covers its maintenance requirement with the cash and the fresh collateral that it has. */
 export async function recoveryOf(protocol: LocalProtocol, prover: Prover, account: KnownAccount) {
   const { accountId } = account;
   const { nonce, scale, cash } = await protocol.account(accountId);
   const { version } = await auctionOf(protocol, accountId);
+  const collateral = await collateralOf(protocol, accountId, true);
+  const provenCash = availableCash(cash, collateral);
   const { capacity, proof } = await proveSolvency(prover, protocol.market, {
     consumer: protocol.deployment.auctionHouse,
     purpose: 'recovery',
     accountId,
     nonce,
     positions: { ...account, scale },
-    cash,
+    cash: provenCash,
+    movingCollateral: collateral.moving,
     level: MAINTENANCE_LEVEL,
   });
   const { number: round } = protocol.market;
-  return [{ accountId, nonce, round, version, provenCash: cash, capacity }, proof] as const;
+  return [{ accountId, nonce, round, version, provenCash, capacity }, proof] as const;
 }
 
 /** Ends an auction with a proof that the account covers its maintenance requirement again. */

@@ -17,7 +17,7 @@ import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { Leg } from '../../src/market/instrument.ts';
-import { type AuctionRecord, auctionOf, type KnownAccount } from './local-auction.ts';
+import { type AuctionRecord, auctionOf, collateralOf, type KnownAccount } from './local-auction.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 
 /** Seconds after reveals in which sealed bids are executed. */
@@ -79,8 +79,16 @@ export class LocalFeed implements KeeperFeed {
     for (const { accountId, legs } of this.#accounts.values()) {
       const { scale, cash, nonce, commitment, inAuction } = await this.#protocol.account(accountId);
       if (scale === 0n || inAuction) continue;
-      const { mark, requirement } = exactMargin({ legs, scale }, round, parameters);
-      const collateral = await this.#protocol.read<bigint>('clearingHouse', 'collateralValueOf', [accountId]);
+      const { value: collateral, moving: movingCollateral } = await collateralOf(
+        this.#protocol,
+        accountId,
+        false,
+      );
+      const { mark, requirement, baseRequirement, collateralSlope } = exactMargin(
+        { legs, scale, movingCollateral },
+        round,
+        parameters,
+      );
       const equity = cash + collateral + mark;
       if (equity >= requirement) continue;
       const chargedAt = await this.#protocol.read<bigint>('auctionHouse', 'feeChargedAt', [accountId]);
@@ -93,15 +101,21 @@ export class LocalFeed implements KeeperFeed {
         scale,
         cash,
         collateral,
+        movingCollateral,
         mark,
         requirement,
+        baseRequirement,
+        collateralSlope,
         equity,
         round: number,
         proofExpiry: market.proofExpiry,
         capacity: capacityFor(legs.length, CAPACITIES.insolvency)!,
         ...this.#shown(accountId, legs),
         startFeeDue: chargedAt === 0n || now >= chargedAt + BigInt(market.terms.coolOffSeconds),
-        expectedProfit: rewardOf({ cash, collateral, mark, requirement, scale }, market),
+        expectedProfit: rewardOf(
+          { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale },
+          market,
+        ),
       });
     }
     return found;
@@ -113,6 +127,11 @@ export class LocalFeed implements KeeperFeed {
       const auction = await auctionOf(this.#protocol, accountId);
       if (auction.number === 0n) continue;
       const account = await this.#protocol.account(accountId);
+      const { value: collateral, moving: movingCollateral } = await collateralOf(
+        this.#protocol,
+        accountId,
+        false,
+      );
       const subsidyFrom = subsidyRisesFrom(auction);
       const { terms } = await this.#protocol.read<{ terms: Record<string, number> }>(
         'auctionHouse',
@@ -127,11 +146,17 @@ export class LocalFeed implements KeeperFeed {
         startNonce: auction.startNonce,
         scale: account.scale,
         cash: account.cash,
-        collateral: await this.#protocol.read<bigint>('clearingHouse', 'collateralValueOf', [accountId]),
+        collateral,
+        movingCollateral,
         reserved: auction.reserved,
         round: auction.round,
         provenAt: BigInt(auction.provenAt),
-        proven: { mark: auction.mark, requirement: auction.requirement, scale: auction.baseScale },
+        proven: {
+          mark: auction.mark,
+          baseRequirement: auction.baseRequirement,
+          collateralSlope: auction.collateralSlope,
+          scale: auction.baseScale,
+        },
         publicStart: BigInt(auction.publicStart),
         ...(subsidyFrom === undefined ? {} : { subsidyFrom }),
         superseded: account.nonce !== auction.startNonce + BigInt(auction.moves),
@@ -167,7 +192,9 @@ export class LocalFeed implements KeeperFeed {
     const running = purpose === 'auction' && auction.number !== 0n;
     const nonce = running ? auction.startNonce : account.nonce;
     const scale = running ? auction.baseScale : account.scale;
-    const id = [accountId, purpose, keeper, round, nonce, scale].join('/');
+    const { moving } = await collateralOf(this.#protocol, accountId, false);
+    const movingCollateral = (moving * scale) / account.scale;
+    const id = [accountId, purpose, keeper, round, nonce, scale, movingCollateral].join('/');
     if (!this.#jobs.has(id)) {
       const { engine, auctionHouse } = this.#protocol.deployment;
       const { market } = this.#protocol;
@@ -179,6 +206,7 @@ export class LocalFeed implements KeeperFeed {
             accountId,
             nonce,
             positions: { ...known, scale },
+            movingCollateral,
             keeper,
           }),
         )

@@ -5,6 +5,7 @@ import {
   createTestClient,
   createWalletClient,
   decodeEventLog,
+  encodeFunctionData,
   type Hex,
   http,
   type LocalAccount,
@@ -198,18 +199,22 @@ export class LocalProtocol {
     args: readonly unknown[] = [],
     gas?: bigint,
   ): Promise<Hex> {
+    const data = encodeFunctionData({ abi: this.abis[role], functionName, args });
+    return this.sendData(wallet, data, this.deployment[role], gas);
+  }
+
+  /** Sends calldata to any contract, or creates one, without waiting for it. */
+  async sendData(wallet: DeployerWallet, data: Hex, to?: Address, gas?: bigint): Promise<Hex> {
     const sender = wallet.account.address;
     const nonce =
       this.#nonces.get(sender) ??
       (await this.client.getTransactionCount({ address: sender, blockTag: 'pending' }));
-    const hash = await wallet.writeContract({
-      address: this.deployment[role],
-      abi: this.abis[role],
-      functionName,
-      args,
+    const hash = await wallet.sendTransaction({
+      data,
       nonce,
       chain: null,
       account: wallet.account,
+      ...(to === undefined ? {} : { to }),
       ...(gas === undefined ? {} : { gas }),
     });
     this.#nonces.set(sender, nonce + 1);

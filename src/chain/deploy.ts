@@ -182,7 +182,7 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
   const auctionHouse = await deployer.deploy(
     'auctionHouse',
     'AuctionHouse',
-    [owner, oracle, parameters, clearingHouse, vault, gate, registry],
+    [owner, oracle, parameters, clearingHouse, gate, registry],
     { libraries: { AuctionProceedings: auctionProceedings } },
   );
   const { minimumStake, bond } = { ...DEFAULT_SEALED_BIDS, ...options.sealedBids };

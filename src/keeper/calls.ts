@@ -116,9 +116,9 @@ export function callOf(
 /** The nonce is that of the decision: a proof of the account after a change would be for another decision. */
 function claim(
   { nonce }: { readonly nonce: bigint },
-  { accountId, round, mark, requirement, capacity }: KeeperProof,
+  { accountId, round, mark, baseRequirement, collateralSlope, capacity }: KeeperProof,
 ) {
-  return { accountId, nonce, round, mark, requirement, capacity };
+  return { accountId, nonce, round, mark, baseRequirement, collateralSlope, capacity };
 }
 
 function liquidationOrder(action: LiquidateAction, proof: KeeperProof, deadline: bigint) {

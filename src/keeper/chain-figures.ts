@@ -7,9 +7,11 @@ import type { ProtocolAbis } from '../chain/artifacts.ts';
 import { CAPACITIES } from '../chain/requests/market.ts';
 import { capacityFor } from '../chain/requests/proofs.ts';
 import { isZkMarginError } from '../errors.ts';
+import type { CollateralValues } from '../liquidation/amounts.ts';
 import type { BidTerms } from '../liquidation/auction.ts';
 import type { LiquidationTerms } from '../liquidation/terms.ts';
-import { exactMargin } from '../margin/exact/margin.ts';
+import { requirementWith } from '../margin/exact/collateral.ts';
+import { type ExactAccount, exactMargin } from '../margin/exact/margin.ts';
 import { type RiskParameters, unpackParameters } from '../margin/parameters.ts';
 import type { Leg } from '../market/instrument.ts';
 import { unpackRound } from '../market/words.ts';
@@ -59,7 +61,8 @@ interface HouseAuction {
   readonly insolventSince: number;
   readonly moves: number;
   readonly mark: bigint;
-  readonly requirement: bigint;
+  readonly baseRequirement: bigint;
+  readonly collateralSlope: bigint;
   readonly provenAt: number;
   readonly round: bigint;
   readonly start: number;
@@ -97,7 +100,7 @@ export class ChainFigures {
   /**
    * Chances of some accounts with every figure as the chain has it, at one block.
    *
-   * Of the feed remains when proofs expire, and for positions that are not public their mark and requirement: proofs show those.
+   * Of the feed remains when proofs expire, and for positions that are not public what a proof would show of them.
    *
    * @param held underlyings whose markets are wanted in any case
    * @throws what the client or the feed throws when they cannot be asked
@@ -150,9 +153,19 @@ export class ChainFigures {
     return this.#read('clearingHouse', 'getAccount', [accountId], at);
   }
 
-  /** Value of an account's collateral after haircuts, 1e-6 USD. */
-  collateral(accountId: bigint, at: ReadAt): Promise<bigint> {
-    return this.#read('clearingHouse', 'collateralValueOf', [accountId], at);
+  /**
+   * Value of an account's collateral after haircuts, 1e-6 USD.
+   *
+   * @param onlyFresh what vessels are judged by; liquidations count collateral at its last price
+   */
+  async collateral(accountId: bigint, onlyFresh: boolean, at: ReadAt): Promise<CollateralValues> {
+    const [collateral, movingCollateral] = await this.#read<readonly [bigint, bigint]>(
+      'clearingHouse',
+      'collateralValueOf',
+      [accountId, onlyFresh],
+      at,
+    );
+    return { collateral, movingCollateral };
   }
 
   /**
@@ -231,18 +244,22 @@ export class ChainFigures {
     at: ReadAt,
   ): Promise<LiquidationCandidate | DeclineReason> {
     const { accountId, underlyingId } = claimed;
-    const [account, collateral, chargedAt] = await Promise.all([
+    const [account, { collateral, movingCollateral }, chargedAt] = await Promise.all([
       this.account(accountId, at),
-      this.collateral(accountId, at),
+      this.collateral(accountId, false, at),
       this.#read<bigint>('auctionHouse', 'feeChargedAt', [accountId], at),
     ]);
     const { nonce, commitment, scale, cash, inAuction } = account;
     if (scale === 0n || inAuction || BigInt(account.underlyingId) !== underlyingId) return 'NOT_CONFIRMED';
     const legs = await this.legs(accountId, underlyingId, commitment);
     if (legs === 'FALSE_OPENING') return legs;
-    const figures = legs === undefined ? hiddenFigures(claimed, scale) : figuresOf(legs, scale, market);
+    const figures =
+      legs === undefined
+        ? hiddenFigures(claimed, scale)
+        : figuresOf({ legs, scale, movingCollateral }, market);
     if (typeof figures === 'string') return figures;
-    const { mark, requirement } = figures;
+    const { mark, baseRequirement, collateralSlope } = figures;
+    const requirement = requirementWith(baseRequirement, collateralSlope, movingCollateral);
     const equity = cash + collateral + mark;
     if (equity >= requirement) return 'NOT_CONFIRMED';
     const { legs: _, ...rest } = claimed;
@@ -254,8 +271,11 @@ export class ChainFigures {
       scale,
       cash,
       collateral,
+      movingCollateral,
       mark,
       requirement,
+      baseRequirement,
+      collateralSlope,
       equity,
       round: market.number,
       ...(legs !== undefined && { legs, capacity: capacityFor(legs.length, CAPACITIES.insolvency)! }),
@@ -269,9 +289,9 @@ export class ChainFigures {
     at: ReadAt,
   ): Promise<RunningAuction | DeclineReason> {
     const { accountId, underlyingId } = claimed;
-    const [account, collateral, auction] = await Promise.all([
+    const [account, { collateral, movingCollateral }, auction] = await Promise.all([
       this.account(accountId, at),
-      this.collateral(accountId, at),
+      this.collateral(accountId, false, at),
       this.#read<HouseAuction>('auctionHouse', 'auctionOf', [accountId], at),
     ]);
     const { nonce, commitment, scale, cash } = account;
@@ -280,7 +300,7 @@ export class ChainFigures {
     }
     const legs = await this.legs(accountId, underlyingId, commitment);
     if (legs === 'FALSE_OPENING') return legs;
-    const figures = legs && figuresOf(legs, scale, market);
+    const figures = legs && figuresOf({ legs, scale, movingCollateral }, market);
     if (typeof figures === 'string') return figures;
     const subsidyFrom = subsidyRisesFrom(auction);
     const { legs: _legs, subsidyFrom: _since, ...rest } = claimed;
@@ -292,10 +312,16 @@ export class ChainFigures {
       scale,
       cash,
       collateral,
+      movingCollateral,
       reserved: auction.reserved,
       round: auction.round,
       provenAt: BigInt(auction.provenAt),
-      proven: { mark: auction.mark, requirement: auction.requirement, scale: auction.baseScale },
+      proven: {
+        mark: auction.mark,
+        baseRequirement: auction.baseRequirement,
+        collateralSlope: auction.collateralSlope,
+        scale: auction.baseScale,
+      },
       publicStart: BigInt(auction.publicStart),
       ...(subsidyFrom !== undefined && { subsidyFrom }),
       superseded: nonce !== auction.startNonce + BigInt(auction.moves),
@@ -326,14 +352,11 @@ export class ChainFigures {
   }
 }
 
-interface Figures {
-  readonly mark: bigint;
-  readonly requirement: bigint;
-}
+type Figures = Pick<LiquidationCandidate, 'mark' | 'baseRequirement' | 'collateralSlope'>;
 
-function figuresOf(legs: readonly Leg[], scale: bigint, market: ChainMarket): Figures | DeclineReason {
+function figuresOf(account: ExactAccount, market: ChainMarket): Figures | DeclineReason {
   try {
-    return exactMargin({ legs, scale }, market.round, market.parameters);
+    return exactMargin(account, market.round, market.parameters);
   } catch (error) {
     if (isZkMarginError(error)) return 'NOT_VALUED';
     throw error;

@@ -5,6 +5,7 @@
  */
 import type { Address } from 'viem';
 import type { ProvenMargin } from '../chain/requests/insolvency.ts';
+import type { ProvenFigures } from '../liquidation/amounts.ts';
 import type { BidTerms } from '../liquidation/auction.ts';
 import type { LiquidationTerms } from '../liquidation/terms.ts';
 import type { Leg } from '../market/instrument.ts';
@@ -38,9 +39,16 @@ export interface LiquidationCandidate {
   readonly cash: bigint;
   /** Value of collateral after haircuts. */
   readonly collateral: bigint;
+  /** The part of it that is priced by the account's own underlying. */
+  readonly movingCollateral: bigint;
   /** Value of the positions, signed. */
   readonly mark: bigint;
+  /** With moving collateral. */
   readonly requirement: bigint;
+  /** What the worst scenario asks for without moving collateral, signed. */
+  readonly baseRequirement: bigint;
+  /** What a unit of moving collateral adds to that, 2^-54, signed. */
+  readonly collateralSlope: bigint;
   /** Cash, collateral and mark. */
   readonly equity: bigint;
   /** Number of the round of these figures. */
@@ -78,6 +86,8 @@ export interface RunningAuction {
   /** Signed. */
   readonly cash: bigint;
   readonly collateral: bigint;
+  /** The part of it that is priced by the account's own underlying. */
+  readonly movingCollateral: bigint;
   /** Value of the positions at the newest round, signed: the keeper's own figure. Recorded ones may be older. */
   readonly presentMark?: bigint;
   /** Cash that bids have paid. */
@@ -87,7 +97,7 @@ export interface RunningAuction {
   /** Timestamp of that round. */
   readonly provenAt: bigint;
   /** Recorded figures, at the scale with which the auction began. */
-  readonly proven: { readonly mark: bigint; readonly requirement: bigint; readonly scale: bigint };
+  readonly proven: ProvenFigures;
   /** From when on anyone may bid. */
   readonly publicStart: bigint;
   /** From when on the public's subsidy rises; absent while nobody has marked the account as insolvent. */

@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalAccount, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
+import { provenRequirement } from '../chain/requests/insolvency.ts';
 import { isZkMarginError, textOfError } from '../errors.ts';
 import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
@@ -415,7 +416,7 @@ class Keeper implements RunningKeeper {
           scale: account.scale,
           commitment: account.commitment,
           underlyingId: BigInt(account.underlyingId),
-          collateral: await this.#figures.collateral(accountId, block),
+          ...(await this.#figures.collateral(accountId, true, block)),
           busy: busy.has(accountId) || account.inAuction,
         };
       }),
@@ -631,7 +632,10 @@ class Keeper implements RunningKeeper {
     ]);
     if (proofs.some(({ round }) => round !== market.number)) return 'NEWER_ROUND';
     // A liquidation is bounded by its order; the reward of a start is by what is proven.
-    if (action.kind === 'start' && proofs[0]!.requirement < action.requirement) return 'MILDER_PROOF';
+    if (action.kind === 'start') {
+      const shown = provenRequirement(proofs[0]!, action.movingCollateral);
+      if (shown < action.requirement) return 'MILDER_PROOF';
+    }
     return block.timestamp > market.proofExpiry ? 'PROOF_EXPIRED' : undefined;
   }
 

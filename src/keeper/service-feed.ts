@@ -5,6 +5,7 @@ import { ZkMarginError } from '../errors.ts';
 import type { LiquidationTerms } from '../liquidation/terms.ts';
 import type { InstrumentKind, Leg } from '../market/instrument.ts';
 import { unpackRound } from '../market/words.ts';
+import { unpackFigures } from '../proof/witness/figures.ts';
 import type { LegView } from '../service/book/schemas.ts';
 import type { JobView } from '../service/schemas.ts';
 import type {
@@ -93,8 +94,11 @@ export class ServiceFeed implements KeeperFeed {
       scale: BigInt(item.scale),
       cash: BigInt(item.cash),
       collateral: BigInt(item.collateral),
+      movingCollateral: BigInt(item.movingCollateral),
       mark: BigInt(item.mark),
       requirement: BigInt(item.requirement),
+      baseRequirement: BigInt(item.baseRequirement),
+      collateralSlope: BigInt(item.collateralSlope),
       equity: BigInt(item.equity),
       round: BigInt(item.round),
       proofExpiry: BigInt(item.proofExpiry),
@@ -120,12 +124,14 @@ export class ServiceFeed implements KeeperFeed {
         scale: BigInt(item.scale),
         cash: BigInt(item.cash),
         collateral: BigInt(item.collateral),
+        movingCollateral: BigInt(item.movingCollateral),
         reserved: BigInt(item.reserved),
         round: BigInt(item.round),
         provenAt: BigInt(item.provenAt),
         proven: {
           mark: BigInt(proven.mark),
-          requirement: BigInt(proven.requirement),
+          baseRequirement: BigInt(proven.baseRequirement),
+          collateralSlope: BigInt(proven.collateralSlope),
           scale: BigInt(proven.scale),
         },
         publicStart: BigInt(item.publicStart),
@@ -175,15 +181,15 @@ export class ServiceFeed implements KeeperFeed {
         details: { reason: error?.code ?? 'INTERNAL' },
       });
     }
-    const { calldata, mark, requirement, publicSignals } = result;
+    const { calldata, publicSignals } = result;
+    // Figures, commitment, scale: `docs/margin-model.md`, section 5.
+    const [figures, , scale] = publicSignals;
     return {
       accountId: request.accountId,
       round: request.round,
-      mark: BigInt(mark!),
-      requirement: BigInt(requirement!),
+      ...unpackFigures(BigInt(figures!)),
       capacity: Number(circuit.split('-')[1]),
-      // Mark, requirement, commitment, scale: `docs/margin-model.md`, section 5.
-      scale: BigInt(publicSignals[3]!),
+      scale: BigInt(scale!),
       proof: proofArgument(calldata as Parameters<typeof proofArgument>[0]),
     };
   }

@@ -12,6 +12,7 @@ import { packRound, packUnderlying } from '../market/words.ts';
 import { ProofError } from '../proof/errors.ts';
 import type { ProofJob, ProvenJob } from '../proof/prover/protocol.ts';
 import type { ProveOptions } from '../proof/prover/worker-pool.ts';
+import { unpackFigures } from '../proof/witness/figures.ts';
 import { insolvencyInput } from '../proof/witness/insolvency.ts';
 import { type Database, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
@@ -169,7 +170,14 @@ describe('proof jobs', () => {
     expect(done).toMatchObject({ state: 'done', result: { publicSignals: result.publicSignals } });
     expect(done.result!.calldata).toEqual(result.calldata);
     expect(done.progress).toBeUndefined();
-    expect(BigInt(done.result!.requirement!)).toBe(BigInt(result.publicSignals[1]!));
+    const { mark, baseRequirement, collateralSlope, requirement } = done.result!;
+    const shown = unpackFigures(BigInt(result.publicSignals[0]!));
+    expect([mark, baseRequirement, collateralSlope].map((value) => BigInt(value!))).toEqual([
+      shown.mark,
+      shown.baseRequirement,
+      shown.collateralSlope,
+    ]);
+    expect(requirement).toBe(baseRequirement);
     expect((await post(request)).statusCode).toBe(200);
   });
 

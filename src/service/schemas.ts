@@ -136,8 +136,16 @@ const InsolvencyRequestSchema = Type.Object(
       Type.Integer({ description: 'scenario to prove; the worst one unless given' }),
     ),
     context: ContextObject,
+    movingCollateral: Type.Optional(
+      Unsigned(
+        "value after haircuts of the account's collateral that is priced by its own underlying, 1e-6 USD; 0 unless given. The proof does not show it: " +
+          'it decides which scenario is the worst',
+      ),
+    ),
     cash: Type.Optional(
-      Signed("the account's cash in 1e-6 USD; when given, an account that is healthy is refused"),
+      Signed(
+        "the account's cash with all of its collateral, 1e-6 USD; when given, an account that is healthy is refused",
+      ),
     ),
     ...jobProperties,
   },
@@ -151,7 +159,13 @@ const SolvencyRequestSchema = Type.Object(
     circuit: Circuit(['solvency', 'solvency-8', 'solvency-16']),
     legs: Legs(1, 16),
     ...marginProperties,
-    cash: Signed('cash that is assumed, 1e-6 USD'),
+    cash: Signed('cash that is assumed, with collateral of other underlyings, 1e-6 USD'),
+    movingCollateral: Type.Optional(
+      Unsigned(
+        "value after haircuts of fresh collateral that is priced by the account's own underlying, 1e-6 USD; 0 unless given. It is a leg of the " +
+          'proof, and must be what the account has in the transaction',
+      ),
+    ),
     level: Type.Optional(Unsigned('factor on the maintenance requirement, 2^-12; 4096 unless given')),
     context: Type.Object(
       {
@@ -280,9 +294,22 @@ const ResultSchema = Type.Object({
   publicSignals: Type.Array(Type.String()),
   calldata: Calldata,
   mark: Type.Optional(Type.String({ description: 'of insolvency: 1e-6 USD, signed' })),
-  requirement: Type.Optional(Type.String({ description: 'of insolvency: 1e-6 USD' })),
+  baseRequirement: Type.Optional(
+    Type.String({ description: 'of insolvency: without moving collateral, 1e-6 USD, signed' }),
+  ),
+  collateralSlope: Type.Optional(
+    Type.String({ description: 'of insolvency: what a unit of moving collateral adds to it, 2^-54, signed' }),
+  ),
+  requirement: Type.Optional(
+    Type.String({
+      description: 'of insolvency: with the moving collateral of whoever asked for the proof first, 1e-6 USD',
+    }),
+  ),
   cash: Type.Optional(
     Type.String({ description: 'assumed by solvency, or paid by settlement: 1e-6 USD, signed' }),
+  ),
+  movingCollateral: Type.Optional(
+    Type.String({ description: 'of solvency: of whoever asked for the proof first, 1e-6 USD' }),
   ),
   level: Type.Optional(Type.String({ description: 'of solvency: 2^-12' })),
   newCommitment: Type.Optional(

@@ -24,6 +24,8 @@ export interface AccountRecord {
   readonly cash: bigint;
   /** Value after haircuts at last known prices. */
   readonly collateral: bigint;
+  /** The part of it that is priced by the account's own underlying. */
+  readonly movingCollateral: bigint;
   readonly nonce: bigint;
   readonly inAuction: boolean;
   /** When it was last charged a fee for an auction; 0 for never. */

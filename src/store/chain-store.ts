@@ -417,8 +417,8 @@ async function putAccount(tx: Queryable, account: AccountRecord): Promise<void> 
     [account.accountId, account.block],
   );
   await tx.query(
-    `insert into account_states (account_id, block, owner, underlying_id, commitment, scale, cash, collateral, nonce, in_auction,
-      fee_charged_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    `insert into account_states (account_id, block, owner, underlying_id, commitment, scale, cash, collateral, moving_collateral, nonce,
+      in_auction, fee_charged_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [
       account.accountId,
       account.block,
@@ -428,6 +428,7 @@ async function putAccount(tx: Queryable, account: AccountRecord): Promise<void> 
       account.scale,
       account.cash,
       account.collateral,
+      account.movingCollateral,
       account.nonce,
       account.inAuction,
       account.feeChargedAt,
@@ -510,6 +511,7 @@ interface AccountRow extends Row {
   scale: bigint;
   cash: bigint;
   collateral: bigint;
+  moving_collateral: bigint;
   nonce: bigint;
   in_auction: boolean;
   fee_charged_at: bigint;
@@ -525,6 +527,7 @@ function toAccount(row: AccountRow): AccountRecord {
     scale,
     cash,
     collateral,
+    movingCollateral: row.moving_collateral,
     nonce,
     inAuction: row.in_auction,
     feeChargedAt: row.fee_charged_at,

@@ -168,9 +168,10 @@ describe('an auction', () => {
         {
           cash,
           collateral: 0n,
+          movingCollateral: 0n,
           scale,
           reserved: auction.reserved,
-          proven: { mark: auction.mark, requirement: auction.requirement, scale: auction.baseScale },
+          proven: { ...auction, scale: auction.baseScale },
           publicStart: BigInt(auction.publicStart),
           insolventSince: BigInt(auction.insolventSince),
         },

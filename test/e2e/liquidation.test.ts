@@ -19,7 +19,8 @@ interface Order {
   readonly vesselId: bigint;
   readonly round: bigint;
   readonly mark: bigint;
-  readonly requirement: bigint;
+  readonly baseRequirement: bigint;
+  readonly collateralSlope: bigint;
   readonly capacity: number;
   readonly maxPayment: bigint;
   readonly minScaleTaken: bigint;
@@ -55,7 +56,8 @@ beforeAll(async () => {
     vesselId,
     round: proven.round,
     mark: proven.mark,
-    requirement: proven.requirement,
+    baseRequirement: proven.baseRequirement,
+    collateralSlope: proven.collateralSlope,
     capacity: proven.capacity,
     maxPayment: 10n ** 15n,
     minScaleTaken: 1n,
@@ -111,8 +113,10 @@ describe('a liquidation backed by a proof', () => {
       {
         cash: before.cash,
         collateral: 0n,
+        movingCollateral: 0n,
         mark: order.mark,
-        requirement: order.requirement,
+        baseRequirement: order.baseRequirement,
+        collateralSlope: order.collateralSlope,
         scale: before.scale,
       },
       integerTerms(protocol.terms),
@@ -203,14 +207,16 @@ describe('a liquidation backed by a proof', () => {
     const changed = {
       accountId: trader.accountId,
       mark: proven.mark,
-      requirement: proven.requirement,
+      baseRequirement: proven.baseRequirement,
+      collateralSlope: proven.collateralSlope,
       capacity: proven.capacity,
     };
     expect(await refusal(changed, proven.proof)).toBe('AccountHealthy');
   });
 
-  it('is refused for a mark or requirement other than the proven one, and for a spoilt proof', async () => {
-    expect(await refusal({ requirement: order.requirement + 1n })).toBe('InvalidProof');
+  it('is refused for a mark, requirement or slope other than the proven one, and for a spoilt proof', async () => {
+    expect(await refusal({ baseRequirement: order.baseRequirement + 1n })).toBe('InvalidProof');
+    expect(await refusal({ collateralSlope: order.collateralSlope + 1n })).toBe('InvalidProof');
     expect(await refusal({ mark: order.mark - 1n })).toBe('InvalidProof');
     const [x, y] = proof.a as [bigint, bigint];
     expect(await refusal({}, { ...proof, a: [y, x] })).toBe('InvalidProof');
@@ -222,7 +228,7 @@ describe('a liquidation backed by a proof', () => {
   it('is refused for an account that is too large for a fixed price', async () => {
     await protocol.setParameters(DEFAULT_PARAMETERS, {
       ...protocol.terms,
-      atomicLimit: order.requirement - 1n,
+      atomicLimit: order.baseRequirement - 1n,
     });
     expect(await refusal()).toBe('AboveAtomicLimit');
   });

@@ -31,6 +31,8 @@ const scale = POSITION_UNIT;
 const salt = 42n;
 const context = 987_654_321n;
 const { underlyingId } = round.underlying;
+/** A leg of solvency proofs; of insolvency proofs no part. */
+const movingCollateral = 50_000_000_000n;
 const shared = { legs, scale, salt, context, round, parameters: DEFAULT_PARAMETERS };
 
 const transfer = (): Promise<CircuitInput> => {
@@ -54,7 +56,8 @@ const transfer = (): Promise<CircuitInput> => {
 /** Statements by circuit. */
 const STATEMENTS: Readonly<Record<string, () => Promise<CircuitInput>>> = {
   'insolvency-8': () => insolvencyInput({ ...shared, scenarioIndex: 3, capacity: 8 }),
-  'solvency-8': () => solvencyInput({ ...shared, cash: 900_000_000_000n, level: 5120n, capacity: 8 }),
+  'solvency-8': () =>
+    solvencyInput({ ...shared, cash: 900_000_000_000n, movingCollateral, level: 5120n, capacity: 8 }),
   'transfer-16': transfer,
   'settlement-8': () =>
     settlementInput({
@@ -67,7 +70,8 @@ const STATEMENTS: Readonly<Record<string, () => Promise<CircuitInput>>> = {
 
 const LARGEST: typeof STATEMENTS = {
   'insolvency-32': () => insolvencyInput({ ...shared, scenarioIndex: 3, capacity: 32 }),
-  'solvency-16': () => solvencyInput({ ...shared, cash: 900_000_000_000n, level: 5120n, capacity: 16 }),
+  'solvency-16': () =>
+    solvencyInput({ ...shared, cash: 900_000_000_000n, movingCollateral, level: 5120n, capacity: 16 }),
   'settlement-32': () =>
     settlementInput({
       ...shared,

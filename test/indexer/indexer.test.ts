@@ -2,6 +2,7 @@
 import { createTestClient, http } from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  collateralOf,
   liquidationOrder,
   proveForAuction,
   proveForEngine,
@@ -84,7 +85,7 @@ async function expectTruth(): Promise<void> {
   const truth = [];
   for (let id = 1n; id <= count; id++) {
     const { owner, nonce, underlyingId, commitment, cash, scale, inAuction } = await protocol.account(id);
-    const collateral = await protocol.read<bigint>('clearingHouse', 'collateralValueOf', [id]);
+    const { value: collateral, moving: movingCollateral } = await collateralOf(protocol, id, false);
     truth.push({
       accountId: id,
       owner,
@@ -95,6 +96,7 @@ async function expectTruth(): Promise<void> {
       scale,
       inAuction,
       collateral,
+      movingCollateral,
       feeChargedAt: await protocol.read<bigint>('auctionHouse', 'feeChargedAt', [id]),
     });
   }
@@ -177,7 +179,11 @@ describe.each([
     expect(auction).toMatchObject({
       accountId: second!.trader.accountId,
       number: 1n,
-      figures: { mark: String(figures.mark), requirement: String(figures.requirement) },
+      figures: {
+        mark: String(figures.mark),
+        baseRequirement: String(figures.baseRequirement),
+        collateralSlope: String(figures.collateralSlope),
+      },
     });
   });
 
@@ -242,7 +248,8 @@ describe.each([
     });
     const { accountId } = pairs[0]!.trader;
     const figures = await proveForAuction(protocol, UNPROVEN, pairs[0]!.trader, protocol.keeper, 0);
-    await startAuction(protocol, protocol.keeper, accountId, { ...figures, requirement: 10n ** 14n }, vessel);
+    const worse = { ...figures, baseRequirement: 10n ** 14n };
+    await startAuction(protocol, protocol.keeper, accountId, worse, vessel);
     await indexer().sync();
     await expectTruth();
     expect(await store.rounds(protocol.underlyingId)).toHaveLength(3);

@@ -244,7 +244,8 @@ describe('a crash', () => {
       accountId: trader.accountId,
       round: 2n,
       mark: candidate.mark,
-      requirement: candidate.requirement,
+      baseRequirement: candidate.baseRequirement,
+      collateralSlope: candidate.collateralSlope,
       capacity: 8,
       scale: candidate.scale,
     });
@@ -287,7 +288,12 @@ describe('a crash', () => {
         number: 1n,
         scale: account.scale,
         cash: account.cash,
-        proven: { mark: proven.mark, requirement: proven.requirement, scale: account.scale },
+        proven: {
+          mark: proven.mark,
+          baseRequirement: proven.baseRequirement,
+          collateralSlope: proven.collateralSlope,
+          scale: account.scale,
+        },
         superseded: false,
         capacity: 8,
         terms: { maxProofAge: 300n },

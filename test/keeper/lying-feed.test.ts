@@ -184,7 +184,7 @@ describe('a service that proves less than it could', () => {
     const waitForProof = feed.waitForProof.bind(feed);
     feed.waitForProof = async (id, signal) => {
       const proof = await waitForProof(id, signal);
-      return { ...proof, requirement: proof.requirement - 1n };
+      return { ...proof, baseRequirement: proof.baseRequirement - 1n };
     };
     const { until, events } = await start(feed, { strategy: { ...TEST_STRATEGY, kinds: ['start'] } });
     const { reason } = await until(

@@ -1,5 +1,7 @@
 /** Auctions: in public, ended by a recovery, and of sealed bids. */
+
 import type { Hex, TransactionReceipt } from 'viem';
+import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
 import { revertReason } from '../../../src/chain/reverts.ts';
 import { exactMargin } from '../../../src/margin/exact/margin.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
@@ -90,7 +92,7 @@ export async function publicAuction(
         '',
         '',
         '',
-        `requirement ${dollars(proven.requirement)}`,
+        `requirement ${dollars(provenRequirement(proven))}`,
         gas(receipt.gasUsed),
       ]);
     }

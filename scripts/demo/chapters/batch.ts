@@ -1,4 +1,5 @@
 /** Several accounts liquidated in one transaction, and what that saves. */
+import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
 import { liquidationOrder, proveForEngine, type SaleRecord } from '../../lib/local-auction.ts';
 import { type Setting, tick } from '../setting.ts';
@@ -29,7 +30,7 @@ export async function batch(setting: Setting, { batch: pairs }: Company): Promis
   });
   const vessels = await protocol.createVessels(
     keeper,
-    proofs.map(({ requirement }) => VESSEL_FACTOR * requirement + 1_000_000n),
+    proofs.map((proven) => VESSEL_FACTOR * provenRequirement(proven) + 1_000_000n),
   );
   const orders = [];
   for (const [index, { trader }] of pairs.entries()) {

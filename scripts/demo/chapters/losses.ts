@@ -1,4 +1,5 @@
 /** An account without equity: who pays, in which order, and how it is paid back. */
+import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
 import type { MarketRound } from '../../../src/market/words.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
 import {
@@ -153,7 +154,7 @@ async function repay(setting: Setting, payer: Company['payer'], holder: Company[
     `insolvency of account ${account.accountId} (${account.name}) proven`,
     () => proveForEngine(protocol, prover, account, protocol.keeper),
   );
-  const vesselId = await protocol.createFunded(protocol.keeper, 2n * proven.requirement);
+  const vesselId = await protocol.createFunded(protocol.keeper, 2n * provenRequirement(proven));
   const receipt = await protocol.write(protocol.keeper, 'engine', 'liquidate', [
     await liquidationOrder(protocol, account.accountId, vesselId, proven),
     proven.proof,

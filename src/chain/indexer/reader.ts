@@ -237,8 +237,10 @@ export class ChainReader {
       if (role === 'clearingHouse' && (name === 'FundPaid' || name === 'SliceMoved' || name === 'FeeCharged'))
         touch(FUND_ACCOUNT, block);
     }
-    // Prices move the value of collateral.
+    // Prices move the value of collateral, and so do haircuts.
     const priced = new Set(changes.rounds.map(({ block }) => block));
+    for (const { role, name, block } of events)
+      if (role === 'vault' && name === 'HaircutSet') priced.add(block);
     if (priced.size > 0) {
       const rich = new Set(await known.accountsWithCollateral());
       for (const { role, args } of events) {
@@ -261,15 +263,15 @@ export class ChainReader {
   }
 
   async #account(client: PublicClient, accountId: bigint, block: bigint): Promise<AccountRecord | undefined> {
-    const read = <T>(role: IndexedRole, functionName: string) =>
+    const read = <T>(role: IndexedRole, functionName: string, ...further: readonly unknown[]) =>
       client.readContract({
         address: this.#contracts.addresses[role],
         abi: this.#abis[role],
         functionName,
-        args: [accountId],
+        args: [accountId, ...further],
         blockNumber: block,
       }) as Promise<T>;
-    const [account, collateral, feeChargedAt] = await Promise.all([
+    const [account, [collateral, movingCollateral], feeChargedAt] = await Promise.all([
       read<{
         owner: Address;
         nonce: bigint;
@@ -279,8 +281,10 @@ export class ChainReader {
         scale: bigint;
         inAuction: boolean;
       }>('clearingHouse', 'getAccount'),
-      read<bigint>('clearingHouse', 'collateralValueOf').catch(nothingThere),
-      read<bigint>('auctionHouse', 'feeChargedAt').catch(nothingThere),
+      read<readonly [bigint, bigint]>('clearingHouse', 'collateralValueOf', false).catch(
+        insteadOfNothing([0n, 0n] as const),
+      ),
+      read<bigint>('auctionHouse', 'feeChargedAt').catch(insteadOfNothing(0n)),
     ]);
     if (/^0x0{40}$/.test(account.owner)) return undefined;
     return {
@@ -289,6 +293,7 @@ export class ChainReader {
       block,
       underlyingId: BigInt(account.underlyingId),
       collateral,
+      movingCollateral,
       feeChargedAt,
     };
   }
@@ -412,10 +417,12 @@ export class ChainReader {
 }
 
 /** While the contracts are being deployed, the first account is there before the last contract is. */
-function nothingThere(error: unknown): bigint {
+function insteadOfNothing<T>(value: T): (error: unknown) => T {
   const none = (inner: unknown) => inner instanceof ContractFunctionZeroDataError;
-  if (error instanceof BaseError && error.walk(none) !== null) return 0n;
-  throw error;
+  return (error) => {
+    if (error instanceof BaseError && error.walk(none) !== null) return value;
+    throw error;
+  };
 }
 
 /** Far from the newest block, states are read at the end of the part of the range that is far. */

@@ -1,6 +1,7 @@
 /** Insolvency proofs for liquidations and auctions. */
 import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
+import { requirementWith } from '../../margin/exact/collateral.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import { contextOf } from '../../proof/witness/contexts.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
@@ -18,21 +19,36 @@ export interface InsolvencyRequest {
   readonly positions: Positions;
   /** Sender of the transaction. */
   readonly keeper: Address;
+  /**
+   * Value of collateral that moves with the underlying, at the scale of `positions`, 1e-6 USD; 0 unless given. It is no part of what is proven: it
+   * decides which scenario is the worst, and what of it to show.
+   */
+  readonly movingCollateral?: bigint;
   /** Scenario that shows the requirement; the worst unless given. */
   readonly scenario?: number;
 }
 
-/** A proven mark and requirement. */
+/** What a proof shows; {@link provenRequirement} is what that requires. */
 export interface ProvenMargin {
   /** Of the account, as the proof binds it. */
   readonly nonce: bigint;
   readonly round: bigint;
   /** 1e-6 USD, signed. */
   readonly mark: bigint;
-  /** 1e-6 USD. */
-  readonly requirement: bigint;
+  /** Without moving collateral, 1e-6 USD, signed. */
+  readonly baseRequirement: bigint;
+  /** What a unit of moving collateral adds to it, 2^-54, signed. */
+  readonly collateralSlope: bigint;
   readonly capacity: number;
   readonly proof: ProofArgument;
+}
+
+/** What a proof requires of an account with so much moving collateral, 1e-6 USD. */
+export function provenRequirement(
+  { baseRequirement, collateralSlope }: Pick<ProvenMargin, 'baseRequirement' | 'collateralSlope'>,
+  movingCollateral = 0n,
+): bigint {
+  return requirementWith(baseRequirement, collateralSlope, movingCollateral);
 }
 
 /** @throws ZkMarginError of the account and the round; `TOO_MANY_LEGS` */
@@ -48,7 +64,8 @@ export async function proveInsolvency(
       field: 'positions.legs',
     });
   }
-  const margin = exactMargin(positions, market.round, market.parameters);
+  const { movingCollateral = 0n } = request;
+  const margin = exactMargin({ ...positions, movingCollateral }, market.round, market.parameters);
   const scenarioIndex = request.scenario ?? margin.worstScenario;
   const shown = margin.scenarios[scenarioIndex];
   if (shown === undefined) {
@@ -58,6 +75,7 @@ export async function proveInsolvency(
     circuit: `insolvency-${capacity}`,
     input: await insolvencyInput({
       ...positions,
+      movingCollateral,
       round: market.round,
       parameters: market.parameters,
       scenarioIndex,
@@ -76,7 +94,8 @@ export async function proveInsolvency(
     nonce,
     round: market.number,
     mark: shown.mark,
-    requirement: shown.requirement,
+    baseRequirement: shown.baseRequirement,
+    collateralSlope: shown.collateralSlope,
     capacity,
     proof: proofArgument(calldata),
   };

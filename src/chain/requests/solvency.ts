@@ -16,10 +16,28 @@ export interface SolvencyRequest {
   readonly nonce: bigint;
   /** Positions after the transaction. */
   readonly positions: Positions;
-  /** Cash that is assumed, 1e-6 USD: at most what the account has with its collateral after the transaction. */
+  /** Cash that is assumed, 1e-6 USD: at most `availableCash` after the transaction. */
   readonly cash: bigint;
+  /**
+   * Value of fresh collateral that moves with the underlying after the transaction, 1e-6 USD; 0 unless given. The contract counts exactly what the
+   * account has then, so that a proof for another value fails.
+   */
+  readonly movingCollateral?: bigint;
   /** Factor on the maintenance requirement, 2^-12. */
   readonly level: bigint;
+}
+
+/** What an account has at fresh prices, 1e-6 USD, as `ClearingHouse.collateralValueOf` gives it. */
+export interface FreshCollateral {
+  /** Of all kinds, after haircuts. */
+  readonly value: bigint;
+  /** Of the kinds that are priced by the account's own underlying. */
+  readonly moving: bigint;
+}
+
+/** Most cash that a solvency proof may assume: cash and collateral of other underlyings. What moves with the positions is a leg of the proof. */
+export function availableCash(cash: bigint, { value, moving }: FreshCollateral): bigint {
+  return cash + value - moving;
 }
 
 /** A proof with the size of its circuit. */
@@ -31,7 +49,7 @@ export interface SizedProof {
 /**
  * Proves solvency at the market's round.
  *
- * @throws ZkMarginError `WITNESS_FAILED` when the account is not solvent; `TOO_MANY_LEGS`
+ * @throws ZkMarginError `WITNESS_FAILED` when the account is not solvent; `TOO_MANY_LEGS`; `OUT_OF_RANGE` for more collateral than a leg holds
  */
 export async function proveSolvency(
   prover: Prover,
@@ -39,6 +57,7 @@ export async function proveSolvency(
   request: SolvencyRequest,
 ): Promise<SizedProof> {
   const { consumer, purpose, accountId, nonce, positions, cash, level } = request;
+  const { movingCollateral = 0n } = request;
   const capacity = capacityFor(positions.legs.length, CAPACITIES.solvency);
   if (capacity === undefined) {
     throw new ZkMarginError(
@@ -54,6 +73,7 @@ export async function proveSolvency(
     input: await solvencyInput({
       ...positions,
       cash,
+      movingCollateral,
       level,
       round: market.round,
       parameters: market.parameters,

@@ -17,8 +17,10 @@ export interface TradeParty {
   readonly before: Positions | undefined;
   /** Positions after it; undefined when it closes the account's positions. */
   readonly after: Positions | undefined;
-  /** Cash and fresh collateral after the trade and its fee, at least; 1e-6 USD. */
+  /** Cash and fresh collateral of other underlyings after the trade and its fee, at least; 1e-6 USD. */
   readonly cash: bigint;
+  /** Value of fresh collateral that moves with the underlying, 1e-6 USD; 0 unless given. */
+  readonly movingCollateral?: bigint;
   /** Who holds the opening instead of the public, with its signature. */
   readonly custody?: { readonly custodian: Address; readonly signature: Hex };
 }
@@ -114,6 +116,7 @@ export async function prepareTrade(
           nonce: party.nonce,
           positions: party.after,
           cash: party.cash,
+          ...(party.movingCollateral !== undefined && { movingCollateral: party.movingCollateral }),
           level: market.initialLevel,
         });
   const solvencyA = await solvency(a);

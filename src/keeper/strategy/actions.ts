@@ -47,6 +47,8 @@ export interface StartAction extends ActionBase {
   readonly round: bigint;
   /** By which the reward was reckoned: a proof of a smaller one would bring less. */
   readonly requirement: bigint;
+  /** With which that is required. */
+  readonly movingCollateral: bigint;
   readonly proofExpiry: bigint;
   readonly rewardAccountId: bigint;
 }

@@ -40,6 +40,7 @@ const market: FeedMarket = {
 
 /** Half a unit of the underlying, with half of the requirement covered. */
 function candidate(changes: Partial<LiquidationCandidate> = {}): LiquidationCandidate {
+  const { requirement = 10_000n * USD } = changes;
   const base = {
     accountId: 10n,
     underlyingId: 1n,
@@ -49,8 +50,11 @@ function candidate(changes: Partial<LiquidationCandidate> = {}): LiquidationCand
     scale: ONE,
     cash: -25_000n * USD,
     collateral: 0n,
+    movingCollateral: 0n,
     mark: 30_000n * USD,
-    requirement: 10_000n * USD,
+    requirement,
+    baseRequirement: requirement,
+    collateralSlope: 0n,
     round: 9n,
     proofExpiry: NOW + 300n,
     capacity: 8,
@@ -72,10 +76,11 @@ function auction(changes: Partial<RunningAuction> = {}): RunningAuction {
     scale: ONE,
     cash: -25_000n * USD,
     collateral: 0n,
+    movingCollateral: 0n,
     reserved: 0n,
     round: 9n,
     provenAt: NOW - 10n,
-    proven: { mark: 30_000n * USD, requirement: 10_000n * USD, scale: ONE },
+    proven: { mark: 30_000n * USD, baseRequirement: 10_000n * USD, collateralSlope: 0n, scale: ONE },
     publicStart: NOW - 60n,
     superseded: false,
     terms: TERMS,
@@ -90,6 +95,7 @@ function vessel(accountId: bigint, cash: bigint, changes: Partial<VesselState> =
     accountId,
     cash,
     collateral: 0n,
+    movingCollateral: 0n,
     scale: 0n,
     commitment: 0n,
     underlyingId: 1n,
@@ -172,6 +178,63 @@ describe('an atomic liquidation', () => {
     expect(reasons(holding(VESSEL_DIVISOR * scaleTaken + 1n), ATOMIC)).toEqual(['liquidate: NO_VESSEL']);
     const source = readFileSync(new URL('../../../contracts/src/ClearingHouse.sol', import.meta.url), 'utf8');
     expect(source).toContain(`VESSEL_DIVISOR = ${VESSEL_DIVISOR};`);
+  });
+
+  /** A fifth of a unit more for each unit of moving collateral: risk that is added. */
+  const ADDED = 2n ** 54n / 5n;
+  const backed = (movingCollateral: bigint) =>
+    candidate({
+      cash: -65_000n * USD,
+      collateral: 40_000n * USD,
+      movingCollateral,
+      requirement: 10_000n * USD + movingCollateral / 5n,
+      baseRequirement: 10_000n * USD,
+      collateralSlope: ADDED + 1n,
+    });
+
+  it('goes by the requirement at the collateral that the account has, to the unit', () => {
+    const [fixed, moving] = [backed(0n), backed(40_000n * USD)].map((given) => {
+      const { actions } = decide(situation({ candidates: [given] }), ATOMIC);
+      const expected = atomicLiquidation(given, TERMS, 0n);
+      expect(actions).toMatchObject([
+        { kind: 'liquidate', scaleTaken: expected.scaleTaken, profit: { gross: expected.reward } },
+      ]);
+      return expected;
+    });
+    expect(moving!.target - fixed!.target).toBe(8_800n * USD);
+    expect(moving!.scaleTaken).toBeGreaterThan(fixed!.scaleTaken);
+    // The vessel is asked for what comes with the slice, too.
+    expect(moving!.vesselFloor).toBeGreaterThan(fixed!.vesselFloor);
+  });
+
+  it('asks more of a vessel whose own collateral adds to the risk', () => {
+    const given = backed(40_000n * USD);
+    const { leastCash } = atomicLiquidation(given, TERMS, 0n);
+    const collateral = 1_000n * USD;
+    const cash = leastCash - collateral;
+    const refusal = (movingCollateral: bigint) => {
+      const own = vessel(100n, cash, { collateral, movingCollateral });
+      const none = strategy({ kinds: ['liquidate'], capitalSlackBps: 0n });
+      return reasons(situation({ candidates: [given] }, { vessels: [own] }), none);
+    };
+    expect(refusal(0n)).toEqual([]);
+    expect(refusal(collateral)).toEqual(['liquidate: INSUFFICIENT_CAPITAL']);
+  });
+
+  it('hedges what collateral leaves of the delta of a slice', () => {
+    const short = (movingCollateral: bigint) =>
+      candidate({
+        legs: [{ instrument: LINEAR, quantity: -500_000n }],
+        mark: -30_000n * USD,
+        cash: 5_000n * USD,
+        collateral: 30_000n * USD,
+        movingCollateral,
+      });
+    const hedgeOf = (given: LiquidationCandidate) =>
+      decide(situation({ candidates: [given] }), ATOMIC).actions[0]!.profit.hedge;
+    // Half a unit sold, and as much of it as collateral.
+    expect(hedgeOf(short(30_000n * USD))).toBeLessThanOrEqual(1n);
+    expect(hedgeOf(short(0n))).toBeGreaterThan(1_000_000n);
   });
 
   it.each<[string, Situation, StrategyConfiguration]>([
@@ -360,6 +423,27 @@ describe('a running auction', () => {
     });
     const ended = auction({ publicStart: NOW - 1_801n });
     expect(decide(situation({ auctions: [ended] }), bids).actions[0]).toMatchObject({ kind: 'restart' });
+    // Collateral, with what it does to the requirement, outweighs the requirement: bids are by the newest round alone.
+    const older = (movingCollateral: bigint, round: bigint) => {
+      const given = auction({
+        round,
+        cash: -29_500n * USD,
+        collateral: 9_000n * USD,
+        movingCollateral,
+        proven: {
+          mark: 30_000n * USD,
+          baseRequirement: 11_000n * USD,
+          collateralSlope: -(2n ** 52n),
+          scale: ONE,
+        },
+      });
+      return decide(situation({ auctions: [given] }), bids).actions[0]?.kind;
+    };
+    expect([older(0n, 8n), older(5_000n * USD, 8n), older(5_000n * USD, 9n)]).toEqual([
+      'bid',
+      'refresh',
+      'bid',
+    ]);
   });
 
   it('is bid for in part when the cash does not suffice for all', () => {

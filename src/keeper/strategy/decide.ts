@@ -29,6 +29,7 @@ import {
   auctionRequirement,
   bestBatch,
   type Costs,
+  collateralOutweighs,
   type HiddenPositions,
   type Profit,
   profitOf,
@@ -84,8 +85,10 @@ export interface VesselState {
   readonly accountId: bigint;
   /** Signed. */
   readonly cash: bigint;
-  /** Value of its collateral after haircuts. */
+  /** Value of its collateral after haircuts, at fresh prices: what is old counts for nothing here. */
   readonly collateral: bigint;
+  /** The part of it that is priced by the vessel's own underlying. */
+  readonly movingCollateral: bigint;
   /** 0 without positions. */
   readonly scale: bigint;
   readonly commitment: bigint;
@@ -447,6 +450,7 @@ class Reckoner {
           nonce: candidate.nonce,
           round,
           requirement: candidate.requirement,
+          movingCollateral: candidate.movingCollateral,
           proofExpiry,
           rewardAccountId: reward.accountId,
           profit,
@@ -505,7 +509,7 @@ class Reckoner {
     }
     // After a restart the price has to fall to the target again.
     const factorBps = expired ? target : factor;
-    const inconsistent = auction.collateral > auctionRequirement(auction) && auction.round !== market.number;
+    const inconsistent = collateralOutweighs(auction) && auction.round !== market.number;
     const stale = expired || inconsistent || now > auction.provenAt + terms.maxProofAge;
     let chance: ReturnType<typeof auctionChance>;
     try {

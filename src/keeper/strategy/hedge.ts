@@ -14,7 +14,7 @@ import { black76, logRatio } from '../../math/float/black76.ts';
 
 /** Sensitivities of positions, in USD, none of them negative. */
 export interface Exposure {
-  /** |sum of quantity * delta * forward|: dollar delta, netted over all legs. */
+  /** |sum of quantity * delta * forward|: dollar delta, netted over all legs and moving collateral. */
   readonly delta: number;
   /** Sum over expiries of |sum of quantity * vega * vol|: change of value if vols of an expiry doubled. Netted within an expiry alone. */
   readonly vega: number;
@@ -45,14 +45,20 @@ const USD = 1e6;
  * Sensitivities of legs held at a scale.
  *
  * @param scale 2^-40
+ * @param movingCollateral value of collateral that comes with them and moves with the underlying, 1e-6 USD
  * @throws ZkMarginError `MISSING_EXPIRY` for an option of an expiry that the round lacks
  */
-export function exposureOf(legs: readonly Leg[], round: MarketRound, scale: bigint): Exposure {
+export function exposureOf(
+  legs: readonly Leg[],
+  round: MarketRound,
+  scale: bigint,
+  movingCollateral = 0n,
+): Exposure {
   const { timestamp, spot } = round.underlying;
   const price = Number(spot) / Number(PRICE_UNIT);
   const factor = Number(scale) / SCALE_ONE;
   const byExpiry = new Map<number, { vega: number; gamma: number }>();
-  let delta = 0;
+  let delta = Number(movingCollateral) / USD;
   let grossNotional = 0;
   for (const { instrument, quantity } of legs) {
     const amount = (Number(quantity) / Number(QUANTITY_UNIT)) * factor;

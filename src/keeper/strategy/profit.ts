@@ -9,10 +9,12 @@ import {
   atomicLiquidation,
   atScale,
   EMPTY_VESSEL,
+  type ProvenAccount,
   type Vessel,
 } from '../../liquidation/amounts.ts';
 import { bidQuote, type SaleQuote, startFee, type TakeoverQuote } from '../../liquidation/auction.ts';
 import { integerTerms } from '../../liquidation/terms.ts';
+import { COLLATERAL_SLOPE_PLACES, requirementWith } from '../../margin/exact/collateral.ts';
 import type { Leg } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { ceilDivide, floorDivide } from '../../math/fixed/primitives.ts';
@@ -60,6 +62,8 @@ export interface Weighed {
   readonly legs?: readonly Leg[];
   /** At the scale of the account. */
   readonly requirement: bigint;
+  /** Collateral that comes with the positions, and moves with them. */
+  readonly movingCollateral: bigint;
   readonly scale: bigint;
 }
 
@@ -76,7 +80,8 @@ export function weighSlice(
   costs: Costs,
 ): SliceWeight | undefined {
   if (account.legs !== undefined) {
-    const exposure = exposureOf(account.legs, round, scaleTaken);
+    const movingTaken = (account.movingCollateral * scaleTaken) / account.scale;
+    const exposure = exposureOf(account.legs, round, scaleTaken, movingTaken);
     return { hedge: hedgeCost(exposure, costs.spreads), notional: notionalOf(exposure) };
   }
   if (costs.hidden === undefined) return undefined;
@@ -113,17 +118,11 @@ export interface AtomicChance {
  * @throws ZkMarginError `NOT_LIQUIDATABLE`, `BAD_DEBT`, `TOO_LARGE`, `NOTHING_TO_LIQUIDATE`
  */
 export function atomicChance(
-  candidate: Pick<LiquidationCandidate, 'cash' | 'collateral' | 'mark' | 'requirement' | 'scale'>,
+  candidate: ProvenAccount,
   market: Pick<FeedMarket, 'terms' | 'volatilityIndex'>,
   options: { readonly backstop?: boolean; readonly vessel?: Vessel } = {},
 ): AtomicChance {
-  const { cash, collateral, mark, requirement, scale } = candidate;
-  const amounts = atomicLiquidation(
-    { cash, collateral, mark, requirement, scale },
-    integerTerms(market.terms),
-    market.volatilityIndex,
-    options,
-  );
+  const amounts = atomicLiquidation(candidate, integerTerms(market.terms), market.volatilityIndex, options);
   return { amounts, gross: amounts.equityTaken - amounts.payment };
 }
 
@@ -148,11 +147,13 @@ export function auctionChance(
   now: bigint,
   options: { readonly maxScale?: bigint; readonly vessel?: Vessel; readonly factorBps?: bigint } = {},
 ): AuctionChance {
-  const { cash, collateral, scale, reserved, proven, publicStart, terms, subsidyFrom } = auction;
+  const { cash, collateral, movingCollateral, scale, reserved, proven, publicStart, terms, subsidyFrom } =
+    auction;
   const quote = bidQuote(
     {
       cash,
       collateral,
+      movingCollateral,
       scale,
       reserved,
       proven,
@@ -178,9 +179,20 @@ function lossSince({ presentMark, proven, scale }: RunningAuction, scaleTaken: b
   return fallen <= 0n ? 0n : ceilDivide(fallen * scaleTaken, scale);
 }
 
-/** An auction of the account as it stands, with the figures of the recorded proof. */
-export function auctionRequirement(auction: RunningAuction): bigint {
-  return atScale(auction.proven, auction.scale).requirement;
+/** Requirement of the account as it stands, by the figures of the recorded proof. */
+export function auctionRequirement({ proven, scale, movingCollateral }: RunningAuction): bigint {
+  const { baseRequirement, collateralSlope } = atScale(proven, scale);
+  return requirementWith(baseRequirement, collateralSlope, movingCollateral);
+}
+
+/**
+ * Whether collateral, with what it does to the requirement, outweighs the requirement: then its moves are what is for sale, and the auction house takes
+ * bids by the newest round alone.
+ */
+export function collateralOutweighs(auction: RunningAuction): boolean {
+  const { collateral, movingCollateral, proven } = auction;
+  const slope = proven.collateralSlope < 0n ? -proven.collateralSlope : proven.collateralSlope;
+  return collateral + ((movingCollateral * slope) >> COLLATERAL_SLOPE_PLACES) > auctionRequirement(auction);
 }
 
 /** Reward of who starts an auction; nothing within the cool-off, and nothing for accounts without equity. */
@@ -240,8 +252,8 @@ export function bestBatch<Member extends BatchMember>(
 }
 
 /** A vessel before it takes a slice, as the arithmetic of liquidations wants it. */
-export function vesselBefore(
-  vessel: { readonly scale: bigint; readonly collateral: bigint } | undefined,
-): Vessel {
-  return vessel === undefined ? EMPTY_VESSEL : { scale: vessel.scale, collateral: vessel.collateral };
+export function vesselBefore(vessel: Vessel | undefined): Vessel {
+  if (vessel === undefined) return EMPTY_VESSEL;
+  const { scale, collateral, movingCollateral } = vessel;
+  return { scale, collateral, movingCollateral };
 }

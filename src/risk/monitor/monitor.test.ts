@@ -7,7 +7,6 @@ import { exactMargin } from '../../margin/exact/margin.ts';
 import { exampleBook, mulberry32, SCALE_ONE } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { rammModel } from '../../margin/presets/ramm.ts';
-import { shockRound } from '../../market/example-market.ts';
 import { LINEAR } from '../../market/instrument.ts';
 import { volatilityIndex } from '../../market/oracle-median.ts';
 import { floatExpiry, surfaceVolatility } from '../../market/surface.ts';
@@ -488,125 +487,6 @@ describe('single accounts', () => {
     expect(() => monitor.atRound(1n, exampleCrash({ symbol: 'ETH' }).opening)).toThrow(
       expect.objectContaining({ code: 'UNDERLYING_MISMATCH' }),
     );
-  });
-});
-
-describe(`moving collateral (seed ${SEED})`, () => {
-  /** The account with its collateral at another spot than that of the opening. */
-  function atPrice(account: MonitoredAccount, spot: bigint): MonitoredAccount {
-    const { collateral, movingCollateral = 0n } = account;
-    const moved = (movingCollateral * spot) / opening.underlying.spot;
-    return { ...account, collateral: collateral - movingCollateral + moved, movingCollateral: moved };
-  }
-
-  const random = mulberry32(SEED);
-  // Deposits of a hundredth of a coin to three, against most of which cash has been borrowed.
-  const accounts = bookOf(SEED + 4).map((account): MonitoredAccount => {
-    const value = BigInt(Math.round(0.01 * 300 ** random() * Number(opening.underlying.spot)));
-    const debt = (value * BigInt(Math.round(100 * random() ** 0.4))) / 100n;
-    return {
-      ...account,
-      cash: account.cash - debt,
-      collateral: account.collateral + value,
-      movingCollateral: value,
-    };
-  });
-  const crashedAccounts = accounts.map((account) => atPrice(account, crashed.underlying.spot));
-
-  it('is in the requirement of every figure', () => {
-    const monitor = monitorOf(crashedAccounts);
-    const snapshot = monitor.atRound(1n, crashed);
-    const effects = { adds: 0, offsets: 0 };
-    for (const account of crashedAccounts) {
-      const row = snapshot.byId.get(account.id)!;
-      const { mark, requirement } = exactMargin(account, crashed, PARAMETERS);
-      expect([account.id, row.tier]).toEqual([account.id, exactTier(account, crashed)]);
-      const tolerance = row.exact ? 0 : Math.ceil(1e6 * row.errorBoundUsd) + 1;
-      expect(Math.abs(Number(row.mark - mark))).toBeLessThanOrEqual(tolerance);
-      expect(Math.abs(Number(row.requirement - requirement))).toBeLessThanOrEqual(tolerance);
-      expect(monitor.margin(account.id).requirement).toBe(requirement);
-      const alone = exactMargin({ ...account, movingCollateral: 0n }, crashed, PARAMETERS).requirement;
-      if (requirement > alone) effects.adds++;
-      if (requirement < alone) effects.offsets++;
-    }
-    expect(effects.adds).toBeGreaterThan(5);
-    expect(effects.offsets).toBeGreaterThan(5);
-  });
-
-  it('goes with a slice, and what remains has the requirement of its share', () => {
-    const { ranking } = monitorOf(crashedAccounts).atRound(1n, crashed);
-    let sold = 0;
-    for (const { id, plan } of ranking) {
-      if (plan === undefined || plan.minimalScale === 0n) continue;
-      sold++;
-      const account = crashedAccounts.find((candidate) => candidate.id === id)!;
-      const scale = account.scale - plan.minimalScale;
-      if (scale === 0n) continue;
-      const share = (amount: bigint): bigint => (amount * scale) / account.scale;
-      const rest = { ...account, scale, movingCollateral: share(account.movingCollateral!) };
-      const { mark, requirement } = exactMargin(rest, crashed, PARAMETERS);
-      for (const difference of [mark - share(plan.mark), requirement - share(plan.requirement)]) {
-        expect(difference >= -3n && difference <= 3n).toBe(true);
-      }
-      // At its full worth a slice is paid with its own equity, so all of it stays.
-      const target = targetOf(requirement, integerTerms(TERMS).bufferBps);
-      expect(Number(plan.equity - target) / 1e6).toBeCloseTo(0, 3);
-    }
-    expect(sold).toBeGreaterThan(3);
-  });
-
-  it('moves in trials and stresses as it does in the market', () => {
-    const rules = { ...RULES, nearness: { deviations: [2, 6], intervalSeconds: 3_600 } };
-    const monitor = monitorOf(accounts, rules);
-    const snapshot = monitor.atRound(1n, opening);
-    const { realisedVolatility } = opening.underlying;
-    const volatility = Math.max(Number(realisedVolatility), Number(snapshot.volatility)) / 65_536;
-    let near = 0;
-    for (const account of accounts) {
-      const row = snapshot.byId.get(account.id)!;
-      if (row.tier === 'liquidatable' || row.tier === 'badDebt') continue;
-      const found = [2, 6].flatMap((deviations) =>
-        (['below', 'above'] as const)
-          .filter((direction) => {
-            const move = deviations * volatility * Math.sqrt(3_600 / 31_536_000);
-            const factor = Math.exp(direction === 'above' ? move : -move);
-            const spot = BigInt(Math.round(Number(opening.underlying.spot) * factor));
-            const tier = exactTier(atPrice(account, spot), movedRound(opening, spot));
-            return tier === 'liquidatable' || tier === 'badDebt';
-          })
-          .map((direction) => ({ deviations, direction })),
-      );
-      expect([row.id, row.nearness]).toEqual([row.id, found[0]]);
-      if (found.length > 0) near++;
-    }
-    expect(near).toBeGreaterThan(3);
-
-    const shock = { priceMove: -0.2, volMultiplierAt30d: 1.3 };
-    const [stressed] = monitor.stress([shock]);
-    const round = shockRound(opening, shock);
-    const after = monitorOf(accounts.map((account) => atPrice(account, round.underlying.spot)));
-    const { totals } = after.atRound(2n, round);
-    expect(stressed).toMatchObject({
-      liquidatable: totals.byTier.liquidatable,
-      badDebt: totals.byTier.badDebt,
-    });
-    expect(stressed!.shortfallUsd).toBeCloseTo(Number(totals.shortfall) / 1e6, 2);
-    expect(stressed!.deficitUsd).toBeCloseTo(Number(totals.deficit) / 1e6, 2);
-    expect(stressed!.shortfallUsd).toBeGreaterThan(1);
-  });
-
-  it('stands beside the delta of positions', () => {
-    const { greeks, ranking } = monitorOf(accounts).atRound(1n, opening);
-    const value = accounts.reduce((sum, { movingCollateral = 0n }) => sum + movingCollateral, 0n);
-    expect(greeks.collateralDeltaUsd).toBeCloseTo(Number(value) / 1e6, 3);
-    const without = accounts.map((account) => ({ ...account, movingCollateral: 0n }));
-    const { collateralDeltaUsd, ...others } = bookGreeks(without, opening);
-    expect(collateralDeltaUsd).toBe(0);
-    expect(greeks).toMatchObject(others);
-    // Rows are of accounts: what each gains in all.
-    const rows = ranking.reduce((sum, { deltaUsd }) => sum + deltaUsd, 0);
-    const gross = ranking.reduce((sum, { grossNotionalUsd }) => sum + grossNotionalUsd, 0);
-    expect(Math.abs(rows - greeks.total.deltaUsd - greeks.collateralDeltaUsd)).toBeLessThan(1e-4 * gross);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   type LiquidationState,
   type Sale,
   sale,
+  subsidisedRequirement,
   type Takeover,
   takeover,
   targetOf,
@@ -39,6 +40,10 @@ export interface LiquidationPlan {
   readonly mark: bigint;
   /** At the account's moving collateral. Slices take their share of it, so the requirement shrinks with the scale. */
   readonly requirement: bigint;
+  /** Without moving collateral, signed. */
+  readonly baseRequirement: bigint;
+  /** What a unit of moving collateral adds to it, 2^-54, signed. */
+  readonly collateralSlope: bigint;
   readonly equity: bigint;
   /** Requirement and buffer: what the account is brought to. */
   readonly target: bigint;
@@ -72,8 +77,8 @@ export function liquidationPlan(
 ): LiquidationPlan | undefined {
   const { cash, collateral, movingCollateral = 0n, scale, reserved = 0n, inAuction } = account;
   const { mark, requirement, baseRequirement, collateralSlope, worstScenario } = margin;
-  const proven = { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale };
   const state: LiquidationState = { cash, collateral, mark, requirement, scale, reserved };
+  const proven = { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale };
   const equity = equityOf(state);
   if (account.legs.length === 0 || equity >= requirement) return undefined;
   const { bufferBps } = terms;
@@ -86,6 +91,8 @@ export function liquidationPlan(
   return {
     mark,
     requirement,
+    baseRequirement,
+    collateralSlope,
     equity,
     target: targetOf(requirement, bufferBps),
     worstScenario,
@@ -103,7 +110,11 @@ export function liquidationPlan(
         atCusp: sale(charged, bufferBps, terms.cuspFactorBps),
       };
     }),
-    takeover: route(() => takeover(state, bufferBps, terms.insolventSeconds, terms.insolventSeconds)),
+    takeover: route(() => {
+      const subsidised = subsidisedRequirement(margin, movingCollateral, bufferBps);
+      const { insolventSeconds } = terms;
+      return takeover({ ...state, requirement: subsidised }, bufferBps, insolventSeconds, insolventSeconds);
+    }),
   };
 }
 

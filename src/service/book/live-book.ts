@@ -401,13 +401,14 @@ export class LiveBook {
         continue;
       }
       const reserved = this.#auctions.get(id)?.figures.reserved;
-      const { scale, cash, collateral, nonce, inAuction } = account;
+      const { scale, cash, collateral, movingCollateral, nonce, inAuction } = account;
       const wanted = {
         id,
         legs,
         scale,
         cash,
         collateral,
+        movingCollateral,
         nonce,
         inAuction,
         ...(inAuction && typeof reserved === 'string' && { reserved: BigInt(reserved) }),

@@ -83,6 +83,9 @@ export const AccountViewSchema = Type.Object({
   scale: Scale,
   cash: Usd(),
   collateral: Usd('value after haircuts at last known prices, 1e-6 USD'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
   inAuction: Type.Boolean(),
   block: Amount('since which it is so'),
   opening: Type.Object({
@@ -126,9 +129,16 @@ export const MarginViewSchema = Type.Object({
   tier: Tier,
   cash: Usd(),
   collateral: Usd('1e-6 USD'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
   mark: Usd('value of the positions, 1e-6 USD'),
   equity: Usd(),
   requirement: Usd('maintenance requirement, 1e-6 USD'),
+  baseRequirement: Usd('what the worst scenario asks for without moving collateral'),
+  collateralSlope: Amount('what a unit of moving collateral adds to that, 2^-54, signed'),
+  lossCounted: Type.Boolean({ description: 'whether the loss of the worst scenario counts: it is above 0' }),
+  deltaSign: Amount('sign of the delta of legs and moving collateral together: 1 or -1'),
   initialRequirement: Usd('what trades and withdrawals must cover, 1e-6 USD'),
   loss: Usd('damped loss of the worst scenario'),
   scanRequirement: Usd('maintenance factor times loss'),
@@ -140,7 +150,13 @@ export const MarginViewSchema = Type.Object({
   vegaCharge: Usd('1e-6 USD'),
   worstScenario: Type.Object(ScenarioObject),
   scenarios: Type.Array(
-    Type.Object({ ...ScenarioObject, requirement: Usd('1e-6 USD'), loss: Usd('1e-6 USD') }),
+    Type.Object({
+      ...ScenarioObject,
+      requirement: Usd('1e-6 USD'),
+      baseRequirement: Usd('without moving collateral'),
+      collateralSlope: Amount('2^-54, signed'),
+      loss: Usd('1e-6 USD'),
+    }),
   ),
 });
 /** The exact margin of an account. */
@@ -283,6 +299,7 @@ const AtomicObject = {
   fundFee: Usd('1e-6 USD'),
   payment: Usd('what the vessel pays, 1e-6 USD'),
   collateralTaken: Usd('1e-6 USD'),
+  movingTaken: Usd('the part of it that moves with the underlying, 1e-6 USD'),
   vesselFloor: Usd('what the vessel must at least have afterwards'),
   leastCash: Usd('what an empty vessel must at least have before'),
 };
@@ -323,8 +340,13 @@ export const LiquidationViewSchema = Type.Object({
   scale: Scale,
   cash: Usd(),
   collateral: Usd('1e-6 USD'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
   mark: Usd(),
   requirement: Usd('1e-6 USD'),
+  baseRequirement: Usd('what the worst scenario asks for without moving collateral'),
+  collateralSlope: Amount('what a unit of moving collateral adds to that, 2^-54, signed'),
   equity: Usd(),
   shortfall: Usd('1e-6 USD'),
   round: Amount('number of the round of these figures'),
@@ -379,10 +401,21 @@ export const AuctionViewSchema = Type.Object({
   scale: Scale,
   cash: Usd('of the account'),
   collateral: Usd('of the account, 1e-6 USD'),
+  movingCollateral: Usd(
+    'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
+  ),
+  requirement: Usd(
+    'by the recorded proof, at the present scale and moving collateral, 1e-6 USD; 0 after the end',
+  ),
   reserved: Usd('cash that bids have paid, 1e-6 USD'),
   round: Amount('of the recorded proof'),
   provenAt: Seconds('timestamp of that round'),
-  proven: Type.Object({ mark: Usd(), requirement: Usd('1e-6 USD'), scale: Scale }),
+  proven: Type.Object({
+    mark: Usd(),
+    baseRequirement: Usd('without moving collateral'),
+    collateralSlope: Amount('what a unit of moving collateral adds to it, 2^-54, signed'),
+    scale: Scale,
+  }),
   startNonce: Amount('nonce of the account at the start: proofs bind it'),
   start: Seconds(),
   publicStart: Seconds('from when on anyone may bid'),

@@ -1,5 +1,6 @@
 /** What is proven of an account of the book. */
 import type { IndexedContracts } from '../../chain/indexer/index.ts';
+import { MAX_COLLATERAL } from '../../margin/exact/collateral.ts';
 import type { AccountRecord } from '../../store/chain-records.ts';
 import type { ProofRequest } from '../schemas.ts';
 import type { BookMarket, LiveBook } from './live-book.ts';
@@ -20,6 +21,8 @@ export function accountProofRequest(
   const { salt } = book.opening(account)!;
   const legs = book.legs(account)!;
   const { header, ...rest } = marketView(market).parameters;
+  // Proofs for a running auction are at the scale and the nonce with which it began.
+  const scale = running === undefined ? account.scale : BigInt(String(running.baseScale));
   return {
     circuit: 'insolvency',
     legs: legs.map(({ instrument, quantity }) => ({
@@ -27,8 +30,8 @@ export function accountProofRequest(
       quantity: String(quantity),
     })),
     salt: String(salt),
-    // Proofs for a running auction are at the scale and the nonce with which it began.
-    scale: running === undefined ? String(account.scale) : String(running.baseScale),
+    scale: String(scale),
+    movingCollateral: String(collateralAt(account, scale)),
     underlyingWord: String(market.record.underlyingWord),
     expiryWords: market.record.expiryWords.map(String),
     parameters: { header, ...rest },
@@ -43,4 +46,10 @@ export function accountProofRequest(
     // In an auction the recorded scale is another one than that of the cash; the contract judges there.
     ...(running === undefined && { cash: String(account.cash + account.collateral) }),
   };
+}
+
+/** An account's moving collateral in proportion to another scale of its legs: then the worst scenario is that of the account as it stands. */
+function collateralAt({ movingCollateral, scale }: AccountRecord, wanted: bigint): bigint {
+  const value = (movingCollateral * wanted) / scale;
+  return value < MAX_COLLATERAL ? value : MAX_COLLATERAL - 1n;
 }

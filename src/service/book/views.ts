@@ -1,4 +1,6 @@
 /** Accounts, markets, liquidations and auctions as the API shows them. */
+import { atScale } from '../../liquidation/amounts.ts';
+import { requirementWith } from '../../margin/exact/collateral.ts';
 import { packParameters } from '../../margin/parameters.ts';
 import { formatInstrument, type Leg, underlyingSymbolOf } from '../../market/instrument.ts';
 import {
@@ -60,6 +62,7 @@ export function accountView(book: LiveBook, account: AccountRecord): AccountView
     scale: String(scale),
     cash: String(account.cash),
     collateral: String(account.collateral),
+    movingCollateral: String(account.movingCollateral),
     inAuction: account.inAuction,
     block: String(account.block),
     opening: {
@@ -95,14 +98,20 @@ export function accountMarginView(market: BookMarket, account: AccountRecord): M
   const { mark, requirement } = margin;
   const equity = account.cash + account.collateral + mark;
   const initial = requirement * BigInt(market.terms.initialLevel);
+  const { scenarios, ...view } = marginView(margin, market.parameters);
   return {
-    ...marginView(margin, market.parameters),
+    ...view,
+    scenarios: scenarios.map((scenario, index) => {
+      const { baseRequirement, collateralSlope } = margin.scenarios[index]!;
+      return { ...scenario, ...plain({ baseRequirement, collateralSlope }) };
+    }),
     accountId: String(account.accountId),
     round: String(market.record.number),
     parametersVersion: String(market.parametersRecord.version),
     tier: tierOfFigures(equity, requirement, tierThresholds(market.terms)),
     cash: String(account.cash),
     collateral: String(account.collateral),
+    movingCollateral: String(account.movingCollateral),
     equity: String(equity),
     // Rounded up, against the account.
     initialRequirement: String((initial + 4_095n) / 4_096n),
@@ -200,8 +209,11 @@ export function liquidationView(
     scale: String(account.scale),
     cash: String(account.cash),
     collateral: String(account.collateral),
+    movingCollateral: String(account.movingCollateral),
     mark: String(plan.mark),
     requirement: String(plan.requirement),
+    baseRequirement: String(plan.baseRequirement),
+    collateralSlope: String(plan.collateralSlope),
     equity: String(plan.equity),
     shortfall: String(plan.requirement - plan.equity),
     round: String(market.record.number),
@@ -268,10 +280,17 @@ export function auctionView(
     scale: String(account?.scale ?? 0n),
     cash: String(account?.cash ?? 0n),
     collateral: String(account?.collateral ?? 0n),
+    movingCollateral: String(account?.movingCollateral ?? 0n),
+    requirement: String(auctionRequirement(auction, account)),
     reserved: text('reserved'),
     round: text('round'),
     provenAt: text('provenAt'),
-    proven: { mark: text('mark'), requirement: text('requirement'), scale: text('baseScale') },
+    proven: {
+      mark: text('mark'),
+      baseRequirement: text('baseRequirement'),
+      collateralSlope: text('collateralSlope'),
+      scale: text('baseScale'),
+    },
     startNonce: text('startNonce'),
     start: text('start'),
     publicStart: text('publicStart'),
@@ -295,4 +314,18 @@ export function auctionView(
       })),
     }),
   };
+}
+
+/** What a running auction's recorded proof requires of the account as it stands, 1e-6 USD. */
+function auctionRequirement({ running, figures }: AuctionRecord, account: AccountRecord | undefined): bigint {
+  if (!running || account === undefined || account.scale === 0n) return 0n;
+  const { mark, baseRequirement, collateralSlope, baseScale } = figures;
+  const proven = {
+    mark: BigInt(String(mark)),
+    baseRequirement: BigInt(String(baseRequirement)),
+    collateralSlope: BigInt(String(collateralSlope)),
+    scale: BigInt(String(baseScale)),
+  };
+  const present = atScale(proven, account.scale);
+  return requirementWith(present.baseRequirement, present.collateralSlope, account.movingCollateral);
 }

@@ -1,5 +1,6 @@
 /** Parts that requests for proofs have in common, read from their texts. */
 import { requireBigint, requireInteger, ZkMarginError } from '../../errors.ts';
+import { MAX_COLLATERAL } from '../../margin/exact/collateral.ts';
 import { MAX_SCALE } from '../../margin/exact/margin.ts';
 import {
   packParameters,
@@ -93,6 +94,11 @@ export function readSalt(text: string, field = 'salt'): bigint {
 /** @throws ZkMarginError `OUT_OF_RANGE` */
 export function readScale(text: string, minimum = 1n, field = 'scale'): bigint {
   return requireBigint(BigInt(text), minimum, MAX_SCALE, field);
+}
+
+/** @throws ZkMarginError `OUT_OF_RANGE` */
+export function readMovingCollateral(text = '0'): bigint {
+  return requireBigint(BigInt(text), 0n, MAX_COLLATERAL - 1n, 'movingCollateral');
 }
 
 /** @throws ZkMarginError of the words, with fields of the request */

@@ -4,12 +4,14 @@ import { CAPACITIES } from '../../chain/requests/market.ts';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { exactMargin, exactScenario } from '../../margin/exact/margin.ts';
 import { contextOf, type ProofContext } from '../../proof/witness/contexts.ts';
+import { packFigures, unpackFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
 import type { InsolvencyRequest } from '../schemas.ts';
 import {
   MAX_CASH,
   readJob,
   readMarketLegs,
+  readMovingCollateral,
   readNumbers,
   readParameters,
   readRound,
@@ -19,7 +21,7 @@ import {
 } from './account.ts';
 import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
 
-/** Public inputs in order, after mark and requirement. */
+/** Public inputs in order, after the figures. */
 const PUBLIC = ['commitment', 'scale', 'underlyingWord', 'expiryWords', 'parametersCommitment', 'context'];
 
 /**
@@ -41,7 +43,8 @@ export async function prepareInsolvency(
   const parameters = readParameters(body.parameters);
   const legs = readMarketLegs(body.legs, round, capacity);
 
-  const account = { legs, scale };
+  const movingCollateral = readMovingCollateral(body.movingCollateral);
+  const account = { legs, scale, movingCollateral };
   const { margin, scenarioIndex } = renamed(() => {
     if (body.scenarioIndex !== undefined) {
       const margin = exactScenario(account, round, parameters, body.scenarioIndex);
@@ -64,15 +67,18 @@ export async function prepareInsolvency(
     scale,
     round,
     parameters,
+    movingCollateral,
     scenarioIndex,
     context,
     capacity,
   });
+  const word = packFigures(margin);
+  const shown = Object.entries(unpackFigures(word)).map(([name, value]) => [name, String(value)]);
   return {
     ...job,
     input,
-    publicSignals: publicSignalsOf([mark, requirement], input, PUBLIC),
-    figures: { mark: String(mark), requirement: String(requirement) },
+    publicSignals: publicSignalsOf([word], input, PUBLIC),
+    figures: { ...Object.fromEntries(shown), requirement: String(requirement) },
   };
 }
 

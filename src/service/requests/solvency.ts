@@ -10,6 +10,7 @@ import {
   MAX_CASH,
   readJob,
   readMarketLegs,
+  readMovingCollateral,
   readNumbers,
   readParameters,
   readRound,
@@ -23,6 +24,7 @@ const PUBLIC = [
   'commitment',
   'scale',
   'cash',
+  'collateralQuantity',
   'level',
   'underlyingWord',
   'expiryWords',
@@ -40,6 +42,7 @@ export async function prepareSolvency(
   const salt = readSalt(body.salt);
   const scale = readScale(body.scale);
   const cash = requireBigint(BigInt(body.cash), -MAX_CASH, MAX_CASH, 'cash');
+  const movingCollateral = readMovingCollateral(body.movingCollateral);
   const level =
     body.level === undefined ? MAINTENANCE_LEVEL : requireBigint(BigInt(body.level), 0n, 65_535n, 'level');
   const round = readRound(body);
@@ -50,6 +53,7 @@ export async function prepareSolvency(
     salt,
     scale,
     cash,
+    movingCollateral,
     level,
     round,
     parameters,
@@ -68,6 +72,6 @@ export async function prepareSolvency(
     ...job,
     input,
     publicSignals: publicSignalsOf([], input, PUBLIC),
-    figures: { cash: String(cash), level: String(level) },
+    figures: { cash: String(cash), movingCollateral: String(movingCollateral), level: String(level) },
   };
 }

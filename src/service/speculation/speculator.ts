@@ -228,7 +228,7 @@ export class Speculator {
 /** Says all that a statement depends on. */
 function keyOf({ market, account, purpose, keeper }: LikelyProof): string {
   const { accountId, nonce, scale, commitment } = account;
-  const { record, parametersRecord } = market;
+  const { record, parametersRecord, monitor } = market;
   return [
     accountId,
     purpose,
@@ -236,6 +236,8 @@ function keyOf({ market, account, purpose, keeper }: LikelyProof): string {
     nonce,
     scale,
     commitment,
+    // Collateral that comes or goes decides by it what is shown.
+    monitor.snapshot?.byId.get(accountId)?.worstScenario,
     roundOf(record),
     parametersRecord.version,
     parametersRecord.block,

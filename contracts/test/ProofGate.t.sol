@@ -252,9 +252,9 @@ contract ProofGateTest is HouseTest {
         gate.requireInsolvency(insolvency, _proof());
 
         SolvencyClaim memory solvency = _solvency();
-        (solvency.scale, solvency.movingCollateral) = (type(uint64).max, 2 ** 96 - 1);
+        (solvency.scale, solvency.movingCollateral) = (type(uint64).max, 2 ** 86);
         gate.requireSolvency(solvency, _proof());
-        solvency.movingCollateral++;
+        solvency.movingCollateral = 2 ** 96;
         vm.expectRevert(abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, 2 ** 96));
         gate.requireSolvency(solvency, _proof());
         solvency.movingCollateral = 0;

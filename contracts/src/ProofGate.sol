@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Groth16Proof, IBatchVerifier14, IVerifier10, IVerifier14, IVerifier16} from "./interfaces/Groth16.sol";
 import {IProofGate, InsolvencyClaim, SettlementClaim, SolvencyClaim, TransferClaim} from "./interfaces/IProofGate.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
@@ -40,7 +39,7 @@ contract ProofGate is IProofGate {
     uint256 internal constant SCALE_ONE = 2 ** 40;
     /// @notice A quantity of one contract.
     uint256 internal constant QUANTITY_ONE = 1e6;
-    /// @notice Largest quantity of a leg.
+    /// @notice Largest quantity that moving collateral is a leg of.
     uint256 internal constant MAX_QUANTITY = 2 ** 47 - 1;
     /// @notice A factor of 1 on the requirement.
     uint16 internal constant MINIMUM_LEVEL = 4_096;
@@ -240,11 +239,16 @@ contract ProofGate is IProofGate {
             | (uint256(collateralSlope + SLOPE_LIMIT) << 194);
     }
 
-    /// @dev The moving collateral as contracts of the underlying for each unit of scale, rounded down, as quantities of legs are: in 1e-6. What is above
-    /// the largest quantity counts for nothing.
-    function _collateralQuantity(uint256 movingCollateral, uint256 scale, uint256 spot) private pure returns (uint256) {
+    /// @dev The moving collateral as contracts of the underlying for each unit of scale, rounded down, as quantities of legs are: in 1e-6. More than
+    /// the largest quantity is refused: nothing may be left out, since collateral may add to the requirement.
+    function _collateralQuantity(uint256 movingCollateral, uint256 scale, uint256 spot)
+        private
+        pure
+        returns (uint256 quantity)
+    {
         // Below 2^96 * 2^60. An accepted round's spot is at least 1.
-        return Math.min(MAX_QUANTITY, movingCollateral * (SCALE_ONE * QUANTITY_ONE) / (scale * spot));
+        quantity = movingCollateral * (SCALE_ONE * QUANTITY_ONE) / (scale * spot);
+        if (quantity > MAX_QUANTITY) revert MovingCollateralOutOfRange(movingCollateral);
     }
 
     function _insolvencyVerifier(uint8 capacity) private view returns (IVerifier14) {

@@ -177,7 +177,11 @@ contract ProofGateTest is HouseTest {
         claim.scale = ONE / 4;
         assertEq(gate.solvencySignals(claim)[3], 3_200_000, "for each unit of scale");
         claim.scale = 1;
-        assertEq(gate.solvencySignals(claim)[3], 2 ** 47 - 1, "the rest counts for nothing");
+        claim.movingCollateral = 12;
+        assertEq(gate.solvencySignals(claim)[3], 137_438_953, "at the least scale");
+        claim.movingCollateral = 76_800e6;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, 76_800e6));
+        gate.solvencySignals(claim);
         claim.movingCollateral = 0;
         assertEq(gate.solvencySignals(claim)[3], 0, "none");
         claim.movingCollateral = 76_800e6;
@@ -196,18 +200,25 @@ contract ProofGateTest is HouseTest {
         gate.requireSolvency(claim, _proof());
     }
 
-    function testFuzz_collateralQuantityIsRoundedDownAndCut(uint256 moving, uint64 scale, uint256 spot) public {
+    function testFuzz_collateralQuantityIsRoundedDown(uint256 moving, uint64 scale, uint256 spot) public {
         spot = bound(spot, 1, 2 ** 44 - 1);
         SolvencyClaim memory claim = _solvency();
         claim.movingCollateral = bound(moving, 0, 2 ** (moving % 97) - 1);
         claim.scale = scale == 0 ? 1 : scale;
         oracle.post(Fixtures.BTC, spot);
         claim.round = 2;
-        uint256 quantity = gate.solvencySignals(claim)[3];
         uint256 exact = claim.movingCollateral * 1e6 * 2 ** 40;
         uint256 unit = claim.scale * spot;
+        if (exact >= unit * 2 ** 47) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, claim.movingCollateral)
+            );
+            gate.solvencySignals(claim);
+            return;
+        }
+        uint256 quantity = gate.solvencySignals(claim)[3];
         assertTrue(quantity * unit <= exact, "not more than there is");
-        assertTrue(quantity == 2 ** 47 - 1 || (quantity + 1) * unit > exact, "rounded by less than a unit");
+        assertTrue((quantity + 1) * unit > exact, "rounded by less than a unit");
         assertTrue(quantity < 2 ** 47, "a leg's quantity");
     }
 
@@ -241,9 +252,9 @@ contract ProofGateTest is HouseTest {
         gate.requireInsolvency(insolvency, _proof());
 
         SolvencyClaim memory solvency = _solvency();
-        solvency.movingCollateral = 2 ** 96 - 1;
+        (solvency.scale, solvency.movingCollateral) = (type(uint64).max, 2 ** 86);
         gate.requireSolvency(solvency, _proof());
-        solvency.movingCollateral++;
+        solvency.movingCollateral = 2 ** 96;
         vm.expectRevert(abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, 2 ** 96));
         gate.requireSolvency(solvency, _proof());
         solvency.movingCollateral = 0;

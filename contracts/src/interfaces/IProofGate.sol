@@ -110,7 +110,7 @@ interface IProofGate {
     error RequirementOutOfRange(int256 baseRequirement);
     /// @notice The slope is not within [-2^57, 2^57).
     error SlopeOutOfRange(int256 collateralSlope);
-    /// @notice Moving collateral is not below 2^96.
+    /// @notice Moving collateral is not below 2^96, or is a leg of more than 2^47 - 1 at the account's scale.
     error MovingCollateralOutOfRange(uint256 movingCollateral);
     /// @notice A solvency claim has a scale of 0: there is nothing to prove, and nothing to express collateral in.
     error ScaleZero();

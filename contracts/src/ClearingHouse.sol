@@ -406,10 +406,12 @@ contract ClearingHouse is HouseLedger, Consents {
         Account storage account = _existing(slice.accountId);
         Account storage vessel = _vessel(slice, account);
         uint64 scale = account.scale;
+        (, uint256 moving) = _freshAssets(slice.accountId, account);
         _moveSlicePositions(slice, account, vessel);
         coverage = _moveSliceCash(slice, account, vessel);
         vault.moveShare(slice.accountId, slice.vesselId, slice.scaleTaken, scale);
-        _requireVesselFunded(slice, vessel);
+        // Below 2^96 * 2^64.
+        _requireVesselFunded(slice, vessel, moving * vessel.scale / scale);
         _emitSliceMoved(slice, account.nonce, vessel.nonce, coverage);
     }
 
@@ -648,9 +650,12 @@ contract ClearingHouse is HouseLedger, Consents {
         _requireNoBareDebt(slice.accountId, account);
     }
 
-    /// @dev By the figures of the proof, for all that the vessel holds: its own collateral counts beside the slice's.
-    function _requireVesselFunded(SliceMove calldata slice, Account storage vessel) private view {
+    /// @dev By the figures of the proof, for all that the vessel holds. They say nothing of a risk that the account does not have: moving collateral
+    /// beyond the account's own, in proportion, counts for nothing. It is worth more than what it may add to a requirement.
+    /// @param mostMoving what so much of the account comes with
+    function _requireVesselFunded(SliceMove calldata slice, Account storage vessel, uint256 mostMoving) private view {
         (int256 held, uint256 moving) = _freshAssets(slice.vesselId, vessel);
+        moving = Math.min(moving, mostMoving);
         // Below 2^96.
         // forge-lint: disable-next-line(unsafe-typecast)
         held += int256(moving);

@@ -307,28 +307,22 @@ contract LiquidationMathTest is Test {
 
     function test_subsidisedRequirement() public pure {
         int256 one = int256(SLOPE_ONE);
-        assertEq(LiquidationMath.subsidisedRequirement(1_000, one / 2, 110, 1_000), 1_055, "risk that it adds");
-        assertEq(LiquidationMath.subsidisedRequirement(1_000, -one / 2, 110, 1_000), 945, "risk that it takes");
-        assertEq(LiquidationMath.subsidisedRequirement(1_000, 2 * one, 110, 1_000), 1_100, "at most its value");
-        assertEq(LiquidationMath.subsidisedRequirement(-10, 2 * one, 110, 1_000), 100, "at most its value");
-        assertEq(LiquidationMath.subsidisedRequirement(-10, 0, 110, 1_000), 0, "nothing required");
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, one / 2, 110), 1_000, "not for risk that it adds");
+        assertEq(LiquidationMath.subsidisedRequirement(1_000, -one / 2, 110), 945, "risk that it takes");
+        assertEq(LiquidationMath.subsidisedRequirement(-10, 2 * one, 110), 0, "not for risk of its own");
+        assertEq(LiquidationMath.subsidisedRequirement(-10, 0, 110), 0, "nothing required");
     }
 
-    /// @dev More collateral never raises what a subsidised account lacks: target less value.
-    function testFuzz_collateralRaisesNoSubsidy(int256 base, int256 slope, uint256 moving, uint256 bufferBps)
-        public
-        pure
-    {
+    /// @dev More collateral never raises the target that a subsidy counts.
+    function testFuzz_collateralRaisesNoSubsidy(int256 base, int256 slope, uint256 moving) public pure {
         base = bound(base, -(2 ** 96), 2 ** 96 - 1);
         slope = bound(slope, -(2 ** 57), 2 ** 57 - 1);
         moving = bound(moving, 0, 2 ** 96 - 1);
-        bufferBps = bound(bufferBps, 0, BASIS);
-        uint256 without =
-            LiquidationMath.targetOf(LiquidationMath.subsidisedRequirement(base, slope, 0, bufferBps), bufferBps);
-        uint256 target = LiquidationMath.targetOf(
-            LiquidationMath.subsidisedRequirement(base, slope, moving, bufferBps), bufferBps
+        assertTrue(
+            LiquidationMath.subsidisedRequirement(base, slope, moving)
+                <= LiquidationMath.subsidisedRequirement(base, slope, 0),
+            "at most what it is without"
         );
-        assertTrue(target <= without + moving, "by no more than its value");
     }
 
     /// @dev One scenario of the margin model, with collateral as a leg: the loss counts when it is one, and the horizon charge is of the size of the

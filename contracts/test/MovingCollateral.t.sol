@@ -130,31 +130,20 @@ contract MovingCollateralTest is AuctionTest {
 
     // Vessels
 
-    function test_vesselsAreJudgedByTheCollateralThatTheyHold() public {
+    function test_vesselsAreJudgedByCollateralUpToTheAccountsShare() public {
         slope = -HALF / 2;
         LiquidationOrder memory order = _liquidation(1_500e6);
         Liquidation memory preview = engine.previewLiquidation(order, keeper);
         uint256 taken = preview.sale.scaleTaken;
         uint256 moved = 1_000e6 * taken / UNIT;
-        // More of it than the slice's share, and less, where the vessel holds positions already.
+        // More than the account comes with neither offsets nor counts.
         house.setMovingCollateral(vesselId, 300e6);
-        _asks(order, preview, _floor(taken, moved + 300e6));
+        _asks(order, preview, _floor(taken, moved));
+        // Less, where the vessel holds positions already.
         house.setMovingCollateral(vesselId, 0);
         house.setPositions(vesselId, LEGS, UNIT);
         _asks(order, preview, _floor(UNIT + taken, moved));
         assertTrue(_floor(UNIT + taken, moved) > _floor(UNIT + taken, moved + 300e6), "less of it asks for more cash");
-    }
-
-    /// @dev So much of it that nothing is required: the vessel must not be in debt.
-    function test_vesselsHaveNoDebtHoweverMuchOffsets() public {
-        slope = -HALF / 2;
-        LiquidationOrder memory order = _liquidation(1_500e6);
-        Liquidation memory preview = engine.previewLiquidation(order, keeper);
-        uint256 taken = preview.sale.scaleTaken;
-        house.setMovingCollateral(vesselId, 100_000e6);
-        int256 floor = _floor(taken, 1_000e6 * taken / UNIT + 100_000e6);
-        assertEq(floor, -LiquidationMath.floorDiv(MARK * int256(taken), UNIT), "the mark alone");
-        _asks(order, preview, floor);
     }
 
     function test_staleCollateralOfVesselsNeitherCountsNorOffsets() public {
@@ -174,7 +163,9 @@ contract MovingCollateralTest is AuctionTest {
     function _asks(LiquidationOrder memory order, Liquidation memory preview, int256 floor) private {
         (uint256 value,) = house.collateralValueOf(vesselId, true);
         uint256 arrives = house.collateralStale() ? 0 : 1_000e6 * preview.sale.scaleTaken / UNIT;
-        int256 need = floor - preview.sale.cashTaken + int256(preview.payment) - int256(value + arrives);
+        uint256 most = 1_000e6 * (house.getAccount(vesselId).scale + preview.sale.scaleTaken) / UNIT;
+        uint256 counted = value + arrives < most ? value + arrives : most;
+        int256 need = floor - preview.sale.cashTaken + int256(preview.payment) - int256(counted);
         house.addCash(vesselId, int128(need - 1 - _cash(vesselId)));
         Groth16Proof memory proof = _liquidationProof(1_500e6);
         vm.expectRevert(
@@ -269,11 +260,12 @@ contract MovingCollateralTest is AuctionTest {
         _start(MARK, 1_200e6);
         Takeover memory quoted = _atFullSubsidy();
         assertEq(quoted.equity, -100e6, "equity");
-        // Without the collateral: 1,320 and a lack of 1,100.
-        assertTrue(quoted.subsidy <= 2_420e6 && quoted.subsidy >= 2_420e6 - 2, "as if it were not there");
+        // Of the legs alone: 1,320 and a lack of 100.
+        assertEq(quoted.target, 1_320e6, "without what collateral adds");
+        assertEq(quoted.subsidy, 1_420e6, "what is lacking");
         house.setMovingCollateral(accountId, 1_050e6);
         (quoted,) = auctions.quoteTakeOver(accountId, type(uint256).max, false);
-        assertTrue(quoted.subsidy <= 2_420e6 && quoted.subsidy >= 2_420e6 - 2, "however much it is");
+        assertEq(quoted.subsidy, 1_370e6, "less by what is given");
     }
 
     function test_collateralThatOffsetsLowersTheSubsidy() public {

@@ -290,8 +290,8 @@ describe('the library and the model agree', () => {
           },
           {
             functionName: 'subsidisedRequirement',
-            args: [baseRequirement, collateralSlope, moving, bufferBps],
-            model: () => subsidisedRequirement(proven, moving, bufferBps),
+            args: [baseRequirement, collateralSlope, moving],
+            model: () => subsidisedRequirement(proven, moving),
           },
           {
             functionName: 'targetOf',

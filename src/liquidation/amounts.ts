@@ -126,7 +126,10 @@ export interface VesselNeed {
   readonly collateralTaken: bigint;
   /** The part of it that moves with the underlying. */
   readonly movingTaken: bigint;
-  /** What its cash and collateral must at least be afterwards, signed. */
+  /**
+   * What its cash and collateral must at least be afterwards, signed. Moving collateral counts up to what so much of the account comes with: the
+   * rest is a risk of the vessel's own, of which the proof says nothing.
+   */
   readonly vesselFloor: bigint;
   /**
    * Least cash that it must hold beforehand; signed, since positions that it holds may stand against debts, but never
@@ -174,20 +177,18 @@ export function atScale(proven: ProvenFigures, scale: bigint): ProvenFigures {
 }
 
 /**
- * The requirement that a subsidy may count: collateral adds to the target at most what it is worth. Otherwise an owner could, where a scenario
- * takes more than its value, raise what his account lacks by giving collateral, and have the waterfall pay for it.
+ * The requirement that a subsidy counts: nothing for the risk of collateral itself. Otherwise an owner could raise what his account lacks by
+ * giving collateral, or by letting a hedge of it expire, and have the waterfall pay for a fall that has not happened.
  *
  * @param figures at the account's present scale
  */
 export function subsidisedRequirement(
-  figures: Pick<ProvenFigures, 'baseRequirement' | 'collateralSlope'>,
+  { baseRequirement, collateralSlope }: Pick<ProvenFigures, 'baseRequirement' | 'collateralSlope'>,
   movingCollateral: bigint,
-  bufferBps: bigint,
 ): bigint {
-  const without = requirementWith(figures.baseRequirement, 0n, 0n);
   return smaller(
-    requirementWith(figures.baseRequirement, figures.collateralSlope, movingCollateral),
-    without + (movingCollateral * BASIS) / (BASIS + bufferBps),
+    requirementWith(baseRequirement, collateralSlope, movingCollateral),
+    requirementWith(baseRequirement, 0n, 0n),
   );
 }
 
@@ -289,7 +290,7 @@ export function takeover(
  *
  * @param proven the figures of the proof, at its own scale: rounded ones would be multiplied for a vessel that holds more
  * @param heldScale of the vessel, with the slice
- * @param movingCollateral of the vessel, with what came with the slice
+ * @param movingCollateral of the vessel that counts, at most what so much of the account comes with
  */
 export function vesselFloor(
   proven: ProvenFigures,
@@ -402,13 +403,12 @@ export function vesselNeed(
   requireCollateral(vessel, 'vessel.');
   const collateralTaken = (state.collateral * slice.scaleTaken) / state.scale;
   const movingTaken = (state.movingCollateral * slice.scaleTaken) / state.scale;
-  const floor = vesselFloor(
-    proven,
-    bufferBps,
-    vessel.scale + slice.scaleTaken,
-    vessel.movingCollateral + movingTaken,
-  );
-  const cash = floor + payment - slice.cashTaken - collateralTaken - vessel.collateral;
+  const heldScale = vessel.scale + slice.scaleTaken;
+  const moving = vessel.movingCollateral + movingTaken;
+  const counted = smaller(moving, (state.movingCollateral * heldScale) / state.scale);
+  const floor = vesselFloor(proven, bufferBps, heldScale, counted);
+  const uncounted = moving - counted;
+  const cash = floor + payment + uncounted - slice.cashTaken - collateralTaken - vessel.collateral;
   return {
     collateralTaken,
     movingTaken,

@@ -197,7 +197,7 @@ export function bidQuote(
     }
     const subsidised = {
       ...state,
-      requirement: subsidisedRequirement(figures, movingCollateral, terms.bufferBps),
+      requirement: subsidisedRequirement(figures, movingCollateral),
     };
     const taken = takeover(subsidised, terms.bufferBps, now - since, terms.insolventSeconds, maxScale);
     const payment = -taken.subsidy;

@@ -48,7 +48,7 @@ library AuctionState {
         state = present(house, accountId, auction, account);
         ProvenFigures memory figures = LiquidationMath.atScale(proven(auction), account.scale);
         state.requirement = LiquidationMath.subsidisedRequirement(
-            figures.baseRequirement, figures.collateralSlope, state.movingCollateral, auction.terms.bufferBps
+            figures.baseRequirement, figures.collateralSlope, state.movingCollateral
         );
     }
 

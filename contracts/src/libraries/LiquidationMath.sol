@@ -111,18 +111,15 @@ library LiquidationMath {
         return requirement > 0 ? uint256(requirement) : 0;
     }
 
-    /// @notice The requirement that a subsidy may count: collateral adds to the target at most what it is worth. Otherwise an owner could, where a
-    /// scenario takes more than its value, raise what his account lacks by giving collateral, and have the waterfall pay for it.
-    function subsidisedRequirement(
-        int256 baseRequirement,
-        int256 collateralSlope,
-        uint256 movingCollateral,
-        uint256 bufferBps
-    ) internal pure returns (uint256) {
-        uint256 without = requirementWith(baseRequirement, 0, 0);
+    /// @notice The requirement that a subsidy counts: nothing for the risk of collateral itself. Otherwise an owner could raise what his account
+    /// lacks by giving collateral, or by letting a hedge of it expire, and have the waterfall pay for a fall that has not happened.
+    function subsidisedRequirement(int256 baseRequirement, int256 collateralSlope, uint256 movingCollateral)
+        internal
+        pure
+        returns (uint256)
+    {
         return Math.min(
-            requirementWith(baseRequirement, collateralSlope, movingCollateral),
-            without + movingCollateral * BASIS / (BASIS + bufferBps)
+            requirementWith(baseRequirement, collateralSlope, movingCollateral), requirementWith(baseRequirement, 0, 0)
         );
     }
 
@@ -190,7 +187,7 @@ library LiquidationMath {
     /// @dev Give the figures of the proof, at the scale of the proof. Those of `atScale` have been rounded by up to a unit, and a vessel that holds
     /// many times their scale would multiply that.
     /// @param heldScale of the vessel, with the slice
-    /// @param movingCollateral of the vessel, with what came with the slice
+    /// @param movingCollateral of the vessel that counts, at most what so much of the account comes with
     function vesselFloor(
         ProvenFigures memory proven,
         uint256 bufferBps,

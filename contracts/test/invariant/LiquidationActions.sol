@@ -218,20 +218,32 @@ abstract contract LiquidationActions is HandlerBase {
         ProvenFigures memory proven = ProvenFigures(
             order.mark, order.baseRequirement, order.collateralSlope, _account(order.accountId).scale
         );
-        return LiquidationMath.vesselFloor(
-            proven,
-            _terms().bufferBps,
-            _account(order.vesselId).scale + scaleTaken,
-            _movingAfter(order.accountId, order.vesselId, scaleTaken)
-        );
+        uint256 held = _account(order.vesselId).scale + scaleTaken;
+        (uint256 counted, uint256 uncounted) = _movingAfter(order.accountId, order.vesselId, scaleTaken);
+        return LiquidationMath.vesselFloor(proven, _terms().bufferBps, held, counted) + int256(uncounted);
     }
 
-    /// @dev Value of what the vessel will have of collateral with a slice, at fresh prices.
-    function _movingAfter(uint256 accountId, uint256 vesselId, uint256 scaleTaken) private view returns (uint256) {
+    /// @dev The same by the figures of the account's auction.
+    function _auctionFloor(uint256 accountId, uint256 vesselId, uint256 scaleTaken) private view returns (int256) {
+        uint256 held = _account(vesselId).scale + scaleTaken;
+        (uint256 counted, uint256 uncounted) = _movingAfter(accountId, vesselId, scaleTaken);
+        return auctions.vesselFloorOf(accountId, held, counted) + int256(uncounted);
+    }
+
+    /// @dev Value of what the vessel will have of collateral with a slice, at fresh prices: up to what so much of the account comes with, and beyond.
+    function _movingAfter(uint256 accountId, uint256 vesselId, uint256 scaleTaken)
+        private
+        view
+        returns (uint256 counted, uint256 uncounted)
+    {
         (, bool fresh) = oracle.latestUnderlyingWord(BTC);
-        if (!fresh) return 0;
-        uint256 moved = vault.balanceOf(accountId, COLLATERAL) * scaleTaken / _account(accountId).scale;
-        return _coinValue(vault.balanceOf(vesselId, COLLATERAL) + moved);
+        if (!fresh) return (0, 0);
+        uint256 balance = vault.balanceOf(accountId, COLLATERAL);
+        uint256 scale = _account(accountId).scale;
+        uint256 moving = _coinValue(vault.balanceOf(vesselId, COLLATERAL) + balance * scaleTaken / scale);
+        uint256 most = _coinValue(balance) * (_account(vesselId).scale + scaleTaken) / scale;
+        counted = moving < most ? moving : most;
+        uncounted = moving - counted;
     }
 
     function _liquidationFault(LiquidationOrder memory order, uint256 seed) private view returns (bytes4) {
@@ -654,11 +666,7 @@ abstract contract LiquidationActions is HandlerBase {
             if (mode % 5 == 0) return ClearingHouse.SliceTooSmallForVessel.selector;
             order.vesselId = _emptyVessel(seed % KEEPERS);
         }
-        int256 floor = auctions.vesselFloorOf(
-            order.accountId,
-            _account(order.vesselId).scale + scaleTaken,
-            _movingAfter(order.accountId, order.vesselId, scaleTaken)
-        );
+        int256 floor = _auctionFloor(order.accountId, order.vesselId, scaleTaken);
         bool poor =
             mode % 11 == 0 && _collateral(order.accountId, true) == 0 && _collateral(order.vesselId, true) == 0;
         bool tooLittle =
@@ -726,11 +734,7 @@ abstract contract LiquidationActions is HandlerBase {
         uint256 accountId = order.accountId;
         uint256 scale = _account(accountId).scale;
         (Takeover memory quoted,) = auctions.quoteTakeOver(accountId, order.maxScale, order.asBackstop);
-        int256 floor = auctions.vesselFloorOf(
-            accountId,
-            _account(order.vesselId).scale + quoted.scaleTaken,
-            _movingAfter(accountId, order.vesselId, quoted.scaleTaken)
-        );
+        int256 floor = _auctionFloor(accountId, order.vesselId, quoted.scaleTaken);
         _fundVessel(order.vesselId, quoted.cashTaken + int256(quoted.subsidy), floor, false);
         Totals memory sums = house.totals();
         _call("takeOver", _keeper(seed), address(auctions), abi.encodeCall(auctions.takeOver, (order)), 0);
@@ -818,9 +822,7 @@ abstract contract LiquidationActions is HandlerBase {
         if (mode % 4 != 0) {
             // What he may have to pay for the whole account.
             uint256 scale = _account(accountId).scale;
-            int256 floor = auctions.vesselFloorOf(
-                accountId, 2 * scale, _movingAfter(accountId, secret.vesselId, scale)
-            );
+            int256 floor = _auctionFloor(accountId, secret.vesselId, scale);
             floor = SignedMath.max(int256(SignedMath.abs(floor)), auctions.vesselFloorOf(accountId, 2 * scale, 0));
             int256 equity = _equity(accountId);
             _fundVessel(

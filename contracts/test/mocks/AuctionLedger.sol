@@ -134,6 +134,7 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
         if (vessel.inAuction) revert VesselInAuction(slice.vesselId);
         if (vessel.scale != 0 && vessel.commitment != account.commitment) revert VesselOccupied(slice.vesselId);
         uint64 scale = account.scale;
+        (, uint256 moving) = collateralValueOf(slice.accountId, true);
         if (slice.scaleTaken == 0 || slice.scaleTaken > scale) revert SliceOutOfRange(slice.scaleTaken, scale);
         account.nonce++;
         vessel.nonce++;
@@ -154,7 +155,7 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
         if (account.cash < 0 && account.scale == 0) revert DebtWithoutPositions(slice.accountId);
 
         _moveShare(slice, scale);
-        _requireFunded(slice);
+        _requireFunded(slice, moving * vessel.scale / scale);
     }
 
     function _moveShare(SliceMove calldata slice, uint256 scale) private {
@@ -167,10 +168,12 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
         _holdings[slice.vesselId].moving += moving;
     }
 
-    function _requireFunded(SliceMove calldata slice) private view {
+    function _requireFunded(SliceMove calldata slice, uint256 mostMoving) private view {
         Account storage vessel = _accounts[slice.vesselId];
         (uint256 value, uint256 moving) = collateralValueOf(slice.vesselId, true);
-        int256 cover = vessel.cash + int256(value);
+        int256 cover = vessel.cash + int256(value - moving);
+        if (moving > mostMoving) moving = mostMoving;
+        cover += int256(moving);
         int256 needed = LiquidationMath.vesselFloor(slice.proven, slice.bufferBps, vessel.scale, moving);
         if (cover < needed) revert VesselUnderfunded(slice.vesselId, cover, needed);
     }

@@ -38,10 +38,9 @@ contract MathHarness {
     function subsidisedRequirement(
         int256 baseRequirement,
         int256 collateralSlope,
-        uint256 movingCollateral,
-        uint256 bufferBps
+        uint256 movingCollateral
     ) external pure returns (uint256) {
-        return LiquidationMath.subsidisedRequirement(baseRequirement, collateralSlope, movingCollateral, bufferBps);
+        return LiquidationMath.subsidisedRequirement(baseRequirement, collateralSlope, movingCollateral);
     }
 
     function equityOf(LiquidationState calldata state) external pure returns (int256) {

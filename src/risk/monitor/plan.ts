@@ -111,7 +111,7 @@ export function liquidationPlan(
       };
     }),
     takeover: route(() => {
-      const subsidised = subsidisedRequirement(margin, movingCollateral, bufferBps);
+      const subsidised = subsidisedRequirement(margin, movingCollateral);
       const { insolventSeconds } = terms;
       return takeover({ ...state, requirement: subsidised }, bufferBps, insolventSeconds, insolventSeconds);
     }),

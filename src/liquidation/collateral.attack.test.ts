@@ -8,6 +8,7 @@ import { exactSolvency, INITIAL_LEVEL } from '../margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS as parameters } from '../margin/parameters.ts';
 import { canonicalLegs, type InstrumentKind, type Leg } from '../market/instrument.ts';
 import { type ExpiryState, type MarketRound, YEAR_SECONDS } from '../market/words.ts';
+import { floorDivide } from '../math/fixed/primitives.ts';
 import { sale, takeover } from './amounts.ts';
 
 const SCALE = 2n ** 40n;
@@ -107,11 +108,17 @@ describe('a hedge that asks for nothing', () => {
   const hedged = legsOf(['linear', 0, 0, -COINS * 0.88]);
 
   it('pays out all that the haircut leaves, at any level: equity and requirement are 0', () => {
-    const { mark, requirement } = exactMargin({ legs: hedged, scale: SCALE, movingCollateral: moving }, bitcoin, parameters);
+    const { mark, requirement } = exactMargin(
+      { legs: hedged, scale: SCALE, movingCollateral: moving },
+      bitcoin,
+      parameters,
+    );
     expect([requirement, moving + mark]).toEqual([0n, 0n]);
     expect(leastCash(hedged, bitcoin, moving)).toBeLessThan(0.001);
     // What it asked for without the offset.
-    expect(inDollars(exactMargin({ legs: hedged, scale: SCALE }, bitcoin, parameters).requirement) / held).toBeGreaterThan(0.3);
+    expect(
+      inDollars(exactMargin({ legs: hedged, scale: SCALE }, bitcoin, parameters).requirement) / held,
+    ).toBeGreaterThan(0.3);
   });
 
   it('is bad debt at once when a haircut rises, and the fund pays for a haircut', () => {
@@ -120,12 +127,21 @@ describe('a hedge that asks for nothing', () => {
       [0.17, 50_000],
     ] as const) {
       const collateral = worth(SPOT, haircut);
-      const { mark, requirement } = exactMargin({ legs: hedged, scale: SCALE, movingCollateral: collateral }, bitcoin, parameters);
+      const { mark, requirement } = exactMargin(
+        { legs: hedged, scale: SCALE, movingCollateral: collateral },
+        bitcoin,
+        parameters,
+      );
       const state = { cash: 0n, collateral, mark, requirement, scale: SCALE, reserved: 0n };
       expect(() => sale(state, BUFFER, 9_500n)).toThrow(expect.objectContaining({ code: 'BAD_DEBT' }));
       const { subsidy } = takeover(state, BUFFER, 600n, 600n);
       const really = COINS * SPOT + inDollars(mark);
-      console.log(`haircut ${haircut}: subsidy`, inDollars(subsidy), 'of an account that is really worth', really);
+      console.log(
+        `haircut ${haircut}: subsidy`,
+        inDollars(subsidy),
+        'of an account that is really worth',
+        really,
+      );
       expect(inDollars(subsidy)).toBeGreaterThanOrEqual(lacks);
       expect(really).toBeCloseTo(120_000, 0);
     }
@@ -142,6 +158,139 @@ describe('a hedge that asks for nothing', () => {
   });
 });
 
+describe('the offset of options that expire in an hour', () => {
+  it('lends 87 % on bitcoin for half a cent: long puts between the places of the grid', () => {
+    const hours = [2];
+    const round = roundOf(1n, SPOT, hours, 1_800);
+    const legs = legsOf(['put', 2, 97_000, 26.4]);
+    const premium = inDollars(exactMargin({ legs, scale: SCALE }, round, parameters).mark);
+    const lent = (-leastCash(legs, round, moving) - premium) / (COINS * SPOT);
+    const plain = -leastCash(legsOf(['put', 2, 50_000, 0.001]), round, moving) / (COINS * SPOT);
+    console.log('lent', { lent, plain, premium });
+    expect(premium).toBeLessThan(0.01);
+    expect(plain).toBeLessThan(0.68);
+    expect(lent).toBeGreaterThan(0.8);
+    expect(lent).toBeLessThan(0.88);
+  });
+});
+
+describe('a subsidy for what collateral adds', () => {
+  it('is a fifth of the collateral, a hundredth below the price at which the offset expired', () => {
+    // Lent upon bitcoin while puts of the last hours cover every place of the grid; they expire worthless, and the price falls by a hundredth.
+    const legs = legsOf(['put', 2, 97_000, 26.4]);
+    const cash = dollars(leastCash(legs, roundOf(1n, SPOT, [2], 1_800), moving));
+    const later = SPOT * 0.99;
+    const collateral = worth(later, 0.12);
+    const round = roundOf(1n, later, [MONTH], 7_300);
+    const [full, without] = [collateral, 0n].map((movingCollateral) => {
+      const { mark, requirement } = exactMargin(
+        { legs: [], scale: SCALE, movingCollateral },
+        round,
+        parameters,
+      );
+      return { cash, collateral, mark, requirement, scale: SCALE, reserved: 0n };
+    });
+    // What a subsidy may count, by the rule of section 6.5: here all of it.
+    expect((collateral * 10_000n) / (10_000n + BUFFER)).toBeGreaterThan(full!.requirement);
+    const [paid, lacked] = [full!, without!].map((state) =>
+      inDollars(takeover(state, BUFFER, 600n, 600n).subsidy),
+    );
+    const really = inDollars(cash) + COINS * later;
+    console.log(
+      'subsidy',
+      paid,
+      'without what collateral adds',
+      lacked,
+      'of an account that is really worth',
+      really,
+    );
+    expect(paid!).toBeGreaterThan(180_000);
+    expect(paid!).toBeLessThan(200_000);
+    expect(lacked!).toBeLessThan(10_000);
+    expect(really).toBeGreaterThan(110_000);
+  });
+});
+
+describe('a vessel with collateral of its own', () => {
+  // Short calls and puts, as much to lose by a rise as by a fall. The account has cash alone.
+  const legs = legsOf(['call', MONTH, 110_000, -10], ['put', MONTH, 100_000, -15.5]);
+  const margin = exactMargin({ legs, scale: SCALE }, bitcoin, parameters);
+  // The worst scenario, which no refresh overrules, is the rise.
+  const proven = margin;
+  const cash = (margin.requirement * 8n) / 10n - margin.mark;
+  const slice = sale(
+    { cash, collateral: 0n, mark: margin.mark, requirement: margin.requirement, scale: SCALE, reserved: 0n },
+    BUFFER,
+    9_500n,
+  );
+  // From an earlier slice, or a trade with the same salt.
+  const before = slice.scaleTaken / 100n;
+  const heldScale = before + slice.scaleTaken;
+  const steepest = margin.scenarios.reduce(
+    (most, { collateralSlope }) => [most, collateralSlope][Number(collateralSlope > most)]!,
+    0n,
+  );
+
+  const up = (dividend: bigint, divisor: bigint): bigint => -floorDivide(-dividend, divisor);
+  const ofSlope = (slope: bigint, collateral: bigint): bigint =>
+    up(collateral * slope * (10_000n + BUFFER), 10_000n << 54n);
+  /** Section 6.4, with the vessel's own collateral by this slope. */
+  const floorWith = (slope: bigint, collateral: bigint): bigint => {
+    const target = up(proven.baseRequirement * (10_000n + BUFFER), 10_000n);
+    const ofLegs = up((target - proven.mark) * heldScale, SCALE) + ofSlope(slope, collateral);
+    const noDebt = up(-proven.mark * heldScale, SCALE);
+    if (ofLegs < noDebt) return noDebt;
+    return ofLegs;
+  };
+
+  /** The vessel with the least collateral that may take the slice, when all its cash has been borrowed against it at the initial level. */
+  function leastVessel(slope: bigint) {
+    const vesselWith = (collateral: bigint) => {
+      const account = { legs, scale: before, cash: 0n, movingCollateral: collateral };
+      const debt =
+        exactSolvency(account, bitcoin, parameters, INITIAL_LEVEL).slack / (1_000_000n << 88n) - 1n;
+      const after = -debt + slice.cashTaken - slice.proceeds;
+      return { collateral, after, fits: after + collateral >= floorWith(slope, collateral) };
+    };
+    let [low, high] = [0n, 10n ** 13n];
+    while (high - low > 1n) {
+      const middle = (low + high) / 2n;
+      if (vesselWith(middle).fits) high = middle;
+      else low = middle;
+    }
+    const { collateral, after } = vesselWith(high);
+    const { mark, requirement, worstScenario } = exactMargin(
+      { legs, scale: heldScale, movingCollateral: collateral },
+      bitcoin,
+      parameters,
+    );
+    const equity = after + collateral + mark;
+    return {
+      collateral: inDollars(collateral),
+      cash: inDollars(after),
+      equity: inDollars(equity),
+      requirement: inDollars(requirement),
+      worstScenario,
+      ratio: Number(equity) / Number(requirement),
+    };
+  }
+
+  it('that borrows against it takes a slice at a third of its maintenance requirement, by the true worst scenario of the account', () => {
+    expect(slice.scaleTaken * 20n).toBeGreaterThan(before);
+    expect(proven.collateralSlope).toBeLessThan(0n);
+    const vessel = leastVessel(proven.collateralSlope);
+    console.log('vessel', { worst: margin.worstScenario, ...vessel });
+    expect(vessel.ratio).toBeLessThan(0.4);
+    expect(vessel.ratio).toBeGreaterThan(0.25);
+  });
+
+  it('would be at its target if its own collateral counted by the steepest slope that adds', () => {
+    const vessel = leastVessel(steepest);
+    console.log('mended', vessel);
+    expect(vessel.ratio).toBeGreaterThan(1.09);
+  });
+});
+
 describe('what a taker gets for the haircut', () => {
   it.each([
     ['a conversion', legsOf(['call', MONTH, 100_000, -8.8], ['put', MONTH, 100_000, 8.8]), 0.025, 4],
@@ -151,7 +300,11 @@ describe('what a taker gets for the haircut', () => {
   ] as const)('of %s at nine tenths of its requirement', (name, legs, ofValue, times) => {
     const coins = times === 0 ? 0 : COINS;
     const collateral = coins === 0 ? 0n : moving;
-    const { mark, requirement } = exactMargin({ legs, scale: SCALE, movingCollateral: collateral }, bitcoin, parameters);
+    const { mark, requirement } = exactMargin(
+      { legs, scale: SCALE, movingCollateral: collateral },
+      bitcoin,
+      parameters,
+    );
     const cash = (requirement * 9n) / 10n - collateral - mark;
     const state = { cash, collateral, mark, requirement, scale: SCALE, reserved: 0n };
     const { scaleTaken, equityTaken, proceeds, equity, target } = sale(state, BUFFER, 9_500n);

@@ -47,10 +47,18 @@ beforeAll(async () => {
   circuit = await CircuitTester.fromFile(FILE);
 });
 
-const gain: readonly Leg[] = fullLegs.map((leg) => ({ ...leg, quantity: leg.quantity < 0n ? -leg.quantity : leg.quantity }));
+const gain: readonly Leg[] = fullLegs.map((leg) => ({
+  ...leg,
+  quantity: leg.quantity < 0n ? -leg.quantity : leg.quantity,
+}));
 /** A gain that is claimed to count, and a delta of the wrong sign: the requirement without collateral is below 0. */
 async function negative(): Promise<CircuitInput> {
-  const input = await insolvencyInput({ ...common, legs: gain, parameters: DEFAULT_PARAMETERS, scenarioIndex: 30 });
+  const input = await insolvencyInput({
+    ...common,
+    legs: gain,
+    parameters: DEFAULT_PARAMETERS,
+    scenarioIndex: 30,
+  });
   return { ...input, lossCounted: '1', deltaSign: input.deltaSign === '1' ? '0' : '1' };
 }
 
@@ -90,23 +98,40 @@ describe('hints of a requirement below 0', () => {
 describe('the word of the figures', () => {
   it('moves with none of its parts alone, nor with two of them that keep it', async () => {
     const witness = await circuit.witness(await negative());
-    const names = ['figures', 'baseRequirement', 'collateralSlope', 'mark', 'negatedMark', 'requirementShift.out', 'scaledRequirement', 'scaledMark'].filter(
-      (name) => circuit.symbols.wires.has(`main.${name}`),
-    );
+    const names = [
+      'figures',
+      'baseRequirement',
+      'collateralSlope',
+      'mark',
+      'negatedMark',
+      'requirementShift.out',
+      'scaledRequirement',
+      'scaledMark',
+    ].filter((name) => circuit.symbols.wires.has(`main.${name}`));
     const field = (x: bigint): bigint => ((x % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD;
     const at = (name: string): bigint => circuit.signal(witness, name);
     expect(names.length).toBeGreaterThan(2);
     for (const name of names) {
       for (const change of [1n, -1n, 1n << 96n, 1n << 97n, -(1n << 97n), SCALAR_FIELD >> 1n]) {
-        expect(circuit.violated(circuit.mutate(witness, { [name]: field(at(name) + change) })), name).not.toEqual([]);
+        expect(
+          circuit.violated(circuit.mutate(witness, { [name]: field(at(name) + change) })),
+          name,
+        ).not.toEqual([]);
       }
     }
     for (const name of names) {
       for (const other of names) {
         if (name === other) continue;
-        for (const [a, b] of [[1n << 97n, -1n], [-(1n << 97n), 1n], [1n, 1n], [1n, -1n]] as const) {
+        for (const [a, b] of [
+          [1n << 97n, -1n],
+          [-(1n << 97n), 1n],
+          [1n, 1n],
+          [1n, -1n],
+        ] as const) {
           expect(
-            circuit.violated(circuit.mutate(witness, { [name]: field(at(name) + a), [other]: field(at(other) + b) })),
+            circuit.violated(
+              circuit.mutate(witness, { [name]: field(at(name) + a), [other]: field(at(other) + b) }),
+            ),
             `${name} ${other}`,
           ).not.toEqual([]);
         }
@@ -128,27 +153,41 @@ describe('any claim', () => {
     gammaRate: 2 ** 14,
     vegaRate: 2 ** 16,
     // With places that the layout does not have: a damped mark, vols alone, a place without a price move in the tail.
-    scenarios: [
-      ...DEFAULT_PARAMETERS.scenarios.slice(0, 27),
-      { priceMove: 0, volShock: 0, damping: 1 },
-    ],
+    scenarios: [...DEFAULT_PARAMETERS.scenarios.slice(0, 27), { priceMove: 0, volShock: 0, damping: 1 }],
   };
-  it(`of ${CASES} shows at most the model's requirement at any collateral, and the model's mark`, { timeout: 600_000 }, async () => {
+  it(`of ${CASES} shows at most the model's requirement at any collateral, and the model's mark`, {
+    timeout: 600_000,
+  }, async () => {
     const random = mulberry32(SEED);
     const bit = (): string => (random() < 0.5 ? '0' : '1');
     let negativeBases = 0;
     let unused = 0;
     for (let index = 0; index < CASES; index++) {
       const parameters = index % 3 === 0 ? DEFAULT_PARAMETERS : dear;
-      const wild = { ...round, underlying: { ...round.underlying, realisedVolatility: index % 2 ? 2n ** 20n - 1n : round.underlying.realisedVolatility } };
+      const wild = {
+        ...round,
+        underlying: {
+          ...round.underlying,
+          realisedVolatility: index % 2 ? 2n ** 20n - 1n : round.underlying.realisedVolatility,
+        },
+      };
       const legs = canonicalLegs(
-        (index % 4 === 0 ? gain : fullLegs).filter(() => random() < 0.7).map((leg) => ({
-          ...leg,
-          quantity: BigInt(Math.ceil(10 ** (random() * 12))) * (random() < 0.5 ? -1n : 1n),
-        })),
+        (index % 4 === 0 ? gain : fullLegs)
+          .filter(() => random() < 0.7)
+          .map((leg) => ({
+            ...leg,
+            quantity: BigInt(Math.ceil(10 ** (random() * 12))) * (random() < 0.5 ? -1n : 1n),
+          })),
       );
       const scale = index % 5 === 0 ? 2n ** 64n - 1n : 1n + BigInt(Math.floor(2 ** (random() * 62)));
-      const honest = await insolvencyInput({ ...common, scale, round: wild, legs, parameters, scenarioIndex: 0 });
+      const honest = await insolvencyInput({
+        ...common,
+        scale,
+        round: wild,
+        legs,
+        parameters,
+        scenarioIndex: 0,
+      });
       const of = (name: string): string[] => honest[name] as string[];
       const place = Math.floor(random() * 32);
       if (place >= parameters.scenarios.length) unused++;
@@ -165,8 +204,19 @@ describe('any claim', () => {
       });
       const shown = figuresShown(circuit, witness);
       if (shown.baseRequirement < 0n) negativeBases++;
-      const turning = shown.collateralSlope === 0n ? 0n : (-shown.baseRequirement << 54n) / shown.collateralSlope;
-      for (const collateral of [0n, 1n, 10n ** 9n, 10n ** 15n, 2n ** 96n - 1n, turning - 1n, turning + 1n, 2n * turning, 10n * turning]) {
+      const turning =
+        shown.collateralSlope === 0n ? 0n : (-shown.baseRequirement << 54n) / shown.collateralSlope;
+      for (const collateral of [
+        0n,
+        1n,
+        10n ** 9n,
+        10n ** 15n,
+        2n ** 96n - 1n,
+        turning - 1n,
+        turning + 1n,
+        2n * turning,
+        10n * turning,
+      ]) {
         if (collateral < 0n || collateral >= 2n ** 96n) continue;
         const model = exactMargin({ legs, scale, movingCollateral: collateral }, wild, parameters);
         expect(shown.mark).toBe(model.mark);

@@ -5,7 +5,6 @@ import {
   createTestClient,
   createWalletClient,
   decodeEventLog,
-  encodeFunctionData,
   type Hex,
   http,
   type LocalAccount,
@@ -199,24 +198,36 @@ export class LocalProtocol {
     args: readonly unknown[] = [],
     gas?: bigint,
   ): Promise<Hex> {
-    const data = encodeFunctionData({ abi: this.abis[role], functionName, args });
-    return this.sendData(wallet, data, this.deployment[role], gas);
+    return this.#inOrder(wallet, (nonce) =>
+      wallet.writeContract({
+        address: this.deployment[role],
+        abi: this.abis[role],
+        functionName,
+        args,
+        nonce,
+        chain: null,
+        account: wallet.account,
+        ...(gas === undefined ? {} : { gas }),
+      }),
+    );
   }
 
   /** Sends calldata to any contract, or creates one, without waiting for it. */
-  async sendData(wallet: DeployerWallet, data: Hex, to?: Address, gas?: bigint): Promise<Hex> {
+  async sendData(wallet: DeployerWallet, data: Hex, to?: Address): Promise<Hex> {
+    const { account } = wallet;
+    const target = to === undefined ? {} : { to };
+    return this.#inOrder(wallet, (nonce) =>
+      wallet.sendTransaction({ ...target, data, nonce, chain: null, account }),
+    );
+  }
+
+  /** Sends a wallet's next transaction. */
+  async #inOrder(wallet: DeployerWallet, send: (nonce: number) => Promise<Hex>): Promise<Hex> {
     const sender = wallet.account.address;
     const nonce =
       this.#nonces.get(sender) ??
       (await this.client.getTransactionCount({ address: sender, blockTag: 'pending' }));
-    const hash = await wallet.sendTransaction({
-      data,
-      nonce,
-      chain: null,
-      account: wallet.account,
-      ...(to === undefined ? {} : { to }),
-      ...(gas === undefined ? {} : { gas }),
-    });
+    const hash = await send(nonce);
     this.#nonces.set(sender, nonce + 1);
     return hash;
   }

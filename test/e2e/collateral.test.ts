@@ -1,11 +1,18 @@
 /** Collateral that moves with the positions, by real proofs on a real EVM: where it offsets their risk, and where it adds to it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  auctionOf,
+  bid,
+  bidOrder,
   claimOf,
   collateralOf,
   type KnownAccount,
   liquidationOrder,
+  proveForAuction,
   proveForEngine,
+  quoteBid,
+  refreshAuction,
+  startAuction,
 } from '../../scripts/lib/local-auction.ts';
 import {
   addCollateral,
@@ -21,10 +28,13 @@ import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { ProofArgument, Prover } from '../../src/chain/requests/proofs.ts';
 import { availableCash, leastCash, proveSolvency } from '../../src/chain/requests/solvency.ts';
-import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
+import { targetOf } from '../../src/liquidation/amounts.ts';
+import { bidQuote } from '../../src/liquidation/auction.ts';
+import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
+import { shockRound } from '../../src/market/example-market.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { finished, startKeeper, TEST_STRATEGY } from '../keeper/keepers.ts';
@@ -255,6 +265,65 @@ describe('a put whose collateral falls with it', () => {
     });
     // The same scenario is the worst for so little more.
     expect(state.requirement).toBe(after.margin.requirement);
+  });
+
+  it('is sold in an auction at the requirement of the collateral that is there, to the unit of the model', async () => {
+    const { accountId } = putWriter;
+    const proven = await proveForAuction(protocol, prover, putWriter, keeper());
+    await startAuction(protocol, keeper(), accountId, proven, vesselId);
+    await giveCollateral(protocol, protocol.wallet(2), accountId, bitcoin, 5_000n);
+    await protocol.advance(60);
+    const auction = await auctionOf(protocol, accountId);
+    const { cash, scale } = await protocol.account(accountId);
+    const { value, moving } = await collateralOf(protocol, accountId, false);
+    const state = {
+      cash,
+      collateral: value,
+      movingCollateral: moving,
+      scale,
+      reserved: auction.reserved,
+      proven: { ...auction, scale: auction.baseScale },
+      publicStart: BigInt(auction.publicStart),
+    };
+    const terms = integerTerms(protocol.terms);
+    const now = await protocol.now();
+    const quote = bidQuote(state, terms, now);
+    if (quote.kind !== 'sale') throw new Error('It has no equity.');
+    const { sale, factorBps } = await quoteBid(protocol, accountId);
+    expect(factorBps).toBe(quote.factorBps);
+    for (const [name, amount] of Object.entries(sale))
+      expect([name, amount]).toEqual([name, quote[name as 'equity']]);
+    expect(quote.target).toBe(targetOf(provenRequirement(proven, moving), BigInt(protocol.terms.bufferBps)));
+
+    // What an empty vessel needs for a part. A block later its price is hardly lower.
+    const wish = { maxScale: quote.maxScale / 2n };
+    const part = bidQuote(state, terms, now, wish);
+    // Less than the smallest unit of the token may be lost on the way.
+    const unit = collateralValue(bitcoin, 1n, crashed.underlying.spot);
+    const bidBy = async (amount: bigint) => {
+      const poor = await protocol.createFunded(keeper(), amount);
+      const order = await bidOrder(protocol, accountId, poor, wish);
+      return refusalOf(protocol.simulate(keeper(), 'auctionHouse', 'bid', [order]));
+    };
+    expect(await bidBy(part.leastCash + 2n * unit)).toBe('accepted');
+    expect(await bidBy(part.leastCash - part.payment / 100n)).toBe('VesselUnderfunded');
+
+    // What collateral does outweighs the requirement, so bids wait for figures of the newest round.
+    await protocol.advance(60);
+    await protocol.postRound(
+      shockRound(crashed, { priceMove: -0.005, volMultiplierAt30d: 1, secondsLater: 100 }),
+    );
+    expect(await bidBy(part.leastCash * 2n)).toBe('ProofTooOld');
+    await refreshAuction(
+      protocol,
+      keeper(),
+      accountId,
+      await proveForAuction(protocol, prover, putWriter, keeper()),
+    );
+    await bid(protocol, keeper(), accountId, vesselId);
+    const [writer, vessel] = [await standing(accountId), await standing(vesselId)];
+    expect(writer.equity).toBeGreaterThanOrEqual(writer.margin.requirement);
+    expect(vessel.equity).toBeGreaterThanOrEqual(vessel.margin.requirement);
   });
 
   it.each([

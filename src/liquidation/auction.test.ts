@@ -152,12 +152,13 @@ describe('bidQuote', () => {
       movingCollateral: 200_000_000n,
     };
     expect(bidQuote({ ...half, scale: ONE / 2n }, TERMS, START)).toMatchObject({ target: 1_045_000_000n });
-    // A slope of 2 would raise the subsidy by more than the collateral is worth.
+    // What collateral adds is no part of a subsidy: 2,200 to the target, and the lack of 1,000.
     const steep = { ...moving, proven: { ...proven, collateralSlope: 2n ** 55n } };
     const broke = { ...steep, cash: 2_000_000_000n, insolventSince: START };
-    const without = 2_200_000_000n + 1_500_000_000n - 100_000_000n;
-    const { subsidy } = bidQuote(broke, TERMS, START + 600n) as { subsidy: bigint };
-    expect(subsidy <= without && subsidy >= without - 2n).toBe(true);
+    expect(bidQuote(broke, TERMS, START + 600n)).toMatchObject({
+      target: 2_200_000_000n,
+      subsidy: 2_200_000_000n + 1_000_000_000n,
+    });
   });
 
   it('takes over what has no equity', () => {

@@ -406,12 +406,9 @@ contract ClearingHouse is HouseLedger, Consents {
         Account storage account = _existing(slice.accountId);
         Account storage vessel = _vessel(slice, account);
         uint64 scale = account.scale;
-        (, uint256 moving) = _freshAssets(slice.accountId, account);
         _moveSlicePositions(slice, account, vessel);
         coverage = _moveSliceCash(slice, account, vessel);
-        vault.moveShare(slice.accountId, slice.vesselId, slice.scaleTaken, scale);
-        // Below 2^96 * 2^64.
-        _requireVesselFunded(slice, vessel, moving * vessel.scale / scale);
+        _moveSliceCollateral(slice, vessel, scale);
         _emitSliceMoved(slice, account.nonce, vessel.nonce, coverage);
     }
 
@@ -650,16 +647,19 @@ contract ClearingHouse is HouseLedger, Consents {
         _requireNoBareDebt(slice.accountId, account);
     }
 
-    /// @dev By the figures of the proof, for all that the vessel holds. They say nothing of a risk that the account does not have: moving collateral
+    /// @dev Judges the vessel as well, by the figures of the proof, for all that it holds. They say nothing of a risk that the account does not have: moving collateral
     /// beyond the account's own, in proportion, counts for nothing. It is worth more than what it may add to a requirement.
-    /// @param mostMoving what so much of the account comes with
-    function _requireVesselFunded(SliceMove calldata slice, Account storage vessel, uint256 mostMoving) private view {
-        (int256 held, uint256 moving) = _freshAssets(slice.vesselId, vessel);
-        moving = Math.min(moving, mostMoving);
-        // Below 2^96.
+    /// @param scale of the account before
+    function _moveSliceCollateral(SliceMove calldata slice, Account storage vessel, uint64 scale) private {
+        uint64 heldScale = vessel.scale;
+        (uint256 givenOf, uint256 value, uint256 moving) =
+            vault.moveShare(slice.accountId, slice.vesselId, slice.scaleTaken, scale, vessel.underlyingId);
+        // What so much of the account comes with: below 2^96 * 2^64 before the division.
+        uint256 counted = Math.min(moving, givenOf * heldScale / scale);
+        // The vault cuts values below 2^96, and parts are at most the whole.
         // forge-lint: disable-next-line(unsafe-typecast)
-        held += int256(moving);
-        int256 needed = LiquidationMath.vesselFloor(slice.proven, slice.bufferBps, vessel.scale, moving);
+        int256 held = vessel.cash + int256(value - moving + counted);
+        int256 needed = LiquidationMath.vesselFloor(slice.proven, slice.bufferBps, heldScale, counted);
         if (held < needed) revert VesselUnderfunded(slice.vesselId, held, needed);
     }
 

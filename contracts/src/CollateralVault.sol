@@ -255,9 +255,40 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     }
 
     /// @inheritdoc ICollateralVault
-    function moveShare(uint256 from, uint256 to, uint256 scaleTaken, uint256 scale) external onlyHouse nonReentrant {
+    function moveShare(uint256 from, uint256 to, uint256 scaleTaken, uint256 scale, uint32 underlyingId)
+        external
+        onlyHouse
+        nonReentrant
+        returns (uint256 givenOf, uint256 value, uint256 moving)
+    {
         uint256 kinds = heldKinds[from];
-        if (kinds == 0) return;
+        if (kinds != 0) {
+            (, givenOf) = _valuesOf(from, underlyingId, true);
+            _moveKinds(from, to, scaleTaken, scale, kinds);
+        }
+        (value, moving) = _valuesOf(to, underlyingId, true);
+    }
+
+    /// @inheritdoc ICollateralVault
+    function valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
+        external
+        view
+        returns (uint256 value, uint256 moving)
+    {
+        return _valuesOf(accountId, underlyingId, onlyFresh);
+    }
+
+    /// @notice What an account holds of a kind, in the token's smallest unit.
+    function balanceOf(uint256 accountId, uint256 collateralId) external view returns (uint256 amount) {
+        return _balances[accountId][collateralId];
+    }
+
+    /// @notice A kind; all fields are zero when there is none.
+    function getCollateral(uint256 collateralId) external view returns (Collateral memory collateral) {
+        return _collaterals[collateralId];
+    }
+
+    function _moveKinds(uint256 from, uint256 to, uint256 scaleTaken, uint256 scale, uint256 kinds) private {
         for (uint256 collateralId = 1; collateralId <= MAX_COLLATERALS; collateralId++) {
             if (kinds & (1 << collateralId) == 0) continue;
             uint256 balance = _balances[from][collateralId];
@@ -270,9 +301,8 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         }
     }
 
-    /// @inheritdoc ICollateralVault
-    function valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
-        external
+    function _valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
+        private
         view
         returns (uint256 value, uint256 moving)
     {
@@ -290,16 +320,6 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
             if (collateral.priceUnderlyingId == underlyingId) moving += worth;
         }
         return (Math.min(value, VALUE_LIMIT), Math.min(moving, VALUE_LIMIT));
-    }
-
-    /// @notice What an account holds of a kind, in the token's smallest unit.
-    function balanceOf(uint256 accountId, uint256 collateralId) external view returns (uint256 amount) {
-        return _balances[accountId][collateralId];
-    }
-
-    /// @notice A kind; all fields are zero when there is none.
-    function getCollateral(uint256 collateralId) external view returns (Collateral memory collateral) {
-        return _collaterals[collateralId];
     }
 
     function _credit(uint256 accountId, uint256 collateralId, uint256 amount) private {

@@ -53,7 +53,7 @@ contract CollateralVaultTest is HouseTest {
         vm.expectRevert(refusal);
         vault.give(a, alice, 1, 1);
         vm.expectRevert(refusal);
-        vault.moveShare(a, b, 1, 1);
+        vault.moveShare(a, b, 1, 1, Fixtures.BTC);
     }
 
     function test_onlyTheOwnerConfigures() public {
@@ -247,8 +247,13 @@ contract CollateralVaultTest is HouseTest {
         scale = bound(scale, 1, 2 ** 64 - 1);
         taken = bound(taken, 1, scale);
         _take(1, amount);
+        (, uint256 before) = vault.valuesOf(a, Fixtures.BTC, true);
         vm.prank(address(house));
-        vault.moveShare(a, b, taken, scale);
+        (uint256 givenOf, uint256 value, uint256 moving) = vault.moveShare(a, b, taken, scale, Fixtures.BTC);
+        assertEq(givenOf, before, "of the giver before");
+        (uint256 valueAfter, uint256 movingAfter) = vault.valuesOf(b, Fixtures.BTC, true);
+        assertEq(value, valueAfter, "of the taker after");
+        assertEq(moving, movingAfter, "the moving part");
         uint256 moved = taken == scale ? amount : amount * taken / scale;
         assertEq(vault.balanceOf(b, 1), moved, "moved");
         assertEq(vault.balanceOf(a, 1), amount - moved, "kept");

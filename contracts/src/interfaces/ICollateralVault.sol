@@ -23,5 +23,11 @@ interface ICollateralVault {
 
     /// @notice Moves `floor(amount * scaleTaken / scale)` of each collateral to another account; everything when the two are equal.
     /// @dev The clearing house alone may call.
-    function moveShare(uint256 from, uint256 to, uint256 scaleTaken, uint256 scale) external;
+    /// @param underlyingId of the accounts' legs
+    /// @return givenOf moving part of what `from` had before, as `valuesOf` says of fresh collateral
+    /// @return value of what `to` has afterwards, likewise
+    /// @return moving the part of it that is priced by `underlyingId`
+    function moveShare(uint256 from, uint256 to, uint256 scaleTaken, uint256 scale, uint32 underlyingId)
+        external
+        returns (uint256 givenOf, uint256 value, uint256 moving);
 }

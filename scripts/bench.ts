@@ -1,13 +1,7 @@
-/**
- * Speed of the main parts: medians of several runs, as a table and as JSON in bench-results/.
- *
- * Usage: npm run bench [-- --runs 5 --only margin|monitor|load|proofs|round-to-calldata --accounts 10000 --json]
- *
- * round-to-calldata, which takes minutes, is run when it is named.
- */
+/** Speed of the main parts: medians of several runs, as a table and as JSON in bench-results/. `npm run bench -- --help`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchLoad } from './bench/load.ts';
 import { benchMargin } from './bench/margin.ts';
 import type { BenchResult } from './bench/measure.ts';
@@ -17,29 +11,32 @@ import { benchRoundToCalldata } from './bench/round-to-calldata.ts';
 import { exampleSurfaces } from './lib/example-crash.ts';
 import { table } from './lib/format.ts';
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '5' },
-    only: { type: 'string' },
-    accounts: { type: 'string', default: '10000' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const runs = Number(values.runs);
-if (!Number.isInteger(runs) || runs < 1 || runs > 100) {
-  console.error('--runs must be a whole number from 1 to 100.');
-  process.exit(2);
+const PARTS = ['margin', 'monitor', 'load', 'proofs', 'round-to-calldata'] as const;
+
+function wholeWithin(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${low} to ${high}.`);
+  };
 }
-const accounts = Number(values.accounts);
-if (!Number.isInteger(accounts) || accounts < 100 || accounts > 100_000) {
-  console.error('--accounts must be a whole number from 100 to 100,000.');
-  process.exit(2);
-}
-const PARTS = ['margin', 'monitor', 'load', 'proofs', 'round-to-calldata'];
-if (values.only !== undefined && !PARTS.includes(values.only)) {
-  console.error(`--only must be one of ${PARTS.join(', ')}.`);
-  process.exit(2);
-}
+
+const values = new Command('npm run bench --')
+  .description(
+    'measures speed, and writes bench-results/bench.json; an idle machine gives the figures of the documents',
+  )
+  .option('--runs <count>', 'runs of which the median counts', wholeWithin(1, 100), 5)
+  .addOption(
+    new Option(
+      '--only <part>',
+      'one part; round-to-calldata takes minutes and runs when it is named',
+    ).choices(PARTS),
+  )
+  .option('--accounts <count>', 'accounts of round-to-calldata', wholeWithin(100, 100_000), 10_000)
+  .option('--json', 'print one JSON document', false)
+  .parse()
+  .opts<{ runs: number; only?: (typeof PARTS)[number]; accounts: number; json: boolean }>();
+const { runs, accounts } = values;
 
 const results: BenchResult[] = [];
 // Margins come first: their peak of memory is the process's until then.

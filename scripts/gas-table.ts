@@ -1,16 +1,9 @@
 /**
- * Gas of whole transactions, calldata and base fee included, on a local chain with real contracts and real proofs.
- * Writes bench-results/gas.json and prints the table.
- *
- * Usage: npm run gas [-- --markdown | --write | --from-json | --keep-proofs]
- *   --markdown   prints the table as the document has it
- *   --write      replaces the document's table
- *   --from-json  measures nothing, and takes the figures of the last run
- *   --keep-proofs  keeps proofs in build/, and uses those that are there: most of the time is theirs
+ * Gas of whole transactions, calldata and base fee included, on a local chain with real contracts and real proofs. `npm run gas -- --help`.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import type { Prover } from '../src/chain/requests/proofs.ts';
 import { type GasFigure, measureGas } from './gas/measure.ts';
 import { insertGas, MARKERS, renderGas } from './gas/render.ts';
@@ -20,16 +13,20 @@ const KEPT_PROOFS = 'build/gas-proofs.json';
 /** The first that has the markers is the document of the table. */
 const DOCUMENTS = ['docs/contracts.md'];
 
-const { values } = parseArgs({
-  options: {
-    markdown: { type: 'boolean', default: false },
-    write: { type: 'boolean', default: false },
-    'from-json': { type: 'boolean', default: false },
-    'keep-proofs': { type: 'boolean', default: false },
-  },
-});
+const values = new Command('npm run gas --')
+  .description('measures the gas of transactions, prints the table and writes bench-results/gas.json')
+  .option('--markdown', 'print the table as the document has it', false)
+  .option('--write', "replace the document's table", false)
+  .option('--from-json', 'measure nothing, and take the figures of the last run', false)
+  .option(
+    '--keep-proofs',
+    'keep proofs in build/, and use those that are there: most of the time is theirs',
+    false,
+  )
+  .parse()
+  .opts<{ markdown: boolean; write: boolean; fromJson: boolean; keepProofs: boolean }>();
 
-const figures = values['from-json'] ? readFigures() : await measure();
+const figures = values.fromJson ? readFigures() : await measure();
 const { text, markdown } = renderGas(figures);
 console.log(values.markdown ? markdown : text);
 if (values.write) {
@@ -45,7 +42,7 @@ async function measure(): Promise<readonly GasFigure[]> {
     onStep: (step) => {
       console.error(`${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${step}`);
     },
-    ...(values['keep-proofs'] ? { decorate: keepingProofs } : {}),
+    ...(values.keepProofs ? { decorate: keepingProofs } : {}),
   });
   mkdirSync('bench-results', { recursive: true });
   const document = { time: new Date().toISOString(), hardfork: 'prague', figures: measured };

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
 import { loadVerificationKey } from '../../src/proof/keys/artifacts.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
+import { packFigures } from '../../src/proof/witness/figures.ts';
 import { type Prover, ProverRunner } from '../../src/service/index.ts';
 import { verificationKeyDigest } from '../../src/service/job-id.ts';
 import { publicSignalsOf } from '../../src/service/requests/prepared.ts';
@@ -33,14 +34,18 @@ class FiguresQueue extends JobQueue {
   }
 }
 
+type Outputs = (known: Readonly<Record<string, bigint>>) => bigint[];
+
 /** Outputs and public inputs of the circuits' statements. */
-const SIGNALS: Readonly<Record<string, readonly [outputs: readonly string[], inputs: readonly string[]]>> = {
+const SIGNALS: Readonly<Record<string, readonly [outputs: Outputs, inputs: readonly string[]]>> = {
   insolvency: [
-    ['mark', 'requirement'],
+    ({ mark, baseRequirement, collateralSlope }) => [
+      packFigures({ mark: mark!, baseRequirement: baseRequirement!, collateralSlope: collateralSlope! }),
+    ],
     ['commitment', 'scale', 'underlyingWord', 'expiryWords', 'parametersCommitment', 'context'],
   ],
   settlement: [
-    ['cash', 'newCommitment'],
+    ({ cash, newCommitment }) => [cash!, newCommitment!],
     ['oldCommitment', 'scale', 'settlementWords', 'underlyingId', 'context'],
   ],
 };
@@ -49,11 +54,8 @@ function signalsOf(circuit: string, input: CircuitInput): string[] {
   const known = figures.get(input);
   if (known === undefined) return [input.signal as string];
   const [outputs, inputs] = SIGNALS[circuit.split('-')[0]!]!;
-  return publicSignalsOf(
-    outputs.map((output) => BigInt(known[output]!)),
-    input,
-    inputs,
-  );
+  const numbers = Object.entries(known).map(([figure, text]) => [figure, BigInt(text)]);
+  return publicSignalsOf(outputs(Object.fromEntries(numbers)), input, inputs);
 }
 
 const queue = new FiguresQueue(database, { leaseMs: 2_000 });

@@ -4,7 +4,11 @@
  * Money is in 1e-6 USD, scales are in 2^-40, rates and shares in basis points, the volatility index in 2^-16.
  */
 import { requireBigint, ZkMarginError } from '../errors.ts';
-import { COLLATERAL_SLOPE_PLACES, requirementWith } from '../margin/exact/collateral.ts';
+import {
+  COLLATERAL_SLOPE_LIMIT,
+  COLLATERAL_SLOPE_PLACES,
+  requirementWith,
+} from '../margin/exact/collateral.ts';
 import { MAX_SCALE } from '../margin/exact/margin.ts';
 import { ceilDivide, floorDivide } from '../math/fixed/primitives.ts';
 
@@ -14,7 +18,6 @@ export const BASIS = 10_000n;
 export const MAX_FACTOR_BPS = 20_000n;
 const MAX_MONEY = 2n ** 96n - 1n;
 const LOWEST_PROVEN = -(2n ** 96n);
-const SLOPE_LIMIT = 2n ** 57n;
 /** Largest requirement with collateral that figures and collateral within their bounds can make. */
 const MAX_REQUIREMENT = 9n * 2n ** 96n;
 /** Longest time that the contracts hold, in seconds. */
@@ -174,6 +177,12 @@ export function atScale(proven: ProvenFigures, scale: bigint): ProvenFigures {
     collateralSlope: proven.collateralSlope,
     scale,
   };
+}
+
+/** What proven figures require of so much of the same legs, with the moving collateral that they come with. */
+export function requirementAt(proven: ProvenFigures, scale: bigint, movingCollateral: bigint): bigint {
+  const { baseRequirement, collateralSlope } = atScale(proven, scale);
+  return requirementWith(baseRequirement, collateralSlope, movingCollateral);
 }
 
 /**
@@ -437,7 +446,12 @@ export function requireCollateral(values: CollateralValues, prefix: string): voi
 export function requireFigures(figures: ProvenFigures): void {
   requireBigint(figures.mark, LOWEST_PROVEN, MAX_MONEY, 'mark');
   requireBigint(figures.baseRequirement, LOWEST_PROVEN, MAX_MONEY, 'baseRequirement');
-  requireBigint(figures.collateralSlope, -SLOPE_LIMIT, SLOPE_LIMIT - 1n, 'collateralSlope');
+  requireBigint(
+    figures.collateralSlope,
+    -COLLATERAL_SLOPE_LIMIT,
+    COLLATERAL_SLOPE_LIMIT - 1n,
+    'collateralSlope',
+  );
   requireBigint(figures.scale, 1n, MAX_SCALE, 'scale');
 }
 

@@ -1,6 +1,6 @@
 /** What `solvency` refuses: every single wire changed alone, and choices that a lying prover would like to make. */
 import { beforeAll, describe, it } from 'vitest';
-import { exactSolvency } from '../../src/margin/exact/solvency.ts';
+import { cashForSlack, exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { SCALAR_FIELD } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
@@ -59,7 +59,7 @@ describe('a lying prover', () => {
   it('cannot claim another quantity of collateral than is public', async () => {
     const statement = { legs, scale, round, parameters: DEFAULT_PARAMETERS, movingCollateral: COLLATERAL };
     const { slack } = exactSolvency({ ...statement, cash: 0n }, round, DEFAULT_PARAMETERS, 5120n);
-    const least = -slack / (1_000_000n << 88n) + 1n;
+    const least = cashForSlack(slack);
     const cash = String((least + SCALAR_FIELD) % SCALAR_FIELD);
     const quantity = BigInt(input.collateralQuantity as string);
     await circuit.witness({ ...input, cash });

@@ -4,6 +4,7 @@ import { ZkMarginError } from '../../errors.ts';
 import { requirementWith } from '../../margin/exact/collateral.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import { contextOf } from '../../proof/witness/contexts.ts';
+import type { ShownFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
 import { CAPACITIES, type MarketView, type Positions } from './market.ts';
 import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
@@ -29,16 +30,10 @@ export interface InsolvencyRequest {
 }
 
 /** What a proof shows; {@link provenRequirement} is what that requires. */
-export interface ProvenMargin {
+export interface ProvenMargin extends ShownFigures {
   /** Of the account, as the proof binds it. */
   readonly nonce: bigint;
   readonly round: bigint;
-  /** 1e-6 USD, signed. */
-  readonly mark: bigint;
-  /** Without moving collateral, 1e-6 USD, signed. */
-  readonly baseRequirement: bigint;
-  /** What a unit of moving collateral adds to it, 2^-54, signed. */
-  readonly collateralSlope: bigint;
   readonly capacity: number;
   readonly proof: ProofArgument;
 }

@@ -1,15 +1,11 @@
 /** Solvency proofs for withdrawals, trades and the end of auctions. */
 import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
-import { exactSolvency } from '../../margin/exact/solvency.ts';
-import { ceilDivide } from '../../math/fixed/primitives.ts';
+import { cashForSlack, exactSolvency } from '../../margin/exact/solvency.ts';
 import { type SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import { CAPACITIES, type MarketView, type Positions } from './market.ts';
 import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
-
-/** 1e-6 USD in the unit of `ExactSolvency.slack`. */
-const SLACK_UNIT = 1_000_000n << 88n;
 
 /** What a solvency proof is to show. */
 export interface SolvencyRequest {
@@ -59,7 +55,7 @@ export function leastCash(
   }: Pick<SolvencyRequest, 'positions' | 'movingCollateral' | 'level'>,
 ): bigint {
   const { slack } = exactSolvency({ ...positions, movingCollateral, cash: 0n }, round, parameters, level);
-  return ceilDivide(-slack, SLACK_UNIT);
+  return cashForSlack(slack);
 }
 
 /** A proof with the size of its circuit. */

@@ -10,11 +10,12 @@ import {
   atScale,
   EMPTY_VESSEL,
   type ProvenAccount,
+  requirementAt,
   type Vessel,
 } from '../../liquidation/amounts.ts';
 import { bidQuote, type SaleQuote, startFee, type TakeoverQuote } from '../../liquidation/auction.ts';
 import { integerTerms } from '../../liquidation/terms.ts';
-import { COLLATERAL_SLOPE_PLACES, requirementWith } from '../../margin/exact/collateral.ts';
+import { COLLATERAL_SLOPE_PLACES } from '../../margin/exact/collateral.ts';
 import type { Leg } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { ceilDivide, floorDivide } from '../../math/fixed/primitives.ts';
@@ -181,8 +182,7 @@ function lossSince({ presentMark, proven, scale }: RunningAuction, scaleTaken: b
 
 /** Requirement of the account as it stands, by the figures of the recorded proof. */
 export function auctionRequirement({ proven, scale, movingCollateral }: RunningAuction): bigint {
-  const { baseRequirement, collateralSlope } = atScale(proven, scale);
-  return requirementWith(baseRequirement, collateralSlope, movingCollateral);
+  return requirementAt(proven, scale, movingCollateral);
 }
 
 /**

@@ -7,6 +7,8 @@ import { floorDivide } from '../../math/fixed/primitives.ts';
 
 /** Binary places of a collateral slope. */
 export const COLLATERAL_SLOPE_PLACES = 54n;
+/** Slopes are within `[-2^57, 2^57)`. */
+export const COLLATERAL_SLOPE_LIMIT = 2n ** 57n;
 /** Values of collateral are below this, 1e-6 USD. */
 export const MAX_COLLATERAL = 2n ** 96n;
 /** Largest quantity that collateral counts for in a solvency proof, 1e-6 contracts for a scale of 1. */

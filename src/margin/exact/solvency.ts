@@ -7,7 +7,7 @@
  */
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import type { MarketRound } from '../../market/words.ts';
-import { floorDivide } from '../../math/fixed/primitives.ts';
+import { ceilDivide, floorDivide } from '../../math/fixed/primitives.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
 import { chargesUp } from './charges.ts';
 import { collateralQuantity } from './collateral.ts';
@@ -21,6 +21,14 @@ export const INITIAL_LEVEL = 5120n;
 const LARGEST_MOVE = 12;
 /** Cash of an account is below this in size, 1e-6 USD. */
 export const MAX_CASH = 2n ** 96n;
+
+/** 1e-6 USD in the unit of {@link ExactSolvency.slack}. */
+const SLACK_UNIT = 1_000_000n << 88n;
+
+/** Least cash that makes up for a lack, 1e-6 USD: with it, an account that has the slack without any is solvent. */
+export function cashForSlack(slackWithoutCash: bigint): bigint {
+  return ceilDivide(-slackWithoutCash, SLACK_UNIT);
+}
 
 /** What a solvency statement rests on. */
 export interface ExactSolvency {
@@ -77,7 +85,7 @@ export function exactSolvency(
   const charges = chargesUp(prepared.charges, underlying, parameters);
   const markUnits = -floorDivide(-prepared.markValue, 1n << 119n) - 1n;
   const slack =
-    ((account.cash * 1_000_000n) << 88n) +
+    account.cash * SLACK_UNIT +
     account.scale *
       ((markUnits << 48n) - level * (scan + short + charges.linear + charges.gamma + charges.vega));
   return { solvent: slack >= 0n, slack, worstLoss, worstScenario, markUnits };

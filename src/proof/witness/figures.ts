@@ -1,20 +1,14 @@
 /** The one public signal in which `insolvency` says what it shows. `docs/margin-model.md`, section 5. */
 import { requireBigint } from '../../errors.ts';
+import { COLLATERAL_SLOPE_LIMIT } from '../../margin/exact/collateral.ts';
+import type { ExactScenarioMargin } from '../../margin/exact/margin.ts';
 
-/** What an insolvency proof shows of an account. */
-export interface ProvenFigures {
-  /** Value of the legs, 1e-6 USD, signed. */
-  readonly mark: bigint;
-  /** Requirement without moving collateral, 1e-6 USD, signed. */
-  readonly baseRequirement: bigint;
-  /** What a unit of moving collateral adds to it, 2^-54, signed. */
-  readonly collateralSlope: bigint;
-}
+/** What an insolvency proof shows of an account, 1e-6 USD and 2^-54. */
+export type ShownFigures = Pick<ExactScenarioMargin, 'mark' | 'baseRequirement' | 'collateralSlope'>;
 
 const MONEY_BITS = 96n;
-const SLOPE_BITS = 57n;
 const MONEY = 1n << MONEY_BITS;
-const SLOPE = 1n << SLOPE_BITS;
+const SLOPE = COLLATERAL_SLOPE_LIMIT;
 const REQUIREMENT_AT = MONEY_BITS + 1n;
 const SLOPE_AT = 2n * REQUIREMENT_AT;
 
@@ -24,7 +18,7 @@ const SLOPE_AT = 2n * REQUIREMENT_AT;
  *
  * @throws ZkMarginError `OUT_OF_RANGE` for what does not fit
  */
-export function packFigures({ mark, baseRequirement, collateralSlope }: ProvenFigures): bigint {
+export function packFigures({ mark, baseRequirement, collateralSlope }: ShownFigures): bigint {
   requireBigint(mark, -MONEY, MONEY - 1n, 'mark');
   requireBigint(baseRequirement, -MONEY, MONEY - 1n, 'baseRequirement');
   requireBigint(collateralSlope, -SLOPE, SLOPE - 1n, 'collateralSlope');
@@ -38,8 +32,8 @@ export function packFigures({ mark, baseRequirement, collateralSlope }: ProvenFi
  *
  * @throws ZkMarginError `OUT_OF_RANGE` for more than 252 bits
  */
-export function unpackFigures(figures: bigint): ProvenFigures {
-  requireBigint(figures, 0n, 2n ** (SLOPE_AT + SLOPE_BITS + 1n) - 1n, 'figures');
+export function unpackFigures(figures: bigint): ShownFigures {
+  requireBigint(figures, 0n, ((2n * SLOPE) << SLOPE_AT) - 1n, 'figures');
   const width = Number(REQUIREMENT_AT);
   return {
     mark: BigInt.asUintN(width, figures) - MONEY,

@@ -4,7 +4,7 @@ import { exampleRound, type SviSurfaces, shockRound } from '../../market/example
 import { canonicalLegs, type Leg } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
 import type { CircuitTester } from '../circuit-tester.ts';
-import { type ProvenFigures, unpackFigures } from './figures.ts';
+import { type ShownFigures, unpackFigures } from './figures.ts';
 
 const surfaces = JSON.parse(
   readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
@@ -49,6 +49,6 @@ export function randomLegs(random: () => number, round: MarketRound, capacity = 
 }
 
 /** What a witness of `insolvency` shows. */
-export function figuresShown(circuit: CircuitTester, witness: readonly bigint[]): ProvenFigures {
+export function figuresShown(circuit: CircuitTester, witness: readonly bigint[]): ShownFigures {
   return unpackFigures(circuit.signal(witness, 'main.figures'));
 }

@@ -118,9 +118,9 @@ export function marginView(margin: ExactMargin, { scenarios }: Pick<RiskParamete
   return {
     ...plain(parts),
     worstScenario: scenarioView(worstScenario, scenarios),
-    scenarios: all.map(({ requirement, loss }, index) => ({
+    scenarios: all.map(({ requirement, baseRequirement, collateralSlope, loss }, index) => ({
       ...scenarioView(index, scenarios),
-      ...plain({ requirement, loss }),
+      ...plain({ requirement, baseRequirement, collateralSlope, loss }),
     })),
   };
 }

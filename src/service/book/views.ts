@@ -1,6 +1,5 @@
 /** Accounts, markets, liquidations and auctions as the API shows them. */
-import { atScale } from '../../liquidation/amounts.ts';
-import { requirementWith } from '../../margin/exact/collateral.ts';
+import { requirementAt } from '../../liquidation/amounts.ts';
 import { packParameters } from '../../margin/parameters.ts';
 import { formatInstrument, type Leg, underlyingSymbolOf } from '../../market/instrument.ts';
 import {
@@ -98,13 +97,8 @@ export function accountMarginView(market: BookMarket, account: AccountRecord): M
   const { mark, requirement } = margin;
   const equity = account.cash + account.collateral + mark;
   const initial = requirement * BigInt(market.terms.initialLevel);
-  const { scenarios, ...view } = marginView(margin, market.parameters);
   return {
-    ...view,
-    scenarios: scenarios.map((scenario, index) => {
-      const { baseRequirement, collateralSlope } = margin.scenarios[index]!;
-      return { ...scenario, ...plain({ baseRequirement, collateralSlope }) };
-    }),
+    ...marginView(margin, market.parameters),
     accountId: String(account.accountId),
     round: String(market.record.number),
     parametersVersion: String(market.parametersRecord.version),
@@ -326,6 +320,5 @@ function auctionRequirement({ running, figures }: AuctionRecord, account: Accoun
     collateralSlope: BigInt(String(collateralSlope)),
     scale: BigInt(String(baseScale)),
   };
-  const present = atScale(proven, account.scale);
-  return requirementWith(present.baseRequirement, present.collateralSlope, account.movingCollateral);
+  return requirementAt(proven, account.scale, account.movingCollateral);
 }

@@ -4,7 +4,7 @@ import { CAPACITIES } from '../../chain/requests/market.ts';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { exactMargin, exactScenario } from '../../margin/exact/margin.ts';
 import { contextOf, type ProofContext } from '../../proof/witness/contexts.ts';
-import { packFigures, unpackFigures } from '../../proof/witness/figures.ts';
+import { packFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
 import type { InsolvencyRequest } from '../schemas.ts';
 import {
@@ -53,7 +53,7 @@ export async function prepareInsolvency(
     const margin = exactMargin(account, round, parameters);
     return { margin, scenarioIndex: margin.worstScenario };
   });
-  const { mark, requirement } = margin;
+  const { mark, baseRequirement, collateralSlope, requirement } = margin;
   if (cash !== undefined && cash + mark >= requirement) {
     throw new ZkMarginError(
       'NOT_LIQUIDATABLE',
@@ -72,13 +72,16 @@ export async function prepareInsolvency(
     context,
     capacity,
   });
-  const word = packFigures(margin);
-  const shown = Object.entries(unpackFigures(word)).map(([name, value]) => [name, String(value)]);
   return {
     ...job,
     input,
-    publicSignals: publicSignalsOf([word], input, PUBLIC),
-    figures: { ...Object.fromEntries(shown), requirement: String(requirement) },
+    publicSignals: publicSignalsOf([packFigures(margin)], input, PUBLIC),
+    figures: {
+      mark: String(mark),
+      baseRequirement: String(baseRequirement),
+      collateralSlope: String(collateralSlope),
+      requirement: String(requirement),
+    },
   };
 }
 

@@ -48,7 +48,7 @@ export const ERROR_CODES = [
   // Liquidation.
   'NOT_LIQUIDATABLE',
   'BAD_DEBT',
-  'HAS_EQUITY',
+  'HAS_WORTH',
   'NOTHING_TO_LIQUIDATE',
   // Proofs and keys.
   'COMMITMENT_MISMATCH',

@@ -241,20 +241,24 @@ it(`decides ${PORTFOLIOS} random portfolios near their thresholds as the integer
       if (bound > 1e-3) worstOfDoubles = Math.max(worstOfDoubles, error / bound);
       const nearby = () => BigInt(Math.round(1e6 * bound * between(random, -3, 3)));
       const atThreshold = margin.requirement - margin.mark;
+      const saleAddition = random() < 0.5 ? 0n : draft.movingCollateral / 8n;
       // At the threshold, next to it on either side, and within three bounds of it and of no equity at all.
       for (const cash of [
         atThreshold,
         atThreshold + (random() < 0.5 ? 1n : -1n),
         atThreshold + nearby(),
         nearby() - margin.mark,
+        // Of no worth, for those that are worth more than their equity.
+        nearby() - margin.mark - saleAddition,
       ]) {
-        accounts.push({ ...draft, cash });
+        accounts.push({ ...draft, cash, saleAddition });
         margins.push(margin);
       }
     });
     const columns = screenBook(compileBook(accounts), round, parameters);
     expect(columns.problems.size).toBe(0);
-    accounts.forEach(({ cash }, index) => {
+    accounts.forEach((account, index) => {
+      const { cash } = account;
       const { mark, requirement } = margins[index]!;
       const equity = columns.equity[index]!;
       const bound = columns.errorBound[index]!;
@@ -269,11 +273,16 @@ it(`decides ${PORTFOLIOS} random portfolios near their thresholds as the integer
         counts.exact++;
         return;
       }
-      const status = columns.liquidatable[index] === 0 ? 'healthy' : equity <= 0 ? 'badDebt' : 'liquidatable';
+      const status =
+        columns.liquidatable[index] === 0
+          ? 'healthy'
+          : columns.worth[index]! <= 0
+            ? 'badDebt'
+            : 'liquidatable';
       counts[status]++;
-      if (status !== exactStatus(cash, margins[index]!)) {
+      if (status !== exactStatus(account, margins[index]!)) {
         expect.fail(
-          `market ${market}, account ${index}: ${status}, but exactly ${exactStatus(cash, margins[index]!)}`,
+          `market ${market}, account ${index}: ${status}, but exactly ${exactStatus(account, margins[index]!)}`,
         );
       }
     });
@@ -281,7 +290,7 @@ it(`decides ${PORTFOLIOS} random portfolios near their thresholds as the integer
       const part = accounts.slice(0, 400);
       const { decisions, exactAccounts } = decideBook(compileBook(part), round, parameters);
       expect(decisions.map(({ status }) => status)).toEqual(
-        part.map(({ cash }, index) => exactStatus(cash, margins[index]!)),
+        part.map((account, index) => exactStatus(account, margins[index]!)),
       );
       expect(exactAccounts).toEqual(
         part.flatMap((_, index) => (columns.needsExact[index] === 1 ? [index] : [])),
@@ -402,7 +411,7 @@ it('screening decides nearly every account of an example book, as the integers d
             Math.abs(row.requirement - Number(exact.requirement) / 1e6),
           );
           if (row.needsExact) unsure++;
-          else expect(row.liquidatable).toBe(exactStatus(account.cash, exact) !== 'healthy');
+          else expect(row.liquidatable).toBe(exactStatus(account, exact) !== 'healthy');
           accounts++;
         });
       }

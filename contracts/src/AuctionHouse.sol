@@ -16,13 +16,13 @@ import {Account, Coverage, IClearingHouse, SliceMove} from "./interfaces/ICleari
 import {ILiquidatorRegistry} from "./interfaces/ILiquidatorRegistry.sol";
 import {IProofGate} from "./interfaces/IProofGate.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
-import {IRiskParameters, LiquidationTerms} from "./interfaces/IRiskParameters.sol";
+import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
 import {IWindDown} from "./interfaces/IWindDown.sol";
-import {LiquidationMath, LiquidationState, Sale, Takeover} from "./libraries/LiquidationMath.sol";
+import {LiquidationMath, LiquidationState, PriceCurve, Sale, Takeover} from "./libraries/LiquidationMath.sol";
 
 /// @title Auctions of accounts below their maintenance requirement
 /// @notice One auction per account. Anyone starts it with an insolvency proof. First registered liquidators may bid under seal; then anyone buys
-/// slices at a price that falls with time, until the account covers its requirement and the buffer. Accounts without equity
+/// slices at a price that falls with time, until the account covers its requirement and the buffer. Accounts that are worth nothing
 /// are taken over for a subsidy that rises with time. `refresh` replaces the proven figures by newer or worse ones, `cancel` ends the
 /// auction with a proof of solvency.
 ///
@@ -99,45 +99,49 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         returns (uint64 auctionNumber)
     {
         auctionNumber = ++auctionCount;
-        int256 equity = AuctionProceedings.open(
+        int256 worth = AuctionProceedings.open(
             _auctions, feeChargedAt, _contracts(), auctionNumber, claim, rewardAccountId, proof
         );
-        _markInsolvency(claim.accountId, equity);
+        _markInsolvency(claim.accountId, worth);
     }
 
     /// @notice Replaces the proven figures by those of a newer round, or by worse ones of the same round; anyone may.
     /// @dev Proof context: `ProofContext.insolvency(this, accountId, startNonce, round, sender)`; commitment and scale are those of the start.
     /// Worse means that requirement less mark is larger at the account's present scale and collateral: its cash is the same for both.
     function refresh(AuctionClaim calldata claim, Groth16Proof calldata proof) external nonReentrant {
-        int256 equity = AuctionProceedings.refresh(_auctions, _contracts(), claim, proof, false);
-        _markInsolvency(claim.accountId, equity);
+        int256 worth = AuctionProceedings.refresh(_auctions, _contracts(), claim, proof, false);
+        _markInsolvency(claim.accountId, worth);
     }
 
     /// @notice A refresh after the price curve has ended, which starts it anew; figures that are as bad as those recorded suffice.
     /// @dev No fee is charged and no reward paid.
     function restart(AuctionClaim calldata claim, Groth16Proof calldata proof) external nonReentrant {
-        int256 equity = AuctionProceedings.refresh(_auctions, _contracts(), claim, proof, true);
-        _markInsolvency(claim.accountId, equity);
+        int256 worth = AuctionProceedings.refresh(_auctions, _contracts(), claim, proof, true);
+        _markInsolvency(claim.accountId, worth);
     }
 
-    /// @notice Starts the clock of subsidies when deposits or collateral have left the account without equity by the recorded figures,
+    /// @notice Starts the clock of subsidies when deposits or collateral have left the account worth nothing by the recorded figures,
     /// stops it when they have given it some, and reports what it lacks; anyone may. The figures must be of the newest round.
     function poke(uint256 accountId) external nonReentrant {
-        (Auction memory auction, Account memory account) = _running(accountId);
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
+        _requireRunning(accountId, auction, account);
         _requireYoung(auction, account.underlyingId);
         _requireNewest(auction, account.underlyingId);
-        _markInsolvency(accountId, LiquidationMath.equityOf(AuctionState.present(house, accountId, auction, account)));
+        _markInsolvency(accountId, LiquidationMath.worthOf(AuctionState.present(house, accountId, auction, account)));
     }
 
     // Bids
 
-    /// @notice Buys a slice of an account with equity. The sender is the bidder, and owns the vessel.
+    /// @notice Buys a slice of an account that is worth something. The sender is the bidder, and owns the vessel.
     /// @dev A bid leaves nothing of what is for sale, or at least the smallest part that the next bid may take: what it wants is cut for that.
     /// @return quote every figure of the sale
     function bid(BidOrder calldata order) external nonReentrant returns (BidQuote memory quote) {
         if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
-        (Auction memory auction, Account memory account) =
-            _expected(order.accountId, order.auctionNumber, order.round);
+        Auction memory auction = _auctions[order.accountId];
+        Account memory account = house.getAccount(order.accountId);
+        _requireRunning(order.accountId, auction, account);
+        _requireExpected(auction, order.auctionNumber, order.round);
         if (order.asBackstop) _requireBackstop();
         quote = _quoteBid(order.accountId, auction, account, order.maxScale, order.asBackstop);
         uint256 scaleTaken = quote.sale.scaleTaken;
@@ -157,7 +161,9 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         if (msg.sender != address(sealedBidStage)) revert NotSealedBidStage(msg.sender);
         // An earlier bid may have ended the auction.
         if (_auctions[accountId].number == 0) return 0;
-        (Auction memory auction, Account memory account) = _fillable(accountId);
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
+        _requireFillable(accountId, auction, account);
         if (factorBps < auction.terms.startFactorBps) {
             revert FactorBelowStart(factorBps, auction.terms.startFactorBps);
         }
@@ -170,13 +176,15 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         return quote.sale.scaleTaken;
     }
 
-    /// @notice Takes over a slice of an account without equity, for a subsidy from the waterfall. The sender owns the vessel.
+    /// @notice Takes over a slice of an account that is worth nothing, for a subsidy from the waterfall. The sender owns the vessel.
     /// @dev When nobody has marked the account as insolvent yet, the subsidy is 0. The figures must be of the newest round.
     /// @return takeover every figure of it
     function takeOver(TakeOverOrder calldata order) external nonReentrant returns (Takeover memory takeover) {
         if (block.timestamp > order.deadline) revert DeadlinePassed(order.deadline);
-        (Auction memory auction, Account memory account) =
-            _expected(order.accountId, order.auctionNumber, order.round);
+        Auction memory auction = _auctions[order.accountId];
+        Account memory account = house.getAccount(order.accountId);
+        _requireRunning(order.accountId, auction, account);
+        _requireExpected(auction, order.auctionNumber, order.round);
         if (order.asBackstop) _requireBackstop();
         LiquidationState memory state;
         uint256 leastScale;
@@ -193,7 +201,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
             uint256 rest = account.scale - takeover.scaleTaken;
             // Below 2^64.
             // forge-lint: disable-next-line(unsafe-typecast)
-            _markInsolvency(order.accountId, LiquidationMath.floorDiv(takeover.equity * int256(rest), account.scale));
+            _markInsolvency(order.accountId, LiquidationMath.floorDiv(takeover.worth * int256(rest), account.scale));
         }
     }
 
@@ -204,18 +212,18 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     /// auction that a settlement has superseded is ended in the same way.
     function cancel(CancelRequest calldata request, Groth16Proof calldata proof) external nonReentrant {
         uint256 accountId = request.accountId;
-        Auction memory auction = _load(accountId);
+        Auction memory auction = _auctions[accountId];
         if (auction.number == 0) revert NoAuction(accountId);
         AuctionProceedings.requireRecovery(_contracts(), auction.version, request, proof);
         _end(accountId, auction.number, EndReason.Recovered);
     }
 
     /// @notice Ends an auction without a proof; anyone may. The account reaches its target by figures that are young and have stood for a
-    /// while, or a settlement has superseded the auction of an account that did not lack equity, or an earlier auction house has left
+    /// while, or a settlement has superseded the auction of an account that was worth something, or an earlier auction house has left
     /// the account marked.
     function close(uint256 accountId) external nonReentrant {
-        Auction memory auction = _load(accountId);
-        Account memory account = _account(accountId);
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
         if (auction.number == 0) {
             if (!account.inAuction) revert NoAuction(accountId);
             _setPendingDeficit(accountId, 0);
@@ -246,7 +254,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
 
     /// @notice An account's running auction; all zero when none runs.
     function auctionOf(uint256 accountId) external view returns (Auction memory) {
-        return _load(accountId);
+        return _auctions[accountId];
     }
 
     /// @inheritdoc IAuctionHouse
@@ -262,11 +270,13 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
 
     /// @inheritdoc IAuctionHouse
     function requireFillable(uint256 accountId) external view {
-        (Auction memory auction, Account memory account) = _fillable(accountId);
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
+        _requireFillable(accountId, auction, account);
         LiquidationState memory state = AuctionState.present(house, accountId, auction, account);
         _requireConsistent(auction, state, account.underlyingId);
-        int256 equity = LiquidationMath.equityOf(state);
-        if (equity <= 0) revert LiquidationMath.NoEquity(equity);
+        int256 worth = LiquidationMath.worthOf(state);
+        if (worth <= 0) revert LiquidationMath.NoWorth(worth);
     }
 
     /// @notice What a bid would come to now; reverts as the bid would.
@@ -277,7 +287,9 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         view
         returns (BidQuote memory quote)
     {
-        (Auction memory auction, Account memory account) = _running(accountId);
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
+        _requireRunning(accountId, auction, account);
         return _quoteBid(accountId, auction, account, maxScale, asBackstop);
     }
 
@@ -291,7 +303,9 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         view
         returns (Takeover memory takeover, uint256 leastScale)
     {
-        (Auction memory auction, Account memory account) = _running(accountId);
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
+        _requireRunning(accountId, auction, account);
         (takeover, leastScale,) = _quoteTakeOver(accountId, auction, account, maxScale, asBackstop);
     }
 
@@ -304,7 +318,9 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         view
         returns (int256)
     {
-        (Auction memory auction,) = _running(accountId);
+        Auction memory auction = _auctions[accountId];
+        Account memory account = house.getAccount(accountId);
+        _requireRunning(accountId, auction, account);
         return LiquidationMath.vesselFloor(
             AuctionState.proven(auction), auction.terms.bufferBps, heldScale, movingCollateral
         );
@@ -317,10 +333,10 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @dev Starts or stops the clock of subsidies, and tells the clearing house what the account lacks.
-    function _markInsolvency(uint256 accountId, int256 equity) private {
+    function _markInsolvency(uint256 accountId, int256 worth) private {
         Auction storage auction = _auctions[accountId];
         uint40 since = auction.insolventSince;
-        if (equity > 0) {
+        if (worth > 0) {
             if (since == 0) return;
             auction.insolventSince = 0;
             emit InsolvencyMarked(accountId, auction.number, 0, 0);
@@ -333,7 +349,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         }
         // Not positive.
         // forge-lint: disable-next-line(unsafe-typecast)
-        uint256 deficit = uint256(-equity);
+        uint256 deficit = uint256(-worth);
         emit InsolvencyMarked(accountId, auction.number, since, deficit);
         _setPendingDeficit(accountId, deficit);
     }
@@ -381,13 +397,16 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         _requirePublic(auction);
         uint256 elapsed = block.timestamp - auction.publicStart;
         if (elapsed > terms.tailSeconds) revert AuctionExpired(uint256(auction.publicStart) + terms.tailSeconds);
-        LiquidationTerms memory curve;
-        curve.startFactorBps = terms.startFactorBps;
-        curve.fastFactorBps = terms.fastFactorBps;
-        curve.cuspFactorBps = terms.cuspFactorBps;
-        curve.fastSeconds = terms.fastSeconds;
-        curve.tailSeconds = terms.tailSeconds;
-        return LiquidationMath.factorAt(curve, elapsed);
+        return LiquidationMath.factorAt(
+            PriceCurve({
+                startFactorBps: terms.startFactorBps,
+                fastFactorBps: terms.fastFactorBps,
+                cuspFactorBps: terms.cuspFactorBps,
+                fastSeconds: terms.fastSeconds,
+                tailSeconds: terms.tailSeconds
+            }),
+            elapsed
+        );
     }
 
     function _sell(
@@ -409,7 +428,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
         if (sale.scaleTaken == sale.maxScale && block.timestamp >= _standsAt(auction)) {
             _end(accountId, auction.number, EndReason.Sold);
         } else if (auction.insolventSince != 0) {
-            _markInsolvency(accountId, sale.equity);
+            _markInsolvency(accountId, sale.worth);
         }
     }
 
@@ -509,39 +528,26 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
 
     // Internals: checks and state
 
-    function _expected(uint256 accountId, uint64 auctionNumber, uint64 round)
-        private
-        view
-        returns (Auction memory auction, Account memory account)
-    {
-        (auction, account) = _running(accountId);
+    // Records are read where they are needed and passed on: each function that returned them would clear memory for them first.
+
+    function _requireExpected(Auction memory auction, uint64 auctionNumber, uint64 round) private pure {
         if (auction.number != auctionNumber || auction.round != round) {
             revert AuctionChanged(auction.number, auction.round);
         }
     }
 
-    function _running(uint256 accountId) private view returns (Auction memory auction, Account memory account) {
-        auction = _load(accountId);
+    function _requireRunning(uint256 accountId, Auction memory auction, Account memory account) private pure {
         if (auction.number == 0) revert NoAuction(accountId);
-        account = _account(accountId);
         if (AuctionState.isSuperseded(auction, account)) revert AuctionSuperseded(accountId);
     }
 
-    function _fillable(uint256 accountId) private view returns (Auction memory auction, Account memory account) {
-        (auction, account) = _running(accountId);
+    function _requireFillable(uint256 accountId, Auction memory auction, Account memory account) private view {
+        _requireRunning(accountId, auction, account);
         uint256 revealEnd = uint256(auction.start) + auction.commitSeconds + auction.revealSeconds;
         if (block.timestamp <= revealEnd || block.timestamp >= auction.publicStart) {
             revert NotFillTime(revealEnd, auction.publicStart);
         }
         _requireYoung(auction, account.underlyingId);
-    }
-
-    function _load(uint256 accountId) private view returns (Auction memory) {
-        return _auctions[accountId];
-    }
-
-    function _account(uint256 accountId) private view returns (Account memory) {
-        return house.getAccount(accountId);
     }
 
     function _setPendingDeficit(uint256 accountId, uint256 deficit) private {
@@ -566,7 +572,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     /// @dev Collateral counts at the newest price, positions at the proven one. Where the two offset each other, a small move between the rounds makes
-    /// equity, or a lack of it, that is not there; the fund would pay for it. What the fund pays for is of the newest round.
+    /// worth, or a lack of it, that is not there; the fund would pay for it. What the fund pays for is of the newest round.
     function _requireNewest(Auction memory auction, uint32 underlyingId) private view {
         if (auction.round != oracle.latestRound(underlyingId)) revert ProofTooOld(auction.provenAt);
     }
@@ -575,7 +581,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     /// is for sale. With less collateral the error is of the size of that of an old mark, and dust of it must not make each bid need a proof of its
     /// own.
     function _requireConsistent(Auction memory auction, LiquidationState memory state, uint32 underlyingId) private view {
-        uint256 weight = state.collateral
+        uint256 weight = state.saleCollateral
             + ((state.movingCollateral * SignedMath.abs(auction.collateralSlope)) >> LiquidationMath.SLOPE_PLACES);
         if (weight > state.requirement) _requireNewest(auction, underlyingId);
     }
@@ -590,12 +596,13 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     }
 
     function _isCovered(LiquidationState memory state, uint256 bufferBps) private pure returns (bool) {
-        int256 equity = LiquidationMath.equityOf(state);
         uint256 target = LiquidationMath.targetOf(state.requirement, bufferBps);
-        uint256 slack = ROUNDING_SLACK + target / state.scale;
-        // Positive, and below 2^99.
+        // The largest sale lacks up to what one unit of scale makes of its need, which is at most target and haircuts.
+        uint256 slack = ROUNDING_SLACK + (target + state.saleCollateral - state.collateral) / state.scale;
+        // Below 2^101.
         // forge-lint: disable-next-line(unsafe-typecast)
-        return equity > 0 && uint256(equity) + slack >= target;
+        int256 lack = int256(target) - LiquidationMath.equityOf(state);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return lack <= int256(slack) && LiquidationMath.worthOf(state) > 0;
     }
-
 }

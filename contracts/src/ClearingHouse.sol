@@ -8,7 +8,7 @@ import {Consents} from "./house/Consents.sol";
 import {HouseLedger} from "./house/HouseLedger.sol";
 import {Groth16Proof} from "./interfaces/Groth16.sol";
 import {Account, Coverage, IClearingHouse, SliceMove} from "./interfaces/IClearingHouse.sol";
-import {ICollateralVault} from "./interfaces/ICollateralVault.sol";
+import {CollateralValues, ICollateralVault} from "./interfaces/ICollateralVault.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {IProofGate, SettlementClaim, SolvencyClaim, TransferClaim} from "./interfaces/IProofGate.sol";
 import {
@@ -446,7 +446,7 @@ contract ClearingHouse is HouseLedger, Consents {
     function collateralValueOf(uint256 accountId, bool onlyFresh)
         external
         view
-        returns (uint256 value, uint256 moving)
+        returns (CollateralValues memory values)
     {
         return vault.valuesOf(accountId, _accounts[accountId].underlyingId, onlyFresh);
     }
@@ -469,11 +469,11 @@ contract ClearingHouse is HouseLedger, Consents {
         view
         returns (int256 steady, uint256 moving)
     {
-        uint256 value;
-        (value, moving) = vault.valuesOf(accountId, account.underlyingId, true);
+        CollateralValues memory values = vault.valuesOf(accountId, account.underlyingId, true);
+        moving = values.moving;
         // The vault cuts values below 2^96, and the part is at most the whole.
         // forge-lint: disable-next-line(unsafe-typecast)
-        steady = account.cash + int256(value - moving);
+        steady = account.cash + int256(values.value - moving);
     }
 
     /// @dev Refuses unless the account is safe after what has been done: without positions by owing nothing, with them by a proof at the
@@ -652,13 +652,13 @@ contract ClearingHouse is HouseLedger, Consents {
     /// @param scale of the account before
     function _moveSliceCollateral(SliceMove calldata slice, Account storage vessel, uint64 scale) private {
         uint64 heldScale = vessel.scale;
-        (uint256 givenOf, uint256 value, uint256 moving) =
+        (uint256 givenOf, CollateralValues memory values) =
             vault.moveShare(slice.accountId, slice.vesselId, slice.scaleTaken, scale, vessel.underlyingId);
         // What so much of the account comes with: below 2^96 * 2^64 before the division.
-        uint256 counted = Math.min(moving, givenOf * heldScale / scale);
+        uint256 counted = Math.min(values.moving, givenOf * heldScale / scale);
         // The vault cuts values below 2^96, and parts are at most the whole.
         // forge-lint: disable-next-line(unsafe-typecast)
-        int256 held = vessel.cash + int256(value - moving + counted);
+        int256 held = vessel.cash + int256(values.value - values.moving + counted);
         int256 needed = LiquidationMath.vesselFloor(slice.proven, slice.bufferBps, heldScale, counted);
         if (held < needed) revert VesselUnderfunded(slice.vesselId, held, needed);
     }

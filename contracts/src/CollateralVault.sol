@@ -8,14 +8,16 @@ import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IER
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {ICollateralVault} from "./interfaces/ICollateralVault.sol";
+import {CollateralValues, ICollateralVault} from "./interfaces/ICollateralVault.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {OracleWords} from "./libraries/OracleWords.sol";
 
 /// @notice A kind of collateral.
 /// @param token ERC-20 that neither takes fees nor changes balances by itself
 /// @param priceUnderlyingId its whole token is worth the spot of this underlying
-/// @param haircutBps part of the value that does not count, in basis points
+/// @param haircutBps part of the value that does not count in accounts of that underlying, in basis points
+/// @param crossHaircutBps the same in accounts of other underlyings, at least `haircutBps`: their proofs do not know what a fall of the price
+/// does to the collateral, so that the haircut alone must cover it
 /// @param decimals of the token
 /// @param cap deposits that would bring `total` above it are refused; 0 takes no more
 /// @param total of all accounts, in the token's smallest unit
@@ -23,9 +25,18 @@ struct Collateral {
     IERC20 token;
     uint32 priceUnderlyingId;
     uint16 haircutBps;
+    uint16 crossHaircutBps;
     uint8 decimals;
     uint128 cap;
     uint128 total;
+}
+
+/// @notice Both haircuts of a kind, in basis points.
+/// @param own in accounts of the underlying that prices the kind
+/// @param cross in accounts of other underlyings, at least `own` and at most 10,000
+struct Haircuts {
+    uint16 own;
+    uint16 cross;
 }
 
 /// @title Tokens given as collateral beside cash
@@ -51,14 +62,14 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     error UnsupportedDecimals(uint8 decimals);
     /// @notice There is no such kind.
     error UnknownCollateral(uint256 collateralId);
-    /// @notice A haircut is above 100 %.
-    error HaircutTooHigh(uint256 haircutBps);
-    /// @notice A haircut falls only with a delay.
-    error HaircutNotHigher(uint256 haircutBps, uint256 present);
-    /// @notice A scheduled haircut is not below the present one.
-    error HaircutNotLower(uint256 haircutBps, uint256 present);
-    /// @notice No lower haircut is scheduled, or its time has not come; `activeAt` is 0 when none is.
-    error HaircutNotDue(uint256 collateralId, uint256 activeAt);
+    /// @notice Haircuts are above 100 %, or that of other underlyings' accounts is the smaller one.
+    error HaircutsOutOfRange(Haircuts haircuts);
+    /// @notice Neither haircut may be below the present one, and one must be above it: haircuts fall only with a delay.
+    error HaircutsNotHigher(Haircuts haircuts, Haircuts present);
+    /// @notice Neither scheduled haircut may be above the present one, and one must be below it.
+    error HaircutsNotLower(Haircuts haircuts, Haircuts present);
+    /// @notice No lower haircuts are scheduled, or their time has not come; `activeAt` is 0 when none are.
+    error HaircutsNotDue(uint256 collateralId, uint256 activeAt);
     /// @notice An amount is 0.
     error ZeroAmount();
     /// @notice The deposit would exceed the kind's cap.
@@ -77,16 +88,16 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         uint256 indexed collateralId,
         address indexed token,
         uint32 indexed priceUnderlyingId,
-        uint256 haircutBps,
+        Haircuts haircuts,
         uint256 cap,
         uint256 decimals
     );
     /// @notice The cap of a kind has changed.
     event CapSet(uint256 indexed collateralId, uint256 cap);
-    /// @notice The haircut of a kind has changed.
-    event HaircutSet(uint256 indexed collateralId, uint256 haircutBps);
-    /// @notice A lower haircut may be applied from `activeAt` on.
-    event HaircutScheduled(uint256 indexed collateralId, uint256 haircutBps, uint256 activeAt);
+    /// @notice A haircut of a kind has changed.
+    event HaircutsSet(uint256 indexed collateralId, Haircuts haircuts);
+    /// @notice Lower haircuts may be applied from `activeAt` on.
+    event HaircutsScheduled(uint256 indexed collateralId, Haircuts haircuts, uint256 activeAt);
     /// @notice Tokens came in.
     event CollateralDeposited(
         uint256 indexed accountId, uint256 indexed collateralId, address indexed payer, uint256 amount
@@ -98,9 +109,9 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     /// @notice Tokens changed accounts with a slice.
     event CollateralMoved(uint256 indexed from, uint256 indexed to, uint256 indexed collateralId, uint256 amount);
 
-    /// @notice A haircut that falls.
-    struct ScheduledHaircut {
-        uint16 haircutBps;
+    /// @notice Haircuts that fall.
+    struct ScheduledHaircuts {
+        Haircuts haircuts;
         uint40 activeAt;
     }
 
@@ -108,7 +119,7 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     uint256 public constant MAX_COLLATERALS = 8;
     /// @notice Most decimals of a token: with amounts below 2^128 no product overflows.
     uint8 public constant MAX_DECIMALS = 24;
-    /// @notice Delay of a lower haircut, in seconds.
+    /// @notice Delay of lower haircuts, in seconds.
     uint256 public constant HAIRCUT_DELAY = 2 days;
     /// @notice Values are cut here, so that no balance can break the arithmetic of a liquidation.
     uint256 public constant VALUE_LIMIT = 2 ** 96 - 1;
@@ -122,7 +133,7 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     uint256 public collateralCount;
     mapping(uint256 collateralId => Collateral) private _collaterals;
     /// @notice Lower haircuts that wait for their time.
-    mapping(uint256 collateralId => ScheduledHaircut) public scheduledHaircuts;
+    mapping(uint256 collateralId => ScheduledHaircuts) public scheduledHaircuts;
     /// @notice Whether there is a kind with this token.
     mapping(address token => bool) public isListed;
     mapping(uint256 accountId => mapping(uint256 collateralId => uint256)) private _balances;
@@ -151,23 +162,24 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     /// @notice Adds a kind. Kinds are never removed: a cap of 0 and a haircut of 100 % retire one.
     /// @param priceUnderlyingId its spot is the value of a whole token
     /// @param cap most of all accounts together, in the token's smallest unit
-    function addCollateral(IERC20Metadata token, uint32 priceUnderlyingId, uint16 haircutBps, uint128 cap)
-        external
-        onlyOwner
-        nonReentrant
-        returns (uint256 collateralId)
-    {
+    function addCollateral(
+        IERC20Metadata token,
+        uint32 priceUnderlyingId,
+        Haircuts calldata haircuts,
+        uint128 cap
+    ) external onlyOwner nonReentrant returns (uint256 collateralId) {
         if (address(token) == address(0)) revert ZeroAddress();
         if (isListed[address(token)]) revert DuplicateToken(address(token));
-        if (haircutBps > BASIS) revert HaircutTooHigh(haircutBps);
+        _requireInRange(haircuts);
         uint8 decimals = token.decimals();
         if (decimals > MAX_DECIMALS) revert UnsupportedDecimals(decimals);
         collateralId = collateralCount + 1;
         if (collateralId > MAX_COLLATERALS) revert TooManyCollaterals();
         collateralCount = collateralId;
         isListed[address(token)] = true;
-        _collaterals[collateralId] = Collateral(token, priceUnderlyingId, haircutBps, decimals, cap, 0);
-        emit CollateralAdded(collateralId, address(token), priceUnderlyingId, haircutBps, cap, decimals);
+        _collaterals[collateralId] =
+            Collateral(token, priceUnderlyingId, haircuts.own, haircuts.cross, decimals, cap, 0);
+        emit CollateralAdded(collateralId, address(token), priceUnderlyingId, haircuts, cap, decimals);
     }
 
     /// @notice Sets a kind's cap. A cap below the total takes nothing from anyone, it refuses deposits.
@@ -176,36 +188,35 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         emit CapSet(collateralId, cap);
     }
 
-    /// @notice Raises a haircut at once, and drops a scheduled lower one.
-    function raiseHaircut(uint256 collateralId, uint16 haircutBps) external onlyOwner nonReentrant {
-        Collateral storage collateral = _existing(collateralId);
-        if (haircutBps > BASIS) revert HaircutTooHigh(haircutBps);
-        if (haircutBps <= collateral.haircutBps) revert HaircutNotHigher(haircutBps, collateral.haircutBps);
-        collateral.haircutBps = haircutBps;
+    /// @notice Raises one haircut or both at once, and drops scheduled lower ones.
+    function raiseHaircuts(uint256 collateralId, Haircuts calldata haircuts) external onlyOwner nonReentrant {
+        Haircuts memory present = _haircutsOf(_existing(collateralId));
+        _requireInRange(haircuts);
+        if (!_isRise(present, haircuts)) revert HaircutsNotHigher(haircuts, present);
         delete scheduledHaircuts[collateralId];
-        emit HaircutSet(collateralId, haircutBps);
+        _setHaircuts(collateralId, haircuts);
     }
 
-    /// @notice Schedules a lower haircut: what makes the house less safe is seen before it happens.
-    function scheduleHaircut(uint256 collateralId, uint16 haircutBps) external onlyOwner nonReentrant {
-        Collateral storage collateral = _existing(collateralId);
-        if (haircutBps >= collateral.haircutBps) revert HaircutNotLower(haircutBps, collateral.haircutBps);
+    /// @notice Schedules a lower haircut, or both: what makes the house less safe is seen before it happens.
+    function scheduleHaircuts(uint256 collateralId, Haircuts calldata haircuts) external onlyOwner nonReentrant {
+        Haircuts memory present = _haircutsOf(_existing(collateralId));
+        _requireInRange(haircuts);
+        if (!_isRise(haircuts, present)) revert HaircutsNotLower(haircuts, present);
         // Seconds since 1970 fit 40 bits for 34,000 years.
         // forge-lint: disable-next-line(unsafe-typecast)
         uint40 activeAt = uint40(block.timestamp + HAIRCUT_DELAY);
-        scheduledHaircuts[collateralId] = ScheduledHaircut(haircutBps, activeAt);
-        emit HaircutScheduled(collateralId, haircutBps, activeAt);
+        scheduledHaircuts[collateralId] = ScheduledHaircuts(haircuts, activeAt);
+        emit HaircutsScheduled(collateralId, haircuts, activeAt);
     }
 
-    /// @notice Applies a scheduled haircut when its time has come; anyone may.
-    function applyHaircut(uint256 collateralId) external nonReentrant {
-        ScheduledHaircut memory scheduled = scheduledHaircuts[collateralId];
+    /// @notice Applies scheduled haircuts when their time has come; anyone may.
+    function applyHaircuts(uint256 collateralId) external nonReentrant {
+        ScheduledHaircuts memory scheduled = scheduledHaircuts[collateralId];
         if (scheduled.activeAt == 0 || block.timestamp < scheduled.activeAt) {
-            revert HaircutNotDue(collateralId, scheduled.activeAt);
+            revert HaircutsNotDue(collateralId, scheduled.activeAt);
         }
         delete scheduledHaircuts[collateralId];
-        _collaterals[collateralId].haircutBps = scheduled.haircutBps;
-        emit HaircutSet(collateralId, scheduled.haircutBps);
+        _setHaircuts(collateralId, scheduled.haircuts);
     }
 
     /// @inheritdoc ICollateralVault
@@ -259,21 +270,21 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         external
         onlyHouse
         nonReentrant
-        returns (uint256 givenOf, uint256 value, uint256 moving)
+        returns (uint256 givenOf, CollateralValues memory values)
     {
         uint256 kinds = heldKinds[from];
         if (kinds != 0) {
-            (, givenOf) = _valuesOf(from, underlyingId, true);
+            givenOf = _valuesOf(from, underlyingId, true).moving;
             _moveKinds(from, to, scaleTaken, scale, kinds);
         }
-        (value, moving) = _valuesOf(to, underlyingId, true);
+        values = _valuesOf(to, underlyingId, true);
     }
 
     /// @inheritdoc ICollateralVault
     function valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
         external
         view
-        returns (uint256 value, uint256 moving)
+        returns (CollateralValues memory values)
     {
         return _valuesOf(accountId, underlyingId, onlyFresh);
     }
@@ -304,22 +315,29 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     function _valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
         private
         view
-        returns (uint256 value, uint256 moving)
+        returns (CollateralValues memory values)
     {
         uint256 kinds = heldKinds[accountId];
-        if (kinds == 0) return (0, 0);
+        if (kinds == 0) return values;
         for (uint256 collateralId = 1; collateralId <= MAX_COLLATERALS; collateralId++) {
             if (kinds & (1 << collateralId) == 0) continue;
             Collateral storage collateral = _collaterals[collateralId];
             (uint256 word, bool fresh) = oracle.latestUnderlyingWord(collateral.priceUnderlyingId);
             if (onlyFresh && !fresh) continue;
-            // Below 2^128 * 2^44 * 10^4.
-            uint256 worth = _balances[accountId][collateralId] * OracleWords.spot(word)
-                * (BASIS - collateral.haircutBps) / (BASIS * 10 ** collateral.decimals);
-            value += worth;
-            if (collateral.priceUnderlyingId == underlyingId) moving += worth;
+            bool isMoving = collateral.priceUnderlyingId == underlyingId;
+            uint256 haircut = collateral.haircutBps;
+            uint256 kept = BASIS - (isMoving ? haircut : collateral.crossHaircutBps);
+            // Below 2^128 * 2^44, and with the factors below 2^199.
+            uint256 amount = _balances[accountId][collateralId] * OracleWords.spot(word);
+            uint256 unit = BASIS * 10 ** collateral.decimals;
+            uint256 value = amount * kept / unit;
+            values.value += value;
+            if (isMoving) values.moving += value;
+            values.saleValue += amount * (BASIS * BASIS - haircut * haircut) / (BASIS * unit);
         }
-        return (Math.min(value, VALUE_LIMIT), Math.min(moving, VALUE_LIMIT));
+        values.value = Math.min(values.value, VALUE_LIMIT);
+        values.moving = Math.min(values.moving, VALUE_LIMIT);
+        values.saleValue = Math.min(values.saleValue, VALUE_LIMIT);
     }
 
     function _credit(uint256 accountId, uint256 collateralId, uint256 amount) private {
@@ -333,6 +351,26 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         if (balance < amount) revert InsufficientCollateral(accountId, collateralId, balance, amount);
         _balances[accountId][collateralId] = balance - amount;
         if (balance == amount) heldKinds[accountId] &= ~(1 << collateralId);
+    }
+
+    function _setHaircuts(uint256 collateralId, Haircuts memory haircuts) private {
+        Collateral storage collateral = _collaterals[collateralId];
+        collateral.haircutBps = haircuts.own;
+        collateral.crossHaircutBps = haircuts.cross;
+        emit HaircutsSet(collateralId, haircuts);
+    }
+
+    function _haircutsOf(Collateral storage collateral) private view returns (Haircuts memory) {
+        return Haircuts(collateral.haircutBps, collateral.crossHaircutBps);
+    }
+
+    function _requireInRange(Haircuts calldata haircuts) private pure {
+        if (haircuts.own > haircuts.cross || haircuts.cross > BASIS) revert HaircutsOutOfRange(haircuts);
+    }
+
+    /// @dev Neither falls, and one rises.
+    function _isRise(Haircuts memory from, Haircuts memory to) private pure returns (bool) {
+        return to.own >= from.own && to.cross >= from.cross && (to.own != from.own || to.cross != from.cross);
     }
 
     function _existing(uint256 collateralId) private view returns (Collateral storage collateral) {

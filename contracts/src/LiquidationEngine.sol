@@ -38,7 +38,7 @@ struct LiquidationOrder {
 }
 
 /// @notice What a liquidation comes to. Money is in 1e-6 USD.
-/// @param penaltyBps of the equity taken
+/// @param penaltyBps of the worth taken
 /// @param sale at the price factor `10000 - penaltyBps`
 /// @param reward part of the penalty that stays with the keeper
 /// @param fundFee rest of the penalty, for the insurance fund
@@ -52,8 +52,8 @@ struct Liquidation {
 }
 
 /// @title Atomic liquidations at a fixed penalty
-/// @notice A keeper proves that an account's mark, and its requirement for any moving collateral, are such and such at the newest round. When equity is positive and below
-/// the requirement, the keeper's vessel buys the slice that brings the account to its requirement and the buffer. Larger accounts are for
+/// @notice A keeper proves that an account's mark, and its requirement for any moving collateral, are such and such at the newest round. When equity is below the requirement, and the
+/// account worth something, the keeper's vessel buys the slice that brings the account to its requirement and the buffer. Larger accounts are for
 /// auctions, unless the keeper is a registered backstop.
 /// @dev Holds no funds. A proof shows one scenario; the keeper picks it. A milder one shows a smaller requirement: it sells less, at a smaller penalty, and
 /// leaves the vessel with less to be liquidated by. Since equity must be below the proven requirement, no account with equity above
@@ -69,8 +69,8 @@ contract LiquidationEngine is ReentrancyGuardTransient {
     error NoPositions(uint256 accountId);
     /// @notice An auction of the account runs: bid there.
     error AccountInAuction(uint256 accountId);
-    /// @notice The account has no equity: it is taken over in an auction.
-    error BadDebt(int256 equity);
+    /// @notice The account is worth nothing: it is taken over in an auction.
+    error BadDebt(int256 worth);
     /// @notice The requirement is above what the public may liquidate at a fixed penalty.
     error AboveAtomicLimit(uint256 requirement, uint256 limit);
     /// @notice The keeper would pay more than the order's limit.
@@ -283,7 +283,7 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         returns (LiquidationState memory state)
     {
         state.cash = account.cash;
-        (state.collateral, state.movingCollateral) = house.collateralValueOf(order.accountId, false);
+        LiquidationMath.setCollateral(state, house.collateralValueOf(order.accountId, false));
         state.mark = order.mark;
         state.requirement =
             LiquidationMath.requirementWith(order.baseRequirement, order.collateralSlope, state.movingCollateral);
@@ -294,7 +294,8 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         if (equity >= int256(state.requirement)) {
             revert LiquidationMath.AccountHealthy(equity, state.requirement);
         }
-        if (equity <= 0) revert BadDebt(equity);
+        int256 worth = LiquidationMath.worthOf(state);
+        if (worth <= 0) revert BadDebt(worth);
     }
 
     function _penaltyBps(
@@ -306,14 +307,12 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         if (registry.isBackstop(keeper)) return terms.backstopBps;
         uint256 requirement = state.requirement;
         if (requirement > terms.atomicLimit) revert AboveAtomicLimit(requirement, terms.atomicLimit);
-        // Positive.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        uint256 equity = uint256(LiquidationMath.equityOf(state));
+        int256 equity = LiquidationMath.equityOf(state);
         return LiquidationMath.penaltyBps(terms, equity, requirement, oracle.volatilityIndex(underlyingId));
     }
 
     function _splitPenalty(Liquidation memory liquidation, uint256 rewardShareBps) private pure {
-        uint256 penalty = liquidation.sale.equityTaken - liquidation.sale.proceeds;
+        uint256 penalty = liquidation.sale.worthTaken - liquidation.sale.proceeds;
         liquidation.reward = penalty * rewardShareBps / LiquidationMath.BASIS;
         liquidation.fundFee = penalty - liquidation.reward;
         liquidation.payment = liquidation.sale.proceeds + liquidation.fundFee;

@@ -28,7 +28,7 @@ struct Liquidator {
 /// @param vesselId account of the bidder; 0 until revealed
 /// @param bond part of the stake that the bid stands for, in 1e-6 units
 /// @param maxScale most that is wanted, in 2^-40
-/// @param factorBps price per unit of equity
+/// @param factorBps price per unit of worth
 struct SealedBid {
     bytes32 hash;
     uint256 vesselId;
@@ -298,7 +298,7 @@ contract SealedBidStage is ISealedBidStage, Ownable2Step, ReentrancyGuardTransie
 
     /// @notice Reveals the sender's bid, also when the auction has ended meanwhile.
     /// @param vesselId account of the sender that takes and pays
-    /// @param factorBps price per unit of equity, from the curve's start to 12,000 basis points
+    /// @param factorBps price per unit of worth, from the curve's start to 12,000 basis points
     /// @param maxScale most that is wanted, in 2^-40, at least 1
     function reveal(uint64 auctionNumber, uint256 vesselId, uint256 factorBps, uint256 maxScale, bytes32 salt)
         external

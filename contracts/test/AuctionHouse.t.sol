@@ -95,7 +95,7 @@ contract AuctionHouseTest is AuctionTest {
         assertEq(auction.round, 1, "round");
         assertEq(auction.provenAt, block.timestamp, "time of the round");
         assertEq(auction.publicStart, block.timestamp, "public at once");
-        assertEq(auction.insolventSince, 0, "with equity");
+        assertEq(auction.insolventSince, 0, "worth something");
         assertTrue(_account().inAuction, "marked");
         // 1,000 * 320 / 1,320 at 1 %; a tip of 0.1 and a tenth.
         uint256 fee = uint256(1_000e6) * 320e6 / 1_320e6 / 100;
@@ -165,7 +165,7 @@ contract AuctionHouseTest is AuctionTest {
         first.maxScale = offered.sale.maxScale / 2;
         BidQuote memory bought = _bid(keeper, first);
         assertEq(bought.sale.scaleTaken, first.maxScale, "a half");
-        assertEq(bought.sale.equity, 1_000e6 - 2_424_242, "equity after the fee");
+        assertEq(bought.sale.worth, 1_000e6 - 2_424_242, "worth after the fee");
         assertTrue(_running(), "goes on");
 
         _later(50);
@@ -343,10 +343,10 @@ contract AuctionHouseTest is AuctionTest {
         );
     }
 
-    function test_bid_accountsWithoutEquityAreNotSold() public {
+    function test_bid_accountsThatAreWorthNothingAreNotSold() public {
         _start();
         house.addCash(accountId, int128(-_equity(MARK)));
-        _bidRefused(_order(vesselId), abi.encodeWithSelector(LiquidationMath.NoEquity.selector, int256(0)));
+        _bidRefused(_order(vesselId), abi.encodeWithSelector(LiquidationMath.NoWorth.selector, int256(0)));
     }
 
     function test_bid_countsCollateral() public {
@@ -677,7 +677,7 @@ contract AuctionHouseTest is AuctionTest {
         assertEq(house.pendingDeficitOf(accountId), 100e6, "still pending");
         house.settle(accountId, LEGS + 2, 600e6);
         _start();
-        assertEq(house.pendingDeficitOf(accountId), 0, "equity came back");
+        assertEq(house.pendingDeficitOf(accountId), 0, "worth came back");
         assertEq(auctions.auctionOf(accountId).insolventSince, 0, "no clock");
         house.addCash(accountId, -600e6);
         auctions.poke(accountId);
@@ -687,7 +687,7 @@ contract AuctionHouseTest is AuctionTest {
         assertEq(house.pendingDeficitOf(accountId), 0, "cleared at the end");
     }
 
-    // Without equity
+    // Worth nothing
 
     function _takeOver(address taker, TakeOverOrder memory order) private returns (Takeover memory) {
         vm.prank(taker);
@@ -738,7 +738,7 @@ contract AuctionHouseTest is AuctionTest {
         _start();
         TakeOverOrder memory order = _takeOverOrder(vesselId);
         int256 equity = _equity(MARK);
-        _takeOverRefused(order, abi.encodeWithSelector(LiquidationMath.HasEquity.selector, equity));
+        _takeOverRefused(order, abi.encodeWithSelector(LiquidationMath.HasWorth.selector, equity));
         house.addCash(accountId, int128(-equity - 100e6));
         auctions.poke(accountId);
         order.deadline = block.timestamp - 1;
@@ -810,10 +810,10 @@ contract AuctionHouseTest is AuctionTest {
         _start();
         int128 equity = int128(_equity(MARK));
         auctions.poke(accountId);
-        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "with equity");
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "worth something");
         house.addCash(accountId, -equity - 30e6);
         auctions.poke(accountId);
-        assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp, "without");
+        assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp, "worth nothing");
         assertEq(house.pendingDeficitOf(accountId), 30e6, "deficit");
         _later(10);
         house.addCash(accountId, -5e6);
@@ -822,7 +822,7 @@ contract AuctionHouseTest is AuctionTest {
         assertEq(house.pendingDeficitOf(accountId), 35e6, "more");
         house.addCash(accountId, 36e6);
         auctions.poke(accountId);
-        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "equity came back");
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "worth came back");
         assertEq(house.pendingDeficitOf(accountId), 0, "no deficit");
         _later(240);
         vm.expectRevert(
@@ -862,6 +862,229 @@ contract AuctionHouseTest is AuctionTest {
         assertEq(house.pendingDeficitOf(accountId), 0, "no deficit");
     }
 
+    // Worth something without equity
+
+    /// @dev Equity -100, worth 300. The fee is 1 % of 300 * 1,420 / 1,720.
+    function test_worth_isNoInsolvency() public {
+        _withHaircut(-100e6, 400e6);
+        int256 cash = _cash(accountId);
+        _start();
+        assertEq(_cash(accountId), cash - 2_476_744, "fee");
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "no clock");
+        assertEq(house.pendingDeficitOf(accountId), 0, "nothing is lacking");
+        _later(100);
+        auctions.poke(accountId);
+        market.post(BTC);
+        _refresh(MARK, REQUIREMENT, keeper);
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "no clock");
+        assertEq(house.pendingDeficitOf(accountId), 0, "nothing is lacking");
+        int256 worth = 300e6 - 2_476_744;
+        bytes memory refusal = abi.encodeWithSelector(LiquidationMath.HasWorth.selector, worth);
+        _takeOverRefused(_takeOverOrder(vesselId), refusal);
+        TakeOverOrder memory order = _takeOverOrder(backstopVesselId);
+        order.asBackstop = true;
+        vm.expectRevert(refusal);
+        vm.prank(backstop);
+        auctions.takeOver(order);
+        vm.expectRevert(refusal);
+        auctions.quoteTakeOver(accountId, type(uint256).max, false);
+    }
+
+    /// @dev What is sold costs a part of the worth, not of the equity, and brings the account from below 0 to its target.
+    function test_worth_isSold() public {
+        _withHaircut(-100e6, 400e6);
+        _start();
+        _stand();
+        BidOrder memory order = _order(vesselId);
+        uint256 worth = 300e6 - 2_476_744;
+        uint256 deficit = 1_320e6 + 100e6 + 2_476_744;
+        BidQuote memory bought = _bid(keeper, order);
+        assertEq(bought.factorBps, 9_820, "price");
+        assertEq(bought.sale.worth, int256(worth), "worth");
+        assertEq(bought.sale.maxScale, UNIT * deficit * 10_000 / (deficit * 10_000 + worth * 9_820), "all that it needs");
+        uint256 taken = bought.sale.scaleTaken;
+        assertEq(bought.sale.worthTaken, (worth * taken + UNIT - 1) / UNIT, "its part of the worth");
+        assertEq(bought.sale.proceeds, (bought.sale.worthTaken * 9_820 + 9_999) / 10_000, "98.2 %");
+        assertEq(house.collateralOf(vesselId), 2_000e6 * taken / UNIT, "collateral goes along");
+        assertEq(
+            house.collateralValueOf(vesselId, false).saleValue, 2_000e6 * taken / UNIT + 400e6 * taken / UNIT, "all of it"
+        );
+        assertTrue(!_running() && !_account().inAuction, "over");
+        int256 target = int256(1_320e6 * uint256(_account().scale) / UNIT);
+        int256 equity = _wholeEquity(accountId, MARK);
+        assertTrue(equity >= target - 2 && equity <= target + 4, "at its target");
+        assertEq(house.pendingDeficitOf(accountId), 0, "nothing is lacking");
+        assertEq(house.openDeficit(), 0, "nobody paid");
+    }
+
+    function test_worth_isSoldToTheLastUnit() public {
+        _withHaircut(-100e6, 100e6);
+        _start();
+        assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp, "worth 0");
+        assertEq(house.pendingDeficitOf(accountId), 0, "without a lack");
+        _bidRefused(_order(vesselId), abi.encodeWithSelector(LiquidationMath.NoWorth.selector, int256(0)));
+        house.setHaircut(accountId, 100e6 + 1);
+        _takeOverRefused(
+            _takeOverOrder(vesselId), abi.encodeWithSelector(LiquidationMath.HasWorth.selector, int256(1))
+        );
+        BidQuote memory bought = _bid(keeper, _order(vesselId));
+        assertEq(bought.sale.proceeds, 1, "a unit for nearly all");
+        assertTrue(bought.sale.scaleTaken > UNIT - 1_000, "nearly all");
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "the clock is stopped");
+    }
+
+    /// @dev Equity -100, worth -40: the fund pays for 40, and for the target.
+    function test_worth_belowZeroIsTakenOver() public {
+        _withHaircut(-100e6, 60e6);
+        house.addCash(1, 2_000e6);
+        int256 cash = _cash(accountId);
+        _start();
+        assertEq(_cash(accountId), cash, "no fee");
+        assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp, "clock");
+        assertEq(house.pendingDeficitOf(accountId), 40e6, "what its worth lacks, not its equity");
+        _bidRefused(_order(vesselId), abi.encodeWithSelector(LiquidationMath.NoWorth.selector, -40e6));
+        _later(150);
+        TakeOverOrder memory order = _takeOverOrder(vesselId);
+        order.maxScale = UNIT / 2;
+        Takeover memory taken = _takeOver(keeper, order);
+        assertEq(taken.worth, -40e6, "worth");
+        assertEq(taken.target, 1_320e6, "target");
+        assertEq(taken.subsidy, 1_360e6 / 8, "a quarter of a half");
+        assertEq(house.pendingDeficitOf(accountId), 20e6, "a half is left");
+        uint32[3] memory times = [uint32(90), 240, 120];
+        for (uint256 index = 0; index < 3; index++) {
+            _later(times[index]);
+            market.post(BTC);
+            _refresh(MARK, REQUIREMENT, rival);
+        }
+        assertEq(_takeOver(rival, _takeOverOrder(rivalVesselId)).subsidy, 680e6, "all that its worth lacks");
+        assertTrue(!_running(), "over");
+        assertEq(_cash(1), 2_000e6 - 680e6 - 170e6, "the fund paid 850 of 1,360");
+        assertEq(house.pendingDeficitOf(accountId), 0, "nothing is lacking");
+    }
+
+    /// @dev A hedged account: nothing is required, equity is 1,000 of 100,000 of collateral. Its haircut is raised, from 10 % to 12 %: 2,222 count no
+    /// longer, and the sale value falls by 489. A tenth of the account is sold, and what is paid for its haircut makes up for the lack.
+    function test_worth_ofAHedgedAccountWhoseHaircutRises() public {
+        house.setCollateral(accountId, 100_000e6);
+        house.setHaircut(accountId, 10_000e6);
+        house.addCash(accountId, -100_000e6);
+        house.addCash(1, 1_000e6);
+        AuctionClaim memory claim = _claim(accountId, MARK, 0);
+        Groth16Proof memory proof = _startProof(accountId, MARK, 0, keeper);
+        vm.expectRevert(
+            abi.encodeWithSelector(AuctionReports.NotLiquidatable.selector, int256(1_000e6), uint256(0))
+        );
+        vm.prank(keeper);
+        auctions.start(claim, vesselId, proof);
+        house.setCollateral(accountId, 97_778e6);
+        house.setHaircut(accountId, 11_733e6);
+        _start(MARK, 0);
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "no clock");
+        assertEq(house.pendingDeficitOf(accountId), 0, "no deficit");
+        int256 fund = _cash(1);
+        // -1,222 and the fee of 1 % of 1,222 * 10,511 / 11,733.
+        int256 equity = -1_222e6 - 10_947_278;
+        assertEq(_wholeEquity(accountId, MARK), equity, "equity");
+        _stand();
+        BidQuote memory bought = _bid(keeper, _order(vesselId));
+        assertEq(bought.sale.target, 0, "nothing is required");
+        assertEq(bought.sale.worth, equity + 11_733e6, "worth");
+        // 1,232.9 / (1,232.9 + 0.982 * 10,500.1).
+        assertTrue(bought.sale.scaleTaken > UNIT / 10 && bought.sale.scaleTaken < UNIT * 11 / 100, "a tenth");
+        assertTrue(!_running(), "over");
+        equity = _wholeEquity(accountId, MARK);
+        assertTrue(equity >= -2 && equity <= 4, "nothing is lacking");
+        assertEq(_cash(1), fund, "the fund paid nothing");
+        assertEq(house.openDeficit(), 0, "nor anybody else");
+    }
+
+    /// @dev Nothing is required and equity is at 0, or above: covered. Without any worth it is not.
+    function test_close_ofWhatRequiresNothing() public {
+        _withHaircut(-1e6, 500e6);
+        _start(MARK, 0);
+        house.addCash(accountId, int128(-_wholeEquity(accountId, MARK)) - 101);
+        _stand();
+        vm.expectRevert(
+            abi.encodeWithSelector(AuctionReports.NotCovered.selector, int256(-101), uint256(0))
+        );
+        auctions.close(accountId);
+        house.setHaircut(accountId, 100);
+        house.addCash(accountId, 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(AuctionReports.NotCovered.selector, int256(-100), uint256(0))
+        );
+        auctions.close(accountId);
+        // A worth of 1; a lack of 100 is rounding.
+        house.setHaircut(accountId, 101);
+        auctions.close(accountId);
+        assertTrue(!_running() && !_account().inAuction, "over");
+    }
+
+    /// @dev One unit of scale makes more of the lack, the more is paid for what counts for nothing.
+    function test_close_allowsWhatAUnitOfScaleMakes() public {
+        house.setPositions(accountId, LEGS, 2 ** 24);
+        _withHaircut(-10_000e6, 110_000e6);
+        _start(MARK, 0);
+        _bid(keeper, _order(vesselId));
+        assertTrue(_running(), "figures of this very second cannot end it");
+        _bidRefused(_order(vesselId), abi.encodeWithSelector(LiquidationMath.SliceTooSmall.selector));
+        assertTrue(_wholeEquity(accountId, 0) + MARK * int256(uint256(_account().scale)) / 2 ** 24 < -1_000, "lack");
+        _stand();
+        auctions.close(accountId);
+        assertTrue(!_running(), "covered");
+    }
+
+    /// @dev Old figures are for accounts whose collateral is small. What is sold counts for that, also where it counts for nothing else.
+    function test_worth_thatOutweighsTheRequirementNeedsTheNewestRound() public {
+        _withHaircut(100e6, 0);
+        house.setCollateral(accountId, 0);
+        house.addCash(accountId, 2_000e6);
+        house.setHaircut(accountId, REQUIREMENT);
+        _start();
+        market.post(BTC);
+        auctions.quoteBid(accountId, type(uint256).max, false);
+        house.setHaircut(accountId, REQUIREMENT + 1);
+        bytes memory old =
+            abi.encodeWithSelector(AuctionReports.ProofTooOld.selector, auctions.auctionOf(accountId).provenAt);
+        vm.expectRevert(old);
+        auctions.quoteBid(accountId, type(uint256).max, false);
+    }
+
+    function test_poke_goesByWorth() public {
+        _withHaircut(-100e6, 400e6);
+        _start();
+        int128 worth = 300e6 - 2_476_744;
+        house.addCash(accountId, -worth);
+        auctions.poke(accountId);
+        assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp, "worth 0");
+        assertEq(house.pendingDeficitOf(accountId), 0, "nothing to report");
+        house.setHaircut(accountId, 395e6);
+        auctions.poke(accountId);
+        assertEq(house.pendingDeficitOf(accountId), 5e6, "reported");
+        house.setHaircut(accountId, 400e6 + 1);
+        auctions.poke(accountId);
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "worth 1");
+        assertEq(house.pendingDeficitOf(accountId), 0, "no deficit");
+    }
+
+    /// @dev What brings worth stops the clock at the next refresh, even if the new figures take it away again.
+    function test_refresh_worthInBetweenRestartsTheClock() public {
+        _withHaircut(-500e6, 400e6);
+        _start();
+        _later(100);
+        house.setHaircut(accountId, 501e6);
+        market.post(BTC);
+        _refresh(MARK - 200e6, REQUIREMENT, keeper);
+        assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp, "anew");
+        assertEq(house.pendingDeficitOf(accountId), 199e6, "deficit");
+        _later(100);
+        market.post(BTC);
+        _refresh(MARK - 300e6, REQUIREMENT, keeper);
+        assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp - 100, "goes on");
+        assertEq(house.pendingDeficitOf(accountId), 299e6, "deficit");
+    }
+
     function test_quotes_refuseWithoutAnAuction() public {
         bytes memory reason = abi.encodeWithSelector(AuctionReports.NoAuction.selector, accountId);
         vm.expectRevert(reason);
@@ -876,17 +1099,40 @@ contract AuctionHouseTest is AuctionTest {
 
     // Properties
 
+    /// @dev What the trader's account is worth by figures at the base scale.
+    function _worth(int256 mark) private view returns (int256) {
+        return _equity(mark) + int256(house.collateralValueOf(accountId, false).saleValue);
+    }
+
+    /// @dev A bid for a part of what is for sale.
+    /// @return whether there was any: an account that lacks less than a unit of scale makes is not for sale
+    function _bidOfAPart(uint256 parts) private returns (bool) {
+        BidOrder memory order = _order(vesselId);
+        try auctions.quoteBid(accountId, type(uint256).max, false) returns (BidQuote memory offered) {
+            order.maxScale = (offered.sale.maxScale + parts - 1) / parts;
+        } catch (bytes memory reason) {
+            bytes4 refusal = bytes4(reason);
+            bool none = refusal == LiquidationMath.SliceTooSmall.selector
+                || refusal == LiquidationMath.AccountHealthy.selector;
+            assertTrue(none, "nothing is for sale");
+            return false;
+        }
+        _bid(keeper, order);
+        return true;
+    }
+
     /// @dev Trader, starter and bidder are one. Whatever they do, together they only lose, and what they lose the fund has.
     function testFuzz_washTradingEarnsNothing(
-        uint256 cash,
+        int256 equity,
+        uint256 haircut,
         uint256 requirement,
         uint256 wait,
         uint256 first,
         int256 drift
     ) public {
-        cash = bound(cash, 4_001e6, 9_000e6);
-        requirement = bound(requirement, cash - 4_000e6 + 1, 40_000e6);
-        house.addCash(accountId, int128(int256(cash) - 5_000e6));
+        equity = bound(equity, -5_000e6, 5_000e6);
+        requirement = bound(requirement, equity < 0 ? 1e6 : uint256(equity) + 1e6, 40_000e6);
+        _withHaircut(int128(equity), bound(haircut, equity > 0 ? 0 : uint256(1e6 - equity), 100_000e6));
         int256 before = _cash(accountId) + _cash(vesselId);
         _start(MARK, requirement);
         int256 fund = _cash(1);
@@ -898,47 +1144,45 @@ contract AuctionHouseTest is AuctionTest {
         _bid(keeper, order);
         if (_running()) {
             market.post(BTC);
-            int256 equity = _equity(MARK);
-            drift = bound(drift, 1, equity - 1);
+            int256 worth = _worth(MARK);
+            drift = bound(drift, 1, worth - 1);
             AuctionClaim memory claim = _claim(accountId, MARK - drift, requirement);
             Groth16Proof memory proof = _refreshProof(MARK - drift, requirement, keeper);
             vm.prank(keeper);
             try auctions.refresh(claim, proof) {
-                if (_equity(MARK - drift) > 0) _bid(keeper, _order(vesselId));
+                if (_worth(MARK - drift) > 0) _bid(keeper, _order(vesselId));
             } catch {}
         }
+        assertEq(house.collateralOf(accountId) + house.collateralOf(vesselId), 2_000e6, "nor collateral");
         assertEq(_cash(accountId) + _cash(vesselId) + fund, before, "nothing from nobody");
         assertEq(_cash(1), fund, "bids take nothing from the fund");
         assertEq(house.openDeficit(), 0, "nor from everybody");
         assertEq(uint256(_account().scale) + house.getAccount(vesselId).scale, UNIT, "positions");
     }
 
-    /// @dev All that is offered, at any price and after any number of bids, brings the account where `close` wants it.
+    /// @dev All that is offered, at any price and after any number of bids, brings the account where `close` wants it, also from below 0.
     function testFuzz_allThatIsOfferedCoversTheAccount(
-        uint256 cash,
+        int256 equity,
         uint256 requirement,
         uint256 parts,
         uint256 scale,
-        uint256 collateral
+        uint256 collateral,
+        uint256 haircut
     ) public {
         collateral = bound(collateral, 0, 1_000e6);
-        cash = bound(cash, 4_001e6, 9_000e6) - collateral;
-        requirement = bound(requirement, cash + collateral - 4_000e6 + 1, 40_000e6);
-        house.addCash(accountId, int128(int256(cash) - 5_000e6));
+        equity = bound(equity, -5_000e6, 5_000e6);
+        requirement = bound(requirement, equity < 0 ? 0 : uint256(equity) + 1, 40_000e6);
+        haircut = bound(haircut, equity > 0 ? 0 : uint256(1e6 - equity), 1_000_000e6);
+        house.addCash(accountId, int128(equity - MARK - int256(collateral) - _cash(accountId)));
         house.setCollateral(accountId, collateral);
+        house.setHaircut(accountId, haircut);
         house.setPositions(accountId, LEGS, uint64(bound(scale, 2 ** 24, UNIT)));
         house.setCollateralStale(true);
         _start(MARK, requirement);
         parts = bound(parts, 0, 5);
-        BidOrder memory order = _order(vesselId);
-        for (uint256 part = 0; part < parts; part++) {
+        for (uint256 part = 0; part <= parts && _bidOfAPart(part < parts ? 3 : 1); part++) {
             _later(10);
-            BidQuote memory offered = auctions.quoteBid(accountId, type(uint256).max, false);
-            order.maxScale = offered.sale.maxScale / 3;
-            order.deadline = block.timestamp;
-            _bid(keeper, order);
         }
-        _bid(keeper, _order(vesselId));
         _stand();
         if (_running()) auctions.close(accountId);
         assertTrue(!_running(), "covered");

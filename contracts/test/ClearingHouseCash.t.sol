@@ -7,7 +7,7 @@ import {ClearingHouse} from "../src/ClearingHouse.sol";
 import {CollateralVault} from "../src/CollateralVault.sol";
 import {HouseLedger} from "../src/house/HouseLedger.sol";
 import {Account} from "../src/interfaces/IClearingHouse.sol";
-import {ICollateralVault} from "../src/interfaces/ICollateralVault.sol";
+import {CollateralValues, ICollateralVault} from "../src/interfaces/ICollateralVault.sol";
 import {IInsuranceFund} from "../src/interfaces/IInsuranceFund.sol";
 import {IProofGate, SolvencyClaim} from "../src/interfaces/IProofGate.sol";
 import {CollateralWithdrawal, WithdrawalRequest} from "../src/interfaces/Requests.sol";
@@ -313,9 +313,10 @@ contract ClearingHouseCashTest is HouseTest {
         house.depositCollateral(99, 1, 1);
         vm.prank(alice);
         house.depositCollateral(a, 1, 10e18);
-        (uint256 value, uint256 moving) = house.collateralValueOf(a, false);
-        assertEq(value, 16_000e6, "value");
-        assertEq(moving, 0, "of another underlying");
+        CollateralValues memory values = house.collateralValueOf(a, false);
+        assertEq(values.value, 16_000e6, "value");
+        assertEq(values.moving, 0, "of another underlying");
+        assertEq(values.saleValue, 19_200e6, "sold for 4 % less than all of it");
         assertEq(wrapped.balanceOf(alice), 90e18, "taken");
         _checkIdentity();
     }

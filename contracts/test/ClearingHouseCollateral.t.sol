@@ -3,7 +3,9 @@ pragma solidity 0.8.30;
 
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {ClearingHouse} from "../src/ClearingHouse.sol";
+import {Haircuts} from "../src/CollateralVault.sol";
 import {Account, SliceMove} from "../src/interfaces/IClearingHouse.sol";
+import {CollateralValues} from "../src/interfaces/ICollateralVault.sol";
 import {IProofGate, SolvencyClaim} from "../src/interfaces/IProofGate.sol";
 import {CollateralWithdrawal, TradeRequest, WithdrawalRequest} from "../src/interfaces/Requests.sol";
 import {IRiskOracle} from "../src/interfaces/IRiskOracle.sol";
@@ -21,7 +23,7 @@ contract ClearingHouseCollateralTest is HouseTest {
     function setUp() public override {
         super.setUp();
         coin = new TestUsd();
-        vault.addCollateral(IERC20Metadata(address(coin)), Fixtures.BTC, 2_000, 1_000e6);
+        vault.addCollateral(IERC20Metadata(address(coin)), Fixtures.BTC, Haircuts(2_000, 2_000), 1_000e6);
         coin.mint(alice, 100e6);
         coin.mint(bob, 100e6);
         vm.prank(alice);
@@ -66,24 +68,27 @@ contract ClearingHouseCollateralTest is HouseTest {
     }
 
     function test_valuesKnowWhatMoves() public view {
-        (uint256 value, uint256 moving) = house.collateralValueOf(a, true);
-        assertEq(value, 16_000e6 + 76_800e6, "all");
-        assertEq(moving, 76_800e6, "what follows BTC");
-        (value, moving) = vault.valuesOf(a, ETH, true);
-        assertEq(moving, 16_000e6, "of an account of ETH");
-        (value, moving) = vault.valuesOf(a, 77, true);
-        assertEq(moving, 0, "of another one");
-        assertEq(value, 92_800e6, "all");
+        CollateralValues memory values = house.collateralValueOf(a, true);
+        assertEq(values.value, 16_000e6 + 76_800e6, "all");
+        assertEq(values.moving, 76_800e6, "what follows BTC");
+        assertEq(values.saleValue, 19_200e6 + 92_160e6, "4 % off 20,000 and 96,000");
+        values = vault.valuesOf(a, ETH, true);
+        assertEq(values.moving, 16_000e6, "of an account of ETH");
+        values = vault.valuesOf(a, 77, true);
+        assertEq(values.moving, 0, "of another one");
+        assertEq(values.value, 92_800e6, "all");
     }
 
     function test_staleKindsCountForNothingAlone() public {
         oracle.setStale(Fixtures.BTC, true);
-        (uint256 value, uint256 moving) = house.collateralValueOf(a, true);
-        assertEq(value, 16_000e6, "the fresh one");
-        assertEq(moving, 0, "nothing that moves");
-        (value, moving) = house.collateralValueOf(a, false);
-        assertEq(value, 92_800e6, "last known");
-        assertEq(moving, 76_800e6, "last known");
+        CollateralValues memory values = house.collateralValueOf(a, true);
+        assertEq(values.value, 16_000e6, "the fresh one");
+        assertEq(values.moving, 0, "nothing that moves");
+        assertEq(values.saleValue, 19_200e6, "nor is sold");
+        values = house.collateralValueOf(a, false);
+        assertEq(values.value, 92_800e6, "last known");
+        assertEq(values.moving, 76_800e6, "last known");
+        assertEq(values.saleValue, 111_360e6, "last known");
     }
 
     function testFuzz_movingIsAPartOfTheWhole(uint64 steady, uint64 moved, uint256 spot) public {
@@ -96,9 +101,9 @@ contract ClearingHouseCollateralTest is HouseTest {
         uint256 more = bound(uint256(moved), 1, 900e6);
         coin.mint(alice, more);
         _give(alice, a, 2, more);
-        (uint256 value, uint256 moving) = house.collateralValueOf(a, true);
-        assertEq(moving, (1e6 + more) * spot * 8_000 / 1e10, "to the unit");
-        assertEq(value - moving, (10e18 + uint256(steady)) * 2_000e6 * 8_000 / 1e22, "the other one");
+        CollateralValues memory values = house.collateralValueOf(a, true);
+        assertEq(values.moving, (1e6 + more) * spot * 8_000 / 1e10, "to the unit");
+        assertEq(values.value - values.moving, (10e18 + uint256(steady)) * 2_000e6 * 8_000 / 1e22, "the other one");
     }
 
     /// @dev 900 of cash and 16,000 of ETH as cash; 76,800 of BTC as 0.8 contracts, never as cash.

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {ClearingHouse} from "../src/ClearingHouse.sol";
 import {HouseLedger} from "../src/house/HouseLedger.sol";
 import {Account, Coverage, SliceMove} from "../src/interfaces/IClearingHouse.sol";
+import {CollateralValues} from "../src/interfaces/ICollateralVault.sol";
 import {TradeRequest} from "../src/interfaces/Requests.sol";
 import {Fixtures} from "./base/Fixtures.sol";
 import {HouseTest} from "./base/HouseTest.sol";
@@ -78,9 +79,9 @@ contract ClearingHouseSlicesTest is HouseTest {
         SliceMove memory slice = _slice(a, vessel, keeper, 1);
         _demand(slice, 1, 500e6 + 1);
         _refuse(slice, abi.encodeWithSelector(ClearingHouse.VesselUnderfunded.selector, vessel, 500e6, 500e6 + 1));
-        (uint256 value, uint256 moving) = house.collateralValueOf(vessel, false);
-        assertEq(value, 12_800e6, "last known");
-        assertEq(moving, 0, "of another underlying");
+        CollateralValues memory values = house.collateralValueOf(vessel, false);
+        assertEq(values.value, 12_800e6, "last known");
+        assertEq(values.moving, 0, "of another underlying");
     }
 
     function test_wholeSliceClosesTheAccount() public {

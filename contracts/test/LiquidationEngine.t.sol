@@ -77,10 +77,10 @@ contract LiquidationEngineTest is AuctionTest {
         assertEq(done.penaltyBps, 300, "penalty");
         uint256 taken = uint256(UNIT) * 320 / 1_290;
         assertEq(done.sale.scaleTaken, taken, "scale");
-        uint256 equityTaken = (1_000e6 * taken + UNIT - 1) / UNIT;
-        assertEq(done.sale.equityTaken, equityTaken, "equity taken");
-        assertEq(done.sale.proceeds, (equityTaken * 9_700 + 9_999) / 10_000, "proceeds");
-        uint256 penalty = equityTaken - done.sale.proceeds;
+        uint256 worthTaken = (1_000e6 * taken + UNIT - 1) / UNIT;
+        assertEq(done.sale.worthTaken, worthTaken, "worth taken");
+        assertEq(done.sale.proceeds, (worthTaken * 9_700 + 9_999) / 10_000, "proceeds");
+        uint256 penalty = worthTaken - done.sale.proceeds;
         assertEq(done.reward, penalty * 2_000 / 10_000, "reward");
         assertEq(done.fundFee + done.reward, penalty, "fee and reward are the penalty");
         assertEq(done.payment, done.sale.proceeds + done.fundFee, "payment");
@@ -138,7 +138,7 @@ contract LiquidationEngineTest is AuctionTest {
         Groth16Proof memory proof = _proof(order, keeper);
         vm.prank(keeper);
         Liquidation memory done = engine.liquidate(order, proof);
-        assertEq(int256(done.sale.equity), 1_000e6, "equity with collateral");
+        assertEq(int256(done.sale.worth), 1_000e6, "worth with collateral");
         assertEq(house.collateralOf(vesselId), 500e6 * done.sale.scaleTaken / UNIT, "collateral of the slice");
     }
 
@@ -194,6 +194,84 @@ contract LiquidationEngineTest is AuctionTest {
             _liquidationOrder(accountId, vesselId),
             abi.encodeWithSelector(LiquidationEngine.BadDebt.selector, int256(0))
         );
+    }
+
+    /// @dev Equity -100, worth 300: the worst tier, d = 0.9, f = 1,420 / (1,420 + 270).
+    function test_liquidate_sellsWhatIsWorthSomethingWithoutEquity() public {
+        _withHaircut(-100e6, 400e6);
+        LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
+        Groth16Proof memory proof = _proof(order, keeper);
+        vm.prank(keeper);
+        Liquidation memory done = engine.liquidate(order, proof);
+        assertEq(done.penaltyBps, 1_000, "penalty");
+        assertEq(done.sale.worth, 300e6, "worth");
+        uint256 taken = uint256(UNIT) * 1_420 / 1_690;
+        assertEq(done.sale.scaleTaken, taken, "scale");
+        uint256 worthTaken = (300e6 * taken + UNIT - 1) / UNIT;
+        assertEq(done.sale.worthTaken, worthTaken, "its part of the worth");
+        assertEq(done.sale.proceeds, (worthTaken * 9_000 + 9_999) / 10_000, "proceeds");
+        uint256 penalty = worthTaken - done.sale.proceeds;
+        assertEq(done.reward, penalty * 2_000 / 10_000, "reward");
+        assertEq(_cash(1), int256(penalty - done.reward), "the fund has its fee");
+        assertEq(house.collateralOf(vesselId), 2_000e6 * taken / UNIT, "collateral of the slice");
+        int256 target = int256(1_320e6 * uint256(_account().scale) / UNIT);
+        int256 equity = _wholeEquity(accountId, MARK);
+        assertTrue(equity >= target - 1 && equity <= target + 4, "the account is at its target");
+        assertEq(house.pendingDeficitOf(accountId), 0, "nothing is lacking");
+        assertEq(house.openDeficit(), 0, "nobody paid");
+    }
+
+    /// @dev A requirement of nothing, from below: no tier divides by it.
+    function test_liquidate_sellsWhatRequiresNothing() public {
+        _withHaircut(-100e6, 1_000e6);
+        LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
+        order.baseRequirement = 0;
+        Groth16Proof memory proof = _proof(order, keeper);
+        vm.prank(keeper);
+        Liquidation memory done = engine.liquidate(order, proof);
+        assertEq(done.penaltyBps, 1_000, "penalty");
+        assertEq(done.sale.target, 0, "target");
+        assertEq(done.sale.scaleTaken, uint256(UNIT) * 100 / 910, "100 / (100 + 0.9 * 900)");
+        int256 equity = _wholeEquity(accountId, MARK);
+        assertTrue(equity >= 0 && equity <= 4, "nothing is lacking");
+        // Nor is there anything left to sell.
+        order.nonce += 1;
+        order.mark = MARK * int256(uint256(_account().scale)) / int256(uint256(UNIT));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                LiquidationMath.AccountHealthy.selector,
+                _cash(accountId) + int256(house.collateralOf(accountId)) + order.mark,
+                uint256(0)
+            )
+        );
+        engine.previewLiquidation(order, keeper);
+    }
+
+    function test_liquidate_worthDecidesWhatIsBadDebt() public {
+        _withHaircut(-100e6, 100e6);
+        LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
+        _refused(order, abi.encodeWithSelector(LiquidationEngine.BadDebt.selector, int256(0)));
+        house.setHaircut(accountId, 60e6);
+        _refused(order, abi.encodeWithSelector(LiquidationEngine.BadDebt.selector, -40e6));
+        house.setHaircut(accountId, 100e6 + 1);
+        assertEq(engine.previewLiquidation(order, keeper).sale.worth, 1, "sold");
+    }
+
+    /// @dev What haircuts leave out makes nobody healthy, and does not change the tier.
+    function test_liquidate_healthGoesByEquity() public {
+        _withHaircut(1_200e6, 5_000e6);
+        LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
+        _refused(
+            order, abi.encodeWithSelector(LiquidationMath.AccountHealthy.selector, int256(1_200e6), REQUIREMENT)
+        );
+        house.addCash(accountId, -1);
+        assertEq(engine.previewLiquidation(order, keeper).penaltyBps, 300, "the best tier");
+        house.addCash(accountId, -601e6);
+        assertEq(engine.previewLiquidation(order, keeper).penaltyBps, 700, "below a half");
+        house.addCash(accountId, -5_000e6);
+        assertEq(engine.previewLiquidation(order, keeper).penaltyBps, 1_000, "below 0");
+        market.setVolatility(BTC, 65_536);
+        assertEq(engine.previewLiquidation(order, keeper).penaltyBps, 1_100, "turbulent");
     }
 
     function test_liquidate_refusesAccountsInAuction() public {
@@ -375,10 +453,15 @@ contract LiquidationEngineTest is AuctionTest {
     }
 
     /// @dev Trader and keeper are one: what they have together falls by the fund's fee, and nothing is created.
-    function testFuzz_liquidate_washTradingCosts(uint256 cash, uint256 requirement, uint256 volatility) public {
-        cash = bound(cash, 4_001e6, 9_000e6);
-        requirement = bound(requirement, cash - 4_000e6 + 1, 40_000e6);
-        house.addCash(accountId, int128(int256(cash) - 5_000e6));
+    function testFuzz_liquidate_washTradingCosts(
+        int256 equity,
+        uint256 requirement,
+        uint256 haircut,
+        uint256 volatility
+    ) public {
+        equity = bound(equity, -5_000e6, 5_000e6);
+        requirement = bound(requirement, equity < 0 ? 0 : uint256(equity) + 1e6, 40_000e6);
+        _withHaircut(int128(equity), bound(haircut, equity > 0 ? 0 : uint256(1e6 - equity), 100_000e6));
         market.setVolatility(BTC, bound(volatility, 0, 131_072));
         LiquidationOrder memory order = _liquidationOrder(accountId, vesselId);
         order.baseRequirement = int256(requirement);
@@ -387,7 +470,9 @@ contract LiquidationEngineTest is AuctionTest {
         vm.prank(keeper);
         Liquidation memory done = engine.liquidate(order, proof);
         assertEq(_cash(accountId) + _cash(vesselId), before - int256(done.fundFee), "together they pay the fee");
-        assertTrue(done.reward <= done.sale.equityTaken - done.sale.proceeds, "no reward beyond the penalty");
+        assertEq(house.collateralOf(accountId) + house.collateralOf(vesselId), 2_000e6, "and keep the collateral");
+        assertEq(_cash(1), int256(done.fundFee), "which the fund has");
+        assertTrue(done.reward <= done.sale.worthTaken - done.sale.proceeds, "no reward beyond the penalty");
         assertTrue(
             uint256(_account().scale) + house.getAccount(vesselId).scale == UNIT, "positions are neither made nor lost"
         );

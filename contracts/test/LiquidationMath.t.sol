@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
+import {CollateralValues} from "../src/interfaces/ICollateralVault.sol";
 import {LiquidationTerms} from "../src/interfaces/IRiskParameters.sol";
-import {LiquidationMath, LiquidationState, ProvenFigures, Sale, Takeover} from "../src/libraries/LiquidationMath.sol";
+import {
+    LiquidationMath,
+    LiquidationState,
+    PriceCurve,
+    ProvenFigures,
+    Sale,
+    Takeover
+} from "../src/libraries/LiquidationMath.sol";
 import {Test} from "./base/Test.sol";
 import {MathHarness} from "./mocks/MathHarness.sol";
 
@@ -12,6 +20,8 @@ contract LiquidationMathTest is Test {
     uint256 private constant BASIS = 10_000;
     uint256 private constant ALL = type(uint256).max;
     uint256 private constant SLOPE_ONE = 2 ** 54;
+    /// @dev Of cash, marks and values of collateral.
+    int256 private constant LIMIT = 2 ** 96 - 1;
 
     MathHarness private math;
 
@@ -24,12 +34,12 @@ contract LiquidationMathTest is Test {
     /// @dev Equity 1,000 against a requirement of 1,200: target 1,320, deficit 320, 950 for all of it.
     function test_saleByHand() public pure {
         Sale memory s = LiquidationMath.sale(_state(-4_000e6, 5_000e6, 1_200e6, ONE), 1_000, 9_500, ALL);
-        assertEq(s.equity, 1_000e6, "equity");
+        assertEq(s.worth, 1_000e6, "worth");
         assertEq(s.target, 1_320e6, "target");
         assertEq(s.maxScale, 277_042_299_912, "floor(2^40 * 320 / 1270)");
         assertEq(s.scaleTaken, 277_042_299_912, "all that may be sold");
         assertEq(s.cashTaken, -1_007_874_016, "floor(-4000e6 * f)");
-        assertEq(s.equityTaken, 251_968_504, "ceil(1000e6 * f)");
+        assertEq(s.worthTaken, 251_968_504, "ceil(1000e6 * f)");
         assertEq(s.proceeds, 239_370_079, "ceil(95 %)");
         assertEq(s.reservedAfter, 239_370_079, "the proceeds");
     }
@@ -39,18 +49,18 @@ contract LiquidationMathTest is Test {
         assertEq(s.maxScale, 277_042_299_912, "may be sold");
         assertEq(s.scaleTaken, ONE / 8, "is sold");
         assertEq(s.cashTaken, -500e6, "an eighth of cash");
-        assertEq(s.equityTaken, 125e6, "an eighth of equity");
+        assertEq(s.worthTaken, 125e6, "an eighth of the worth");
         assertEq(s.proceeds, 118.75e6, "95 %");
     }
 
-    /// @dev Of 1,000 of equity 400 were paid by bids: 600 are for sale, and of cash -500.
+    /// @dev Of a worth of 1,000, 400 were paid by bids: 600 are for sale, and of cash -500.
     function test_saleKeepsWhatIsReserved() public pure {
         LiquidationState memory state = _state(-100e6, 1_100e6, 2_000e6, ONE);
         state.reserved = 400e6;
         Sale memory s = LiquidationMath.sale(state, 0, 5_000, ONE / 10);
-        assertEq(s.maxScale, ONE * 1_000 / 1_700, "(T - E) / (T - E + r + d (E - r))");
+        assertEq(s.maxScale, ONE * 1_000 / 1_700, "(T - E) / (T - E + r + d (W - r))");
         uint256 tenth = ONE / 10;
-        assertEq(s.equityTaken, (600e6 * tenth + ONE - 1) / ONE, "a tenth of 600");
+        assertEq(s.worthTaken, (600e6 * tenth + ONE - 1) / ONE, "a tenth of 600");
         assertEq(s.cashTaken, LiquidationMath.floorDiv(-500e6 * int256(tenth), ONE), "a tenth of -500");
         assertEq(s.proceeds, 30e6, "half of 60");
         assertEq(s.reservedAfter, 430e6, "what was paid stays");
@@ -60,12 +70,12 @@ contract LiquidationMathTest is Test {
         LiquidationState memory state = _state(500e6, -100e6, 2_000e6, ONE);
         state.reserved = 400e6;
         Sale memory s = LiquidationMath.sale(state, 0, 10_000, ONE / 4);
-        assertEq(s.equityTaken, 100e6, "a quarter of all equity");
+        assertEq(s.worthTaken, 100e6, "a quarter of all that it is worth");
         assertEq(s.cashTaken, 125e6, "and of all cash");
         assertEq(s.reservedAfter, 100e6, "the proceeds alone");
         state.cash += 1;
         s = LiquidationMath.sale(state, 0, 10_000, ONE / 4);
-        assertEq(s.equityTaken, 1, "one unit is for sale, rounded up");
+        assertEq(s.worthTaken, 1, "one unit is for sale, rounded up");
         assertEq(s.reservedAfter, 400e6 + 1, "nothing that is reserved");
     }
 
@@ -85,7 +95,7 @@ contract LiquidationMathTest is Test {
     function test_saleAboveItsValue() public pure {
         Sale memory s = LiquidationMath.sale(_state(500e6, 500e6, 1_500e6, ONE), 0, 20_000, ALL);
         assertEq(s.maxScale, ONE / 5, "500 / 2500");
-        assertEq(s.proceeds, 2 * s.equityTaken, "twice");
+        assertEq(s.proceeds, 2 * s.worthTaken, "twice");
     }
 
     function test_saleRefusesHealthy() public {
@@ -96,11 +106,92 @@ contract LiquidationMathTest is Test {
         math.sale(_state(1, 0, 0, ONE), 1_000, 9_500, ALL);
     }
 
-    function test_saleRefusesAccountsWithoutEquity() public {
-        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoEquity.selector, int256(0)));
+    /// @dev Without haircuts worth and equity are the same. With them it is the worth that counts.
+    function test_saleRefusesAccountsThatAreWorthNothing() public {
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoWorth.selector, int256(0)));
         math.sale(_state(-5, 5, 10, ONE), 0, 9_500, ALL);
-        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoEquity.selector, int256(-7)));
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoWorth.selector, int256(-7)));
         math.sale(_state(-12, 5, 10, ONE), 0, 9_500, ALL);
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoWorth.selector, int256(0)));
+        math.sale(_withHaircut(_state(-12, 5, 10, ONE), 7), 0, 9_500, ALL);
+    }
+
+    // Sales of accounts with haircuts
+
+    function test_setCollateral() public pure {
+        LiquidationState memory state = _state(10, -3, 5, ONE);
+        LiquidationMath.setCollateral(state, CollateralValues({value: 80, moving: 30, saleValue: 96}));
+        assertEq(state.collateral, 80, "after haircuts");
+        assertEq(state.movingCollateral, 30, "what moves");
+        assertEq(state.saleCollateral, 96, "for sale");
+        assertEq(LiquidationMath.equityOf(state), 87, "10 + 80 - 3");
+        assertEq(LiquidationMath.worthOf(state), 103, "10 + 96 - 3");
+    }
+
+    /// @dev The first account above, with 500 more at which its collateral is priced: 320 / (320 + 0.95 * 1,500).
+    function test_saleIsPricedByWorth() public pure {
+        LiquidationState memory state = _withHaircut(_state(-4_000e6, 5_000e6, 1_200e6, ONE), 500e6);
+        Sale memory s = LiquidationMath.sale(state, 1_000, 9_500, ALL);
+        assertEq(s.worth, 1_500e6, "worth");
+        assertEq(s.target, 1_320e6, "target");
+        assertEq(s.maxScale, ONE * 320 / 1_745, "less is needed of what is worth more");
+        assertEq(s.worthTaken, 275_071_634, "ceil(1500e6 * f)");
+        assertEq(s.proceeds, 261_318_053, "ceil(95 %)");
+        assertEq(s.cashTaken, -733_524_356, "floor(-4000e6 * f)");
+    }
+
+    /// @dev A hedged account: 440,000 of collateral at a haircut of a half counts for 220,000 and is sold at 330,000. It owes 30,000, its positions are worth
+    /// -200,000, and require nothing. Equity -10,000, worth 100,000; at 90 % a tenth of it is sold.
+    function test_saleOfAHedgedAccountBelowZero() public pure {
+        LiquidationState memory state = _hedged();
+        Sale memory s = LiquidationMath.sale(state, 1_000, 9_000, ALL);
+        assertEq(s.worth, 100_000e6, "worth");
+        assertEq(s.target, 0, "target");
+        assertEq(s.maxScale, ONE / 10, "10,000 / (10,000 + 90,000)");
+        assertEq(s.cashTaken, -3_000e6, "a tenth of -30,000");
+        assertEq(s.worthTaken, 10_000e6, "a tenth of 100,000");
+        assertEq(s.proceeds, 9_000e6, "90 %");
+        assertEq(s.reservedAfter, 9_000e6, "the proceeds");
+        LiquidationState memory left = _copy(state);
+        _take(state, left, s);
+        int256 equity = LiquidationMath.equityOf(left);
+        assertTrue(equity >= -1 && equity <= 4, "at its target");
+        assertTrue(LiquidationMath.worthOf(left) >= 99_000e6, "the trader has lost a tenth of a tenth");
+    }
+
+    /// @dev However far equity is below 0: a worth of 1 is sold, of 0 is taken over.
+    function test_worthDecidesBetweenSaleAndTakeover() public {
+        LiquidationState memory state = _hedged();
+        state.cash -= 100_000e6;
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoWorth.selector, int256(0)));
+        math.sale(state, 1_000, 9_000, ALL);
+        Takeover memory t = LiquidationMath.takeover(state, 1_000, 600, 600, ALL);
+        assertEq(t.worth, 0, "worth");
+        assertEq(t.subsidy, 0, "neither worth nor target lack anything");
+        state.cash += 1;
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.HasWorth.selector, int256(1)));
+        math.takeover(state, 1_000, 600, 600, ALL);
+        Sale memory s = LiquidationMath.sale(state, 1_000, 9_000, ALL);
+        assertEq(s.worth, 1, "worth");
+        // 110,000 lack to equity, and next to nothing is paid.
+        assertTrue(s.maxScale == ONE - 9 || s.maxScale == ONE - 10, "all but 2^40 * 0.9 / 110,000e6");
+        assertEq(s.worthTaken, 1, "rounded up");
+        assertEq(s.proceeds, 1, "rounded up");
+    }
+
+    /// @dev Bids have paid 400 of a worth of 600. That equity is below what they paid changes nothing.
+    function test_reservedCashIsJudgedByWorth() public pure {
+        LiquidationState memory state = _withHaircut(_state(500e6, -400e6, 2_000e6, ONE), 500e6);
+        state.reserved = 400e6;
+        Sale memory s = LiquidationMath.sale(state, 0, 5_000, ONE / 10);
+        assertEq(s.maxScale, ONE * 1_900 / 2_400, "1,900 / (1,900 + 400 + 0.5 * 200)");
+        assertEq(s.worthTaken, 20e6, "a tenth of 200");
+        assertEq(s.cashTaken, 10e6 - 1, "a tenth of 100, less than a unit of scale");
+        assertEq(s.reservedAfter, 410e6, "what was paid stays");
+        state.saleCollateral -= 200e6;
+        s = LiquidationMath.sale(state, 0, 5_000, ONE / 10);
+        assertEq(s.worthTaken, 40e6, "a tenth of 400: all is for sale again");
+        assertEq(s.reservedAfter, 20e6, "the proceeds alone");
     }
 
     function test_saleRefusesNothing() public {
@@ -112,39 +203,62 @@ contract LiquidationMathTest is Test {
 
     /// @dev The largest amounts of every field: nothing overflows.
     function test_saleOfTheLargest() public pure {
-        int256 limit = 2 ** 96 - 1;
         LiquidationState memory state = LiquidationState({
-            cash: limit,
-            collateral: uint256(limit),
+            cash: LIMIT,
+            collateral: uint256(LIMIT),
             movingCollateral: 0,
-            mark: -limit,
-            requirement: uint256(limit),
+            saleCollateral: uint256(LIMIT),
+            mark: -LIMIT,
+            requirement: uint256(LIMIT),
             scale: 2 ** 64 - 1,
-            reserved: uint256(limit)
+            reserved: uint256(LIMIT)
         });
         Sale memory s = LiquidationMath.sale(state, 10_000, 20_000, ALL);
-        assertEq(s.equity, limit, "equity");
-        assertEq(s.target, 2 * uint256(limit), "target");
+        assertEq(s.worth, LIMIT, "worth");
+        assertEq(s.target, 2 * uint256(LIMIT), "target");
         assertEq(s.maxScale, (2 ** 64 - 1) / uint256(3), "limit / (limit + 2 limit)");
-        state.cash = -limit + 1;
-        state.mark = limit;
+        state.cash = -LIMIT + 1;
+        state.mark = LIMIT;
         s = LiquidationMath.sale(state, 10_000, 20_000, ALL);
-        assertEq(s.equity, limit + 1, "equity");
-        assertTrue(s.cashTaken <= -2 * limit / 3, "cash without what is reserved");
+        assertEq(s.worth, LIMIT + 1, "worth");
+        assertTrue(s.cashTaken <= -2 * LIMIT / 3, "cash without what is reserved");
+    }
+
+    /// @dev The largest requirement, of 8 units for each of collateral, and all of the worth left out of equity.
+    function test_saleOfTheLargestLack() public pure {
+        LiquidationState memory state = LiquidationState({
+            cash: -LIMIT,
+            collateral: 0,
+            movingCollateral: 0,
+            saleCollateral: uint256(LIMIT),
+            mark: 1,
+            requirement: 9 * uint256(LIMIT),
+            scale: 2 ** 64 - 1,
+            reserved: uint256(LIMIT)
+        });
+        Sale memory s = LiquidationMath.sale(state, 10_000, 20_000, ALL);
+        assertEq(s.worth, 1, "worth");
+        assertEq(s.target, 18 * uint256(LIMIT), "target");
+        assertEq(s.maxScale, 2 ** 64 - 2, "all but a unit");
+        state.cash = LIMIT;
+        state.mark = LIMIT;
+        s = LiquidationMath.sale(state, 10_000, 20_000, ALL);
+        assertEq(s.worth, 3 * LIMIT, "worth");
+        assertEq(s.maxScale, (2 ** 64 - 1) * uint256(16) / 21, "16 / (16 + 1 + 2 * 2) of the limit");
+        LiquidationTerms memory terms = _terms();
+        terms.bufferBps = 10_000;
+        (uint256 fee,) = LiquidationMath.startFee(state, terms, 0);
+        uint256 putUp = uint256(3 * LIMIT) * 16 / 19;
+        assertTrue(fee >= putUp / 50 && fee <= putUp / 50 + 1, "2 % of what is put up");
+        state.cash = -LIMIT;
+        state.mark = -LIMIT;
+        Takeover memory t = LiquidationMath.takeover(state, 10_000, 2 ** 40, 2 ** 40, ALL);
+        assertEq(t.subsidy, 19 * uint256(LIMIT), "target, and one limit that the worth lacks");
     }
 
     /// forge-config: default.fuzz.runs = 4096
-    function testFuzz_saleIsAgainstTheTaker(
-        int256 cash,
-        uint256 collateral,
-        uint256 equity,
-        uint256 requirement,
-        uint256 scale,
-        uint256 reserved,
-        uint256 rates,
-        uint256 wanted
-    ) public view {
-        LiquidationState memory state = _failing(cash, collateral, equity, requirement, scale, reserved);
+    function testFuzz_saleIsAgainstTheTaker(Failing memory f, uint256 rates, uint256 wanted) public view {
+        LiquidationState memory state = _failing(f);
         uint256 bufferBps = rates % (BASIS + 1);
         uint256 factorBps = (rates >> 128) % (BASIS + 1);
         // Half of the time, all that may be sold.
@@ -156,9 +270,11 @@ contract LiquidationMathTest is Test {
             assertTrue(bytes4(reason) == LiquidationMath.SliceTooSmall.selector, "only a slice too small");
             return;
         }
-        uint256 unsold = uint256(s.equity) > state.reserved ? state.reserved : 0;
-        uint256 saleable = uint256(s.equity) - unsold;
-        uint256 deficit = s.target - uint256(s.equity);
+        assertEq(s.worth, state.cash + int256(state.saleCollateral) + state.mark, "worth");
+        uint256 unsold = uint256(s.worth) > state.reserved ? state.reserved : 0;
+        uint256 saleable = uint256(s.worth) - unsold;
+        int256 equity = state.cash + int256(state.collateral) + state.mark;
+        uint256 deficit = uint256(int256(s.target) - equity);
         // D of the documentation, in 1e-10 USD.
         uint256 need = (deficit + unsold) * BASIS + saleable * factorBps;
 
@@ -171,24 +287,31 @@ contract LiquidationMathTest is Test {
         int256 remainder =
             (state.cash - int256(unsold)) * int256(s.scaleTaken) - s.cashTaken * int256(state.scale);
         assertTrue(remainder >= 0 && remainder < int256(state.scale), "cash rounded down");
-        assertTrue(s.equityTaken * state.scale >= saleable * s.scaleTaken, "equity rounded up");
-        assertTrue(s.equityTaken * state.scale < saleable * s.scaleTaken + state.scale, "by less than a unit");
-        assertTrue(s.proceeds * BASIS >= s.equityTaken * factorBps, "price rounded up");
-        assertTrue(s.proceeds * BASIS < s.equityTaken * factorBps + BASIS, "by less than a unit");
-        assertTrue(s.proceeds <= s.equityTaken, "the penalty is not negative");
+        assertTrue(s.worthTaken * state.scale >= saleable * s.scaleTaken, "worth rounded up");
+        assertTrue(s.worthTaken * state.scale < saleable * s.scaleTaken + state.scale, "by less than a unit");
+        assertTrue(s.proceeds * BASIS >= s.worthTaken * factorBps, "price rounded up");
+        assertTrue(s.proceeds * BASIS < s.worthTaken * factorBps + BASIS, "by less than a unit");
+        assertTrue(s.proceeds <= s.worthTaken, "the penalty is not negative");
         assertEq(s.reservedAfter, unsold + s.proceeds, "reserved");
+        _checkTrader(state, s, saleable * (BASIS - factorBps), need);
+    }
 
-        // What the trader loses, which is what the taker gains, times the scale.
-        int256 loss = s.cashTaken * int256(state.scale)
-            + (int256(state.collateral) + state.mark) * int256(s.scaleTaken) - int256(s.proceeds * state.scale);
-        assertTrue(
-            loss * int256(BASIS) <= int256(saleable * s.scaleTaken * (BASIS - factorBps)),
-            "the trader loses at most 1 - d"
-        );
+    /// @param discount of all that is for sale, in 1e-10 USD
+    /// @param need D of the documentation, in 1e-10 USD
+    function _checkTrader(LiquidationState memory state, Sale memory s, uint256 discount, uint256 need) private pure {
+        // What leaves with cash and positions, less what is paid, times the scale.
+        int256 bare = s.cashTaken * int256(state.scale) + state.mark * int256(s.scaleTaken)
+            - int256(s.proceeds * state.scale);
+
+        // Of the worth: what the trader loses, which is what the taker gains.
+        int256 loss = bare + int256(state.saleCollateral * s.scaleTaken);
+        assertTrue(loss * int256(BASIS) <= int256(discount * s.scaleTaken), "the trader loses at most 1 - d");
+        assertTrue(s.worth * int256(state.scale) >= loss, "and has nothing to lose beyond");
 
         // Equity less target of what remains, times the scale.
-        int256 left = (s.equity - int256(s.target)) * int256(state.scale)
-            + int256(s.target * s.scaleTaken) - loss;
+        int256 target = int256(s.target);
+        int256 left = (LiquidationMath.equityOf(state) - target) * int256(state.scale)
+            + target * int256(s.scaleTaken) - bare - int256(state.collateral * s.scaleTaken);
         if (s.scaleTaken == s.maxScale) {
             assertTrue(left * int256(BASIS) > -int256(need), "at the target, but for one unit of scale");
         }
@@ -197,16 +320,12 @@ contract LiquidationMathTest is Test {
 
     /// @dev One account sold in up to eight slices at one price, as an auction does with one proof.
     /// forge-config: default.fuzz.runs = 2048
-    function testFuzz_manySalesAreNoCheaperThanOne(
-        int256 cash,
-        uint256 collateral,
-        uint256 equity,
-        uint256 requirement,
-        uint256 scale,
-        uint256 rates,
-        uint256[8] memory wanted
-    ) public view {
-        LiquidationState memory whole = _failing(cash, collateral, equity, requirement, scale, 0);
+    function testFuzz_manySalesAreNoCheaperThanOne(Failing memory f, uint256 rates, uint256[8] memory wanted)
+        public
+        view
+    {
+        f.reserved = 0;
+        LiquidationState memory whole = _failing(f);
         SaleRun memory run = SaleRun({
             bufferBps: rates % (BASIS + 1),
             factorBps: (rates >> 128) % (BASIS + 1),
@@ -244,15 +363,19 @@ contract LiquidationMathTest is Test {
         assertEq(state.reserved, run.proceeds, "the proceeds are reserved");
         // Together the takers pay at least the exact price of what they took, and get at most the exact cash.
         assertTrue(
-            run.proceeds * whole.scale * BASIS >= uint256(once.equity) * run.factorBps * run.soldScale,
+            run.proceeds * whole.scale * BASIS >= uint256(once.worth) * run.factorBps * run.soldScale,
             "the exact price"
         );
         assertTrue(run.cashTaken * int256(whole.scale) <= whole.cash * int256(run.soldScale), "the exact cash");
-        // More scale than in one sale by at most what 4 n + 10 units of money are worth.
-        uint256 need = (once.target - uint256(once.equity)) * BASIS + uint256(once.equity) * run.factorBps;
+        // More scale than in one sale, or less, by at most what 4 n + 10 units of money are worth.
+        uint256 deficit = uint256(int256(once.target) - LiquidationMath.equityOf(whole));
+        uint256 need = deficit * BASIS + uint256(once.worth) * run.factorBps;
         uint256 slack = (4 * run.slices + 10) * BASIS;
         if (need * state.scale < slack * whole.scale) return;
         assertTrue((run.soldScale - _min(run.soldScale, once.maxScale + 1)) * need <= slack * whole.scale, "scale");
+        assertTrue(
+            (once.maxScale - _min(once.maxScale, run.soldScale + 1)) * need <= slack * whole.scale, "no less either"
+        );
     }
 
     // Figures at another scale
@@ -307,10 +430,17 @@ contract LiquidationMathTest is Test {
 
     function test_subsidisedRequirement() public pure {
         int256 one = int256(SLOPE_ONE);
-        assertEq(LiquidationMath.subsidisedRequirement(1_000, one / 2, 110), 1_000, "not for risk that it adds");
-        assertEq(LiquidationMath.subsidisedRequirement(1_000, -one / 2, 110), 945, "risk that it takes");
-        assertEq(LiquidationMath.subsidisedRequirement(-10, 2 * one, 110), 0, "not for risk of its own");
-        assertEq(LiquidationMath.subsidisedRequirement(-10, 0, 110), 0, "nothing required");
+        assertEq(_subsidised(1_000, one / 2, 110), 1_000, "not for risk that it adds");
+        assertEq(_subsidised(1_000, -one / 2, 110), 945, "risk that it takes");
+        assertEq(_subsidised(-10, 2 * one, 110), 0, "not for risk of its own");
+        assertEq(_subsidised(-10, 0, 110), 0, "nothing required");
+        assertEq(_subsidised(0, one, 110), 0, "legs that require nothing");
+        assertEq(_subsidised(1_000, -one, 1_000), 0, "all of it offset");
+    }
+
+    /// @dev The requirement that a subsidy counts, of an account with moving collateral.
+    function _subsidised(int256 base, int256 slope, uint256 moving) private pure returns (uint256) {
+        return LiquidationMath.subsidisedRequirement(LiquidationMath.requirementWith(base, slope, moving), base);
     }
 
     /// @dev More collateral never raises the target that a subsidy counts.
@@ -318,10 +448,10 @@ contract LiquidationMathTest is Test {
         base = bound(base, -(2 ** 96), 2 ** 96 - 1);
         slope = bound(slope, -(2 ** 57), 2 ** 57 - 1);
         moving = bound(moving, 0, 2 ** 96 - 1);
+        assertTrue(_subsidised(base, slope, moving) <= _subsidised(base, slope, 0), "at most what it is without");
         assertTrue(
-            LiquidationMath.subsidisedRequirement(base, slope, moving)
-                <= LiquidationMath.subsidisedRequirement(base, slope, 0),
-            "at most what it is without"
+            _subsidised(base, slope, moving) <= LiquidationMath.requirementWith(base, slope, moving),
+            "and at most what is required"
         );
     }
 
@@ -386,10 +516,11 @@ contract LiquidationMathTest is Test {
         int256 base,
         int256 slope,
         uint256 moving,
-        uint256 equity,
+        uint256 haircut,
+        int256 equity,
         uint256 factorBps
     ) public view {
-        base = bound(base, 1e6, 2 ** 60);
+        base = bound(base, -(2 ** 60), 2 ** 60);
         slope = bound(slope, -(2 ** 54), 2 ** 54);
         moving = bound(moving, 0, 2 ** 60);
         factorBps = bound(factorBps, 5_000, BASIS);
@@ -397,8 +528,9 @@ contract LiquidationMathTest is Test {
         state.collateral = moving;
         state.movingCollateral = moving;
         state.requirement = LiquidationMath.requirementWith(base, slope, moving);
-        if (state.requirement < 2) return;
-        state.mark = int256(bound(equity, 1, state.requirement - 1)) - int256(moving);
+        equity = bound(equity, -1 - int256(moving / 2), int256(state.requirement) - 1);
+        state.saleCollateral = moving + bound(haircut, equity > 0 ? 0 : uint256(1 - equity), 2 ** 60);
+        state.mark = equity - int256(moving);
         state.scale = ONE * 2 ** 20;
         ProvenFigures memory proven = ProvenFigures(state.mark, base, slope, state.scale);
         try math.sale(state, 1_000, factorBps, ALL) returns (Sale memory s) {
@@ -508,23 +640,18 @@ contract LiquidationMathTest is Test {
     }
 
     /// @dev Whoever buys at no discount into an empty vessel brings what the slice lacks to its target, not less.
-    function testFuzz_slicesAreBroughtToTheirTarget(
-        int256 cash,
-        uint256 equity,
-        uint256 requirement,
-        uint256 scale,
-        uint256 factorBps
-    ) public view {
-        LiquidationState memory state = _failing(cash, 0, equity, requirement, scale, 0);
+    function testFuzz_slicesAreBroughtToTheirTarget(Failing memory f, uint256 factorBps) public view {
+        LiquidationState memory state = _failing(f);
         factorBps = bound(factorBps, 0, BASIS);
         try math.sale(state, 1_000, factorBps, ALL) returns (Sale memory s) {
             int256 floor = LiquidationMath.vesselFloor(
                 _proven(state.mark, state.requirement, state.scale), 1_000, s.scaleTaken, 0
             );
             // What the taker must have brought before the payment.
-            int256 brought = floor - s.cashTaken;
+            int256 brought = floor - s.cashTaken - int256(state.collateral * s.scaleTaken / state.scale);
             assertTrue(
-                brought * int256(state.scale) >= int256((s.target - uint256(s.equity)) * s.scaleTaken),
+                brought * int256(state.scale)
+                    >= (int256(s.target) - LiquidationMath.equityOf(state)) * int256(s.scaleTaken),
                 "the slice's share of what is lacking"
             );
         } catch (bytes memory reason) {
@@ -538,7 +665,7 @@ contract LiquidationMathTest is Test {
     function test_takeoverByHand() public pure {
         LiquidationState memory state = _state(200e6, -500e6, 1_000e6, ONE);
         Takeover memory t = LiquidationMath.takeover(state, 1_000, 0, 600, ALL);
-        assertEq(t.equity, -300e6, "equity");
+        assertEq(t.worth, -300e6, "worth");
         assertEq(t.target, 1_100e6, "target");
         assertEq(t.scaleTaken, ONE, "all");
         assertEq(t.cashTaken, 200e6, "all cash");
@@ -552,6 +679,17 @@ contract LiquidationMathTest is Test {
         assertEq(t.subsidy, 350e6, "of the subsidy");
     }
 
+    /// @dev Equity -300, worth -120, target 1,100. What haircuts leave out is nobody's loss: the subsidy rises to 1,220, not to 1,400.
+    function test_takeoverIsPricedByWorth() public pure {
+        LiquidationState memory state = _withHaircut(_state(200e6, -500e6, 1_000e6, ONE), 180e6);
+        Takeover memory t = LiquidationMath.takeover(state, 1_000, 600, 600, ALL);
+        assertEq(t.worth, -120e6, "worth");
+        assertEq(t.target, 1_100e6, "target");
+        assertEq(t.subsidy, 1_220e6, "all that it is worth less than its target");
+        assertEq(t.cashTaken, 200e6, "all cash");
+        assertEq(LiquidationMath.takeover(state, 1_000, 150, 600, ONE / 2).subsidy, 152.5e6, "a quarter, of a half");
+    }
+
     /// @dev Reserved cash goes with the rest.
     function test_takeoverTakesReservedCash() public pure {
         LiquidationState memory state = _state(200e6, -200e6, 1_000e6, ONE);
@@ -560,7 +698,7 @@ contract LiquidationMathTest is Test {
     }
 
     function test_takeoverRefusals() public {
-        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.HasEquity.selector, int256(1)));
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.HasWorth.selector, int256(1)));
         math.takeover(_state(1, 0, 10, ONE), 0, 10, 10, ALL);
         vm.expectRevert(LiquidationMath.SliceTooSmall.selector);
         math.takeover(_state(0, 0, 10, ONE), 0, 10, 10, 0);
@@ -568,58 +706,54 @@ contract LiquidationMathTest is Test {
 
     /// forge-config: default.fuzz.runs = 2048
     function testFuzz_takeoverNeverPaysMoreThanIsLacking(
-        int256 cash,
-        uint256 debt,
-        uint256 requirement,
-        uint256 scale,
+        Bankrupt memory b,
         uint256 wanted,
         uint256 elapsed,
         uint256 length
     ) public pure {
-        LiquidationState memory state = _bankrupt(cash, debt, requirement, scale);
+        LiquidationState memory state = _bankrupt(b);
         length = bound(length, 1, 2 ** 32 - 1);
         elapsed = bound(elapsed, 0, 2 * length);
         wanted = bound(wanted, 1, state.scale);
         Takeover memory t = LiquidationMath.takeover(state, 1_000, elapsed, length, wanted);
         assertEq(t.scaleTaken, wanted, "scale");
-        uint256 lacking = t.target + uint256(-t.equity);
+        assertEq(t.worth, state.cash + int256(state.saleCollateral) + state.mark, "worth");
+        uint256 lacking = t.target + uint256(-t.worth);
         assertTrue(t.subsidy * state.scale <= lacking * t.scaleTaken, "no more than is lacking");
         assertTrue(t.cashTaken * int256(state.scale) <= state.cash * int256(t.scaleTaken), "cash rounded down");
         assertTrue(
             LiquidationMath.takeover(state, 1_000, elapsed + 1, length, wanted).subsidy >= t.subsidy,
             "rises with time"
         );
-        // At the end the taker brings nothing but roundings.
+        // At the end the taker brings what he is given in collateral at its sale value, and roundings.
         t = LiquidationMath.takeover(state, 1_000, length, length, wanted);
         ProvenFigures memory proven = _proven(state.mark, state.requirement, state.scale);
         int256 brought =
             LiquidationMath.vesselFloor(proven, 1_000, wanted, 0) - t.cashTaken - int256(t.subsidy);
-        assertTrue(brought >= 0 && brought <= 2, "at most two units");
+        int256 excess = brought * int256(state.scale) - int256(state.saleCollateral * wanted);
+        assertTrue(excess >= 0 && excess < 3 * int256(state.scale), "less than three units more");
     }
 
     /// forge-config: default.fuzz.runs = 2048
-    function testFuzz_manyTakeoversCostNoMoreThanOne(
-        int256 cash,
-        uint256 debt,
-        uint256 requirement,
-        uint256 scale,
-        uint256[8] memory wanted,
-        uint256 elapsed
-    ) public pure {
-        LiquidationState memory whole = _bankrupt(cash, debt, requirement, scale);
+    function testFuzz_manyTakeoversCostNoMoreThanOne(Bankrupt memory b, uint256[8] memory wanted, uint256 elapsed)
+        public
+        pure
+    {
+        LiquidationState memory whole = _bankrupt(b);
         elapsed = bound(elapsed, 0, 600);
         uint256 lacking = LiquidationMath.targetOf(whole.requirement, 1_000) + _debtOf(whole);
         LiquidationState memory state = _copy(whole);
         uint256 subsidies = 0;
         uint256 slices = 0;
         for (uint256 index = 0; index < 8 && state.scale > 0; index++) {
-            // Rounding up the mark may have left the last slices a unit of equity.
-            if (LiquidationMath.equityOf(state) > 0) break;
+            // Rounding up marks and collateral may have left the last slices worth a unit.
+            if (LiquidationMath.worthOf(state) > 0) break;
             uint256 most = index == 7 ? ALL : bound(wanted[index], 1, state.scale);
             Takeover memory t = LiquidationMath.takeover(state, 1_000, elapsed, 600, most);
             subsidies += t.subsidy;
             slices++;
             state.cash -= t.cashTaken;
+            _takeCollateral(state, t.scaleTaken);
             state.scale -= t.scaleTaken;
             if (state.scale == 0) break;
             _rescale(whole, state);
@@ -631,30 +765,30 @@ contract LiquidationMathTest is Test {
     // The price over time
 
     function test_factorAt() public pure {
-        LiquidationTerms memory terms = _terms();
-        assertEq(LiquidationMath.factorAt(terms, 0), 9_800, "start");
-        assertEq(LiquidationMath.factorAt(terms, 1), 9_782, "18 basis points in a second");
-        assertEq(LiquidationMath.factorAt(terms, 30), 9_260, "after 30 s");
-        assertEq(LiquidationMath.factorAt(terms, 99), 8_018, "before the end of the fast stage");
-        assertEq(LiquidationMath.factorAt(terms, 100), 8_000, "end of the fast stage");
-        assertEq(LiquidationMath.factorAt(terms, 101), 7_992, "ceil(8000 - 5000 / 600)");
-        assertEq(LiquidationMath.factorAt(terms, 400), 5_500, "half of the slow stage");
-        assertEq(LiquidationMath.factorAt(terms, 700), 3_000, "end");
-        assertEq(LiquidationMath.factorAt(terms, 2 ** 40), 3_000, "and after it");
+        PriceCurve memory curve = _curve();
+        assertEq(LiquidationMath.factorAt(curve, 0), 9_800, "start");
+        assertEq(LiquidationMath.factorAt(curve, 1), 9_782, "18 basis points in a second");
+        assertEq(LiquidationMath.factorAt(curve, 30), 9_260, "after 30 s");
+        assertEq(LiquidationMath.factorAt(curve, 99), 8_018, "before the end of the fast stage");
+        assertEq(LiquidationMath.factorAt(curve, 100), 8_000, "end of the fast stage");
+        assertEq(LiquidationMath.factorAt(curve, 101), 7_992, "ceil(8000 - 5000 / 600)");
+        assertEq(LiquidationMath.factorAt(curve, 400), 5_500, "half of the slow stage");
+        assertEq(LiquidationMath.factorAt(curve, 700), 3_000, "end");
+        assertEq(LiquidationMath.factorAt(curve, 2 ** 40), 3_000, "and after it");
     }
 
     function test_factorAtWithOneStage() public pure {
-        LiquidationTerms memory terms = _terms();
-        terms.fastSeconds = 0;
-        assertEq(LiquidationMath.factorAt(terms, 0), 8_000, "slow from the start");
-        assertEq(LiquidationMath.factorAt(terms, 350), 5_500, "half");
-        terms = _terms();
-        terms.tailSeconds = terms.fastSeconds;
-        assertEq(LiquidationMath.factorAt(terms, 99), 8_018, "fast");
-        assertEq(LiquidationMath.factorAt(terms, 100), 3_000, "then the cusp");
-        terms.fastSeconds = 0;
-        terms.tailSeconds = 0;
-        assertEq(LiquidationMath.factorAt(terms, 0), 3_000, "the cusp alone");
+        PriceCurve memory curve = _curve();
+        curve.fastSeconds = 0;
+        assertEq(LiquidationMath.factorAt(curve, 0), 8_000, "slow from the start");
+        assertEq(LiquidationMath.factorAt(curve, 350), 5_500, "half");
+        curve = _curve();
+        curve.tailSeconds = curve.fastSeconds;
+        assertEq(LiquidationMath.factorAt(curve, 99), 8_018, "fast");
+        assertEq(LiquidationMath.factorAt(curve, 100), 3_000, "then the cusp");
+        curve.fastSeconds = 0;
+        curve.tailSeconds = 0;
+        assertEq(LiquidationMath.factorAt(curve, 0), 3_000, "the cusp alone");
     }
 
     /// forge-config: default.fuzz.runs = 2048
@@ -662,21 +796,21 @@ contract LiquidationMathTest is Test {
         public
         pure
     {
-        LiquidationTerms memory terms = _terms();
-        terms.startFactorBps = uint16(bound(uint256(factors[0]), 0, 20_000));
-        terms.fastFactorBps = uint16(bound(uint256(factors[1]), 0, terms.startFactorBps));
-        terms.cuspFactorBps = uint16(bound(uint256(factors[2]), 0, terms.fastFactorBps));
-        terms.fastSeconds = fast / 2;
-        terms.tailSeconds = terms.fastSeconds + slow / 2;
-        elapsed = bound(elapsed, 0, 2 * uint256(terms.tailSeconds) + 1);
-        uint256 factor = LiquidationMath.factorAt(terms, elapsed);
-        assertTrue(factor <= terms.startFactorBps && factor >= terms.cuspFactorBps, "range");
-        assertTrue(LiquidationMath.factorAt(terms, elapsed + 1) <= factor, "never rises");
-        if (elapsed < terms.fastSeconds) {
-            uint256 exact = uint256(terms.startFactorBps) * (terms.fastSeconds - elapsed)
-                + uint256(terms.fastFactorBps) * elapsed;
+        PriceCurve memory curve = _curve();
+        curve.startFactorBps = bound(uint256(factors[0]), 0, 20_000);
+        curve.fastFactorBps = bound(uint256(factors[1]), 0, curve.startFactorBps);
+        curve.cuspFactorBps = bound(uint256(factors[2]), 0, curve.fastFactorBps);
+        curve.fastSeconds = fast / 2;
+        curve.tailSeconds = curve.fastSeconds + slow / 2;
+        elapsed = bound(elapsed, 0, 2 * curve.tailSeconds + 1);
+        uint256 factor = LiquidationMath.factorAt(curve, elapsed);
+        assertTrue(factor <= curve.startFactorBps && factor >= curve.cuspFactorBps, "range");
+        assertTrue(LiquidationMath.factorAt(curve, elapsed + 1) <= factor, "never rises");
+        if (elapsed < curve.fastSeconds) {
+            uint256 exact = curve.startFactorBps * (curve.fastSeconds - elapsed)
+                + curve.fastFactorBps * elapsed;
             assertTrue(
-                factor * terms.fastSeconds >= exact && factor * terms.fastSeconds < exact + terms.fastSeconds,
+                factor * curve.fastSeconds >= exact && factor * curve.fastSeconds < exact + curve.fastSeconds,
                 "the line, rounded up"
             );
         }
@@ -694,23 +828,31 @@ contract LiquidationMathTest is Test {
         assertEq(LiquidationMath.penaltyBps(terms, 250, 1_000, 0), 500, "25 %");
         assertEq(LiquidationMath.penaltyBps(terms, 249, 1_000, 0), 800, "below 25 %");
         assertEq(LiquidationMath.penaltyBps(terms, 1, 1_000, 0), 800, "next to nothing");
+        assertEq(LiquidationMath.penaltyBps(terms, 0, 1_000, 0), 800, "nothing");
+        assertEq(LiquidationMath.penaltyBps(terms, -1, 1_000, 0), 800, "below 0");
+        assertEq(LiquidationMath.penaltyBps(terms, -(2 ** 98), 1_000, 0), 800, "far below 0");
+        assertEq(LiquidationMath.penaltyBps(terms, -1, 1_000, 65_536), 900, "below 0, turbulent");
+        assertEq(LiquidationMath.penaltyBps(terms, -1, 0, 0), 800, "below a requirement of nothing");
+        assertEq(LiquidationMath.penaltyBps(terms, 0, 0, 0), 200, "nothing for nothing required");
         assertEq(LiquidationMath.penaltyBps(terms, 1, 0, 0), 200, "nothing required");
         assertEq(LiquidationMath.penaltyBps(terms, 750, 1_000, 65_535), 200, "calm");
         assertEq(LiquidationMath.penaltyBps(terms, 750, 1_000, 65_536), 300, "turbulent");
     }
 
-    function testFuzz_penaltyFallsWithEquity(uint256 equity, uint256 requirement, uint256 more, uint256 volatility)
+    function testFuzz_penaltyFallsWithEquity(int256 equity, uint256 requirement, uint256 more, uint256 volatility)
         public
         pure
     {
-        equity = bound(equity, 1, 2 ** 97);
-        requirement = bound(requirement, 0, 2 ** 96 - 1);
+        requirement = bound(requirement, 0, 2 ** (requirement % 97));
+        // Half of the time within reach of the tiers.
+        int256 most = requirement % 2 == 0 ? int256(2 ** 97) : int256(2 * requirement);
+        equity = bound(equity, -most, most);
         more = bound(more, 0, 2 ** 97);
         volatility = bound(volatility, 0, 2 ** 20);
         LiquidationTerms memory terms = _terms();
         uint256 penalty = LiquidationMath.penaltyBps(terms, equity, requirement, volatility);
         assertTrue(
-            LiquidationMath.penaltyBps(terms, equity + more, requirement, volatility) <= penalty, "more equity"
+            LiquidationMath.penaltyBps(terms, equity + int256(more), requirement, volatility) <= penalty, "more equity"
         );
         assertTrue(
             LiquidationMath.penaltyBps(terms, equity, requirement, volatility + more) >= penalty, "more volatility"
@@ -731,32 +873,48 @@ contract LiquidationMathTest is Test {
         assertEq(reward, fee, "no more than the fee");
     }
 
-    function test_noStartFeeWithoutEquityOrAboveTheTarget() public pure {
+    /// @dev At d = 1 and a worth of 1,500, 1500 * 320 / 1820 would be put up; of the hedged account 100,000 * 10,000 / 110,000.
+    function test_startFeeWithHaircuts() public pure {
+        LiquidationTerms memory terms = _terms();
+        LiquidationState memory state = _withHaircut(_state(-4_000e6, 5_000e6, 1_200e6, ONE), 500e6);
+        (uint256 fee, uint256 reward) = LiquidationMath.startFee(state, terms, 0);
+        assertEq(fee, 5_274_725, "floor(263.736263 * 2 %)");
+        assertEq(reward, 1_000_000 + 527_472, "tip and a tenth");
+        (fee, reward) = LiquidationMath.startFee(_hedged(), terms, 0);
+        assertEq(fee, 181_818_181, "floor(9090.909090 * 2 %)");
+        assertEq(reward, 1_000_000 + 18_181_818, "tip and a tenth");
+    }
+
+    function test_noStartFeeWithoutWorthOrAboveTheTarget() public pure {
         LiquidationTerms memory terms = _terms();
         (uint256 fee, uint256 reward) = LiquidationMath.startFee(_state(-1, 1, 1_000, ONE), terms, 0);
-        assertEq(fee + reward, 0, "equity 0");
+        assertEq(fee + reward, 0, "worth 0");
         (fee, reward) = LiquidationMath.startFee(_state(-1e9, 1, 1_000, ONE), terms, 0);
-        assertEq(fee + reward, 0, "equity below 0");
+        assertEq(fee + reward, 0, "worth below 0");
+        LiquidationState memory state = _hedged();
+        state.cash -= 100_000e6;
+        (fee, reward) = LiquidationMath.startFee(state, terms, 0);
+        assertEq(fee + reward, 0, "worth 0 with a haircut");
+        state = _withHaircut(_state(1_100e6, 0, 1_000e6, ONE), 500e6);
+        (fee, reward) = LiquidationMath.startFee(state, terms, 0);
+        assertEq(fee + reward, 0, "at the target, worth more");
         (fee, reward) = LiquidationMath.startFee(_state(1_100e6, 0, 1_000e6, ONE), terms, 0);
         assertEq(fee + reward, 0, "at the target");
     }
 
-    function testFuzz_startFeeIsAPartOfWhatIsPutUp(
-        int256 cash,
-        uint256 collateral,
-        uint256 equity,
-        uint256 requirement,
-        uint256 scale,
-        uint256 volatility
-    ) public pure {
-        LiquidationState memory state = _failing(cash, collateral, equity, requirement, scale, 0);
+    function testFuzz_startFeeIsAPartOfWhatIsPutUp(Failing memory f, uint256 volatility) public pure {
+        LiquidationState memory state = _failing(f);
         LiquidationTerms memory terms = _terms();
-        (uint256 fee, uint256 reward) = LiquidationMath.startFee(state, terms, bound(volatility, 0, 2 ** 20));
-        uint256 worth = uint256(LiquidationMath.equityOf(state));
-        uint256 target = LiquidationMath.targetOf(state.requirement, terms.bufferBps);
+        volatility = bound(volatility, 0, 2 ** 17);
+        uint256 rate = volatility < 65_536 ? 200 : 300;
+        (uint256 fee, uint256 reward) = LiquidationMath.startFee(state, terms, volatility);
+        uint256 worth = uint256(LiquidationMath.worthOf(state));
+        int256 target = int256(LiquidationMath.targetOf(state.requirement, terms.bufferBps));
+        uint256 deficit = uint256(target - LiquidationMath.equityOf(state));
         assertTrue(reward <= fee, "the reward is part of the fee");
-        assertTrue(fee * BASIS * target <= worth * (target - worth) * 300, "3 % of (T - E) E / T");
-        assertTrue(fee < worth, "equity stays above 0");
+        assertTrue(fee * BASIS * (deficit + worth) <= worth * deficit * rate, "2 % or 3 % of W (T - E) / (T - E + W)");
+        assertTrue((fee + 2) * BASIS * (deficit + worth) > worth * deficit * rate, "less two roundings");
+        assertTrue(fee < worth, "the worth stays above 0");
     }
 
     // Helpers
@@ -769,6 +927,27 @@ contract LiquidationMathTest is Test {
         int256 weight;
         int256 rate;
         uint256 moving;
+    }
+
+    /// @dev Of an account that is worth something and below its requirement, as numbers come; `_failing` makes it one.
+    struct Failing {
+        int256 cash;
+        uint256 collateral;
+        int256 equity;
+        uint256 haircut;
+        uint256 requirement;
+        uint256 scale;
+        uint256 reserved;
+    }
+
+    /// @dev The same of an account that is worth nothing.
+    struct Bankrupt {
+        int256 cash;
+        uint256 collateral;
+        uint256 haircut;
+        uint256 debt;
+        uint256 requirement;
+        uint256 scale;
     }
 
     struct SaleRun {
@@ -786,7 +965,7 @@ contract LiquidationMathTest is Test {
     }
 
     function _debtOf(LiquidationState memory state) private pure returns (uint256) {
-        return uint256(-LiquidationMath.equityOf(state));
+        return uint256(-LiquidationMath.worthOf(state));
     }
 
     function _min(uint256 a, uint256 b) private pure returns (uint256) {
@@ -798,21 +977,43 @@ contract LiquidationMathTest is Test {
         pure
         returns (LiquidationState memory)
     {
-        return LiquidationState(cash, 0, 0, mark, requirement, scale, 0);
+        return LiquidationState(cash, 0, 0, 0, mark, requirement, scale, 0);
+    }
+
+    /// @dev Equity -10,000, worth 100,000, nothing required.
+    function _hedged() private pure returns (LiquidationState memory) {
+        return LiquidationState(-30_000e6, 220_000e6, 220_000e6, 330_000e6, -200_000e6, 0, ONE, 0);
+    }
+
+    /// @dev The same account with more at which its collateral is priced.
+    function _withHaircut(LiquidationState memory state, uint256 haircut)
+        private
+        pure
+        returns (LiquidationState memory)
+    {
+        state.saleCollateral = state.collateral + haircut;
+        return state;
     }
 
     function _copy(LiquidationState memory s) private pure returns (LiquidationState memory) {
-        return LiquidationState(s.cash, s.collateral, s.movingCollateral, s.mark, s.requirement, s.scale, s.reserved);
+        return LiquidationState(
+            s.cash, s.collateral, s.movingCollateral, s.saleCollateral, s.mark, s.requirement, s.scale, s.reserved
+        );
     }
 
     /// @dev What a sale leaves of an account, judged by the proof of the whole.
     function _take(LiquidationState memory whole, LiquidationState memory state, Sale memory s) private pure {
         state.cash += int256(s.proceeds) - s.cashTaken;
-        state.collateral -= state.collateral * s.scaleTaken / state.scale;
+        _takeCollateral(state, s.scaleTaken);
         state.scale -= s.scaleTaken;
         state.reserved = s.reservedAfter;
         if (state.scale == 0) return;
         _rescale(whole, state);
+    }
+
+    function _takeCollateral(LiquidationState memory state, uint256 scaleTaken) private pure {
+        state.collateral -= state.collateral * scaleTaken / state.scale;
+        state.saleCollateral -= state.saleCollateral * scaleTaken / state.scale;
     }
 
     /// @dev The figures of the whole at the scale that is left, without moving collateral.
@@ -827,36 +1028,37 @@ contract LiquidationMathTest is Test {
         return ProvenFigures(mark, int256(requirement), 0, scale);
     }
 
-    /// @dev 0 < equity < requirement, of any magnitude; cash, collateral and mark as they come.
-    function _failing(
-        int256 cash,
-        uint256 collateral,
-        uint256 equity,
-        uint256 requirement,
-        uint256 scale,
-        uint256 reserved
-    ) private pure returns (LiquidationState memory) {
-        requirement = bound(requirement, 2, 2 ** (1 + requirement % 94));
-        equity = bound(equity, 1, requirement - 1);
-        cash = bound(cash, -int256(2 ** 94), int256(2 ** 94));
-        collateral = bound(collateral, 0, 2 ** (collateral % 94));
-        reserved = bound(reserved, 0, 2 * equity);
-        scale = bound(scale, 1, 2 ** (1 + scale % 64) - 1);
-        int256 mark = int256(equity) - cash - int256(collateral);
-        return LiquidationState(cash, collateral, 0, mark, requirement, scale, reserved);
+    /// @dev Equity below the requirement, worth above 0, of any magnitude: equity may be above 0 or below by less than what haircuts leave out. Cash,
+    /// collateral and mark as they come.
+    function _failing(Failing memory f) private pure returns (LiquidationState memory) {
+        uint256 requirement = bound(f.requirement, 0, 2 ** (1 + f.requirement % 94));
+        int256 equity = bound(f.equity, -int256(2 ** (f.haircut % 95)), int256(requirement) - 1);
+        int256 cash = bound(f.cash, -int256(2 ** 94), int256(2 ** 94));
+        uint256 collateral = bound(f.collateral, 0, 2 ** (f.collateral % 94));
+        uint256 least = equity > 0 ? 0 : uint256(1 - equity);
+        uint256 haircut = bound(f.haircut, least, _min(least + 2 ** (f.haircut % 97), uint256(LIMIT) - collateral));
+        uint256 reserved = bound(f.reserved, 0, _min(2 * uint256(equity + int256(haircut)), uint256(LIMIT)));
+        uint256 scale = bound(f.scale, 1, 2 ** (1 + f.scale % 64) - 1);
+        int256 mark = equity - cash - int256(collateral);
+        return LiquidationState(cash, collateral, 0, collateral + haircut, mark, requirement, scale, reserved);
     }
 
-    /// @dev Equity at most 0.
-    function _bankrupt(int256 cash, uint256 debt, uint256 requirement, uint256 scale)
-        private
-        pure
-        returns (LiquidationState memory)
-    {
-        requirement = bound(requirement, 0, 2 ** (1 + requirement % 94));
-        debt = bound(debt, 0, 2 ** (debt % 94));
-        cash = bound(cash, -int256(2 ** 94), int256(2 ** 94));
-        scale = bound(scale, 1, 2 ** (1 + scale % 64) - 1);
-        return LiquidationState(cash, 0, 0, -int256(debt) - cash, requirement, scale, 0);
+    /// @dev Worth at most 0.
+    function _bankrupt(Bankrupt memory b) private pure returns (LiquidationState memory) {
+        uint256 requirement = bound(b.requirement, 0, 2 ** (1 + b.requirement % 94));
+        uint256 debt = bound(b.debt, 0, 2 ** (b.debt % 94));
+        int256 cash = bound(b.cash, -int256(2 ** 94), int256(2 ** 94));
+        uint256 collateral = bound(b.collateral, 0, 2 ** (b.collateral % 94));
+        uint256 saleCollateral = collateral + bound(b.haircut, 0, 2 ** (b.haircut % 94));
+        uint256 scale = bound(b.scale, 1, 2 ** (1 + b.scale % 64) - 1);
+        int256 mark = -int256(debt) - cash - int256(saleCollateral);
+        return LiquidationState(cash, collateral, 0, saleCollateral, mark, requirement, scale, 0);
+    }
+
+    function _curve() private pure returns (PriceCurve memory) {
+        return PriceCurve({
+            startFactorBps: 9_800, fastFactorBps: 8_000, cuspFactorBps: 3_000, fastSeconds: 100, tailSeconds: 700
+        });
     }
 
     function _terms() private pure returns (LiquidationTerms memory terms) {
@@ -868,11 +1070,5 @@ contract LiquidationMathTest is Test {
         terms.feeBps = 200;
         terms.tip = 1_000_000;
         terms.chipBps = 1_000;
-        terms.startFactorBps = 9_800;
-        terms.fastFactorBps = 8_000;
-        terms.cuspFactorBps = 3_000;
-        terms.fastSeconds = 100;
-        terms.tailSeconds = 700;
-        terms.insolventSeconds = 600;
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {Auction, AuctionReports, BidQuote} from "../src/auction/AuctionTypes.sol";
 import {AuctionClaim, CancelRequest} from "../src/interfaces/AuctionRequests.sol";
 import {Groth16Proof} from "../src/interfaces/Groth16.sol";
+import {CollateralValues} from "../src/interfaces/ICollateralVault.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {LiquidationMath, ProvenFigures, Takeover} from "../src/libraries/LiquidationMath.sol";
 import {Liquidation, LiquidationEngine, LiquidationOrder} from "../src/LiquidationEngine.sol";
@@ -96,6 +97,29 @@ contract MovingCollateralTest is AuctionTest {
         LiquidationOrder memory order = _liquidation(900e6);
         vm.expectRevert(abi.encodeWithSelector(LiquidationEngine.BadDebt.selector, int256(-1)));
         engine.previewLiquidation(order, keeper);
+        // What its haircut leaves out is sold: a lack of 1 of a worth of 99.999999, at 90 %.
+        house.setHaircut(accountId, 100e6);
+        assertEq(engine.previewLiquidation(order, keeper).sale.maxScale, uint256(UNIT) * 10 / 900e6, "a unit's worth");
+    }
+
+    /// @dev A covered call: nothing is required, and the haircut of the collateral rises. Equity falls below 0, and no subsidy comes of it.
+    function test_aHedgedAccountWhoseHaircutRisesIsSold() public {
+        slope = -2 * HALF;
+        _healthy(900e6, 1_000e6, 0);
+        house.addCash(accountId, -1_000e6);
+        // Of 1,000 after a haircut of 10 % there are 800 left after one of 28 %, and 1,024 at which they are sold.
+        house.setMovingCollateral(accountId, 800e6);
+        house.setHaircut(accountId, 224e6);
+        _start(MARK, 750e6);
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "no clock");
+        assertEq(house.pendingDeficitOf(accountId), 0, "no deficit");
+        BidQuote memory quote = auctions.quoteBid(accountId, type(uint256).max, false);
+        assertEq(quote.state.requirement, 0, "nothing is required");
+        assertEq(quote.state.saleCollateral, 1_024e6, "what is for sale");
+        // The fee: 1 % of 24 * 200 / 224.
+        assertEq(quote.sale.worth, 24e6 - 214_285, "worth");
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.HasWorth.selector, quote.sale.worth));
+        auctions.quoteTakeOver(accountId, type(uint256).max, false);
     }
 
     /// @dev The proof says nothing of collateral: it holds whatever came meanwhile, and what came counts.
@@ -108,7 +132,7 @@ contract MovingCollateralTest is AuctionTest {
         house.addCash(accountId, 20e6);
         vm.prank(keeper);
         Liquidation memory done = engine.liquidate(order, proof);
-        assertEq(done.sale.equity, 1_130e6, "equity with what came");
+        assertEq(done.sale.worth, 1_130e6, "worth with what came");
         assertEq(done.sale.target, 1_375e6, "1,800 - 550, and the buffer");
     }
 
@@ -119,11 +143,11 @@ contract MovingCollateralTest is AuctionTest {
         Groth16Proof memory proof = _liquidationProof(1_500e6);
         vm.prank(keeper);
         engine.liquidate(order, proof);
-        (uint256 value, uint256 moving) = house.collateralValueOf(accountId, false);
+        CollateralValues memory values = house.collateralValueOf(accountId, false);
         ProvenFigures memory figures =
             LiquidationMath.atScale(ProvenFigures(MARK, 1_500e6, slope, UNIT), _account().scale);
-        uint256 requirement = LiquidationMath.requirementWith(figures.baseRequirement, slope, moving);
-        int256 short = int256(LiquidationMath.targetOf(requirement, 1_000)) - _cash(accountId) - int256(value)
+        uint256 requirement = LiquidationMath.requirementWith(figures.baseRequirement, slope, values.moving);
+        int256 short = int256(LiquidationMath.targetOf(requirement, 1_000)) - _cash(accountId) - int256(values.value)
             - figures.mark;
         assertTrue(short <= 2 && short >= -6, "at its target");
     }
@@ -146,6 +170,18 @@ contract MovingCollateralTest is AuctionTest {
         assertTrue(_floor(UNIT + taken, moved) > _floor(UNIT + taken, moved + 300e6), "less of it asks for more cash");
     }
 
+    /// @dev What haircuts leave out of the slice's collateral, or of the vessel's own, is no cover.
+    function test_vesselsAreJudgedAfterHaircuts() public {
+        slope = -HALF / 2;
+        house.setHaircut(accountId, 200e6);
+        house.setHaircut(vesselId, 1_000_000e6);
+        LiquidationOrder memory order = _liquidation(1_500e6);
+        Liquidation memory preview = engine.previewLiquidation(order, keeper);
+        assertEq(preview.sale.worth, 1_200e6, "worth");
+        uint256 taken = preview.sale.scaleTaken;
+        _asks(order, preview, _floor(taken, 1_000e6 * taken / UNIT));
+    }
+
     function test_staleCollateralOfVesselsNeitherCountsNorOffsets() public {
         slope = -HALF / 2;
         LiquidationOrder memory order = _liquidation(1_500e6);
@@ -161,7 +197,7 @@ contract MovingCollateralTest is AuctionTest {
 
     /// @dev A unit less than the floor is refused, the floor suffices.
     function _asks(LiquidationOrder memory order, Liquidation memory preview, int256 floor) private {
-        (uint256 value,) = house.collateralValueOf(vesselId, true);
+        uint256 value = house.collateralValueOf(vesselId, true).value;
         uint256 arrives = house.collateralStale() ? 0 : 1_000e6 * preview.sale.scaleTaken / UNIT;
         uint256 most = 1_000e6 * (house.getAccount(vesselId).scale + preview.sale.scaleTaken) / UNIT;
         uint256 counted = value + arrives < most ? value + arrives : most;
@@ -259,13 +295,26 @@ contract MovingCollateralTest is AuctionTest {
         house.addCash(accountId, -1_100e6);
         _start(MARK, 1_200e6);
         Takeover memory quoted = _atFullSubsidy();
-        assertEq(quoted.equity, -100e6, "equity");
+        assertEq(quoted.worth, -100e6, "worth");
         // Of the legs alone: 1,320 and a lack of 100.
         assertEq(quoted.target, 1_320e6, "without what collateral adds");
         assertEq(quoted.subsidy, 1_420e6, "what is lacking");
         house.setMovingCollateral(accountId, 1_050e6);
         (quoted,) = auctions.quoteTakeOver(accountId, type(uint256).max, false);
         assertEq(quoted.subsidy, 1_370e6, "less by what is given");
+    }
+
+    /// @dev The same account with 60 more at which its collateral is priced.
+    function test_theSubsidyGoesByWorth() public {
+        slope = 6 * HALF;
+        house.addCash(accountId, -1_100e6);
+        house.setHaircut(accountId, 60e6);
+        _start(MARK, 1_200e6);
+        assertEq(house.pendingDeficitOf(accountId), 40e6, "deficit");
+        Takeover memory quoted = _atFullSubsidy();
+        assertEq(quoted.worth, -40e6, "worth");
+        assertEq(quoted.target, 1_320e6, "without what collateral adds");
+        assertEq(quoted.subsidy, 1_360e6, "what the worth lacks");
     }
 
     function test_collateralThatOffsetsLowersTheSubsidy() public {

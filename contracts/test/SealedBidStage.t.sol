@@ -130,12 +130,12 @@ contract SealedBidStageTest is AuctionTest {
         _toFill();
         int256 cash = _cash(vesselId);
         stage.fill(accountId);
-        // 997.575758 equity, target 1,320: f = 322.42 / (322.42 + 0.995 * 997.58).
+        // A worth of 997.575758, target 1,320: f = 322.42 / (322.42 + 0.995 * 997.58).
         uint256 taken = house.getAccount(vesselId).scale;
-        uint256 equity = 997_575_758;
-        assertEq(taken, uint256(UNIT) * (1_320e6 - equity) * 10_000 / ((1_320e6 - equity) * 10_000 + equity * 9_950), "scale");
-        uint256 equityTaken = (equity * taken + UNIT - 1) / UNIT;
-        uint256 proceeds = (equityTaken * 9_950 + 9_999) / 10_000;
+        uint256 worth = 997_575_758;
+        assertEq(taken, uint256(UNIT) * (1_320e6 - worth) * 10_000 / ((1_320e6 - worth) * 10_000 + worth * 9_950), "scale");
+        uint256 worthTaken = (worth * taken + UNIT - 1) / UNIT;
+        uint256 proceeds = (worthTaken * 9_950 + 9_999) / 10_000;
         int256 cashTaken = (5_000e6 - 2_424_242) * int256(taken) / int256(uint256(UNIT));
         assertEq(_cash(vesselId), cash + cashTaken - int256(proceeds), "payment");
     }
@@ -264,7 +264,7 @@ contract SealedBidStageTest is AuctionTest {
         stage.fill(accountId);
         _freshen();
         house.addCash(accountId, int128(-_equity(MARK)));
-        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoEquity.selector, int256(0)));
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.NoWorth.selector, int256(0)));
         stage.fill(accountId);
         house.addCash(accountId, 1_000e6);
         house.settle(accountId, LEGS + 1, 0);
@@ -286,7 +286,7 @@ contract SealedBidStageTest is AuctionTest {
     }
 
     function test_fill_aRestThatRoundsToNothingIsNobodysFault() public {
-        // At a scale of 2, a bid above the worth of the equity needs more than a half of the target to be lacking.
+        // At a scale of 2, a bid above what is sold is worth needs more than a half of the target to be lacking.
         house.setPositions(accountId, LEGS, 2);
         _start();
         _commit(keeper, vesselId, 12_000, UNIT);
@@ -362,10 +362,40 @@ contract SealedBidStageTest is AuctionTest {
         vm.stopPrank();
     }
 
-    function test_sealedStage_onlyForAccountsWithEquity() public {
+    function test_sealedStage_onlyForAccountsThatAreWorthSomething() public {
         house.addCash(accountId, -1_100e6);
         _start();
         assertEq(auctions.stagesOf(accountId).publicStart, block.timestamp, "public at once");
+    }
+
+    function test_sealedStage_ofAWorthOfOne() public {
+        _withHaircut(-100e6, 100e6);
+        uint256 snapshot = vm.snapshotState();
+        _start();
+        assertEq(auctions.stagesOf(accountId).publicStart, block.timestamp, "nothing that bids could price");
+        assertTrue(vm.revertToState(snapshot), "undone");
+        house.setHaircut(accountId, 100e6 + 1);
+        _start();
+        assertEq(auctions.stagesOf(accountId).publicStart, block.timestamp + 180, "sealed bids first");
+    }
+
+    /// @dev Equity -102.476744 after the fee, worth 297.523256; at 99.5 %.
+    function test_fill_sellsWhatIsWorthSomethingWithoutEquity() public {
+        _withHaircut(-100e6, 400e6);
+        _start();
+        _commit(keeper, vesselId, 9_950, UNIT);
+        _toReveals();
+        _reveal(keeper, vesselId, 9_950, UNIT);
+        _toFill();
+        // Collateral outweighs the requirement: the newest round, which this still is.
+        stage.fill(accountId);
+        uint256 worth = 297_523_256;
+        uint256 deficit = 1_320e6 + 102_476_744;
+        uint256 taken = uint256(UNIT) * deficit * 10_000 / (deficit * 10_000 + worth * 9_950);
+        assertEq(house.getAccount(vesselId).scale, taken, "scale");
+        assertEq(house.collateralOf(vesselId), 2_000e6 * taken / UNIT, "collateral");
+        _is(keeper, SealedBidStage.BidState.Released);
+        assertEq(auctions.auctionOf(accountId).insolventSince, 0, "no clock");
     }
 
     // Commitments and reveals

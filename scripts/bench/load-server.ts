@@ -108,6 +108,7 @@ await write(
       cash: index % 10 === 0 ? cash : cash + 3_000_000_000_000n,
       collateral: 0n,
       movingCollateral: 0n,
+      saleCollateral: 0n,
       nonce: 0n,
       inAuction: false,
       feeChargedAt: 0n,

@@ -191,6 +191,7 @@ async function fillStore(
         cash: BigInt(Math.round(falls ? failing : healthy)),
         collateral: 0n,
         movingCollateral: 0n,
+        saleCollateral: 0n,
         nonce: 1n,
         inAuction: false,
         feeChargedAt: 0n,

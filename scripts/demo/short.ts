@@ -51,7 +51,7 @@ interface Liquidated {
   /** Cash that the keeper paid into the vessel. */
   readonly deposit: bigint;
   readonly scaleTaken: bigint;
-  readonly equityTaken: bigint;
+  readonly worthTaken: bigint;
   readonly proceeds: bigint;
   readonly penalty: bigint;
   readonly reward: bigint;
@@ -215,7 +215,7 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
     ['what moved', ''],
     [
       ['part of the positions sold', percent(Number(outcome.scaleTaken) / Number(before.scale))],
-      ['equity in that part', dollars(outcome.equityTaken)],
+      ['worth of that part', dollars(outcome.worthTaken)],
       ['paid to the trader for it', dollars(outcome.proceeds)],
       ['penalty', dollars(outcome.penalty)],
       ['  of which the keeper earns', dollars(outcome.reward)],
@@ -234,7 +234,9 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
   );
   narrator.tell(
     `The trader keeps ${percent(Number(after.scale) / Number(before.scale))} of the positions. What the keeper took sits in an
-    account of its own, under the same commitment, with enough cash to be safe itself.`,
+    account of its own, under the same commitment, with enough cash to be safe itself. Slices are priced by worth: equity with collateral
+    at nearly its full value instead of its value after haircuts. Accounts of this story have no collateral beside cash, so worth and
+    equity are the same.`,
   );
 
   narrator.finish({
@@ -266,7 +268,7 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
       verificationGas,
       amounts: {
         scaleTaken: outcome.scaleTaken,
-        equityTaken: outcome.equityTaken,
+        worthTaken: outcome.worthTaken,
         proceeds: outcome.proceeds,
         penalty: outcome.penalty,
         reward: outcome.reward,
@@ -283,7 +285,7 @@ async function tell(setting: Setting, service: RunningService): Promise<void> {
   });
 }
 
-/** Below the requirement, with equity to sell. */
+/** Below the requirement, and worth something: without collateral beside cash, worth is equity. */
 function isSellable({ equity, requirement }: ReturnType<typeof standing>): boolean {
   return equity > 0n && equity < requirement;
 }
@@ -357,15 +359,12 @@ async function atOnce(
   const volatility = await protocol.read<bigint>('oracle', 'volatilityIndex', [
     Number(protocol.underlyingId),
   ]);
-  const { value: collateral, moving: movingCollateral } = await collateralOf(
-    protocol,
-    trader.accountId,
-    false,
-  );
+  const { value, moving, saleValue } = await collateralOf(protocol, trader.accountId, false);
   const { mark, baseRequirement, collateralSlope } = proven;
   const { cash, scale } = before;
+  const collateral = { collateral: value, movingCollateral: moving, saleCollateral: saleValue };
   const { leastCash } = atomicLiquidation(
-    { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale },
+    { cash, ...collateral, mark, baseRequirement, collateralSlope, scale },
     integerTerms(protocol.terms),
     volatility,
   );
@@ -385,9 +384,9 @@ async function atOnce(
     vesselId,
     deposit,
     scaleTaken: sale.scaleTaken,
-    equityTaken: sale.equityTaken,
+    worthTaken: sale.worthTaken,
     proceeds: sale.proceeds,
-    penalty: sale.equityTaken - sale.proceeds,
+    penalty: sale.worthTaken - sale.proceeds,
     reward,
     fundFee,
   };
@@ -413,14 +412,14 @@ async function byAuction(
   const vesselId = await protocol.createFunded(keeper, deposit);
   const receipt = await bid(protocol, keeper, trader.accountId, vesselId);
   const { sale } = protocol.event<{ readonly sale: SaleRecord }>(receipt, 'auctionHouse', 'BidExecuted');
-  const discount = sale.equityTaken - sale.proceeds;
+  const discount = sale.worthTaken - sale.proceeds;
   return {
     kind: 'auction',
     receipt,
     vesselId,
     deposit,
     scaleTaken: sale.scaleTaken,
-    equityTaken: sale.equityTaken,
+    worthTaken: sale.worthTaken,
     proceeds: sale.proceeds,
     penalty: discount + fee,
     reward: discount + reward,

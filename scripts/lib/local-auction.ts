@@ -42,12 +42,12 @@ export interface AuctionRecord {
 
 /** Every figure of a sale, as the contract gives it. */
 export interface SaleRecord {
-  readonly equity: bigint;
+  readonly worth: bigint;
   readonly target: bigint;
   readonly maxScale: bigint;
   readonly scaleTaken: bigint;
   readonly cashTaken: bigint;
-  readonly equityTaken: bigint;
+  readonly worthTaken: bigint;
   readonly proceeds: bigint;
   readonly reservedAfter: bigint;
 }
@@ -61,11 +61,17 @@ export interface BidQuoteRecord {
 
 /** Every figure of a takeover, as the contract gives it. */
 export interface TakeoverRecord {
-  readonly equity: bigint;
+  readonly worth: bigint;
   readonly target: bigint;
   readonly scaleTaken: bigint;
   readonly cashTaken: bigint;
   readonly subsidy: bigint;
+}
+
+/** What an account's collateral counts for, as the clearing house gives it, 1e-6 USD. */
+export interface CollateralRecord extends FreshCollateral {
+  /** Value of all kinds at which slices are priced, at least `value`. */
+  readonly saleValue: bigint;
 }
 
 /** What a bidder wants. */
@@ -153,18 +159,13 @@ export function claimOf(accountId: bigint, proven: ProvenMargin) {
   return { accountId, nonce, round, mark, baseRequirement, collateralSlope, capacity };
 }
 
-/** Value of an account's collateral after haircuts, as the clearing house has it. */
-export async function collateralOf(
+/** @param onlyFresh whether collateral with a stale price counts as nothing; otherwise its last price counts */
+export function collateralOf(
   protocol: LocalProtocol,
   accountId: bigint,
   onlyFresh: boolean,
-): Promise<FreshCollateral> {
-  const [value, moving] = await protocol.read<readonly [bigint, bigint]>(
-    'clearingHouse',
-    'collateralValueOf',
-    [accountId, onlyFresh],
-  );
-  return { value, moving };
+): Promise<CollateralRecord> {
+  return protocol.read<CollateralRecord>('clearingHouse', 'collateralValueOf', [accountId, onlyFresh]);
 }
 
 /** Arguments of an atomic liquidation without limits of payment and scale. */

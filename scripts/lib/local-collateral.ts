@@ -10,20 +10,41 @@ import type { LocalProtocol } from './local-protocol.ts';
 export const WHOLE_TOKEN = 1_000_000n;
 /** No cap that matters. */
 const PLENTY = 10n ** 18n;
+/** 100 %. */
+const BASIS = 10_000n;
+/** What proofs of other underlyings need, which know nothing of a fall of the price. */
+const CROSS_HAIRCUT_BPS = 3_400n;
 
 /** A kind of collateral whose token anyone can mint. */
 export interface LocalCollateral {
   readonly collateralId: bigint;
   readonly token: Address;
+  /** In accounts of the underlying that prices it. */
   readonly haircutBps: bigint;
+  /** In accounts of other underlyings. */
+  readonly crossHaircutBps: bigint;
 }
 
-/** Lists a new token whose price is that of an underlying; the protocol's own unless given. */
+/** Options of {@link addCollateral}. */
+export interface LocalCollateralOptions {
+  /** In accounts of other underlyings; 34 % unless given, or the own haircut if that is larger. */
+  readonly crossHaircutBps?: bigint;
+  /** Its spot is the value of a whole token; the protocol's own unless given. */
+  readonly priceUnderlyingId?: bigint;
+}
+
+/**
+ * Lists a new token whose price is that of an underlying.
+ *
+ * @param haircutBps in accounts of that underlying
+ */
 export async function addCollateral(
   protocol: LocalProtocol,
   haircutBps: bigint,
-  priceUnderlyingId = protocol.underlyingId,
+  options: LocalCollateralOptions = {},
 ): Promise<LocalCollateral> {
+  const { priceUnderlyingId = protocol.underlyingId } = options;
+  const { crossHaircutBps = haircutBps > CROSS_HAIRCUT_BPS ? haircutBps : CROSS_HAIRCUT_BPS } = options;
   const { operator } = protocol;
   const data = linkedBytecode(loadArtifact('TestUsd'));
   const { contractAddress } = await protocol.receipt(await protocol.sendData(operator, data));
@@ -31,11 +52,11 @@ export async function addCollateral(
   const receipt = await protocol.write(operator, 'vault', 'addCollateral', [
     token,
     Number(priceUnderlyingId),
-    Number(haircutBps),
+    { own: Number(haircutBps), cross: Number(crossHaircutBps) },
     PLENTY,
   ]);
   const { collateralId } = protocol.event<{ collateralId: bigint }>(receipt, 'vault', 'CollateralAdded');
-  return { collateralId, token, haircutBps };
+  return { collateralId, token, haircutBps, crossHaircutBps };
 }
 
 /** Has an account's owner give collateral. */
@@ -54,9 +75,23 @@ export async function giveCollateral(
   await protocol.write(wallet, 'clearingHouse', 'depositCollateral', [accountId, collateralId, amount]);
 }
 
-/** Value of tokens after the haircut at a spot, 1e-6 USD, as the vault has it. */
+/** Value of tokens after the haircut at a spot, 1e-6 USD, as the vault has it in accounts of the underlying that prices them. */
 export function collateralValue({ haircutBps }: LocalCollateral, amount: bigint, spot: bigint): bigint {
-  return (amount * spot * (10_000n - haircutBps)) / (10_000n * WHOLE_TOKEN);
+  return (amount * spot * (BASIS - haircutBps)) / (BASIS * WHOLE_TOKEN);
+}
+
+/** The same in accounts of other underlyings. */
+export function crossCollateralValue(
+  { crossHaircutBps }: LocalCollateral,
+  amount: bigint,
+  spot: bigint,
+): bigint {
+  return (amount * spot * (BASIS - crossHaircutBps)) / (BASIS * WHOLE_TOKEN);
+}
+
+/** Value of tokens at which slices are priced, 1e-6 USD, as the vault has it in any account. */
+export function saleCollateralValue({ haircutBps }: LocalCollateral, amount: bigint, spot: bigint): bigint {
+  return (amount * spot * (BASIS ** 2n - haircutBps ** 2n)) / (BASIS ** 2n * WHOLE_TOKEN);
 }
 
 /** Has the oracle accept a round of another underlying, as of now, and take it from the same sources as the protocol's own. */

@@ -13,11 +13,22 @@ import type {
   PublishedOpening,
   RunningAuction,
 } from '../../src/keeper/feed.ts';
-import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
+import {
+  atomicLiquidation,
+  type CollateralValues,
+  equityOf,
+  worthOf,
+} from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { Leg } from '../../src/market/instrument.ts';
-import { type AuctionRecord, auctionOf, collateralOf, type KnownAccount } from './local-auction.ts';
+import {
+  type AuctionRecord,
+  auctionOf,
+  type CollateralRecord,
+  collateralOf,
+  type KnownAccount,
+} from './local-auction.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 
 /** Seconds after reveals in which sealed bids are executed. */
@@ -79,43 +90,31 @@ export class LocalFeed implements KeeperFeed {
     for (const { accountId, legs } of this.#accounts.values()) {
       const { scale, cash, nonce, commitment, inAuction } = await this.#protocol.account(accountId);
       if (scale === 0n || inAuction) continue;
-      const { value: collateral, moving: movingCollateral } = await collateralOf(
-        this.#protocol,
-        accountId,
-        false,
-      );
+      const collateral = collateralValues(await collateralOf(this.#protocol, accountId, false));
       const { mark, requirement, baseRequirement, collateralSlope } = exactMargin(
-        { legs, scale, movingCollateral },
+        { legs, scale, movingCollateral: collateral.movingCollateral },
         round,
         parameters,
       );
-      const equity = cash + collateral + mark;
+      const state = { cash, ...collateral, mark, baseRequirement, collateralSlope, scale };
+      const equity = equityOf(state);
       if (equity >= requirement) continue;
       const chargedAt = await this.#protocol.read<bigint>('auctionHouse', 'feeChargedAt', [accountId]);
       found.push({
         accountId,
         underlyingId: market.underlyingId,
-        status: equity > 0n ? 'liquidatable' : 'badDebt',
+        status: worthOf(state) > 0n ? 'liquidatable' : 'badDebt',
         nonce,
         commitment,
-        scale,
-        cash,
-        collateral,
-        movingCollateral,
-        mark,
+        ...state,
         requirement,
-        baseRequirement,
-        collateralSlope,
         equity,
         round: number,
         proofExpiry: market.proofExpiry,
         capacity: capacityFor(legs.length, CAPACITIES.insolvency)!,
         ...this.#shown(accountId, legs),
         startFeeDue: chargedAt === 0n || now >= chargedAt + BigInt(market.terms.coolOffSeconds),
-        expectedProfit: rewardOf(
-          { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale },
-          market,
-        ),
+        expectedProfit: rewardOf(state, market),
       });
     }
     return found;
@@ -127,11 +126,7 @@ export class LocalFeed implements KeeperFeed {
       const auction = await auctionOf(this.#protocol, accountId);
       if (auction.number === 0n) continue;
       const account = await this.#protocol.account(accountId);
-      const { value: collateral, moving: movingCollateral } = await collateralOf(
-        this.#protocol,
-        accountId,
-        false,
-      );
+      const collateral = collateralValues(await collateralOf(this.#protocol, accountId, false));
       const subsidyFrom = subsidyRisesFrom(auction);
       const { terms } = await this.#protocol.read<{ terms: Record<string, number> }>(
         'auctionHouse',
@@ -146,8 +141,7 @@ export class LocalFeed implements KeeperFeed {
         startNonce: auction.startNonce,
         scale: account.scale,
         cash: account.cash,
-        collateral,
-        movingCollateral,
+        ...collateral,
         reserved: auction.reserved,
         round: auction.round,
         provenAt: BigInt(auction.provenAt),
@@ -237,6 +231,14 @@ export class LocalFeed implements KeeperFeed {
   #shown(accountId: bigint, legs: readonly Leg[]): { readonly legs?: readonly Leg[] } {
     return this.#isPublic(accountId) ? { legs } : {};
   }
+}
+
+function collateralValues({
+  value: collateral,
+  moving: movingCollateral,
+  saleValue: saleCollateral,
+}: CollateralRecord): CollateralValues {
+  return { collateral, movingCollateral, saleCollateral };
 }
 
 function subsidyRisesFrom(auction: AuctionRecord): bigint | undefined {

@@ -103,6 +103,23 @@ describe('deployProtocol', () => {
     expect(done.every((name) => name.includes('underlying 2'))).toBe(true);
   });
 
+  it('lists collateral with the haircuts of both sorts of accounts, once', async () => {
+    const steps: DeploymentStep[] = [];
+    const { asset } = deployment;
+    const kind = { token: asset, priceUnderlyingId: 1, haircutBps: 1_200, crossHaircutBps: 3_300, cap: 5n };
+    for (const action of ['call', 'kept']) {
+      steps.length = 0;
+      await deployProtocol(wallet, {
+        ...options,
+        collateral: [kind],
+        onStep: (step) => steps.push(step),
+      });
+      expect(steps.at(-1)).toMatchObject({ name: `collateral ${asset}`, action });
+    }
+    expect(await read('vault', 'collateralCount')).toBe(1n);
+    expect(await read('vault', 'getCollateral', [1n])).toMatchObject({ ...kind, total: 0n });
+  });
+
   it('writes an address book, and refuses one that is broken or of another chain', async () => {
     const book = readAddressBook(options.addressBook!)!;
     expect(book.chainId).toBe(31_337);

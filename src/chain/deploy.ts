@@ -364,13 +364,13 @@ async function wire(deployer: Deployer, deployment: Deployment, options: DeployO
     );
   }
   for (const setup of options.underlyings) await setUpUnderlying(setup);
-  for (const { token, priceUnderlyingId, haircutBps, cap } of options.collateral ?? []) {
+  for (const { token, priceUnderlyingId, haircutBps, crossHaircutBps, cap } of options.collateral ?? []) {
     await step(
       'vault',
       `collateral ${token}`,
       (read) => read<boolean>('isListed', [token]),
       'addCollateral',
-      [token, priceUnderlyingId, haircutBps, cap],
+      [token, priceUnderlyingId, { own: haircutBps, cross: crossHaircutBps }, cap],
     );
   }
 

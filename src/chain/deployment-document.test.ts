@@ -8,7 +8,7 @@ const document = {
   underlyings: [{ symbol: 'BTC', sources: [source], configuration: { minSources: 1 } }],
   asset: source.toLowerCase(),
   fundCap: '1000000',
-  collateral: [{ token: source, symbol: 'ETH', haircutBps: 1_500, cap: '5' }],
+  collateral: [{ token: source, symbol: 'ETH', haircutBps: 1_500, crossHaircutBps: 3_500, cap: '5' }],
   governance: { governors: [source], delaySeconds: 86_400 },
 };
 
@@ -29,7 +29,15 @@ describe('deploymentOptions', () => {
       underlyings: [{ underlyingId: 0x42_54_43, sources: [source], configuration: { minSources: 1 } }],
       asset: source,
       fundCap: 1_000_000n,
-      collateral: [{ token: source, priceUnderlyingId: 0x45_54_48, haircutBps: 1_500, cap: 5n }],
+      collateral: [
+        {
+          token: source,
+          priceUnderlyingId: 0x45_54_48,
+          haircutBps: 1_500,
+          crossHaircutBps: 3_500,
+          cap: 5n,
+        },
+      ],
       governance: { governors: [source], delaySeconds: 86_400n },
     });
   });
@@ -46,5 +54,20 @@ describe('deploymentOptions', () => {
       'governance.governors[0]',
     );
     expect(refusal({ surprise: 1 })[0]).toBe('MALFORMED');
+  });
+
+  it('asks for both haircuts, and for the larger one in accounts of other underlyings', () => {
+    const [kind] = document.collateral;
+    const field = 'collateral[0].crossHaircutBps';
+    const { crossHaircutBps: _cross, ...without } = kind!;
+    expect(refusal({ collateral: [without] })).toEqual(['MALFORMED', field]);
+    for (const crossHaircutBps of [1_499, -1, 10_001]) {
+      expect(refusal({ collateral: [{ ...kind, crossHaircutBps }] })).toEqual(['OUT_OF_RANGE', field]);
+    }
+    expect(refusal({ collateral: [{ ...kind, crossHaircutBps: 1_500.5 }] })).toEqual(['MALFORMED', field]);
+    const both = { haircutBps: 1_500, crossHaircutBps: 1_500 };
+    expect(deploymentOptions({ ...document, collateral: [{ ...kind, ...both }] }).collateral).toMatchObject([
+      both,
+    ]);
   });
 });

@@ -5,6 +5,7 @@ import { checkShape } from '../input/check.ts';
 import { type DeploymentDocument, DeploymentDocumentSchema } from '../input/deployment.ts';
 import { underlyingIdOf } from '../market/instrument.ts';
 import type { DeployOptions } from './deploy.ts';
+import type { CollateralSetup } from './deployment-options.ts';
 
 /**
  * Options of a deployment from a document.
@@ -22,12 +23,7 @@ export function deploymentOptions(document: unknown): DeployOptions {
       configuration,
     })),
     asset: given.asset === undefined ? undefined : addressOf(given.asset, 'asset'),
-    collateral: collateral?.map(({ token, symbol, haircutBps, cap }, index) => ({
-      token: addressOf(token, `collateral[${index}].token`),
-      priceUnderlyingId: Number(underlyingIdOf(symbol)),
-      haircutBps,
-      cap: BigInt(cap),
-    })),
+    collateral: collateral?.map((kind, index) => collateralOf(kind, `collateral[${index}]`)),
     fundCap: given.fundCap === undefined ? undefined : BigInt(given.fundCap),
     custodians: custodians === undefined ? undefined : addresses(custodians, 'custodians'),
     fees: fees === undefined ? undefined : { flat: BigInt(fees.flat), cashBps: fees.cashBps },
@@ -46,6 +42,26 @@ export function deploymentOptions(document: unknown): DeployOptions {
     batchVerifiers: given.batchVerifiers,
   };
   return withoutUndefined(options) as unknown as DeployOptions;
+}
+
+function collateralOf(
+  { token, symbol, haircutBps, crossHaircutBps, cap }: NonNullable<DeploymentDocument['collateral']>[number],
+  field: string,
+): CollateralSetup {
+  if (crossHaircutBps < haircutBps) {
+    throw new ZkMarginError(
+      'OUT_OF_RANGE',
+      `Give ${field}.crossHaircutBps as at least haircutBps, ${haircutBps}: accounts of other underlyings need the larger haircut.`,
+      { field: `${field}.crossHaircutBps`, details: { value: crossHaircutBps, minimum: haircutBps } },
+    );
+  }
+  return {
+    token: addressOf(token, `${field}.token`),
+    priceUnderlyingId: Number(underlyingIdOf(symbol)),
+    haircutBps,
+    crossHaircutBps,
+    cap: BigInt(cap),
+  };
 }
 
 function addresses(list: readonly string[], field: string) {

@@ -52,7 +52,10 @@ export interface CollateralSetup {
   readonly token: Address;
   /** Its spot is the value of a whole token. */
   readonly priceUnderlyingId: number;
+  /** Part of the value that does not count in accounts of that underlying. */
   readonly haircutBps: number;
+  /** The same in accounts of other underlyings, at least `haircutBps`: their proofs do not know what a fall of the price does to the collateral. */
+  readonly crossHaircutBps: number;
   /** Most of all accounts together, in the token's smallest unit. */
   readonly cap: bigint;
 }

@@ -6,6 +6,7 @@ const amount = Type.String({ pattern: '^(0|[1-9][0-9]{0,28})$', description: 'de
 const symbol = Type.String({ pattern: '^[A-Z0-9]{1,4}$', description: 'symbol of an underlying' });
 const seconds = Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1 });
 const basisPoints = Type.Integer({ minimum: 0, maximum: 65_535 });
+const haircut = (description: string) => Type.Integer({ minimum: 0, maximum: 10_000, description });
 const closed = { additionalProperties: false };
 
 const OracleConfigurationSchema = Type.Object(
@@ -46,7 +47,13 @@ export const DeploymentDocumentSchema = Type.Object(
           {
             token: address,
             symbol,
-            haircutBps: Type.Integer({ minimum: 0, maximum: 10_000 }),
+            haircutBps: haircut(
+              'part of the value that does not count in accounts of that underlying, basis points',
+            ),
+            crossHaircutBps: haircut(
+              'the same in accounts of other underlyings, basis points, at least haircutBps: their proofs do not know what a fall of the price does ' +
+                'to the collateral',
+            ),
             cap: amount,
           },
           closed,

@@ -7,7 +7,7 @@ import type { ProtocolAbis } from '../chain/artifacts.ts';
 import { CAPACITIES } from '../chain/requests/market.ts';
 import { capacityFor } from '../chain/requests/proofs.ts';
 import { isZkMarginError } from '../errors.ts';
-import type { CollateralValues } from '../liquidation/amounts.ts';
+import { type CollateralValues, equityOf, worthOf } from '../liquidation/amounts.ts';
 import type { BidTerms } from '../liquidation/auction.ts';
 import type { LiquidationTerms } from '../liquidation/terms.ts';
 import { requirementWith } from '../margin/exact/collateral.ts';
@@ -50,6 +50,13 @@ export interface HouseAccount {
   readonly commitment: bigint;
   readonly underlyingId: number;
   readonly inAuction: boolean;
+}
+
+/** Collateral as the clearing house gives it. */
+interface HouseCollateral {
+  readonly value: bigint;
+  readonly moving: bigint;
+  readonly saleValue: bigint;
 }
 
 /** An auction as the auction house gives it. */
@@ -154,18 +161,18 @@ export class ChainFigures {
   }
 
   /**
-   * Value of an account's collateral after haircuts, 1e-6 USD.
+   * What an account's collateral counts for, 1e-6 USD.
    *
    * @param onlyFresh what vessels are judged by; liquidations count collateral at its last price
    */
   async collateral(accountId: bigint, onlyFresh: boolean, at: ReadAt): Promise<CollateralValues> {
-    const [collateral, movingCollateral] = await this.#read<readonly [bigint, bigint]>(
+    const { value, moving, saleValue } = await this.#read<HouseCollateral>(
       'clearingHouse',
       'collateralValueOf',
       [accountId, onlyFresh],
       at,
     );
-    return { collateral, movingCollateral };
+    return { collateral: value, movingCollateral: moving, saleCollateral: saleValue };
   }
 
   /**
@@ -244,7 +251,7 @@ export class ChainFigures {
     at: ReadAt,
   ): Promise<LiquidationCandidate | DeclineReason> {
     const { accountId, underlyingId } = claimed;
-    const [account, { collateral, movingCollateral }, chargedAt] = await Promise.all([
+    const [account, values, chargedAt] = await Promise.all([
       this.account(accountId, at),
       this.collateral(accountId, false, at),
       this.#read<bigint>('auctionHouse', 'feeChargedAt', [accountId], at),
@@ -256,23 +263,21 @@ export class ChainFigures {
     const figures =
       legs === undefined
         ? hiddenFigures(claimed, scale)
-        : figuresOf({ legs, scale, movingCollateral }, market);
+        : figuresOf({ legs, scale, movingCollateral: values.movingCollateral }, market);
     if (typeof figures === 'string') return figures;
     const { mark, baseRequirement, collateralSlope } = figures;
-    const requirement = requirementWith(baseRequirement, collateralSlope, movingCollateral);
-    const equity = cash + collateral + mark;
+    const requirement = requirementWith(baseRequirement, collateralSlope, values.movingCollateral);
+    const state = { cash, ...values, mark };
+    const equity = equityOf(state);
     if (equity >= requirement) return 'NOT_CONFIRMED';
     const { legs: _, ...rest } = claimed;
     return {
       ...rest,
-      status: equity > 0n ? 'liquidatable' : 'badDebt',
+      ...state,
+      status: worthOf(state) > 0n ? 'liquidatable' : 'badDebt',
       nonce,
       commitment,
       scale,
-      cash,
-      collateral,
-      movingCollateral,
-      mark,
       requirement,
       baseRequirement,
       collateralSlope,
@@ -289,7 +294,7 @@ export class ChainFigures {
     at: ReadAt,
   ): Promise<RunningAuction | DeclineReason> {
     const { accountId, underlyingId } = claimed;
-    const [account, { collateral, movingCollateral }, auction] = await Promise.all([
+    const [account, values, auction] = await Promise.all([
       this.account(accountId, at),
       this.collateral(accountId, false, at),
       this.#read<HouseAuction>('auctionHouse', 'auctionOf', [accountId], at),
@@ -300,19 +305,19 @@ export class ChainFigures {
     }
     const legs = await this.legs(accountId, underlyingId, commitment);
     if (legs === 'FALSE_OPENING') return legs;
+    const { movingCollateral } = values;
     const figures = legs && figuresOf({ legs, scale, movingCollateral }, market);
     if (typeof figures === 'string') return figures;
     const subsidyFrom = subsidyRisesFrom(auction);
     const { legs: _legs, subsidyFrom: _since, ...rest } = claimed;
     return {
       ...rest,
+      ...values,
       commitment,
       number: auction.number,
       startNonce: auction.startNonce,
       scale,
       cash,
-      collateral,
-      movingCollateral,
       reserved: auction.reserved,
       round: auction.round,
       provenAt: BigInt(auction.provenAt),

@@ -28,7 +28,7 @@ export interface FeedMarket {
 export interface LiquidationCandidate {
   readonly accountId: bigint;
   readonly underlyingId: bigint;
-  /** `badDebt` without equity. */
+  /** `badDebt` when it is worth nothing: then it is taken over, not sold. */
   readonly status: 'liquidatable' | 'badDebt';
   /** Of the account, as proofs bind it. */
   readonly nonce: bigint;
@@ -41,6 +41,8 @@ export interface LiquidationCandidate {
   readonly collateral: bigint;
   /** The part of it that is priced by the account's own underlying. */
   readonly movingCollateral: bigint;
+  /** Value of all of it at which slices are priced, at least `collateral`. */
+  readonly saleCollateral: bigint;
   /** Value of the positions, signed. */
   readonly mark: bigint;
   /** With moving collateral. */
@@ -85,9 +87,12 @@ export interface RunningAuction {
   readonly scale: bigint;
   /** Signed. */
   readonly cash: bigint;
+  /** Value of collateral after haircuts. */
   readonly collateral: bigint;
   /** The part of it that is priced by the account's own underlying. */
   readonly movingCollateral: bigint;
+  /** Value of all of it at which slices are priced, at least `collateral`. */
+  readonly saleCollateral: bigint;
   /** Value of the positions at the newest round, signed: the keeper's own figure. Recorded ones may be older. */
   readonly presentMark?: bigint;
   /** Cash that bids have paid. */
@@ -100,7 +105,7 @@ export interface RunningAuction {
   readonly proven: ProvenFigures;
   /** From when on anyone may bid. */
   readonly publicStart: bigint;
-  /** From when on the public's subsidy rises; absent while nobody has marked the account as insolvent. */
+  /** From when on the public's subsidy rises; absent while nobody has marked the account as worth nothing. */
   readonly subsidyFrom?: bigint;
   /** Whether a settlement has changed the positions: the auction must be started anew. */
   readonly superseded: boolean;

@@ -13,6 +13,7 @@ import {
   takeover,
   targetOf,
   vesselFloor,
+  worthOf,
 } from './amounts.ts';
 import { factorAt, startFee } from './auction.ts';
 
@@ -24,8 +25,8 @@ const NO_LIMIT = 2n ** 256n - 1n;
 /** Each error of the library, and what the model calls it. */
 const ERRORS: Readonly<Record<string, string>> = {
   AccountHealthy: 'NOT_LIQUIDATABLE',
-  NoEquity: 'BAD_DEBT',
-  HasEquity: 'HAS_EQUITY',
+  NoWorth: 'BAD_DEBT',
+  HasWorth: 'HAS_WORTH',
   SliceTooSmall: 'NOTHING_TO_LIQUIDATE',
 };
 
@@ -102,10 +103,11 @@ function source(seed: number) {
 
 type Source = ReturnType<typeof source>;
 
-/** Any state; in three of four cases the equity is near the requirement. */
+/** Any state; in three of four cases the equity is near the requirement. Slices may be priced with collateral at up to any value. */
 function randomState(random: Source): LiquidationState {
   const requirement = random.wide(0n, MONEY);
   const collateral = random.between(0n, 3n) === 0n ? random.wide(0n, MONEY) : 0n;
+  const saleCollateral = random.between(0n, 1n) === 0n ? collateral : random.wide(collateral, MONEY);
   const cash = random.signed(MONEY);
   const equity = random.between(-requirement / 8n, (requirement * 5n) / 4n + 1n);
   const near = equity - cash - collateral;
@@ -113,6 +115,7 @@ function randomState(random: Source): LiquidationState {
   return {
     cash,
     collateral,
+    saleCollateral,
     mark: useful ? near : random.signed(MONEY),
     requirement,
     scale: random.wide(1n, SCALE),
@@ -217,12 +220,15 @@ describe('the library and the model agree', () => {
     const cases: Case[] = [];
     for (const cash of [-MONEY, -1n, 0n, 1n, MONEY]) {
       for (const collateral of [0n, 1n, MONEY]) {
-        for (const mark of [-MONEY, 0n, MONEY]) {
+        const saleValues = [...new Set([collateral, MONEY])];
+        for (const [mark, saleCollateral] of [-MONEY, 0n, MONEY].flatMap((value) =>
+          saleValues.map((saleValue) => [value, saleValue] as const),
+        )) {
           for (const requirement of [0n, 1n, MONEY]) {
             for (const scale of [1n, SCALE]) {
               for (const reserved of [0n, MONEY]) {
                 for (const factorBps of [0n, 20_000n]) {
-                  const state = { cash, collateral, mark, requirement, scale, reserved };
+                  const state = { cash, collateral, saleCollateral, mark, requirement, scale, reserved };
                   cases.push({
                     functionName: 'sale',
                     args: [abiState(state), 10_000n, factorBps, NO_LIMIT],
@@ -248,7 +254,13 @@ describe('the library and the model agree', () => {
         const broke =
           random.between(0n, 7n) === 0n
             ? state
-            : { ...state, cash: -random.wide(0n, MONEY), collateral: 0n, mark: -random.wide(0n, MONEY) };
+            : {
+                ...state,
+                cash: -random.wide(0n, MONEY),
+                collateral: 0n,
+                saleCollateral: random.between(0n, 1n) === 0n ? 0n : random.wide(0n, MONEY),
+                mark: -random.wide(0n, MONEY),
+              };
         const bufferBps = random.wide(0n, 10_000n);
         const length = random.wide(1n, 2n ** 32n - 1n);
         const elapsed = random.wide(0n, 2n * length);
@@ -262,11 +274,11 @@ describe('the library and the model agree', () => {
     );
     console.log('takeovers', seen);
     expect(seen.result).toBeGreaterThan(500);
-    expect(seen.HAS_EQUITY).toBeGreaterThan(20);
+    expect(seen.HAS_WORTH).toBeGreaterThan(20);
     expect(seen.NOTHING_TO_LIQUIDATE).toBeGreaterThan(20);
   });
 
-  it('on scaled figures, requirements, targets, equity and vessels', async () => {
+  it('on scaled figures, requirements, targets, equity, worth and vessels', async () => {
     const random = source(SEED + 2);
     await compare(
       many(2_400, () => {
@@ -290,8 +302,8 @@ describe('the library and the model agree', () => {
           },
           {
             functionName: 'subsidisedRequirement',
-            args: [baseRequirement, collateralSlope, moving],
-            model: () => subsidisedRequirement(proven, moving),
+            args: [requirement, baseRequirement],
+            model: () => subsidisedRequirement(requirement, baseRequirement),
           },
           {
             functionName: 'targetOf',
@@ -299,13 +311,14 @@ describe('the library and the model agree', () => {
             model: () => targetOf(requirement, bufferBps),
           },
           { functionName: 'equityOf', args: [abiState(state)], model: () => equityOf(state) },
+          { functionName: 'worthOf', args: [abiState(state)], model: () => worthOf(state) },
           {
             functionName: 'vesselFloor',
             args: [proven, bufferBps, other, moving],
             model: () => vesselFloor(proven, bufferBps, other, moving),
           },
         ];
-        return kinds[Number(random.between(0n, 5n))]!;
+        return kinds[Number(random.between(0n, 6n))]!;
       }),
     );
   });
@@ -327,8 +340,8 @@ describe('the library and the model agree', () => {
           },
           {
             functionName: 'penaltyBps',
-            args: [abiTerms(values), equity > 0n ? equity : 1n, state.requirement, volatility],
-            model: () => penaltyBps(values, equity > 0n ? equity : 1n, state.requirement, volatility),
+            args: [abiTerms(values), equity, state.requirement, volatility],
+            model: () => penaltyBps(values, equity, state.requirement, volatility),
           },
           {
             functionName: 'startFee',

@@ -30,22 +30,31 @@ const TERMS: AtomicTerms = {
   backstopBps: 300n,
 };
 
-/** Accounts with 0 < equity < requirement, of all sizes. */
+/** Accounts with 0 < equity < requirement, of all sizes; half of them worth more than their equity. */
 const failing: fc.Arbitrary<LiquidationState> = fc
   .record({
     bits: fc.integer({ min: 1, max: 90 }),
     cash: fc.bigInt(-(2n ** 90n), 2n ** 90n),
     collateral: fc.oneof(fc.constant(0n), fc.bigInt(0n, 2n ** 90n)),
     fraction: fc.bigInt(1n, 2n ** 32n - 1n),
+    addition: fc.oneof(fc.constant(0n), fc.bigInt(0n, 2n ** 90n)),
     scaleBits: fc.integer({ min: 0, max: 63 }),
     low: fc.bigInt(0n, 2n ** 63n),
   })
-  .map(({ bits, cash, collateral, fraction, scaleBits, low }) => {
+  .map(({ bits, cash, collateral, fraction, addition, scaleBits, low }) => {
     const requirement = 2n ** BigInt(bits) + (low % 2n ** BigInt(bits)) + 1n;
     const product = (requirement * fraction) >> 32n;
     const equity = product === 0n ? 1n : product;
     const scale = 2n ** BigInt(scaleBits) + (low % 2n ** BigInt(scaleBits));
-    return { cash, collateral, mark: equity - cash - collateral, requirement, scale, reserved: 0n };
+    return {
+      cash,
+      collateral,
+      saleCollateral: collateral + (addition % (requirement + 1n)),
+      mark: equity - cash - collateral,
+      requirement,
+      scale,
+      reserved: 0n,
+    };
   });
 
 const terms: fc.Arbitrary<AtomicTerms> = fc
@@ -65,10 +74,11 @@ const terms: fc.Arbitrary<AtomicTerms> = fc
 
 /** A state as an account whose proof shows its requirement without regard to collateral. */
 function account(state: LiquidationState): ProvenAccount {
-  const { cash, collateral, mark, requirement, scale } = state;
+  const { cash, collateral, saleCollateral, mark, requirement, scale } = state;
   return {
     cash,
     collateral,
+    saleCollateral,
     movingCollateral: 0n,
     mark,
     baseRequirement: requirement,
@@ -100,6 +110,7 @@ function amountsOf(...parameters: Parameters<typeof atomicLiquidation>): AtomicL
 const EXAMPLE: LiquidationState = {
   cash: 5_000_000_000n,
   collateral: 0n,
+  saleCollateral: 0n,
   mark: -2_000_000_000n,
   requirement: 4_000_000_000n,
   scale: ONE,
@@ -111,12 +122,12 @@ describe('atomicLiquidation', () => {
     // Equity 3,000 of 4,000 is 75 %: the first tier. Target 4,400, deficit 1,400, 2,850 for all of it.
     const amounts = atomicLiquidation(account(EXAMPLE), TERMS, 0n);
     expect(amounts).toEqual({
-      equity: 3_000_000_000n,
+      worth: 3_000_000_000n,
       target: 4_400_000_000n,
       maxScale: (ONE * 1_400n) / 4_250n,
       scaleTaken: (ONE * 1_400n) / 4_250n,
       cashTaken: 1_647_058_823n,
-      equityTaken: 988_235_295n,
+      worthTaken: 988_235_295n,
       proceeds: 938_823_531n,
       reservedAfter: 938_823_531n,
       penaltyBps: 500n,
@@ -163,8 +174,13 @@ describe('atomicLiquidation', () => {
     // Above its requirement an account is left alone, also below its target.
     expect(run({ cash: 100n })).toBe('NOT_LIQUIDATABLE');
     expect(run({ cash: 99n })).toBe('none');
-    expect(run({ cash: 49n, collateral: 50n })).toBe('none');
+    expect(run({ cash: 49n, collateral: 50n, saleCollateral: 50n })).toBe('none');
     expect(run({ cash: 0n })).toBe('BAD_DEBT');
+    // Without equity, but worth something.
+    expect(run({ cash: 0n, saleCollateral: 1n })).toBe('none');
+    expect(run({ cash: -50n, collateral: 40n, saleCollateral: 51n })).toBe('none');
+    expect(run({ cash: -50n, collateral: 40n, saleCollateral: 50n })).toBe('BAD_DEBT');
+    expect(run({ cash: 50n, collateral: 2n, saleCollateral: 1n })).toBe('OUT_OF_RANGE');
     expect(run({ cash: -5n })).toBe('BAD_DEBT');
     expect(run({ cash: 0n, baseRequirement: 0n })).toBe('NOT_LIQUIDATABLE');
     expect(run({ cash: 0n, baseRequirement: -1n })).toBe('NOT_LIQUIDATABLE');
@@ -177,7 +193,7 @@ describe('atomicLiquidation', () => {
     expect(run({ baseRequirement: -(2n ** 96n) - 1n })).toBe('OUT_OF_RANGE');
     expect(run({ collateralSlope: 2n ** 57n })).toBe('OUT_OF_RANGE');
     expect(run({ collateralSlope: -(2n ** 57n) - 1n })).toBe('OUT_OF_RANGE');
-    expect(run({ collateral: 1n, movingCollateral: 2n })).toBe('OUT_OF_RANGE');
+    expect(run({ collateral: 1n, saleCollateral: 1n, movingCollateral: 2n })).toBe('OUT_OF_RANGE');
     expect(run({ cash: 2n ** 96n })).toBe('OUT_OF_RANGE');
     expect(run({ cash: 1 as unknown as bigint })).toBe('MALFORMED');
     expect(run({ cash: 50n }, { vessel: { ...EMPTY_VESSEL, scale: MAX_SCALE } })).toBe('OUT_OF_RANGE');
@@ -189,9 +205,9 @@ describe('atomicLiquidation', () => {
       fc.property(failing, terms, fc.boolean(), (state, rates, backstop) => {
         const amounts = amountsOf(account(state), rates, 0n, { backstop });
         if (amounts === undefined) return;
-        const { proceeds, reward, fundFee, penalty, equityTaken, payment } = amounts;
-        expect(proceeds + reward + fundFee).toBe(equityTaken);
-        expect(payment).toBe(equityTaken - reward);
+        const { proceeds, reward, fundFee, penalty, worthTaken, payment } = amounts;
+        expect(proceeds + reward + fundFee).toBe(worthTaken);
+        expect(payment).toBe(worthTaken - reward);
         expect(penalty >= 0n && reward >= 0n && fundFee >= 0n).toBe(true);
         expect(reward * BASIS <= penalty * rates.rewardShareBps).toBe(true);
         // With the least cash, the vessel ends at its floor, or has no need of cash at all.
@@ -214,12 +230,13 @@ describe('atomicLiquidation', () => {
         const amounts = amountsOf(account(state), rates, 0n);
         if (amounts === undefined) return;
         const { scale } = state;
-        const { equity, target, scaleTaken, proceeds } = amounts;
+        const { worth, target, scaleTaken, proceeds } = amounts;
+        const equity = equityOf(state);
         const left = scale - scaleTaken;
         // Equity and target of the remaining account, times the scale so that nothing rounds.
         const lost = amounts.cashTaken * scale + (state.collateral + state.mark) * scaleTaken;
         const excess = equity * scale - lost + proceeds * scale - target * left;
-        const unit = target - equity + (equity * (BASIS - amounts.penaltyBps)) / BASIS + 1n;
+        const unit = target - equity + (worth * (BASIS - amounts.penaltyBps)) / BASIS + 1n;
         expect(excess > -unit && excess < 3n * scale).toBe(true);
       }),
       { numRuns: 2_000 },
@@ -281,6 +298,7 @@ describe('moving collateral', () => {
   const call: ProvenAccount = {
     cash: 2_000_000_000n,
     collateral: 30_000_000_000n,
+    saleCollateral: 30_000_000_000n,
     movingCollateral: 30_000_000_000n,
     mark: -5_000_000_000n,
     baseRequirement: 40_000_000_000n,
@@ -294,7 +312,7 @@ describe('moving collateral', () => {
     expect(codeOf(() => atomicLiquidation(call, terms, 0n))).toBe('NOT_LIQUIDATABLE');
     expect(codeOf(() => atomicLiquidation({ ...call, movingCollateral: 0n }, terms, 0n))).toBe('none');
     expect(codeOf(() => atomicLiquidation({ ...call, collateralSlope: 0n }, terms, 0n))).toBe('none');
-    // Never below 0: without equity it is bad debt, with equity it is healthy.
+    // Never below 0: with an equity of 0 it is healthy, below that, and worth nothing, bad debt.
     const steep = { ...call, collateralSlope: -8n * SLOPE_ONE, cash: -25_000_000_000n };
     expect(codeOf(() => atomicLiquidation(steep, terms, 0n))).toBe('NOT_LIQUIDATABLE');
     expect(codeOf(() => atomicLiquidation({ ...steep, cash: -25_000_000_001n }, terms, 0n))).toBe('BAD_DEBT');
@@ -304,7 +322,7 @@ describe('moving collateral', () => {
     const puts = { ...call, collateralSlope: SLOPE_ONE / 4n, baseRequirement: 20_000_000_000n };
     // 20,000 + 7,500 against 27,000.
     expect(atomicLiquidation(puts, terms, 0n)).toMatchObject({
-      equity: 27_000_000_000n,
+      worth: 27_000_000_000n,
       target: 30_250_000_000n,
     });
   });
@@ -329,10 +347,9 @@ describe('moving collateral', () => {
   });
 
   it('adds nothing to a subsidy', () => {
-    const figures = { baseRequirement: 1_000n, collateralSlope: SLOPE_ONE / 2n };
-    expect(subsidisedRequirement(figures, 110n)).toBe(1_000n);
-    expect(subsidisedRequirement({ ...figures, collateralSlope: -SLOPE_ONE / 2n }, 110n)).toBe(945n);
-    expect(subsidisedRequirement({ ...figures, baseRequirement: -10n }, 110n)).toBe(0n);
+    expect(subsidisedRequirement(1_055n, 1_000n)).toBe(1_000n);
+    expect(subsidisedRequirement(945n, 1_000n)).toBe(945n);
+    expect(subsidisedRequirement(45n, -10n)).toBe(0n);
   });
 });
 
@@ -364,6 +381,7 @@ describe('sale', () => {
           const state: LiquidationState = {
             cash: (requirement * promille) / 1_000n,
             collateral: 0n,
+            saleCollateral: 0n,
             mark: 0n,
             requirement,
             scale: ONE,
@@ -414,12 +432,14 @@ describe('takeover', () => {
     expect(at(600n, ONE / 4n)).toBe(1_175_000_000n);
   });
 
-  it('refuses accounts with equity, and bad times', () => {
+  it('refuses accounts that are worth something, and bad times', () => {
     const run = (state: LiquidationState, elapsed: bigint, length: bigint, most = MAX_SCALE) =>
       codeOf(() => takeover(state, 1_000n, elapsed, length, most));
     const broke = { ...EXAMPLE, cash: 2_000_000_000n };
     expect(run(broke, 1n, 1n)).toBe('none');
-    expect(run(EXAMPLE, 1n, 1n)).toBe('HAS_EQUITY');
+    expect(run(EXAMPLE, 1n, 1n)).toBe('HAS_WORTH');
+    // Equity is 0, but collateral is worth more than it counts for.
+    expect(run({ ...broke, saleCollateral: 1n }, 1n, 1n)).toBe('HAS_WORTH');
     expect(run(broke, 1n, 0n)).toBe('OUT_OF_RANGE');
     expect(run(broke, -1n, 1n)).toBe('OUT_OF_RANGE');
     expect(run(broke, 1n, 1n, 0n)).toBe('NOTHING_TO_LIQUIDATE');

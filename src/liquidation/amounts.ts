@@ -29,6 +29,8 @@ export interface LiquidationState {
   readonly cash: bigint;
   /** Value of collateral after haircuts. */
   readonly collateral: bigint;
+  /** Value of collateral at which slices are priced, at least `collateral`. */
+  readonly saleCollateral: bigint;
   /** Value of the positions, signed. */
   readonly mark: bigint;
   /** Maintenance requirement, moving collateral included. */
@@ -39,9 +41,10 @@ export interface LiquidationState {
   readonly reserved: bigint;
 }
 
-/** A sale of a part of an account with equity. */
+/** A sale of a part of an account that is worth something. */
 export interface Sale {
-  readonly equity: bigint;
+  /** Equity with collateral at the value at which slices are priced. */
+  readonly worth: bigint;
   /** Requirement and buffer. */
   readonly target: bigint;
   /** Most that may be sold: what brings the account to its target at this price. */
@@ -49,17 +52,18 @@ export interface Sale {
   readonly scaleTaken: bigint;
   /** The slice's share of cash that is not reserved, signed. */
   readonly cashTaken: bigint;
-  /** The slice's share of equity that is not reserved. */
-  readonly equityTaken: bigint;
+  /** The slice's share of the worth that is not reserved. */
+  readonly worthTaken: bigint;
   /** What the account is paid. */
   readonly proceeds: bigint;
   /** What is reserved afterwards: what was not for sale, and the proceeds. */
   readonly reservedAfter: bigint;
 }
 
-/** A takeover of a part of an account without equity. */
+/** A takeover of a part of an account that is worth nothing. */
 export interface Takeover {
-  readonly equity: bigint;
+  /** Equity with collateral at the value at which slices are priced, at most 0. */
+  readonly worth: bigint;
   readonly target: bigint;
   readonly scaleTaken: bigint;
   /** The slice's share of all cash, signed. */
@@ -80,12 +84,18 @@ export interface ProvenFigures {
   readonly scale: bigint;
 }
 
-/** Collateral after haircuts. */
-export interface CollateralValues {
+/** Collateral after haircuts: what backs debts and positions. */
+export interface BackingValues {
   /** Of all of it. */
   readonly collateral: bigint;
   /** Of the part that is priced by the account's own underlying. */
   readonly movingCollateral: bigint;
+}
+
+/** What an account's collateral counts for. */
+export interface CollateralValues extends BackingValues {
+  /** Value at which slices are priced, at least `collateral`: less the square of each haircut. */
+  readonly saleCollateral: bigint;
 }
 
 /** An account and the proof that was made of it as it is. */
@@ -115,7 +125,7 @@ export interface AtomicTerms extends PenaltyTerms {
 }
 
 /** The account that receives a slice, before it does. Its collateral counts at fresh prices only. */
-export interface Vessel extends CollateralValues {
+export interface Vessel extends BackingValues {
   /** 0 without positions; otherwise the commitment is that of the liquidated account. */
   readonly scale: bigint;
 }
@@ -145,7 +155,7 @@ export interface VesselNeed {
 export interface AtomicLiquidation extends Sale, VesselNeed {
   /** Rate of the penalty. */
   readonly penaltyBps: bigint;
-  /** What the trader loses: `equityTaken - proceeds`. */
+  /** What the trader loses: `worthTaken - proceeds`. */
   readonly penalty: bigint;
   /** The keeper's part of it. */
   readonly reward: bigint;
@@ -189,21 +199,21 @@ export function requirementAt(proven: ProvenFigures, scale: bigint, movingCollat
  * The requirement that a subsidy counts: nothing for the risk of collateral itself. Otherwise an owner could raise what his account lacks by
  * giving collateral, or by letting a hedge of it expire, and have the waterfall pay for a fall that has not happened.
  *
- * @param figures at the account's present scale
+ * @param requirement with moving collateral
+ * @param baseRequirement without any, at the same scale
  */
-export function subsidisedRequirement(
-  { baseRequirement, collateralSlope }: Pick<ProvenFigures, 'baseRequirement' | 'collateralSlope'>,
-  movingCollateral: bigint,
-): bigint {
-  return smaller(
-    requirementWith(baseRequirement, collateralSlope, movingCollateral),
-    requirementWith(baseRequirement, 0n, 0n),
-  );
+export function subsidisedRequirement(requirement: bigint, baseRequirement: bigint): bigint {
+  return baseRequirement > 0n ? smaller(requirement, baseRequirement) : 0n;
 }
 
-/** Cash, collateral and positions together. */
+/** Cash, collateral after haircuts and positions together: what must cover the requirement. */
 export function equityOf(state: Pick<LiquidationState, 'cash' | 'collateral' | 'mark'>): bigint {
   return state.cash + state.collateral + state.mark;
+}
+
+/** The same with collateral at the value at which slices are priced: what there is to sell. At least the equity. */
+export function worthOf(state: Pick<LiquidationState, 'cash' | 'saleCollateral' | 'mark'>): bigint {
+  return state.cash + state.saleCollateral + state.mark;
 }
 
 /** The requirement with its buffer, rounded up. */
@@ -212,12 +222,12 @@ export function targetOf(requirement: bigint, bufferBps: bigint): bigint {
 }
 
 /**
- * A sale at a price factor. Selling the fraction f of what is not reserved for `d f (E - reserved)` brings the account to its
- * target T when `f = (T - E) / (T - E + reserved + d (E - reserved))`.
+ * A sale at a price factor. Selling the fraction f of what is not reserved for `d f (W - reserved)` brings the account to its
+ * target T when `f = (T - E) / (T - E + reserved + d (W - reserved))`, with its equity E and its worth W.
  *
- * @param factorBps d: price per unit of equity
+ * @param factorBps d: price per unit of worth
  * @param maxScale most that the buyer wants
- * @throws ZkMarginError `BAD_DEBT` without equity; `NOT_LIQUIDATABLE` when equity covers the target; `NOTHING_TO_LIQUIDATE` when the
+ * @throws ZkMarginError `BAD_DEBT` when the account is worth nothing; `NOT_LIQUIDATABLE` when equity covers the target; `NOTHING_TO_LIQUIDATE` when the
  * slice rounds to no scale; `MALFORMED`, `OUT_OF_RANGE`
  */
 export function sale(
@@ -230,38 +240,39 @@ export function sale(
   requireBigint(bufferBps, 0n, BASIS, 'bufferBps');
   requireBigint(factorBps, 0n, MAX_FACTOR_BPS, 'factorBps');
   requireBigint(maxScale, 0n, MAX_SCALE, 'maxScale');
+  const worth = worthOf(state);
+  if (worth <= 0n) throw badDebt(worth);
   const equity = equityOf(state);
-  if (equity <= 0n) throw badDebt(equity);
   const target = targetOf(state.requirement, bufferBps);
   if (equity >= target) throw healthy(equity, target);
-  // When all that is left of equity is what bids have paid, that is for sale again.
-  const reserved = equity > state.reserved ? state.reserved : 0n;
-  const saleable = equity - reserved;
+  // When all that is left of the worth is what bids have paid, that is for sale again.
+  const reserved = worth > state.reserved ? state.reserved : 0n;
+  const saleable = worth - reserved;
   const deficit = target - equity;
   const most = (state.scale * deficit * BASIS) / ((deficit + reserved) * BASIS + saleable * factorBps);
   const scaleTaken = smaller(most, maxScale);
   if (scaleTaken === 0n) throw tooSmall();
-  const equityTaken = ceilDivide(saleable * scaleTaken, state.scale);
-  const proceeds = ceilDivide(equityTaken * factorBps, BASIS);
+  const worthTaken = ceilDivide(saleable * scaleTaken, state.scale);
+  const proceeds = ceilDivide(worthTaken * factorBps, BASIS);
   return {
-    equity,
+    worth,
     target,
     maxScale: most,
     scaleTaken,
     cashTaken: floorDivide((state.cash - reserved) * scaleTaken, state.scale),
-    equityTaken,
+    worthTaken,
     proceeds,
     reservedAfter: reserved + proceeds,
   };
 }
 
 /**
- * A takeover. The subsidy of the whole account rises in a straight line from 0 to all that it lacks to its target.
+ * A takeover. The subsidy of the whole account rises in a straight line from 0 to all that its worth lacks to its target.
  *
- * @param elapsed seconds since the account was found to have no equity
+ * @param elapsed seconds since the account was found to be worth nothing
  * @param length seconds of the rise, at least 1
  * @param maxScale most that the taker wants
- * @throws ZkMarginError `HAS_EQUITY`; `NOTHING_TO_LIQUIDATE` for a scale of 0; `MALFORMED`, `OUT_OF_RANGE`
+ * @throws ZkMarginError `HAS_WORTH`; `NOTHING_TO_LIQUIDATE` for a scale of 0; `MALFORMED`, `OUT_OF_RANGE`
  */
 export function takeover(
   state: LiquidationState,
@@ -275,18 +286,22 @@ export function takeover(
   requireBigint(elapsed, 0n, MAX_SECONDS, 'elapsed');
   requireBigint(length, 1n, MAX_SECONDS, 'length');
   requireBigint(maxScale, 0n, MAX_SCALE, 'maxScale');
-  const equity = equityOf(state);
-  if (equity > 0n) {
-    throw new ZkMarginError('HAS_EQUITY', 'The account has equity; buy it instead of taking it over.', {
-      details: { equity: equity.toString() },
-    });
+  const worth = worthOf(state);
+  if (worth > 0n) {
+    throw new ZkMarginError(
+      'HAS_WORTH',
+      'The account is worth something; buy it instead of taking it over.',
+      {
+        details: { worth: worth.toString() },
+      },
+    );
   }
   const target = targetOf(state.requirement, bufferBps);
-  const whole = ((target - equity) * smaller(elapsed, length)) / length;
+  const whole = ((target - worth) * smaller(elapsed, length)) / length;
   const scaleTaken = smaller(state.scale, maxScale);
   if (scaleTaken === 0n) throw tooSmall();
   return {
-    equity,
+    worth,
     target,
     scaleTaken,
     cashTaken: floorDivide(state.cash * scaleTaken, state.scale),
@@ -325,7 +340,7 @@ export function vesselFloor(
 /**
  * Penalty of an atomic liquidation, in basis points, by how much of the requirement is covered and by the volatility index.
  *
- * @param equity above 0
+ * @param equity signed
  */
 export function penaltyBps(
   terms: PenaltyTerms,
@@ -333,7 +348,8 @@ export function penaltyBps(
   requirement: bigint,
   volatility: bigint,
 ): bigint {
-  const quarters = equity >= requirement ? 3n : (4n * equity) / requirement;
+  let quarters = 3n;
+  if (equity < requirement) quarters = equity > 0n ? (4n * equity) / requirement : 0n;
   const penalty = terms.penaltyBps[3 - Number(quarters)];
   if (penalty === undefined) {
     throw new ZkMarginError('OUT_OF_RANGE', 'Give four penalties.', { field: 'terms.penaltyBps' });
@@ -348,7 +364,7 @@ export function penaltyBps(
  *
  * @param account as it is, with the figures of a proof at its scale
  * @param volatility index of the round
- * @throws ZkMarginError `NOT_LIQUIDATABLE` when equity covers the requirement; `BAD_DEBT` without equity; `TOO_LARGE` above the limit of public
+ * @throws ZkMarginError `NOT_LIQUIDATABLE` when equity covers the requirement; `BAD_DEBT` when the account is worth nothing; `TOO_LARGE` above the limit of public
  * liquidations; and as {@link sale}
  */
 export function atomicLiquidation(
@@ -360,17 +376,26 @@ export function atomicLiquidation(
   const { backstop = false, vessel = EMPTY_VESSEL } = options;
   requireFigures(account);
   requireCollateral(account, '');
-  const { cash, collateral, mark, scale } = account;
+  const { cash, collateral, saleCollateral, mark, scale } = account;
   const requirement = requirementWith(
     account.baseRequirement,
     account.collateralSlope,
     account.movingCollateral,
   );
-  const state: LiquidationState = { cash, collateral, mark, requirement, scale, reserved: 0n };
+  const state: LiquidationState = {
+    cash,
+    collateral,
+    saleCollateral,
+    mark,
+    requirement,
+    scale,
+    reserved: 0n,
+  };
   requireState(state);
   const equity = equityOf(state);
   if (equity >= state.requirement) throw healthy(equity, state.requirement);
-  if (equity <= 0n) throw badDebt(equity);
+  const worth = worthOf(state);
+  if (worth <= 0n) throw badDebt(worth);
   if (!backstop && state.requirement > terms.atomicLimit) {
     throw new ZkMarginError('TOO_LARGE', 'Start an auction: the account is too large to be sold at once.', {
       field: 'requirement',
@@ -379,7 +404,7 @@ export function atomicLiquidation(
   }
   const rate = backstop ? terms.backstopBps : penaltyBps(terms, equity, state.requirement, volatility);
   const sold = sale(state, terms.bufferBps, BASIS - rate);
-  const penalty = sold.equityTaken - sold.proceeds;
+  const penalty = sold.worthTaken - sold.proceeds;
   const reward = (penalty * terms.rewardShareBps) / BASIS;
   const fundFee = penalty - reward;
   const payment = sold.proceeds + fundFee;
@@ -401,7 +426,7 @@ export function atomicLiquidation(
  * @param payment what the vessel pays; negative for a subsidy
  */
 export function vesselNeed(
-  state: CollateralValues & { readonly scale: bigint },
+  state: BackingValues & { readonly scale: bigint },
   proven: ProvenFigures,
   bufferBps: bigint,
   slice: { readonly scaleTaken: bigint; readonly cashTaken: bigint },
@@ -430,6 +455,7 @@ export function vesselNeed(
 export function requireState(state: LiquidationState): void {
   requireBigint(state.cash, -MAX_MONEY, MAX_MONEY, 'cash');
   requireBigint(state.collateral, 0n, MAX_MONEY, 'collateral');
+  requireBigint(state.saleCollateral, state.collateral, MAX_MONEY, 'saleCollateral');
   requireBigint(state.reserved, 0n, MAX_MONEY, 'reserved');
   requireBigint(state.mark, LOWEST_PROVEN, MAX_MONEY, 'mark');
   requireBigint(state.requirement, 0n, MAX_REQUIREMENT, 'requirement');
@@ -437,7 +463,7 @@ export function requireState(state: LiquidationState): void {
 }
 
 /** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field after the prefix */
-export function requireCollateral(values: CollateralValues, prefix: string): void {
+export function requireCollateral(values: BackingValues, prefix: string): void {
   requireBigint(values.collateral, 0n, MAX_MONEY, `${prefix}collateral`);
   requireBigint(values.movingCollateral, 0n, values.collateral, `${prefix}movingCollateral`);
 }
@@ -466,9 +492,9 @@ function healthy(equity: bigint, asked: bigint): ZkMarginError {
   });
 }
 
-function badDebt(equity: bigint): ZkMarginError {
-  return new ZkMarginError('BAD_DEBT', 'The account has no equity left; take it over as bad debt instead.', {
-    details: { equity: equity.toString() },
+function badDebt(worth: bigint): ZkMarginError {
+  return new ZkMarginError('BAD_DEBT', 'The account is worth nothing; take it over as bad debt instead.', {
+    details: { worth: worth.toString() },
   });
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isZkMarginError } from '../errors.ts';
+import { ceilDivide } from '../math/fixed/primitives.ts';
 import {
   type AuctionState,
   bidQuote,
@@ -49,6 +50,7 @@ const AUCTION: AuctionState = {
   cash: 4_000_000_000n,
   collateral: 500_000_000n,
   movingCollateral: 0n,
+  saleCollateral: 500_000_000n,
   scale: ONE,
   reserved: 0n,
   proven: { mark: -3_500_000_000n, baseRequirement: 2_000_000_000n, collateralSlope: 0n, scale: ONE },
@@ -130,11 +132,12 @@ describe('bidQuote', () => {
   });
 
   it('judges what is left by the proof of the whole', () => {
-    const half = { ...AUCTION, cash: 2_000_000_000n, collateral: 250_000_000n, scale: ONE / 2n };
-    expect(bidQuote(half, TERMS, START)).toMatchObject({ equity: 500_000_000n, target: 1_100_000_000n });
+    const collateral = { collateral: 250_000_000n, saleCollateral: 250_000_000n };
+    const half = { ...AUCTION, ...collateral, cash: 2_000_000_000n, scale: ONE / 2n };
+    expect(bidQuote(half, TERMS, START)).toMatchObject({ worth: 500_000_000n, target: 1_100_000_000n });
     // The vessel's floor comes of the proof itself, not of figures rounded to a tiny scale.
     const proven = { ...AUCTION.proven, mark: 1n };
-    const dust = { ...AUCTION, cash: 0n, collateral: 0n, scale: 2n ** 20n, proven };
+    const dust = { ...AUCTION, cash: 0n, collateral: 0n, saleCollateral: 0n, scale: 2n ** 20n, proven };
     const vessel = { scale: ONE - 2n ** 10n, collateral: 0n, movingCollateral: 0n };
     const quote = bidQuote(dust, TERMS, START, { vessel, maxScale: 2n ** 10n });
     expect(quote.vesselFloor).toBe(2_199_999_999n);
@@ -161,13 +164,33 @@ describe('bidQuote', () => {
     });
   });
 
-  it('takes over what has no equity', () => {
+  it('sells by what collateral is worth, and brings the account to its target by what it counts for', () => {
+    // Equity -100, worth 300: 2,300 of 2,300 + 0.98 * 300.
+    const haircut = { ...AUCTION, cash: 2_900_000_000n, saleCollateral: 900_000_000n };
+    const scaleTaken = (ONE * 2_300n) / 2_594n;
+    const quote = bidQuote(haircut, TERMS, START);
+    expect(quote).toMatchObject({ kind: 'sale', worth: 300_000_000n, target: 2_200_000_000n, scaleTaken });
+    const worthTaken = ceilDivide(300_000_000n * scaleTaken, ONE);
+    expect(quote).toMatchObject({ worthTaken, payment: ceilDivide(worthTaken * 98n, 100n) });
+    // Equity and target of the rest.
+    const rest = ONE - scaleTaken;
+    const left = -(100_000_000n * rest) / ONE + quote.payment;
+    expect(Number(left - (2_200_000_000n * rest) / ONE)).toBeCloseTo(0, -1);
+    // Of no worth, it is taken over, for what the worth lacks to the target.
+    const broke = { ...haircut, cash: 2_500_000_000n, insolventSince: START };
+    expect(bidQuote(broke, TERMS, START + 600n)).toMatchObject({
+      worth: -100_000_000n,
+      subsidy: 2_300_000_000n,
+    });
+  });
+
+  it('takes over what is worth nothing', () => {
     const broke = { ...AUCTION, cash: 2_000_000_000n };
     expect(() => bidQuote(broke, TERMS, START)).toThrowError(expect.objectContaining({ code: 'CONFLICT' }));
     const quote = bidQuote({ ...broke, insolventSince: START }, TERMS, START + 600n);
     expect(quote).toMatchObject({
       kind: 'takeover',
-      equity: -1_000_000_000n,
+      worth: -1_000_000_000n,
       subsidy: 3_200_000_000n,
       payment: -3_200_000_000n,
       leastCash: 0n,

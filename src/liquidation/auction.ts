@@ -30,6 +30,7 @@ import {
   type Vessel,
   type VesselNeed,
   vesselNeed,
+  worthOf,
 } from './amounts.ts';
 
 /** The price factor over time: two straight lines. In Maker's words: buf, -, cusp, -, tail. */
@@ -49,7 +50,7 @@ export interface PriceCurve {
 /** Terms of the fee of an auction's start. */
 export interface FeeTerms {
   readonly bufferBps: bigint;
-  /** Of the equity put up. */
+  /** Of the worth put up. */
   readonly feeBps: bigint;
   /** Flat reward of who starts the auction. */
   readonly tip: bigint;
@@ -62,7 +63,7 @@ export interface FeeTerms {
 /** Terms by which bids are priced. */
 export interface BidTerms extends PriceCurve {
   readonly bufferBps: bigint;
-  /** Time in which the subsidy of an account without equity rises from nothing to all that it lacks; at least 1. */
+  /** Time in which the subsidy of an account that is worth nothing rises from nothing to all that it lacks; at least 1. */
   readonly insolventSeconds: bigint;
 }
 
@@ -79,7 +80,7 @@ export interface AuctionState extends CollateralValues {
   /** From when on anyone may bid, in seconds since 1970-01-01 UTC. */
   readonly publicStart: bigint;
   /**
-   * When the account was found to have no equity; absent while it has some. For the public not before the end of the sealed
+   * When the account was found to be worth nothing; absent while it is worth something. For the public not before the end of the sealed
    * stage: the later of the two.
    */
   readonly insolventSince?: bigint;
@@ -95,7 +96,7 @@ export interface BidOptions {
   readonly factorBps?: bigint;
 }
 
-/** What a bid for an account with equity comes to. */
+/** What a bid for an account that is worth something comes to. */
 export interface SaleQuote extends Sale, VesselNeed {
   readonly kind: 'sale';
   readonly factorBps: bigint;
@@ -103,7 +104,7 @@ export interface SaleQuote extends Sale, VesselNeed {
   readonly payment: bigint;
 }
 
-/** What a takeover of an account without equity comes to. */
+/** What a takeover of an account that is worth nothing comes to. */
 export interface TakeoverQuote extends Takeover, VesselNeed {
   readonly kind: 'takeover';
   /** What the vessel pays: minus the subsidy. */
@@ -147,8 +148,8 @@ export function elapsedAtFactor(curve: PriceCurve, factorBps: bigint): bigint | 
 }
 
 /**
- * Fee of an auction's start: a part of the equity that would be put up at a price factor of 1, rounded down; 0 for an account
- * without equity, or above its target.
+ * Fee of an auction's start: a part of the worth that would be put up at a price factor of 1, rounded down; 0 for an account
+ * that is worth nothing, or above its target.
  *
  * @param volatility index of the round
  * @returns the fee, and the part of it that rewards who starts the auction
@@ -159,21 +160,21 @@ export function startFee(
   volatility: bigint,
 ): { readonly fee: bigint; readonly reward: bigint } {
   requireState(state);
-  const equity = equityOf(state);
-  const target = targetOf(state.requirement, terms.bufferBps);
-  if (equity <= 0n || equity >= target) return { fee: 0n, reward: 0n };
+  const worth = worthOf(state);
+  const deficit = targetOf(state.requirement, terms.bufferBps) - equityOf(state);
+  if (worth <= 0n || deficit <= 0n) return { fee: 0n, reward: 0n };
   const rate =
     volatility >= terms.volatilityThreshold ? terms.feeBps + terms.volatilityPenaltyBps : terms.feeBps;
-  // With d = 1 the part for sale is (T - E) / T.
-  const fee = (((equity * (target - equity)) / target) * rate) / BASIS;
+  // With d = 1 the part for sale is (T - E) / (T - E + W).
+  const fee = (((worth * deficit) / (deficit + worth)) * rate) / BASIS;
   return { fee, reward: smaller(fee, terms.tip + (fee * terms.chipBps) / BASIS) };
 }
 
 /**
- * What a bid comes to now: a sale at the price factor, or a takeover when the account has no equity.
+ * What a bid comes to now: a sale at the price factor, or a takeover when the account is worth nothing.
  *
  * @param now seconds since 1970-01-01 UTC, not before public bidding unless the bid is sealed
- * @throws ZkMarginError as `sale` and `takeover`; `CONFLICT` for an account without equity of which nobody has said so
+ * @throws ZkMarginError as `sale` and `takeover`; `CONFLICT` for an account that is worth nothing of which nobody has said so
  */
 export function bidQuote(
   auction: AuctionState,
@@ -182,13 +183,14 @@ export function bidQuote(
   options: BidOptions = {},
 ): SaleQuote | TakeoverQuote {
   const { maxScale = MAX_SCALE, vessel = EMPTY_VESSEL } = options;
-  const { cash, collateral, movingCollateral, scale, reserved, proven } = auction;
+  const { cash, collateral, movingCollateral, saleCollateral, scale, reserved, proven } = auction;
   requireCollateral(auction, '');
   const figures = atScale(proven, scale);
   const requirement = requirementWith(figures.baseRequirement, figures.collateralSlope, movingCollateral);
-  const state: LiquidationState = { cash, collateral, mark: figures.mark, requirement, scale, reserved };
+  const { mark } = figures;
+  const state: LiquidationState = { cash, collateral, saleCollateral, mark, requirement, scale, reserved };
   requireState(state);
-  if (equityOf(state) <= 0n) {
+  if (worthOf(state) <= 0n) {
     const since = auction.insolventSince;
     if (since === undefined) {
       throw new ZkMarginError('CONFLICT', 'Have the account marked as insolvent, then take it over.', {
@@ -197,7 +199,7 @@ export function bidQuote(
     }
     const subsidised = {
       ...state,
-      requirement: subsidisedRequirement(figures, movingCollateral),
+      requirement: subsidisedRequirement(requirement, figures.baseRequirement),
     };
     const taken = takeover(subsidised, terms.bufferBps, now - since, terms.insolventSeconds, maxScale);
     const payment = -taken.subsidy;

@@ -58,12 +58,15 @@ function leastCash(legs: readonly Leg[], round: MarketRound, movingCollateral = 
   return -inDollars(exactSolvency(account, round, parameters, INITIAL_LEVEL).slack / (1_000_000n << 88n));
 }
 
-/** Ten coins at a haircut of 12 %. */
+/** Ten coins at a haircut of 12 %, and of 34 % in accounts of other underlyings. */
 const COINS = 10;
-const worth = (spot: number, haircut: number): bigint => dollars(COINS * spot * (1 - haircut));
+const [OWN_HAIRCUT, CROSS_HAIRCUT] = [0.12, 0.34];
+const backing = (spot: number, haircut = OWN_HAIRCUT): bigint => dollars(COINS * spot * (1 - haircut));
+/** At which slices are priced. */
+const saleValue = (spot: number, haircut = OWN_HAIRCUT): bigint => dollars(COINS * spot * (1 - haircut ** 2));
 const MONTH = 720;
 const bitcoin = roundOf(1n, SPOT, [MONTH]);
-const moving = worth(SPOT, 0.12);
+const moving = backing(SPOT);
 const held = inDollars(moving);
 
 describe('collateral of another underlying', () => {
@@ -71,20 +74,20 @@ describe('collateral of another underlying', () => {
   // A leg so small that it asks for nothing, so that debts are not bare.
   const dust = (strike: number): readonly Leg[] => legsOf(['call', MONTH, strike, 0.001]);
   const own = -leastCash(dust(150_000), bitcoin, moving);
-  const elsewhere = held - leastCash(dust(4_000), ether);
+  const elsewhere = inDollars(backing(SPOT, CROSS_HAIRCUT)) - leastCash(dust(4_000), ether);
 
-  it('is lent upon by its haircut alone: bitcoin in an account of ether', () => {
+  it('is lent upon by the second haircut, as much as in an account of its own', () => {
     const [ofOwn, ofOther] = [own, elsewhere].map((debt) => debt / (COINS * SPOT));
     console.log('lent upon bitcoin, in an account of its own and of ether', ofOwn, ofOther);
-    expect(ofOwn).toBeLessThan(0.68);
-    expect(ofOther).toBeGreaterThan(0.879);
-    expect(ofOther).toBeLessThan(0.881);
-    // A fall of 15 % takes all that lies behind the debt, haircut included.
-    expect(COINS * SPOT * 0.85 - elsewhere).toBeLessThan(-25_000);
-    expect(COINS * SPOT * 0.85 - own).toBeGreaterThan(170_000);
+    expect(ofOwn).toBeGreaterThan(0.66);
+    expect(ofOwn).toBeLessThan(0.67);
+    expect(ofOther).toBeLessThanOrEqual(ofOwn!);
+    // By the first haircut alone a fall of 15 % would take all that lies behind the debt.
+    expect(COINS * SPOT * 0.85 - held).toBeLessThan(-25_000);
+    expect(COINS * SPOT * 0.85 - elsewhere).toBeGreaterThan(170_000);
   });
 
-  it('backs a third more short puts on itself when the cash comes by way of an account of ether', () => {
+  it('backs no more short puts on itself when the cash comes by way of an account of ether', () => {
     const most = (movingCollateral: bigint, cash: number): number => {
       let [low, high] = [0, 200];
       while (high - low > 0.001) {
@@ -98,8 +101,7 @@ describe('collateral of another underlying', () => {
     };
     const [direct, around] = [most(moving, 0), most(0n, elsewhere)];
     console.log('short puts with ten coins', direct, 'by way of an account of ether', around);
-    expect(around / direct).toBeGreaterThan(1.25);
-    expect(around / direct).toBeLessThan(1.4);
+    expect(around / direct).toBeLessThan(1.05);
   });
 });
 
@@ -120,40 +122,47 @@ describe('a hedge that asks for nothing', () => {
     ).toBeGreaterThan(0.3);
   });
 
-  it('is bad debt at once when a haircut rises, and the fund pays for a haircut', () => {
-    for (const [haircut, lacks] of [
-      [0.13, 10_000],
-      [0.17, 50_000],
+  it('is sold in part when a haircut rises, for what it is worth, and the fund pays nothing', () => {
+    for (const [haircut, lacks, mostLost] of [
+      [0.13, 10_000, 2_700],
+      [0.17, 50_000, 14_600],
     ] as const) {
-      const collateral = worth(SPOT, haircut);
+      const collateral = backing(SPOT, haircut);
       const { mark, requirement } = exactMargin(
         { legs: hedged, scale: SCALE, movingCollateral: collateral },
         bitcoin,
         parameters,
       );
-      const state = { cash: 0n, collateral, mark, requirement, scale: SCALE, reserved: 0n };
-      expect(() => sale(state, BUFFER, 9_500n)).toThrow(expect.objectContaining({ code: 'BAD_DEBT' }));
-      const { subsidy } = takeover(state, BUFFER, 600n, 600n);
-      const really = COINS * SPOT + inDollars(mark);
-      console.log(
-        `haircut ${haircut}: subsidy`,
-        inDollars(subsidy),
-        'of an account that is really worth',
-        really,
+      const saleCollateral = saleValue(SPOT, haircut);
+      const state = { cash: 0n, collateral, saleCollateral, mark, requirement, scale: SCALE, reserved: 0n };
+      expect(() => takeover(state, BUFFER, 600n, 600n)).toThrow(
+        expect.objectContaining({ code: 'HAS_WORTH' }),
       );
-      expect(inDollars(subsidy)).toBeGreaterThanOrEqual(lacks);
+      const { scaleTaken, proceeds, target } = sale(state, BUFFER, 9_500n);
+      expect(inDollars(target) - inDollars(collateral + mark)).toBeGreaterThanOrEqual(lacks);
+      // All that it is worth, whatever the rules count.
+      const really = COINS * SPOT + inDollars(mark);
       expect(really).toBeCloseTo(120_000, 0);
+      const part = Number(scaleTaken) / 2 ** 40;
+      const lost = part * really - inDollars(proceeds);
+      console.log(`haircut ${haircut}: sold`, part, 'for', inDollars(proceeds), 'lost', lost);
+      expect(lost).toBeGreaterThan(0);
+      expect(lost).toBeLessThan(mostLost);
     }
   });
 
   it('the same by a fall of one hundredth, where the collateral is of another underlying', () => {
     // Borrowed to the last unit against bitcoin in an account of ether, whose only leg is dust.
-    const collateral = worth(SPOT * 0.99, 0.12);
-    const state = { cash: -moving, collateral, mark: 0n, requirement: 0n, scale: SCALE, reserved: 0n };
-    const { subsidy } = takeover(state, BUFFER, 600n, 600n);
-    const really = COINS * SPOT * 0.99 - held;
-    expect(inDollars(subsidy)).toBeCloseTo(8_800, 0);
-    expect(really).toBeGreaterThan(100_000);
+    const collateral = backing(SPOT * 0.99, CROSS_HAIRCUT);
+    const saleCollateral = saleValue(SPOT * 0.99);
+    const cash = -backing(SPOT, CROSS_HAIRCUT);
+    const state = { cash, collateral, saleCollateral, mark: 0n, requirement: 0n, scale: SCALE, reserved: 0n };
+    expect(inDollars(collateral + cash)).toBeCloseTo(-6_600, 0);
+    const { scaleTaken, proceeds } = sale(state, BUFFER, 9_500n);
+    const part = Number(scaleTaken) / 2 ** 40;
+    expect(part).toBeLessThan(0.025);
+    const really = COINS * SPOT * 0.99 + inDollars(cash);
+    expect(part * really - inDollars(proceeds)).toBeLessThan(800);
   });
 });
 
@@ -173,38 +182,49 @@ describe('the offset of options that expire in an hour', () => {
   });
 });
 
-describe('a subsidy for an account that borrowed against collateral', () => {
-  it('counts nothing of what the collateral adds, though options that offset it have expired', () => {
-    // Lent upon bitcoin while puts of the last hours cover every place of the grid; they expire worthless, and the price falls by a hundredth.
-    const puts = legsOf(['put', 2, 97_000, 26.4]);
-    const cash = dollars(leastCash(puts, roundOf(1n, SPOT, [2], 1_800), moving));
-    const later = SPOT * 0.99;
-    const collateral = worth(later, 0.12);
-    const { mark, requirement, baseRequirement, collateralSlope } = exactMargin(
+describe('an account that borrowed against collateral while options offset its risk', () => {
+  // Lent upon bitcoin while puts of the last hours cover every place of the grid; they expire worthless, and the price falls.
+  const puts = legsOf(['put', 2, 97_000, 26.4]);
+  const cash = dollars(leastCash(puts, roundOf(1n, SPOT, [2], 1_800), moving));
+  const at = (later: number) => {
+    const collateral = backing(later);
+    const { mark, requirement, baseRequirement } = exactMargin(
       { legs: [], scale: SCALE, movingCollateral: collateral },
       roundOf(1n, later, [MONTH], 7_300),
       parameters,
     );
-    const state = { cash, collateral, mark, requirement, scale: SCALE, reserved: 0n };
+    const state = {
+      cash,
+      collateral,
+      saleCollateral: saleValue(later),
+      mark,
+      requirement,
+      scale: SCALE,
+      reserved: 0n,
+    };
+    return { state, baseRequirement };
+  };
+
+  it('is sold while it is worth something: a fall of a hundredth brings no subsidy', () => {
+    const { state } = at(SPOT * 0.99);
+    expect(() => takeover(state, BUFFER, 600n, 600n)).toThrow(expect.objectContaining({ code: 'HAS_WORTH' }));
+    const { worth, proceeds, worthTaken } = sale(state, BUFFER, 9_500n);
+    expect(inDollars(worth)).toBeGreaterThan(95_000);
+    expect(proceeds).toBeGreaterThan((worthTaken * 94n) / 100n);
+  });
+
+  it('has a subsidy that counts nothing of what the collateral adds, when that is worth less than the debt', () => {
+    const { state, baseRequirement } = at(SPOT * 0.88);
+    const { collateral, mark, requirement } = state;
     const paid = (required: bigint): number =>
       inDollars(takeover({ ...state, requirement: required }, BUFFER, 600n, 600n).subsidy);
-    const [whole, counted] = [
-      paid(requirement),
-      paid(subsidisedRequirement({ baseRequirement, collateralSlope }, collateral)),
-    ];
-    const really = inDollars(cash) + COINS * later;
-    console.log(
-      'subsidy',
-      counted,
-      'with what collateral adds',
-      whole,
-      'of an account that is worth',
-      really,
-    );
-    expect(whole).toBeGreaterThan(180_000);
-    // Equity is below 0 by the rules alone: what haircuts take is not looked at.
-    expect(counted).toBeLessThan(10_000);
-    expect(really).toBeGreaterThan(110_000);
+    const [whole, counted] = [paid(requirement), paid(subsidisedRequirement(requirement, baseRequirement))];
+    const lacks = -inDollars(cash + state.saleCollateral + mark);
+    console.log('subsidy', counted, 'with what collateral adds', whole, 'of an account that lacks', lacks);
+    expect(inDollars(collateral)).toBeGreaterThan(0);
+    expect(lacks).toBeGreaterThan(0);
+    expect(counted).toBeCloseTo(lacks, 4);
+    expect(whole).toBeGreaterThan(counted + 150_000);
   });
 });
 
@@ -215,7 +235,15 @@ describe('a vessel with collateral of its own', () => {
   // The worst scenario, which no refresh overrules, is the rise.
   const cash = (margin.requirement * 8n) / 10n - margin.mark;
   const slice = sale(
-    { cash, collateral: 0n, mark: margin.mark, requirement: margin.requirement, scale: SCALE, reserved: 0n },
+    {
+      cash,
+      collateral: 0n,
+      saleCollateral: 0n,
+      mark: margin.mark,
+      requirement: margin.requirement,
+      scale: SCALE,
+      reserved: 0n,
+    },
     BUFFER,
     9_500n,
   );
@@ -244,35 +272,32 @@ describe('a vessel with collateral of its own', () => {
   });
 });
 
-describe('what a taker gets for the haircut', () => {
+describe('what a taker gains', () => {
   it.each([
-    ['a conversion', legsOf(['call', MONTH, 100_000, -8.8], ['put', MONTH, 100_000, 8.8]), 0.025, 4],
-    ['a collar', legsOf(['call', MONTH, 105_000, -8.8], ['put', MONTH, 95_000, 8.8]), 0.07, 1.5],
-    ['a covered call', legsOf(['call', MONTH, 100_000, -8.8]), 0.17, 0.6],
-    ['a naked call with cash', legsOf(['call', MONTH, 100_000, -8.8]), 0, 0],
-  ] as const)('of %s at nine tenths of its requirement', (name, legs, ofValue, times) => {
-    const coins = times === 0 ? 0 : COINS;
+    ['a conversion', legsOf(['call', MONTH, 100_000, -8.8], ['put', MONTH, 100_000, 8.8]), 0.025],
+    ['a collar', legsOf(['call', MONTH, 105_000, -8.8], ['put', MONTH, 95_000, 8.8]), 0.07],
+    ['a covered call', legsOf(['call', MONTH, 100_000, -8.8]), 0.17],
+    ['a naked call with cash', legsOf(['call', MONTH, 100_000, -8.8]), 0],
+  ] as const)('of %s at nine tenths of its requirement', (name, legs, ofValue) => {
+    const coins = ofValue === 0 ? 0 : COINS;
     const collateral = coins === 0 ? 0n : moving;
+    const saleCollateral = coins === 0 ? 0n : saleValue(SPOT);
     const { mark, requirement } = exactMargin(
       { legs, scale: SCALE, movingCollateral: collateral },
       bitcoin,
       parameters,
     );
     const cash = (requirement * 9n) / 10n - collateral - mark;
-    const state = { cash, collateral, mark, requirement, scale: SCALE, reserved: 0n };
-    const { scaleTaken, equityTaken, proceeds, equity, target } = sale(state, BUFFER, 9_500n);
+    const state = { cash, collateral, saleCollateral, mark, requirement, scale: SCALE, reserved: 0n };
+    const { scaleTaken, proceeds, target } = sale(state, BUFFER, 9_500n);
     const part = Number(scaleTaken) / 2 ** 40;
-    const haircut = part * (coins * SPOT - inDollars(collateral));
-    const lost = inDollars(equityTaken - proceeds) + haircut;
-    const lacked = inDollars(target - equity);
+    const lost = part * (coins * SPOT + inDollars(cash + mark)) - inDollars(proceeds);
+    const lacked = inDollars(target) - inDollars(cash + collateral + mark);
     console.log(name, { requirement: inDollars(requirement), lacked, part, paid: inDollars(proceeds), lost });
-    if (coins === 0) {
-      expect(lost / lacked).toBeLessThan(0.1);
-      return;
-    }
-    expect(inDollars(requirement) / (coins * SPOT)).toBeLessThan(ofValue);
-    expect(lost / lacked).toBeGreaterThan(times);
-    // The same part of the collateral is sold whatever the requirement is of it.
+    if (coins > 0) expect(inDollars(requirement) / (coins * SPOT)).toBeLessThan(ofValue);
+    // The discount, and the square of the haircut.
+    expect(lost).toBeGreaterThan(0);
+    expect(lost / lacked).toBeLessThan(0.2);
     expect(part).toBeLessThan(0.2);
   });
 });

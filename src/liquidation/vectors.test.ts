@@ -80,6 +80,8 @@ const cases = missing
   ? []
   : (JSON.parse(readFileSync(PUBLISHED, 'utf8')) as { cases: readonly AuctionCase[] }).cases;
 
+const NO_COLLATERAL = { collateral: 0n, movingCollateral: 0n, saleCollateral: 0n };
+
 describe.skipIf(missing)('published Dutch auctions', () => {
   it.each(cases)('$id: fee of the start', ({ initial, liquidationFee, actions }) => {
     expectClose(initial.Cash - liquidationFee, actions[0]!.portfolio.Cash, 'cash after the fee');
@@ -88,7 +90,7 @@ describe.skipIf(missing)('published Dutch auctions', () => {
     const equity = amount(first.PreMtM + liquidationFee);
     const state: LiquidationState = {
       cash: equity,
-      collateral: 0n,
+      ...NO_COLLATERAL,
       mark: 0n,
       requirement: equity - amount(first.PreBM + liquidationFee),
       scale: WHOLE,
@@ -106,7 +108,7 @@ describe.skipIf(missing)('published Dutch auctions', () => {
       // What a quote comes to for the account as it stands.
       const quote = (maxScale: bigint) =>
         bidQuote(
-          { ...account, collateral: 0n, movingCollateral: 0n, proven, publicStart: BigInt(startTime) },
+          { ...account, ...NO_COLLATERAL, proven, publicStart: BigInt(startTime) },
           TERMS,
           BigInt(time),
           { maxScale },

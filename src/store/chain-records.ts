@@ -26,6 +26,8 @@ export interface AccountRecord {
   readonly collateral: bigint;
   /** The part of it that is priced by the account's own underlying. */
   readonly movingCollateral: bigint;
+  /** Value of all of it at which slices are priced in liquidations, at least `collateral`. */
+  readonly saleCollateral: bigint;
   readonly nonce: bigint;
   readonly inAuction: boolean;
   /** When it was last charged a fee for an auction; 0 for never. */

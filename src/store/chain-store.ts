@@ -249,7 +249,7 @@ export class ChainStore {
    *
    * @param options.after ids above this alone
    * @param options.sinceBlock states from later blocks alone
-   * @param options.withCollateral those alone that have some
+   * @param options.withCollateral those alone whose collateral is worth anything to anybody; in their own account it may count for nothing
    */
   async accounts(
     options: {
@@ -263,7 +263,7 @@ export class ChainStore {
     return this.#list(
       toAccount,
       `select * from account_states where replaced_at is null and ($1::numeric is null or account_id > $1::numeric)
-      and ($2::int8 is null or block > $2::int8) and (not $3::bool or collateral > 0)
+      and ($2::int8 is null or block > $2::int8) and (not $3::bool or sale_collateral > 0)
       order by account_id limit $4::int8`,
       [after, sinceBlock, withCollateral, limit],
     );
@@ -417,8 +417,8 @@ async function putAccount(tx: Queryable, account: AccountRecord): Promise<void> 
     [account.accountId, account.block],
   );
   await tx.query(
-    `insert into account_states (account_id, block, owner, underlying_id, commitment, scale, cash, collateral, moving_collateral, nonce,
-      in_auction, fee_charged_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    `insert into account_states (account_id, block, owner, underlying_id, commitment, scale, cash, collateral, moving_collateral, sale_collateral,
+      nonce, in_auction, fee_charged_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       account.accountId,
       account.block,
@@ -429,6 +429,7 @@ async function putAccount(tx: Queryable, account: AccountRecord): Promise<void> 
       account.cash,
       account.collateral,
       account.movingCollateral,
+      account.saleCollateral,
       account.nonce,
       account.inAuction,
       account.feeChargedAt,
@@ -512,6 +513,7 @@ interface AccountRow extends Row {
   cash: bigint;
   collateral: bigint;
   moving_collateral: bigint;
+  sale_collateral: bigint;
   nonce: bigint;
   in_auction: boolean;
   fee_charged_at: bigint;
@@ -528,6 +530,7 @@ function toAccount(row: AccountRow): AccountRecord {
     cash,
     collateral,
     movingCollateral: row.moving_collateral,
+    saleCollateral: row.sale_collateral,
     nonce,
     inAuction: row.in_auction,
     feeChargedAt: row.fee_charged_at,

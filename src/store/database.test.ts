@@ -140,6 +140,36 @@ describe.each(kinds)('%s', (kind, present, open) => {
     expect(await database.query("select 1 from pg_tables where tablename = 'half'")).toEqual([]);
   });
 
+  it_(
+    'gives accounts of an older schema the least value that their collateral can have in prices of slices',
+    async () => {
+      const known = readMigrations();
+      const step = known.find(({ name }) => name === 'sale-collateral')!;
+      const columns =
+        'account_id, block, owner, underlying_id, commitment, scale, cash, collateral, nonce, in_auction, fee_charged_at';
+      await database.transaction(async (tx) => {
+        await tx.script('create schema older; set local search_path to older;');
+        for (const { number, sql } of known) if (number < step.number) await tx.script(sql);
+        await tx.query(
+          `insert into account_states (${columns}) values (1, 5, '0x', 1, 0, 0, -9, 7, 0, false, 0), (2, 5, '0x', 1, 0, 0, 3, 0, 0, false, 0)`,
+        );
+        await tx.script(step.sql);
+        expect(
+          await tx.query('select collateral, sale_collateral from account_states order by account_id'),
+        ).toEqual([
+          { collateral: 7n, sale_collateral: 7n },
+          { collateral: 0n, sale_collateral: 0n },
+        ]);
+        // None is left out from now on.
+        await tx.script('savepoint whole');
+        await expect(
+          tx.query(`insert into account_states (${columns}) values (3, 5, '0x', 1, 0, 0, 0, 0, 0, false, 0)`),
+        ).rejects.toMatchObject({ details: { sqlState: '23502' } });
+        await tx.script('rollback to whole; drop schema older cascade;');
+      });
+    },
+  );
+
   it_('closes twice without harm, and says afterwards that it is not there', async () => {
     await database.close();
     await database.close();

@@ -63,7 +63,7 @@ function later(round: MarketRound, seconds: number, priceMove = 0): MarketRound 
   return shockRound(round, { priceMove, volMultiplierAt30d: 1, secondsLater: seconds });
 }
 
-/** A round in which an account is worse off than in the crash, but keeps some equity. */
+/** A round in which an account is worse off than in the crash, but worth something. */
 async function worseRound(account: OpenAccount, seconds: number): Promise<MarketRound> {
   const { cash, scale } = await protocol.account(account.accountId);
   const { parameters } = protocol.market;
@@ -169,6 +169,7 @@ describe('an auction', () => {
           cash,
           collateral: 0n,
           movingCollateral: 0n,
+          saleCollateral: 0n,
           scale,
           reserved: auction.reserved,
           proven: { ...auction, scale: auction.baseScale },
@@ -399,7 +400,7 @@ describe('a batch', () => {
   });
 });
 
-describe('an account without equity', () => {
+describe('an account that is worth nothing', () => {
   it('is taken over for a subsidy of the fund, then of everybody, who then withdraw at a ratio', async () => {
     await protocol.advance(600);
     const deeper = shockRound(crashed, { priceMove: -0.35, volMultiplierAt30d: 1.3, secondsLater: 600 });

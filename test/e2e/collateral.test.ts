@@ -1,4 +1,7 @@
-/** Collateral that moves with the positions, by real proofs on a real EVM: where it offsets their risk, and where it adds to it. */
+/**
+ * Collateral that moves with the positions, by real proofs on a real EVM: where it offsets their risk, where it adds to it, and what it is sold
+ * for.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   auctionOf,
@@ -12,6 +15,7 @@ import {
   proveForEngine,
   quoteBid,
   refreshAuction,
+  type SaleRecord,
   startAuction,
 } from '../../scripts/lib/local-auction.ts';
 import {
@@ -19,6 +23,8 @@ import {
   collateralValue,
   giveCollateral,
   type LocalCollateral,
+  saleCollateralValue,
+  WHOLE_TOKEN,
 } from '../../scripts/lib/local-collateral.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
@@ -28,13 +34,14 @@ import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { ProofArgument, Prover } from '../../src/chain/requests/proofs.ts';
 import { availableCash, leastCash, proveSolvency } from '../../src/chain/requests/solvency.ts';
-import { targetOf } from '../../src/liquidation/amounts.ts';
-import { bidQuote } from '../../src/liquidation/auction.ts';
+import { atomicLiquidation, equityOf, targetOf, worthOf } from '../../src/liquidation/amounts.ts';
+import { bidQuote, startFee } from '../../src/liquidation/auction.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { shockRound } from '../../src/market/example-market.ts';
+import { LINEAR } from '../../src/market/instrument.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { finished, startKeeper, TEST_STRATEGY } from '../keeper/keepers.ts';
@@ -59,6 +66,14 @@ const CALL_TOKENS = 400_000n;
 /** A put at the money behind which stands what falls with it. */
 const PUT = sold('put', 100n, 72n);
 const PUT_TOKENS = 390_000n;
+/** Linear contracts sold against tokens that hedge them to the dollar: 5 of a price of 0.9 count against a delta of 4.5. */
+const SHORT: Positions = {
+  legs: [{ instrument: LINEAR, quantity: -4_500_000n }],
+  salt: 73n,
+  scale: SCALE_ONE,
+};
+const SHORT_TOKENS = 5_000_000n;
+const FUND = 1n;
 
 let protocol: LocalProtocol;
 let circuits: CircuitProver;
@@ -97,13 +112,14 @@ afterAll(async () => {
   await protocol?.stop();
 });
 
-const markOf = (positions: Positions) => exactMargin(positions, opening, DEFAULT_PARAMETERS).mark;
+const markOf = (positions: Positions) =>
+  exactMargin(positions, protocol.market.round, DEFAULT_PARAMETERS).mark;
 
 /** Has an account with a dollar and tokens sell to a market maker at the mark. */
 async function sell(by: Prover, positions: Positions, tokens: bigint): Promise<bigint> {
   const [trader, maker] = [protocol.wallet(2), protocol.wallet(3)];
   const accountId = await protocol.createFunded(trader, DOLLAR);
-  const makerCash = 200_000n * DOLLAR;
+  const makerCash = 1_000_000n * DOLLAR;
   const makerId = await protocol.createFunded(maker, makerCash);
   await giveCollateral(protocol, trader, accountId, bitcoin, tokens);
   const bought = positions.legs.map(({ instrument, quantity }) => ({ instrument, quantity: -quantity }));
@@ -116,7 +132,7 @@ async function sell(by: Prover, positions: Positions, tokens: bigint): Promise<b
       accountId,
       after: positions,
       cash: DOLLAR + premium,
-      movingCollateral: collateralValue(bitcoin, tokens, SPOT),
+      movingCollateral: collateralValue(bitcoin, tokens, protocol.market.round.underlying.spot),
       wallet: trader,
     },
     {
@@ -129,6 +145,18 @@ async function sell(by: Prover, positions: Positions, tokens: bigint): Promise<b
     premium,
   );
   return accountId;
+}
+
+/** An account as it stands, by the model. */
+async function standing(positions: Positions, accountId: bigint) {
+  const { cash, scale } = await protocol.account(accountId);
+  const { value, moving, saleValue } = await collateralOf(protocol, accountId, false);
+  const { round, parameters } = protocol.market;
+  const margin = exactMargin({ ...positions, scale, movingCollateral: moving }, round, parameters);
+  const alone = exactMargin({ ...positions, scale }, round, parameters);
+  const collateral = { collateral: value, movingCollateral: moving, saleCollateral: saleValue };
+  const state = { cash, ...collateral, mark: margin.mark, scale };
+  return { state, margin, alone, moving, equity: equityOf(state), worth: worthOf(state) };
 }
 
 /** Whether the call is covered at the initial level by cash, and tokens that move or dollars of their value. */
@@ -148,7 +176,10 @@ describe('a call that is covered by collateral', () => {
     const collateral = await collateralOf(protocol, callWriter, true);
     expect(scale).toBe(SCALE_ONE);
     const value = collateralValue(bitcoin, CALL_TOKENS, SPOT);
-    expect(collateral).toEqual({ value, moving: value });
+    // A slice is priced less the square of the haircut: 1 %.
+    const saleValue = saleCollateralValue(bitcoin, CALL_TOKENS, SPOT);
+    expect(saleValue).toBe((CALL_TOKENS * SPOT * 99n) / 100_000_000n);
+    expect(collateral).toEqual({ value, moving: value, saleValue });
     expect(availableCash(cash, collateral)).toBe(cash);
   });
 
@@ -222,18 +253,8 @@ describe('a put whose collateral falls with it', () => {
   });
   revertAfterEach(() => protocol);
 
-  /** The writer as it stands. */
-  async function standing(accountId: bigint) {
-    const { cash, scale } = await protocol.account(accountId);
-    const { value, moving } = await collateralOf(protocol, accountId, false);
-    const { round, parameters } = protocol.market;
-    const margin = exactMargin({ ...PUT, scale, movingCollateral: moving }, round, parameters);
-    const alone = exactMargin({ ...PUT, scale }, round, parameters);
-    return { margin, alone, moving, equity: cash + value + margin.mark };
-  }
-
   it('is liquidatable by what the collateral itself may lose, and a deposit does not void the proof', async () => {
-    const before = await standing(putWriter.accountId);
+    const before = await standing(PUT, putWriter.accountId);
     expect(before.margin.collateralSlope).toBeGreaterThan(0n);
     expect(before.equity).toBeGreaterThan(before.alone.requirement);
     expect(before.equity).toBeLessThan(before.margin.requirement);
@@ -241,7 +262,7 @@ describe('a put whose collateral falls with it', () => {
     const proven = await proveForEngine(protocol, prover, putWriter, keeper());
     expect(provenRequirement(proven, before.moving)).toBe(before.margin.requirement);
     await giveCollateral(protocol, protocol.wallet(2), putWriter.accountId, bitcoin, 5_000n);
-    const after = await standing(putWriter.accountId);
+    const after = await standing(PUT, putWriter.accountId);
     expect(after.moving).toBeGreaterThan(before.moving);
     const order = await liquidationOrder(protocol, putWriter.accountId, vesselId, proven);
     for (const lie of [
@@ -255,11 +276,14 @@ describe('a put whose collateral falls with it', () => {
     }
     const receipt = await protocol.write(keeper(), 'engine', 'liquidate', [order, proven.proof]);
     const { state } = protocol.event<{
-      readonly state: Readonly<Record<'movingCollateral' | 'collateral' | 'requirement' | 'mark', bigint>>;
+      readonly state: Readonly<
+        Record<'movingCollateral' | 'collateral' | 'saleCollateral' | 'requirement' | 'mark', bigint>
+      >;
     }>(receipt, 'engine', 'Liquidated');
     expect(state).toMatchObject({
       movingCollateral: after.moving,
       collateral: after.moving,
+      saleCollateral: saleCollateralValue(bitcoin, PUT_TOKENS + 5_000n, crashed.underlying.spot),
       mark: proven.mark,
       requirement: provenRequirement(proven, after.moving),
     });
@@ -274,13 +298,9 @@ describe('a put whose collateral falls with it', () => {
     await giveCollateral(protocol, protocol.wallet(2), accountId, bitcoin, 5_000n);
     await protocol.advance(60);
     const auction = await auctionOf(protocol, accountId);
-    const { cash, scale } = await protocol.account(accountId);
-    const { value, moving } = await collateralOf(protocol, accountId, false);
+    const { state: account, moving } = await standing(PUT, accountId);
     const state = {
-      cash,
-      collateral: value,
-      movingCollateral: moving,
-      scale,
+      ...account,
       reserved: auction.reserved,
       proven: { ...auction, scale: auction.baseScale },
       publicStart: BigInt(auction.publicStart),
@@ -288,11 +308,11 @@ describe('a put whose collateral falls with it', () => {
     const terms = integerTerms(protocol.terms);
     const now = await protocol.now();
     const quote = bidQuote(state, terms, now);
-    if (quote.kind !== 'sale') throw new Error('It has no equity.');
+    if (quote.kind !== 'sale') throw new Error('It is worth nothing.');
     const { sale, factorBps } = await quoteBid(protocol, accountId);
     expect(factorBps).toBe(quote.factorBps);
     for (const [name, amount] of Object.entries(sale))
-      expect([name, amount]).toEqual([name, quote[name as 'equity']]);
+      expect([name, amount]).toEqual([name, quote[name as 'worth']]);
     expect(quote.target).toBe(targetOf(provenRequirement(proven, moving), BigInt(protocol.terms.bufferBps)));
 
     // What an empty vessel needs for a part. A block later its price is hardly lower.
@@ -321,7 +341,7 @@ describe('a put whose collateral falls with it', () => {
       await proveForAuction(protocol, prover, putWriter, keeper()),
     );
     await bid(protocol, keeper(), accountId, vesselId);
-    const [writer, vessel] = [await standing(accountId), await standing(vesselId)];
+    const [writer, vessel] = [await standing(PUT, accountId), await standing(PUT, vesselId)];
     expect(writer.equity).toBeGreaterThanOrEqual(writer.margin.requirement);
     expect(vessel.equity).toBeGreaterThanOrEqual(vessel.margin.requirement);
   });
@@ -345,7 +365,7 @@ describe('a put whose collateral falls with it', () => {
         await running.stop();
       }
       expect(feed.proofsMade).toBe(1);
-      const [writer, vessel] = [await standing(putWriter.accountId), await standing(vesselId)];
+      const [writer, vessel] = [await standing(PUT, putWriter.accountId), await standing(PUT, vesselId)];
       expect(writer.equity).toBeGreaterThanOrEqual(writer.margin.requirement);
       expect(vessel.moving).toBeGreaterThan(0n);
       expect(vessel.equity).toBeGreaterThanOrEqual(vessel.margin.requirement);
@@ -354,4 +374,220 @@ describe('a put whose collateral falls with it', () => {
       expect(moved >= 0n && moved <= 1n).toBe(true);
     },
   );
+});
+
+describe('linear contracts that are hedged by collateral', () => {
+  const keeper = (): DeployerWallet => protocol.keeper;
+  const VESSEL_CASH = 100_000n * DOLLAR;
+  let hedged: KnownAccount;
+  let vesselId: bigint;
+
+  beforeAll(async () => {
+    await protocol.advance(60);
+    const seconds = (await protocol.now()) - crashed.underlying.timestamp;
+    await protocol.postRound(
+      shockRound(crashed, { priceMove: 0, volMultiplierAt30d: 1, secondsLater: Number(seconds) }),
+    );
+    hedged = { ...SHORT, accountId: await sell(prover, SHORT, SHORT_TOKENS) };
+    await withdrawProceeds();
+    vesselId = await protocol.createFunded(keeper(), VESSEL_CASH);
+  });
+  revertAfterEach(() => protocol);
+
+  /** Has the owner take out what the sale has brought, but for what the initial level asks for. */
+  async function withdrawProceeds(): Promise<void> {
+    const { accountId } = hedged;
+    const { market } = protocol;
+    const { nonce, cash } = await protocol.account(accountId);
+    const { moving: movingCollateral } = await collateralOf(protocol, accountId, true);
+    const needed = { positions: SHORT, movingCollateral, level: market.initialLevel };
+    const provenCash = leastCash(market, needed);
+    const { capacity, proof } = await proveSolvency(prover, market, {
+      ...needed,
+      consumer: protocol.deployment.clearingHouse,
+      purpose: 'withdrawal',
+      accountId,
+      nonce,
+      cash: provenCash,
+    });
+    const amount = cash - provenCash;
+    const order = {
+      accountId,
+      amount,
+      toAccountId: 0n,
+      minPaid: amount,
+      provenCash,
+      round: market.number,
+      capacity,
+    };
+    await protocol.write(protocol.wallet(2), 'clearingHouse', 'withdraw', [order, proof]);
+  }
+
+  const raiseHaircut = (own: bigint) =>
+    protocol.write(protocol.operator, 'vault', 'raiseHaircuts', [
+      bitcoin.collateralId,
+      { own: Number(own), cross: Number(bitcoin.crossHaircutBps) },
+    ]);
+
+  /** The fund's cash, and what the house or the fund would have to pay. */
+  async function fundAndDeficits() {
+    const { cash } = await protocol.account(FUND);
+    const { openDeficit, pendingDeficit, uncoveredDeficit } = await protocol.read<
+      Readonly<Record<'openDeficit' | 'pendingDeficit' | 'uncoveredDeficit', bigint>>
+    >('clearingHouse', 'totals');
+    return { cash, deficits: [openDeficit, pendingDeficit, uncoveredDeficit] };
+  }
+
+  /** Checks every figure that an event gives of a sale. */
+  function expectSale(sale: SaleRecord, expected: SaleRecord): void {
+    expect(Object.keys(sale)).toContain('worthTaken');
+    for (const [name, amount] of Object.entries(sale)) {
+      expect([name, amount]).toEqual([name, expected[name as keyof SaleRecord]]);
+    }
+  }
+
+  /** Whether a side has won so much, to some units of rounding, and a token's smallest unit that may stay with the owner. */
+  function expectWon(won: bigint, expected: bigint, side: 'owner' | 'taker'): void {
+    const { spot } = protocol.market.round.underlying;
+    const unit = spot / WHOLE_TOKEN + 1n;
+    const [least, most] = side === 'owner' ? [0n, unit] : [-unit, 0n];
+    expect(won - expected).toBeGreaterThanOrEqual(least - 5n);
+    expect(won - expected).toBeLessThanOrEqual(most + 5n);
+  }
+
+  /** What an owner loses by a sale is the discount; of the rest nothing is missing. */
+  async function expectKept(before: Awaited<ReturnType<typeof standing>>, loss: bigint): Promise<void> {
+    const after = await standing(SHORT, hedged.accountId);
+    expectWon(after.worth - before.worth, -loss, 'owner');
+    expect(after.equity).toBeGreaterThanOrEqual(after.margin.requirement);
+    expect(after.state.scale * 5n).toBeGreaterThan(before.state.scale * 4n);
+  }
+
+  it('require nothing, so that the owner has taken out all that they were sold for', async () => {
+    const { margin, equity, state } = await standing(SHORT, hedged.accountId);
+    expect(margin.requirement).toBe(0n);
+    expect(state.cash).toBeLessThan(10n * DOLLAR);
+    expect(equity - state.cash).toBeLessThan(DOLLAR);
+    const proven = await proveForEngine(protocol, prover, hedged, keeper());
+    const order = await liquidationOrder(protocol, hedged.accountId, vesselId, proven);
+    expect(await refusalOf(protocol.simulate(keeper(), 'engine', 'liquidate', [order, proven.proof]))).toBe(
+      'AccountHealthy',
+    );
+  });
+
+  it('are sold for a small part by worth when the haircut rises by a point: no debt, though equity is below 0', async () => {
+    const { accountId } = hedged;
+    await raiseHaircut(1_100n);
+    const before = await standing(SHORT, accountId);
+    expect(before.equity).toBeLessThan(0n);
+    const { cash, mark } = before.state;
+    const { spot } = protocol.market.round.underlying;
+    const sold = saleCollateralValue({ ...bitcoin, haircutBps: 1_100n }, SHORT_TOKENS, spot);
+    expect(before.worth).toBe(cash + sold + mark);
+    // The tokens are a ninth more than what was sold: after the square of the haircut, nearly a tenth.
+    expect(before.worth).toBeGreaterThan(-mark / 11n);
+    const fund = await fundAndDeficits();
+    const proven = await proveForEngine(protocol, prover, hedged, keeper());
+    const volatility = await protocol.read<bigint>('oracle', 'volatilityIndex', [
+      Number(protocol.underlyingId),
+    ]);
+    const expected = atomicLiquidation(
+      { ...before.state, ...proven },
+      integerTerms(protocol.terms),
+      volatility,
+    );
+    const order = await liquidationOrder(protocol, accountId, vesselId, proven);
+    const receipt = await protocol.write(keeper(), 'engine', 'liquidate', [
+      { ...order, maxPayment: expected.payment, minScaleTaken: expected.scaleTaken },
+      proven.proof,
+    ]);
+    const { liquidation } = protocol.event<{
+      readonly liquidation: { readonly sale: SaleRecord } & Readonly<
+        Record<'penaltyBps' | 'reward' | 'fundFee' | 'payment', bigint>
+      >;
+    }>(receipt, 'engine', 'Liquidated');
+    const { sale, penaltyBps, reward, fundFee, payment } = liquidation;
+    expectSale(sale, expected);
+    expect([penaltyBps, reward, fundFee, payment]).toEqual([
+      expected.penaltyBps,
+      expected.reward,
+      expected.fundFee,
+      expected.payment,
+    ]);
+    await expectKept(before, expected.penalty);
+    expect(await fundAndDeficits()).toEqual({ cash: fund.cash + fundFee, deficits: [0n, 0n, 0n] });
+    // The taker gains its reward, not the haircut.
+    const vessel = await standing(SHORT, vesselId);
+    expectWon(vessel.worth - VESSEL_CASH, reward, 'taker');
+    expect(vessel.equity).toBeLessThan(VESSEL_CASH);
+  });
+
+  it('are sold likewise in an auction, and are nobody’s to take over', async () => {
+    const { accountId } = hedged;
+    await raiseHaircut(1_100n);
+    const before = await standing(SHORT, accountId);
+    const fund = await fundAndDeficits();
+    const proven = await proveForAuction(protocol, prover, hedged, keeper());
+    const terms = integerTerms(protocol.terms);
+    const state = {
+      ...before.state,
+      mark: proven.mark,
+      requirement: before.margin.requirement,
+      reserved: 0n,
+    };
+    const volatility = await protocol.read<bigint>('oracle', 'volatilityIndex', [
+      Number(protocol.underlyingId),
+    ]);
+    const { fee, reward } = startFee(state, terms, volatility);
+    const rewardId = await protocol.createFunded(keeper(), DOLLAR);
+    const started = await startAuction(protocol, keeper(), accountId, proven, rewardId);
+    expect(protocol.event(started, 'auctionHouse', 'AuctionStarted')).toMatchObject({ fee, reward });
+    expect(protocol.events(started, 'auctionHouse', 'InsolvencyMarked')).toEqual([]);
+    // Figures must have stood for a while before they end an auction.
+    await protocol.advance(protocol.terms.maxProofAge / 4);
+    const auction = await auctionOf(protocol, accountId);
+    expect(auction.insolventSince).toBe(0);
+    const takeOver = protocol.read('auctionHouse', 'quoteTakeOver', [accountId, SCALE_ONE, false]);
+    expect(await refusalOf(takeOver)).toBe('HasWorth');
+
+    const charged = await standing(SHORT, accountId);
+    expect(charged.worth).toBe(before.worth - fee);
+    const receipt = await bid(protocol, keeper(), accountId, vesselId);
+    const { timestamp } = await protocol.client.getBlock({ blockNumber: receipt.blockNumber });
+    const expected = bidQuote(
+      {
+        ...charged.state,
+        reserved: 0n,
+        proven: { ...proven, scale: auction.baseScale },
+        publicStart: BigInt(auction.publicStart),
+      },
+      terms,
+      timestamp,
+    );
+    if (expected.kind !== 'sale') throw new Error('It is worth nothing.');
+    const { sale, factorBps } = protocol.event<{ readonly sale: SaleRecord; readonly factorBps: bigint }>(
+      receipt,
+      'auctionHouse',
+      'BidExecuted',
+    );
+    expect(factorBps).toBe(expected.factorBps);
+    expectSale(sale, expected);
+    await expectKept(charged, expected.worthTaken - expected.proceeds);
+    expect((await protocol.account(accountId)).inAuction).toBe(false);
+    expect(await fundAndDeficits()).toEqual({ cash: fund.cash + fee - reward, deficits: [0n, 0n, 0n] });
+  });
+
+  it('are liquidated by a keeper that gains what it has reckoned, at worth', async () => {
+    await raiseHaircut(1_200n);
+    const feed = new LocalFeed(protocol, prover, [hedged]);
+    const { keeper: running, until } = await startKeeper(protocol, feed, 1, [vesselId], {
+      strategy: { ...TEST_STRATEGY, kinds: ['liquidate'] },
+    });
+    const { end, profit } = await until(finished('liquidate'), 45_000).finally(() => running.stop());
+    expect(end).toBe('confirmed');
+    const vessel = await standing(SHORT, vesselId);
+    expectWon(vessel.worth - VESSEL_CASH, profit.gross, 'taker');
+    expect(vessel.equity).toBeGreaterThanOrEqual(vessel.margin.requirement);
+    expect((await fundAndDeficits()).deficits).toEqual([0n, 0n, 0n]);
+  });
 });

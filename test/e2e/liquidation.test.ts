@@ -114,6 +114,7 @@ describe('a liquidation backed by a proof', () => {
         cash: before.cash,
         collateral: 0n,
         movingCollateral: 0n,
+        saleCollateral: 0n,
         mark: order.mark,
         baseRequirement: order.baseRequirement,
         collateralSlope: order.collateralSlope,

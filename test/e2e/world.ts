@@ -18,7 +18,7 @@ export const { opening, crashed } = exampleCrash();
 export interface World {
   readonly protocol: LocalProtocol;
   readonly prover: CircuitProver;
-  /** Accounts that are below their maintenance margin after the crash, with equity left. */
+  /** Accounts that are below their maintenance margin after the crash, and worth something. */
   readonly failing: readonly OpenedPair[];
   /** An account that stays healthy. */
   readonly healthy: OpenedPair;

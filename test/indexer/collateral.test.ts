@@ -11,10 +11,12 @@ import {
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import {
   addCollateral,
-  collateralValue,
+  crossCollateralValue,
   giveCollateral,
   type LocalCollateral,
   postOtherRound,
+  saleCollateralValue,
+  WHOLE_TOKEN,
 } from '../../scripts/lib/local-collateral.ts';
 import {
   indexedContracts,
@@ -69,10 +71,18 @@ async function truth() {
   const { protocol } = world;
   const { accountId, legs, wallet } = pair.trader;
   const { cash, scale } = await protocol.account(accountId);
-  const { value, moving } = await collateralOf(protocol, accountId, false);
+  const { value, moving, saleValue } = await collateralOf(protocol, accountId, false);
   const { round, parameters } = protocol.market;
   const margin = exactMargin({ legs, scale, movingCollateral: moving }, round, parameters);
-  return { accountId, wallet, cash, scale, value, moving, margin, equity: cash + value + margin.mark };
+  const equity = cash + value + margin.mark;
+  const worth = cash + saleValue + margin.mark;
+  return { accountId, wallet, cash, scale, value, moving, saleValue, margin, equity, worth };
+}
+
+/** Raises haircuts at once. */
+async function raise({ collateralId }: LocalCollateral, own: number, cross: number): Promise<void> {
+  const { protocol } = world;
+  await protocol.write(protocol.operator, 'vault', 'raiseHaircuts', [Number(collateralId), { own, cross }]);
 }
 
 describe('moving collateral', () => {
@@ -80,23 +90,41 @@ describe('moving collateral', () => {
     const { protocol, crashed } = world;
     const { accountId, wallet } = pair.trader;
     await caughtUp();
-    expect(await client.account(accountId)).toMatchObject({ collateral: '0', movingCollateral: '0' });
-    const { spot } = protocol.market.round.underlying;
-    await giveCollateral(protocol, wallet, accountId, bitcoin, (GIVEN_DOLLARS * 10n ** 12n) / spot);
+    expect(await client.account(accountId)).toMatchObject({
+      collateral: '0',
+      movingCollateral: '0',
+      saleCollateral: '0',
+    });
+    const tokens = (GIVEN_DOLLARS * 10n ** 12n) / protocol.market.round.underlying.spot;
+    await giveCollateral(protocol, wallet, accountId, bitcoin, tokens);
     await protocol.advanceTo(crashed.underlying.timestamp + 1n);
     await protocol.postRound(crashed);
     const before = await truth();
     await caughtUp();
-    expect(await client.account(accountId)).toMatchObject({ movingCollateral: String(before.moving) });
-    await protocol.write(protocol.operator, 'vault', 'raiseHaircut', [Number(bitcoin.collateralId), 1_500]);
+    const { spot } = crashed.underlying;
+    expect(before.saleValue).toBe(saleCollateralValue(bitcoin, tokens, spot));
+    expect(await client.account(accountId)).toMatchObject({
+      movingCollateral: String(before.moving),
+      saleCollateral: String(before.saleValue),
+    });
+    await raise(bitcoin, 1_500, 3_500);
     await caughtUp();
-    const { value, moving, margin, equity } = await truth();
+    const { value, moving, saleValue, margin, equity, worth } = await truth();
     expect(moving).toBeLessThan(before.moving);
     expect(value).toBe(moving);
+    // Less the square of the haircut: 2.25 %.
+    expect(saleValue).toBe((tokens * spot * 9_775n) / (10_000n * WHOLE_TOKEN));
+    expect(saleValue).toBeLessThan(before.saleValue);
     expect(await client.account(accountId)).toMatchObject({
       collateral: String(value),
       movingCollateral: String(moving),
-      risk: { requirement: String(margin.requirement), equity: String(equity), tier: 'liquidatable' },
+      saleCollateral: String(saleValue),
+      risk: {
+        requirement: String(margin.requirement),
+        equity: String(equity),
+        worth: String(worth),
+        tier: 'liquidatable',
+      },
     });
     const shown = await client.margin(accountId);
     expect(shown).toMatchObject({
@@ -106,7 +134,9 @@ describe('moving collateral', () => {
       collateralSlope: String(margin.collateralSlope),
       lossCounted: margin.lossCounted,
       deltaSign: String(margin.deltaSign),
+      saleCollateral: String(saleValue),
       equity: String(equity),
+      worth: String(worth),
     });
     expect(shown.scenarios.map((scenario) => BigInt(scenario.collateralSlope))).toEqual(
       margin.scenarios.map(({ collateralSlope }) => collateralSlope),
@@ -117,9 +147,12 @@ describe('moving collateral', () => {
     expect(listed).toMatchObject({
       accountId: String(accountId),
       movingCollateral: String(moving),
+      saleCollateral: String(saleValue),
       requirement: String(margin.requirement),
       baseRequirement: String(margin.baseRequirement),
       collateralSlope: String(margin.collateralSlope),
+      equity: String(equity),
+      worth: String(worth),
     });
   });
 
@@ -168,43 +201,90 @@ describe('moving collateral', () => {
     // What the owner gives now counts at once, by the recorded figures.
     await giveCollateral(protocol, wallet, accountId, bitcoin, 1_000n);
     await caughtUp();
-    const { moving } = await truth();
+    const { moving, saleValue, equity, worth } = await truth();
     const { baseRequirement, collateralSlope } = claimOf(accountId, { ...proof, nonce });
     const { auctions } = await client.auctions({ running: true });
     expect(auctions).toMatchObject([
       {
         accountId: String(accountId),
         movingCollateral: String(moving),
+        saleCollateral: String(saleValue),
         requirement: String(provenRequirement(proof, moving)),
+        // The proof is of the newest round.
+        equity: String(equity),
+        worth: String(worth),
         proven: { baseRequirement: String(baseRequirement), collateralSlope: String(collateralSlope) },
       },
     ]);
     const { sale } = await quoteBid(protocol, accountId);
     const [auction] = auctions;
     expect(sale.target).toBe(targetOf(BigInt(auction!.requirement), BigInt(protocol.terms.bufferBps)));
+    expect(sale.worth).toBe(BigInt(auction!.worth));
     expect(await feed.auctions()).toMatchObject([
       {
         accountId,
         movingCollateral: moving,
+        saleCollateral: saleValue,
         proven: { baseRequirement, collateralSlope, scale: proof.scale },
       },
     ]);
   });
 
-  it('of another underlying stays what it was: value beside the cash', async () => {
+  it('of another underlying stays what it was: value beside the cash, by the larger haircut', async () => {
     const { protocol } = world;
     const before = await truth();
     const { opening: ether } = exampleCrash({ symbol: 'ETH' });
     await postOtherRound(protocol, ether);
-    const kind = await addCollateral(protocol, 0n, ether.underlying.underlyingId);
+    const { underlyingId, spot } = ether.underlying;
+    const kind = await addCollateral(protocol, 800n, { priceUnderlyingId: underlyingId });
     await giveCollateral(protocol, before.wallet, before.accountId, kind, 2_000n);
     await caughtUp();
-    const { value, moving } = await truth();
+    const { value, moving, saleValue } = await truth();
     expect(moving).toBe(before.moving);
-    expect(value - before.value).toBe(collateralValue(kind, 2_000n, ether.underlying.spot));
+    expect(value - before.value).toBe(crossCollateralValue(kind, 2_000n, spot));
+    // Who buys it may hold it where its own haircut counts.
+    expect(saleValue - before.saleValue).toBe(saleCollateralValue(kind, 2_000n, spot));
     expect(await client.account(before.accountId)).toMatchObject({
       collateral: String(value),
       movingCollateral: String(moving),
+      saleCollateral: String(saleValue),
+    });
+    // The haircut of other underlyings' accounts by itself, too, has the account read again.
+    await raise(kind, 800, 5_000);
+    await caughtUp();
+    const half = (2_000n * spot) / (2n * WHOLE_TOKEN);
+    expect(await client.account(before.accountId)).toMatchObject({
+      collateral: String(before.value + half),
+      saleCollateral: String(saleValue),
+    });
+  });
+
+  it('counts by the larger haircut in an account of another underlying, and moves with nothing there', async () => {
+    const { protocol } = world;
+    const { opening: ether } = exampleCrash({ symbol: 'ETH' });
+    const wallet = protocol.wallet(2);
+    const receipt = await protocol.write(wallet, 'clearingHouse', 'createAccount', [
+      Number(ether.underlying.underlyingId),
+    ]);
+    const { accountId } = protocol.event<{ accountId: bigint }>(receipt, 'clearingHouse', 'AccountCreated');
+    await giveCollateral(protocol, wallet, accountId, bitcoin, 3_000n);
+    await caughtUp();
+    const { spot } = world.crashed.underlying;
+    const raised = { ...bitcoin, haircutBps: 1_500n, crossHaircutBps: 3_500n };
+    expect(await client.account(accountId)).toMatchObject({
+      underlying: 'ETH',
+      collateral: String(crossCollateralValue(raised, 3_000n, spot)),
+      movingCollateral: '0',
+      saleCollateral: String(saleCollateralValue(raised, 3_000n, spot)),
+    });
+    // What counts for nothing in this account is still worth something to others, and is followed.
+    await raise(bitcoin, 1_500, 10_000);
+    await caughtUp();
+    await raise(bitcoin, 2_000, 10_000);
+    await caughtUp();
+    expect(await client.account(accountId)).toMatchObject({
+      collateral: '0',
+      saleCollateral: String(saleCollateralValue({ ...bitcoin, haircutBps: 2_000n }, 3_000n, spot)),
     });
   });
 });

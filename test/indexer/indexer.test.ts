@@ -85,7 +85,7 @@ async function expectTruth(): Promise<void> {
   const truth = [];
   for (let id = 1n; id <= count; id++) {
     const { owner, nonce, underlyingId, commitment, cash, scale, inAuction } = await protocol.account(id);
-    const { value: collateral, moving: movingCollateral } = await collateralOf(protocol, id, false);
+    const { value, moving, saleValue } = await collateralOf(protocol, id, false);
     truth.push({
       accountId: id,
       owner,
@@ -95,8 +95,9 @@ async function expectTruth(): Promise<void> {
       cash,
       scale,
       inAuction,
-      collateral,
-      movingCollateral,
+      collateral: value,
+      movingCollateral: moving,
+      saleCollateral: saleValue,
       feeChargedAt: await protocol.read<bigint>('auctionHouse', 'feeChargedAt', [id]),
     });
   }
@@ -164,13 +165,22 @@ describe.each([
     const [first, second] = pairs;
     const proven = await proveForEngine(protocol, UNPROVEN, first!.trader, protocol.keeper);
     const order = await liquidationOrder(protocol, first!.trader.accountId, vessel, proven);
+    const before = await protocol.account(first!.trader.accountId);
     await protocol.write(protocol.keeper, 'engine', 'liquidate', [order, proven.proof]);
     const figures = await proveForAuction(protocol, UNPROVEN, second!.trader, protocol.keeper);
     await startAuction(protocol, protocol.keeper, second!.trader.accountId, figures, vessel);
     await indexer().sync();
     await expectTruth();
     expect(await store.sales({ accountId: first!.trader.accountId })).toMatchObject([
-      { kind: 'liquidation', vesselId: vessel, round: 2n, figures: { state: { mark: String(proven.mark) } } },
+      {
+        kind: 'liquidation',
+        vesselId: vessel,
+        round: 2n,
+        figures: {
+          state: { mark: String(proven.mark), saleCollateral: '0' },
+          liquidation: { sale: { worth: String(before.cash + proven.mark), worthTaken: expect.any(String) } },
+        },
+      },
     ]);
     // The vessel holds the legs of the account.
     const { commitment } = (await store.account(vessel))!;

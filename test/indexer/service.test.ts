@@ -173,6 +173,8 @@ describe('a crash', () => {
       )
       .toBe(2);
     expect(heard.find(({ type }) => type === 'round')?.data).toMatchObject({ number: '2' });
+    const { data: change } = heard.find(({ type }) => type === 'account')!;
+    expect(change).toMatchObject({ worth: (change as { readonly equity: string }).equity });
     // Webhooks, events and the list say the same.
     const raised = failing.map((id) => `account-liquidatable:BTC:${id}`).sort();
     const posted = () =>
@@ -217,6 +219,8 @@ describe('a crash', () => {
       const { mark, requirement } = exactMargin(pair.trader, protocol.market.round, protocol.parameters);
       expect([item.mark, item.requirement].map(BigInt)).toEqual([mark, requirement]);
       expect(BigInt(item.equity)).toBe(BigInt(item.cash) + mark);
+      // There is no collateral, whose haircut would set them apart.
+      expect(item).toMatchObject({ worth: item.equity, saleCollateral: '0' });
       expect(item).toMatchObject({ status: 'liquidatable', round: '2', capacity: 8, startFeeDue: true });
       expect(BigInt(item.proofExpiry)).toBe(protocol.market.round.underlying.timestamp + 600n);
       expect(item.plan.atomic).toMatchObject({ open: true });

@@ -113,7 +113,7 @@ async function ruin(): Promise<MarketRound> {
   throw new Error('No move ruins the account.');
 }
 
-describe('an account without equity', () => {
+describe('an account that is worth nothing', () => {
   it('is auctioned, and taken over once the subsidy pays for it', async () => {
     const round = await ruin();
     await protocol.advance(600);

@@ -149,7 +149,7 @@ describe('an auction', () => {
     const taken = (await Promise.all(vesselsOf(1).map((id) => protocol.account(id)))).find(
       ({ scale }) => scale > 0n,
     )!;
-    // At least 5 % of the equity that was bought.
+    // At least 5 % of the worth that was bought.
     const held = marginNow(protocol, { legs: trader.legs, scale: taken.scale });
     const won = taken.cash + held.mark - VESSEL_CASH;
     expect(won + 5n).toBeGreaterThanOrEqual(profit.gross);

@@ -73,6 +73,10 @@ const lyingAbout = (change: (candidate: LiquidationCandidate) => Partial<Liquida
 describe('a feed that lies about an account', () => {
   it.each<[string, (candidate: LiquidationCandidate) => Partial<LiquidationCandidate>]>([
     ['its cash', ({ cash }) => ({ cash: cash - 1_000_000n })],
+    [
+      'what its collateral is priced at',
+      ({ saleCollateral }) => ({ saleCollateral: saleCollateral + 10n ** 9n }),
+    ],
     ['its mark', ({ mark }) => ({ mark: mark + 1_000_000n })],
     ['its requirement', ({ requirement }) => ({ requirement: requirement + 1_000_000n })],
     ['its scale', ({ scale }) => ({ scale: scale / 2n })],
@@ -167,6 +171,7 @@ describe('a feed that lies about an auction', () => {
       ({ terms }) => ({ terms: { ...terms, startFactorBps: 9_000n } }),
       ({ publicStart: from }) => ({ publicStart: from - 10n }),
       ({ cash }) => ({ cash: cash + 1_000_000n }),
+      ({ saleCollateral }) => ({ saleCollateral: saleCollateral + 1_000_000n }),
     ];
     for (const change of lies) {
       const feed = feedOf({

@@ -350,8 +350,8 @@ async function tablesOf(database: Database) {
   return {
     blocks: await query('select * from blocks order by number'),
     accounts: await query(
-      `select account_id, owner, underlying_id, commitment, scale, cash, collateral, moving_collateral, nonce, in_auction, fee_charged_at
-       from account_states where replaced_at is null order by account_id`,
+      `select account_id, owner, underlying_id, commitment, scale, cash, collateral, moving_collateral,
+         sale_collateral, nonce, in_auction, fee_charged_at from account_states where replaced_at is null order by account_id`,
     ),
     auctions: await query(
       `select account_id, number, running, end_reason, keeper, figures from auction_states

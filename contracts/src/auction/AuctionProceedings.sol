@@ -6,6 +6,7 @@ import {AuctionClaim, CancelRequest} from "../interfaces/AuctionRequests.sol";
 import {Groth16Proof} from "../interfaces/Groth16.sol";
 import {ISealedBidStage} from "../interfaces/IAuctionHouse.sol";
 import {Account, IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {CollateralValues} from "../interfaces/ICollateralVault.sol";
 import {InsolvencyClaim, SolvencyClaim} from "../interfaces/IProofGate.sol";
 import {IRiskOracle} from "../interfaces/IRiskOracle.sol";
 import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
@@ -26,7 +27,7 @@ library AuctionProceedings {
     /// @param auctions records of all accounts
     /// @param feeChargedAt when accounts were last charged a fee
     /// @param number of the new auction
-    /// @return equity of the account before the fee, signed
+    /// @return worth of the account before the fee, signed
     function open(
         mapping(uint256 accountId => Auction) storage auctions,
         mapping(uint256 accountId => uint256) storage feeChargedAt,
@@ -35,7 +36,7 @@ library AuctionProceedings {
         AuctionClaim calldata claim,
         uint256 rewardAccountId,
         Groth16Proof calldata proof
-    ) external returns (int256 equity) {
+    ) external returns (int256 worth) {
         Account memory account = contracts.house.getAccount(claim.accountId);
         if (account.owner == address(0)) revert AuctionReports.UnknownAccount(claim.accountId);
         _requireNonce(claim.accountId, claim.nonce, account.nonce);
@@ -52,11 +53,12 @@ library AuctionProceedings {
         _requireInsolvency(contracts, claim, account, next, proof);
         _record(next, contracts.oracle, claim, account.underlyingId);
         LiquidationState memory state = AuctionState.present(contracts.house, claim.accountId, next, account);
-        equity = AuctionState.requireLiquidatable(state);
+        AuctionState.requireLiquidatable(state);
+        worth = LiquidationMath.worthOf(state);
 
         LiquidationTerms memory terms = contracts.parameters.termsAt(account.underlyingId, next.version);
-        // Without equity there is no price that sealed bids could name.
-        _setTerms(next, terms, equity > 0 && _hasLiquidators(contracts.sealedBidStage));
+        // What is worth nothing has no price that sealed bids could name.
+        _setTerms(next, terms, worth > 0 && _hasLiquidators(contracts.sealedBidStage));
         auctions[claim.accountId] = next;
         if (!account.inAuction) contracts.house.setInAuction(claim.accountId, true);
         (uint256 fee, uint256 reward) = _feeOf(
@@ -71,14 +73,14 @@ library AuctionProceedings {
 
     /// @notice `AuctionHouse.refresh` and `AuctionHouse.restart`. Marking the insolvency is left to the caller.
     /// @param auctions records of all accounts
-    /// @return equity of the account by the new figures, signed
+    /// @return worth of the account by the new figures, signed
     function refresh(
         mapping(uint256 accountId => Auction) storage auctions,
         AuctionContracts memory contracts,
         AuctionClaim calldata claim,
         Groth16Proof calldata proof,
         bool isRestart
-    ) external returns (int256 equity) {
+    ) external returns (int256 worth) {
         Auction memory next = auctions[claim.accountId];
         Account memory account = contracts.house.getAccount(claim.accountId);
         if (next.number == 0) revert AuctionReports.NoAuction(claim.accountId);
@@ -91,18 +93,18 @@ library AuctionProceedings {
         }
         _requireNewerOrWorse(contracts.house, account, claim, next, isRestart);
         _requireInsolvency(contracts, claim, account, next, proof);
-        // Equity that deposits brought meanwhile stops the clock, even if the new figures take it away again.
+        // What deposits brought meanwhile stops the clock, even if the new figures take it away again.
         if (next.insolventSince != 0) {
             LiquidationState memory before = AuctionState.present(contracts.house, claim.accountId, next, account);
-            next.insolventSince = LiquidationMath.equityOf(before) > 0
+            next.insolventSince = LiquidationMath.worthOf(before) > 0
                 ? uint40(block.timestamp)
                 : AuctionState.resumedClock(next, block.timestamp);
         }
         _record(next, contracts.oracle, claim, account.underlyingId);
         auctions[claim.accountId] = next;
-        equity = AuctionState.requireLiquidatable(
-            AuctionState.present(contracts.house, claim.accountId, next, account)
-        );
+        LiquidationState memory state = AuctionState.present(contracts.house, claim.accountId, next, account);
+        AuctionState.requireLiquidatable(state);
+        worth = LiquidationMath.worthOf(state);
         emit AuctionReports.AuctionRefreshed(
             claim.accountId,
             next.number,
@@ -131,13 +133,13 @@ library AuctionProceedings {
             revert AuctionReports.WrongVersion(version);
         }
         // Collateral with a stale price counts for nothing here.
-        (uint256 value, uint256 moving) = contracts.house.collateralValueOf(request.accountId, true);
+        CollateralValues memory values = contracts.house.collateralValueOf(request.accountId, true);
         // Below 2^96.
         // forge-lint: disable-next-line(unsafe-typecast)
-        int256 available = account.cash + int256(value - moving);
+        int256 available = account.cash + int256(values.value - values.moving);
         if (request.provenCash > available) revert AuctionReports.ProvenCashTooHigh(request.provenCash, available);
         SolvencyClaim memory claim;
-        claim.movingCollateral = moving;
+        claim.movingCollateral = values.moving;
         claim.commitment = account.commitment;
         claim.scale = account.scale;
         claim.underlyingId = account.underlyingId;
@@ -153,7 +155,7 @@ library AuctionProceedings {
     }
 
     /// @dev Ends an auction that a settlement has superseded, but for the account's mark.
-    /// @return wasInsolvent whether the account lacked equity in it
+    /// @return wasInsolvent whether the account was worth nothing in it
     function _replace(Auction memory previous, uint256 accountId, Account memory account)
         private
         returns (bool wasInsolvent)
@@ -227,7 +229,7 @@ library AuctionProceedings {
         bool isRestart
     ) private view {
         if (claim.round > auction.round) return;
-        (, uint256 moving) = house.collateralValueOf(claim.accountId, false);
+        uint256 moving = house.collateralValueOf(claim.accountId, false).moving;
         int256 severity = _severity(
             ProvenFigures(claim.mark, claim.baseRequirement, claim.collateralSlope, auction.baseScale),
             account.scale,

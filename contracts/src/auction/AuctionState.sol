@@ -28,12 +28,11 @@ library AuctionState {
         view
         returns (LiquidationState memory state)
     {
-        ProvenFigures memory figures = LiquidationMath.atScale(proven(auction), account.scale);
         state.cash = account.cash;
-        (state.collateral, state.movingCollateral) = house.collateralValueOf(accountId, false);
-        state.mark = figures.mark;
+        LiquidationMath.setCollateral(state, house.collateralValueOf(accountId, false));
+        state.mark = LiquidationMath.markAt(auction.mark, auction.baseScale, account.scale);
         state.requirement = LiquidationMath.requirementWith(
-            figures.baseRequirement, figures.collateralSlope, state.movingCollateral
+            _baseRequirement(auction, account), auction.collateralSlope, state.movingCollateral
         );
         state.scale = account.scale;
         state.reserved = auction.reserved;
@@ -46,13 +45,11 @@ library AuctionState {
         returns (LiquidationState memory state)
     {
         state = present(house, accountId, auction, account);
-        ProvenFigures memory figures = LiquidationMath.atScale(proven(auction), account.scale);
-        state.requirement = LiquidationMath.subsidisedRequirement(
-            figures.baseRequirement, figures.collateralSlope, state.movingCollateral
-        );
+        state.requirement =
+            LiquidationMath.subsidisedRequirement(state.requirement, _baseRequirement(auction, account));
     }
 
-    /// @notice From when on the subsidy of an account without equity rises. For the public that is not before the end of the sealed stage: a subsidy
+    /// @notice From when on the subsidy of an account without worth rises. For the public that is not before the end of the sealed stage: a subsidy
     /// that has risen while the public could not take over would be offered whole at once, to whoever is first.
     /// @param time in seconds; backstops, who may take over during the sealed stage, have a subsidy that rises from the beginning until it ends
     function subsidyRisesFrom(Auction memory auction, uint256 time) internal pure returns (uint256 from) {
@@ -76,12 +73,17 @@ library AuctionState {
     }
 
     /// @notice Reverts unless equity is below the requirement.
-    function requireLiquidatable(LiquidationState memory state) internal pure returns (int256 equity) {
-        equity = LiquidationMath.equityOf(state);
+    function requireLiquidatable(LiquidationState memory state) internal pure {
+        int256 equity = LiquidationMath.equityOf(state);
         // Below 2^100.
         // forge-lint: disable-next-line(unsafe-typecast)
         if (equity >= int256(state.requirement)) {
             revert AuctionReports.NotLiquidatable(equity, state.requirement);
         }
+    }
+
+    /// @dev At the account's present scale.
+    function _baseRequirement(Auction memory auction, Account memory account) private pure returns (int256) {
+        return LiquidationMath.baseRequirementAt(auction.baseRequirement, auction.baseScale, account.scale);
     }
 }

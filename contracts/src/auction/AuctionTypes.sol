@@ -29,8 +29,8 @@ struct BidTerms {
 /// @param baseScale scale of the account at the start, and of all proofs
 /// @param collateralSlope proven: what a unit of moving collateral adds to the requirement, in 2^-54, signed
 /// @param reserved cash that bids have paid and that is not for sale
-/// @param insolventSince when the account was found to have no equity, later by the time in which figures were too old to trade by; 0 while
-/// it has some
+/// @param insolventSince when the account was found to be worth nothing, later by the time in which figures were too old to trade by; 0 while
+/// it is worth something
 /// @param moves slices moved so far; each raises the account's nonce by one
 /// @param recordedAt when the figures below were recorded
 /// @param mark proven at the base scale, signed
@@ -149,7 +149,7 @@ interface AuctionReports {
     error NotCovered(int256 equity, uint256 target);
     /// @notice The figures have not stood for long enough to end the auction.
     error FiguresTooNew(uint256 standsAt);
-    /// @notice The account lacked equity when a settlement changed its positions: start anew, or prove its recovery.
+    /// @notice The account was worth nothing when a settlement changed its positions: start anew, or prove its recovery.
     error AwaitingProof(uint256 accountId);
 
     /// @notice An auction began.
@@ -196,7 +196,7 @@ interface AuctionReports {
         LiquidationState state,
         Sale sale
     );
-    /// @notice A part of an account without equity was taken over.
+    /// @notice A part of an account that is worth nothing was taken over.
     /// @param coverage where the subsidy came from
     event TakenOver(
         uint256 indexed accountId,
@@ -209,9 +209,9 @@ interface AuctionReports {
         Takeover takeover,
         Coverage coverage
     );
-    /// @notice The account was found to have no equity, or to have some again.
-    /// @param since from when on the subsidy rises; 0 for equity
-    /// @param deficit what the account lacks to an equity of 0
+    /// @notice The account was found to be worth nothing, or something again.
+    /// @param since from when on the subsidy rises; 0 when it is worth something
+    /// @param deficit what the account lacks to a worth of 0
     event InsolvencyMarked(uint256 indexed accountId, uint64 indexed auctionNumber, uint256 since, uint256 deficit);
     /// @notice An auction ended. Without an auction here, the number is 0.
     event AuctionEnded(uint256 indexed accountId, uint64 indexed auctionNumber, EndReason reason);

@@ -19,7 +19,7 @@ struct AuctionClaim {
     uint8 capacity;
 }
 
-/// @notice A bid for a part of an account with equity.
+/// @notice A bid for a part of an account that is worth something.
 /// @param vesselId account of the bidder that takes and pays: without positions, or with the same commitment
 /// @param auctionNumber auction that the bid is for
 /// @param round of the recorded proof that the bid is for
@@ -40,7 +40,7 @@ struct BidOrder {
     bool asBackstop;
 }
 
-/// @notice A takeover of a part of an account without equity. The fields are those of a bid, but for the price.
+/// @notice A takeover of a part of an account that is worth nothing. The fields are those of a bid, but for the price.
 /// @param minSubsidy least that is received, in 1e-6 USD
 /// @param asBackstop whether to take over before public bidding; registered backstops only
 struct TakeOverOrder {

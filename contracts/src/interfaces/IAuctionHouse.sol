@@ -20,7 +20,7 @@ interface IAuctionHouse {
 
     function stagesOf(uint256 accountId) external view returns (Stages memory stages);
 
-    /// @notice Reverts unless sealed bids can be executed now: between reveals and public bidding, at a young proof, for an account with equity
+    /// @notice Reverts unless sealed bids can be executed now: between reveals and public bidding, at a young proof, for an account that is worth something
     /// whose positions nothing else has changed. What fails after that is the bidder's doing.
     function requireFillable(uint256 accountId) external view;
 

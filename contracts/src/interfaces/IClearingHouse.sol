@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
+import {CollateralValues} from "./ICollateralVault.sol";
 import {ProvenFigures} from "../libraries/LiquidationMath.sol";
 
 /// @notice An account of the clearing house.
@@ -29,7 +30,7 @@ struct Account {
 /// @param cashTaken the slice's share of the account's cash, signed; moves to the vessel
 /// @param traderProceeds vessel to account
 /// @param fundFee vessel to insurance fund
-/// @param subsidy waterfall (fund, reserve, socialised loss) to vessel; only for accounts without equity
+/// @param subsidy waterfall (fund, reserve, socialised loss) to vessel; only for accounts that are worth nothing
 /// @param proven figures of the legs, by which the vessel is judged afterwards; of the proof itself, not of a smaller scale
 /// @param bufferBps of the target that the vessel must reach by them
 struct SliceMove {
@@ -57,14 +58,12 @@ interface IClearingHouse {
     /// @notice An account; all fields are zero when it does not exist.
     function getAccount(uint256 accountId) external view returns (Account memory account);
 
-    /// @notice Values of an account's collateral after haircuts, in 1e-6 units, each below 2^96; never blocks.
+    /// @notice What an account's collateral counts for; never blocks.
     /// @param onlyFresh whether collateral with a stale price counts as nothing; otherwise the last known price counts
-    /// @return value of all of it
-    /// @return moving the part that is priced by the account's own underlying
     function collateralValueOf(uint256 accountId, bool onlyFresh)
         external
         view
-        returns (uint256 value, uint256 moving);
+        returns (CollateralValues memory values);
 
     /// @notice Moves a slice with its cash and its share of collateral, and the payments for it.
     /// @dev Engines alone may call. The nonces of both accounts grow by one.

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
+/// @notice What an account's collateral counts for, in 1e-6 units; each kind's value is rounded down, each sum is below 2^96.
+/// @param value after haircuts: what backs debts and positions
+/// @param moving the part of it that is priced by the underlying of the account's legs: it gains and loses with them
+/// @param saleValue at which slices are priced, at least `value`: from each kind is taken the square of the haircut of its own
+/// underlying's accounts, 1.44 % for one of 12 %. A haircut is there for falls of the price until the collateral is sold; who buys it
+/// is paid for that by the discount. A kind at a haircut of 100 % is worth nothing to anybody.
+struct CollateralValues {
+    uint256 value;
+    uint256 moving;
+    uint256 saleValue;
+}
+
 /// @title What the clearing house needs of the collateral vault
 /// @notice Holds the ERC-20 tokens that accounts give as collateral beside cash, values them after haircuts at the oracle's spot of the
 /// underlying that each follows.
 interface ICollateralVault {
-    /// @notice Values after haircuts, in 1e-6 units; each kind's is rounded down, each sum is below 2^96.
+    /// @notice What an account's collateral counts for.
     /// @param underlyingId of the account's legs
     /// @param onlyFresh whether collateral with a stale price counts as nothing; otherwise the last known price counts
-    /// @return value of all collateral
-    /// @return moving the part of it that is priced by `underlyingId`: it gains and loses with the legs
     function valuesOf(uint256 accountId, uint32 underlyingId, bool onlyFresh)
         external
         view
-        returns (uint256 value, uint256 moving);
+        returns (CollateralValues memory values);
 
     /// @notice Takes tokens from the payer into an account. The clearing house alone may call.
     function take(uint256 accountId, address payer, uint256 collateralId, uint256 amount) external;
@@ -25,9 +35,8 @@ interface ICollateralVault {
     /// @dev The clearing house alone may call.
     /// @param underlyingId of the accounts' legs
     /// @return givenOf moving part of what `from` had before, as `valuesOf` says of fresh collateral
-    /// @return value of what `to` has afterwards, likewise
-    /// @return moving the part of it that is priced by `underlyingId`
+    /// @return values of what `to` has afterwards, likewise
     function moveShare(uint256 from, uint256 to, uint256 scaleTaken, uint256 scale, uint32 underlyingId)
         external
-        returns (uint256 givenOf, uint256 value, uint256 moving);
+        returns (uint256 givenOf, CollateralValues memory values);
 }

@@ -12,7 +12,7 @@ pragma solidity 0.8.30;
 /// @param rewardShareBps keeper's part of an atomic penalty; the rest is the fund's
 /// @param atomicLimit largest requirement of an account that the public may liquidate at the fixed penalty
 /// @param backstopBps discount at which registered backstops take over
-/// @param feeBps of the equity put up, charged to the account when an auction starts
+/// @param feeBps of the worth put up, charged to the account when an auction starts
 /// @param tip flat reward of who starts an auction; never more than the fee
 /// @param chipBps part of the fee that is added to the tip
 /// @param startFactorBps price factor with which public bidding starts

@@ -2,8 +2,10 @@
 pragma solidity 0.8.30;
 
 import {AuctionReports} from "../../src/auction/AuctionTypes.sol";
-import {Takeover} from "../../src/libraries/LiquidationMath.sol";
+import {TakeOverOrder} from "../../src/interfaces/AuctionRequests.sol";
+import {LiquidationMath, Takeover} from "../../src/libraries/LiquidationMath.sol";
 import {AuctionTest} from "../base/AuctionTest.sol";
+import {AuctionLedger} from "../mocks/AuctionLedger.sol";
 
 /// @title What can be had of the fund, and kept from those who withdraw, by choosing when
 contract SubsidiesAttackTest is AuctionTest {
@@ -126,7 +128,7 @@ contract SubsidiesAttackTest is AuctionTest {
         vm.expectRevert(old);
         auctions.close(accountId);
         _refresh(MARK + 900e6, REQUIREMENT, rival);
-        assertEq(auctions.quoteBid(accountId, type(uint256).max, false).sale.equity, 1_000e6 - 2_424_242, "all of it");
+        assertEq(auctions.quoteBid(accountId, type(uint256).max, false).sale.worth, 1_000e6 - 2_424_242, "all of it");
     }
 
     /// @dev Sealed bids neither, and then nobody loses a bond for it.
@@ -160,7 +162,65 @@ contract SubsidiesAttackTest is AuctionTest {
         house.addCash(accountId, -int128(int256(REQUIREMENT / 2)));
         _start();
         market.post(BTC);
-        assertEq(auctions.quoteBid(accountId, type(uint256).max, false).sale.equity, 1_000e6 - 2_424_242, "still for sale");
+        assertEq(auctions.quoteBid(accountId, type(uint256).max, false).sale.worth, 1_000e6 - 2_424_242, "still for sale");
+    }
+
+    /// @dev An owner lets the haircut alone bring equity below 0, waits, and has his own vessel take the account over, with the collateral. By equity the fund
+    /// paid 10,000 for an account that was worth 1,000, and more for its target.
+    function test_theFundPaysForNoHaircut() public {
+        house.setCollateral(accountId, 90_000e6);
+        house.setHaircut(accountId, 11_000e6);
+        house.addCash(accountId, -100_000e6 - 1_000e6);
+        _start();
+        for (uint256 times = 0; times < 4; times++) {
+            _later(200);
+            market.post(BTC);
+            _refresh(MARK, REQUIREMENT, trader);
+            auctions.poke(accountId);
+            assertEq(auctions.auctionOf(accountId).insolventSince, 0, "no clock");
+        }
+        int256 worth = _cash(accountId) + 101_000e6 + MARK;
+        assertTrue(worth > 990e6 && _wholeEquity(accountId, MARK) < -10_000e6, "worth something without equity");
+        vm.expectRevert(abi.encodeWithSelector(LiquidationMath.HasWorth.selector, worth));
+        auctions.quoteTakeOver(accountId, type(uint256).max, false);
+        // When it is worth nothing, by as much as it is worth less.
+        house.addCash(accountId, int128(-worth - LACK));
+        auctions.poke(accountId);
+        assertEq(house.pendingDeficitOf(accountId), uint256(LACK), "lack");
+        for (uint256 times = 0; times < 3; times++) {
+            _later(200);
+            market.post(BTC);
+            _refresh(MARK, REQUIREMENT, trader);
+        }
+        assertEq(_subsidy(), 1_320e6 + uint256(LACK), "target and lack");
+    }
+
+    /// @dev The taker is not lent what haircuts leave out: his vessel must cover it, and has it back when he sells the collateral.
+    function test_takersBringTheHaircut() public {
+        house.setCollateral(accountId, 90_000e6);
+        house.setHaircut(accountId, 11_000e6);
+        house.addCash(accountId, -102_000e6 - int128(LACK));
+        _start();
+        for (uint256 times = 0; times < 3; times++) {
+            _later(200);
+            market.post(BTC);
+            _refresh(MARK, REQUIREMENT, rival);
+        }
+        assertEq(_subsidy(), 1_320e6 + uint256(LACK), "all that its worth lacks");
+        house.addCash(vesselId, int128(11_000e6 - 1 - _cash(vesselId)));
+        TakeOverOrder memory order = _takeOverOrder(vesselId);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                AuctionLedger.VesselUnderfunded.selector, vesselId, int256(5_320e6 - 1), int256(5_320e6)
+            )
+        );
+        vm.prank(keeper);
+        auctions.takeOver(order);
+        house.addCash(vesselId, 1);
+        vm.prank(keeper);
+        auctions.takeOver(order);
+        assertEq(_wholeEquity(vesselId, MARK), 1_320e6, "at its target");
+        assertEq(house.collateralValueOf(vesselId, false).saleValue, 101_000e6, "with all of the collateral");
     }
 
     /// @dev An auctioned account with 100,000 of collateral.

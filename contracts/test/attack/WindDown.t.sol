@@ -2,7 +2,8 @@
 pragma solidity 0.8.30;
 
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
-import {CollateralVault} from "../../src/CollateralVault.sol";
+import {CollateralVault, Haircuts} from "../../src/CollateralVault.sol";
+import {CollateralValues} from "../../src/interfaces/ICollateralVault.sol";
 import {IRiskOracle} from "../../src/interfaces/IRiskOracle.sol";
 import {WideToken} from "../mocks/OddTokens.sol";
 import {Fixtures} from "../base/Fixtures.sol";
@@ -38,7 +39,7 @@ contract WindDownAttackTest is OracleTest {
         CollateralVault vault = new CollateralVault(oracle, address(this));
         vault.initialize(address(this));
         WideToken token = new WideToken();
-        vault.addCollateral(IERC20Metadata(address(token)), BTC, 2_000, 1_000e18);
+        vault.addCollateral(IERC20Metadata(address(token)), BTC, Haircuts(2_000, 2_000), 1_000e18);
         token.mint(address(this), 1e18);
         token.approve(address(vault), 1e18);
         assertTrue(_post(96_000e6), "accepted");
@@ -57,8 +58,10 @@ contract WindDownAttackTest is OracleTest {
 
     /// @dev Of the account's own underlying: all of it moves with the positions.
     function _value(CollateralVault vault, bool onlyFresh) private view returns (uint256 value) {
-        uint256 moving;
-        (value, moving) = vault.valuesOf(7, BTC, onlyFresh);
-        assertEq(moving, value, "moves with the positions");
+        CollateralValues memory values = vault.valuesOf(7, BTC, onlyFresh);
+        value = values.value;
+        assertEq(values.moving, value, "moves with the positions");
+        // 96 % where 80 % are kept.
+        assertEq(values.saleValue, value * 6 / 5, "sold at the same price");
     }
 }

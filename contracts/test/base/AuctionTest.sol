@@ -249,7 +249,7 @@ abstract contract AuctionTest is Test {
         claim.version = request.version;
         claim.round = request.round;
         claim.cash = request.provenCash;
-        (, claim.movingCollateral) = house.collateralValueOf(accountId, true);
+        claim.movingCollateral = house.collateralValueOf(accountId, true).moving;
         claim.level = 4_096;
         claim.context = ProofContext.solvency(
             address(auctions), ProofContext.RECOVERY, accountId, account.nonce, request.round
@@ -272,6 +272,20 @@ abstract contract AuctionTest is Test {
     function _equity(int256 mark) internal view returns (int256) {
         Account memory account = _account();
         return account.cash + mark * int256(uint256(account.scale)) / int256(uint256(UNIT));
+    }
+
+    /// @dev Brings the trader's account to this equity, with 2,000 of collateral that does not move and a sale value so much above that.
+    function _withHaircut(int128 equity, uint256 haircut) internal {
+        house.setCollateral(accountId, 2_000e6);
+        house.setHaircut(accountId, haircut);
+        house.addCash(accountId, equity - int128(MARK + _cash(accountId)) - 2_000e6);
+    }
+
+    /// @dev The equity of an account with collateral by these figures at the base scale.
+    function _wholeEquity(uint256 id, int256 mark) internal view returns (int256) {
+        Account memory account = house.getAccount(id);
+        int256 share = mark * int256(uint256(account.scale)) / int256(uint256(UNIT));
+        return account.cash + int256(house.collateralValueOf(id, false).value) + share;
     }
 
     function _none() internal pure returns (ISealedBidStage) {

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {ClearingHouse} from "../../src/ClearingHouse.sol";
-import {CollateralVault} from "../../src/CollateralVault.sol";
+import {CollateralVault, Haircuts} from "../../src/CollateralVault.sol";
 import {ProofGate, Verifiers} from "../../src/ProofGate.sol";
 import {Totals} from "../../src/house/HouseLedger.sol";
 import {Groth16Proof, IBatchVerifier14, IVerifier10, IVerifier14, IVerifier16} from "../../src/interfaces/Groth16.sol";
@@ -73,7 +73,7 @@ abstract contract HouseTest is Test {
         _deployGate();
         house = new ClearingHouse(token, address(this), gate, oracle, parameters, vault, fund);
         vault.initialize(address(house));
-        vault.addCollateral(IERC20Metadata(address(wrapped)), ETH, 2_000, 1_000e18);
+        vault.addCollateral(IERC20Metadata(address(wrapped)), ETH, Haircuts(2_000, 2_000), 1_000e18);
         house.setEngine(engine, true);
         house.setAuctionHouse(auctionHouse);
         a = _trader(alice);

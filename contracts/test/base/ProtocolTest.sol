@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {AuctionHouse} from "../../src/AuctionHouse.sol";
 import {ClearingHouse} from "../../src/ClearingHouse.sol";
-import {CollateralVault} from "../../src/CollateralVault.sol";
+import {CollateralVault, Haircuts} from "../../src/CollateralVault.sol";
 import {InsuranceFund} from "../../src/InsuranceFund.sol";
 import {LiquidationEngine} from "../../src/LiquidationEngine.sol";
 import {LiquidatorRegistry} from "../../src/LiquidatorRegistry.sol";
@@ -14,6 +14,7 @@ import {RiskParameters} from "../../src/RiskParameters.sol";
 import {SealedBidStage} from "../../src/SealedBidStage.sol";
 import {Groth16Proof, IBatchVerifier14, IVerifier10, IVerifier14, IVerifier16} from "../../src/interfaces/Groth16.sol";
 import {Account} from "../../src/interfaces/IClearingHouse.sol";
+import {CollateralValues} from "../../src/interfaces/ICollateralVault.sol";
 import {IFundHouse} from "../../src/interfaces/IFundHouse.sol";
 import {IHouseDeposits} from "../../src/interfaces/IHouseDeposits.sol";
 import {LiquidationTerms} from "../../src/interfaces/IRiskParameters.sol";
@@ -136,7 +137,7 @@ abstract contract ProtocolTest is Test {
         vault.initialize(address(house));
         fund.initialize(IFundHouse(address(house)));
         // Of six decimals.
-        vault.addCollateral(IERC20Metadata(address(coin)), BTC, 2_000, type(uint128).max);
+        vault.addCollateral(IERC20Metadata(address(coin)), BTC, Haircuts(2_000, 2_000), type(uint128).max);
         house.setCustodian(vm.addr(CUSTODIAN_KEY), true);
         house.setTradeFee(1e6, 5);
         fund.setCap(BTC, 50_000e6);
@@ -221,23 +222,29 @@ abstract contract ProtocolTest is Test {
     /// @dev Maintenance, the account's collateral included.
     function _requirement(uint256 accountId) internal view returns (uint256) {
         Account memory account = _account(accountId);
-        (, uint256 moving) = house.collateralValueOf(accountId, false);
+        uint256 moving = house.collateralValueOf(accountId, false).moving;
         return model.requirementOf(account.commitment, account.scale, _spot(), moving);
     }
 
     function _collateral(uint256 accountId, bool onlyFresh) internal view returns (uint256 value) {
-        (value,) = house.collateralValueOf(accountId, onlyFresh);
+        return house.collateralValueOf(accountId, onlyFresh).value;
     }
 
     /// @dev Most cash that a solvency claim may have.
     function _steady(uint256 accountId) internal view returns (int256) {
-        (uint256 value, uint256 moving) = house.collateralValueOf(accountId, true);
-        return _account(accountId).cash + int256(value - moving);
+        CollateralValues memory values = house.collateralValueOf(accountId, true);
+        return _account(accountId).cash + int256(values.value - values.moving);
     }
 
     /// @dev Cash, collateral and positions at the newest round.
     function _equity(uint256 accountId) internal view returns (int256) {
         return _account(accountId).cash + int256(_collateral(accountId, false)) + _mark(accountId);
+    }
+
+    /// @dev The same with collateral at its sale value.
+    function _worth(uint256 accountId) internal view returns (int256) {
+        uint256 saleValue = house.collateralValueOf(accountId, false).saleValue;
+        return _account(accountId).cash + int256(saleValue) + _mark(accountId);
     }
 
     // Signatures

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ClearingHouse} from "../../src/ClearingHouse.sol";
-import {CollateralVault} from "../../src/CollateralVault.sol";
+import {Collateral, CollateralVault, Haircuts} from "../../src/CollateralVault.sol";
 import {InsuranceFund} from "../../src/InsuranceFund.sol";
 import {Consents} from "../../src/house/Consents.sol";
 import {HouseLedger, Totals} from "../../src/house/HouseLedger.sol";
@@ -42,7 +42,7 @@ contract Handler is LiquidationActions {
             "depositCollateral",
             stranger ? address(this) : _ownerOf(accountId),
             address(house),
-            abi.encodeCall(house.depositCollateral, (accountId, COLLATERAL, bound(amount, 1, 1e5))),
+            abi.encodeCall(house.depositCollateral, (accountId, COLLATERAL, bound(amount, 1, 4e5))),
             stranger ? ClearingHouse.NotAccountOwner.selector : fault
         );
     }
@@ -443,6 +443,33 @@ contract Handler is LiquidationActions {
         _nextVersion();
         assertEq(uint256(parameters.versionOf(BTC)), version + 1, "I-15: versions only grow");
         _count("newVersion", true);
+    }
+
+    /// @dev Haircuts rise at once, until they are high; then they fall back, two days after they were said to.
+    function changeHaircuts(uint256 seed) external {
+        Collateral memory kind = vault.getCollateral(COLLATERAL);
+        (Haircuts memory scheduled, uint40 activeAt) = vault.scheduledHaircuts(COLLATERAL);
+        if (activeAt != 0) {
+            if (seed % 3 == 0 && block.timestamp < activeAt) {
+                return _applyHaircuts(seed, CollateralVault.HaircutsNotDue.selector);
+            }
+            if (block.timestamp < activeAt) vm.warp(activeAt);
+            _applyHaircuts(seed, 0);
+            assertEq(uint256(vault.getCollateral(COLLATERAL).haircutBps), scheduled.own, "applied");
+            return;
+        }
+        if (kind.haircutBps >= 5_000) {
+            vault.scheduleHaircuts(COLLATERAL, Haircuts(2_000, 4_000));
+            return _count("haircuts scheduled", true);
+        }
+        uint16 own = uint16(kind.haircutBps + 500 + seed % 1_500);
+        vault.raiseHaircuts(COLLATERAL, Haircuts(own, own > kind.crossHaircutBps ? own : kind.crossHaircutBps));
+        _count("haircuts raised", true);
+    }
+
+    function _applyHaircuts(uint256 seed, bytes4 expected) private {
+        bytes memory data = abi.encodeCall(vault.applyHaircuts, (COLLATERAL));
+        _call("applyHaircuts", _actor(seed), address(vault), data, expected);
     }
 
     // Settlements

@@ -59,6 +59,13 @@ abstract contract HandlerBase is ProtocolTest {
         bool inAuction;
     }
 
+    /// @notice How far an account has fallen; with collateral at a haircut it may have no equity and be worth something.
+    enum Trouble {
+        BelowRequirement,
+        WithoutEquity,
+        WithoutWorth
+    }
+
     error Unexpected(string action, bytes4 expected, bytes actual);
     error WronglyAccepted(string action, bytes4 expected);
 
@@ -243,9 +250,9 @@ abstract contract HandlerBase is ProtocolTest {
         vessel.cash += toVessel;
     }
 
-    /// @dev After its haircut.
+    /// @dev After its haircut, which all accounts have as their own: they are of the underlying that prices it.
     function _coinValue(uint256 amount) internal view returns (uint256) {
-        return amount * _spot() * 8_000 / (10_000 * 1e6);
+        return amount * _spot() * (10_000 - vault.getCollateral(COLLATERAL).haircutBps) / (10_000 * 1e6);
     }
 
     /// @dev What solvency proofs say of an account with moving collateral, all of it as a leg.
@@ -311,13 +318,19 @@ abstract contract HandlerBase is ProtocolTest {
         if (!fresh) assertTrue(_postNext(_spot()), "round of the same spot");
     }
 
-    /// @dev Moves spot against an account, until it may be liquidated or, when asked for, has no equity.
-    function _shock(uint256 accountId, bool toInsolvency) internal {
+    /// @dev Whether an account with positions has fallen so far, at the newest round.
+    function _isIn(uint256 accountId, Trouble trouble) internal view returns (bool) {
+        if (trouble == Trouble.WithoutWorth) return _worth(accountId) <= 0;
+        if (trouble == Trouble.WithoutEquity) return _equity(accountId) < 0;
+        return _equity(accountId) < int256(_requirement(accountId));
+    }
+
+    /// @dev Moves spot against an account until it has fallen so far.
+    function _shock(uint256 accountId, Trouble trouble) internal {
         _ensureFresh();
         Account memory account = _account(accountId);
         for (uint256 step = 0; step < 14; step++) {
-            int256 equity = _equity(accountId);
-            if (toInsolvency ? equity <= 0 : equity < int256(_requirement(accountId))) return;
+            if (_isIn(accountId, trouble)) return;
             uint256 spot = _spot();
             uint256 down = spot * 91 / 100;
             uint256 up = spot * 109 / 100;

@@ -10,6 +10,7 @@ import {AuctionClaim, BidOrder, CancelRequest, TakeOverOrder} from "../../src/in
 import {Groth16Proof} from "../../src/interfaces/Groth16.sol";
 import {IAuctionHouse} from "../../src/interfaces/IAuctionHouse.sol";
 import {Account} from "../../src/interfaces/IClearingHouse.sol";
+import {CollateralValues} from "../../src/interfaces/ICollateralVault.sol";
 import {IProofGate} from "../../src/interfaces/IProofGate.sol";
 import {LiquidationMath, ProvenFigures, Takeover} from "../../src/libraries/LiquidationMath.sol";
 import {ProofContext} from "../../src/libraries/ProofContext.sol";
@@ -24,6 +25,21 @@ abstract contract LiquidationActions is HandlerBase {
         uint256 factorBps;
         uint256 maxScale;
         bytes32 salt;
+    }
+
+    /// @dev An account by its auction's figures, at its present scale.
+    struct Judged {
+        int256 equity;
+        int256 worth;
+        uint256 requirement;
+        uint256 target;
+    }
+
+    /// @dev An account before an atomic liquidation, at the newest round; the requirement is that of the order.
+    struct Before {
+        int256 equity;
+        int256 worth;
+        uint256 required;
     }
 
     mapping(uint64 auctionNumber => mapping(address bidder => Secret)) private _secrets;
@@ -49,15 +65,14 @@ abstract contract LiquidationActions is HandlerBase {
     }
 
     /// @dev An account with positions and no auction, under water or pushed there by the market; 0 when there is none.
-    function _inTrouble(uint256 seed, bool toInsolvency) internal returns (uint256 accountId) {
+    function _inTrouble(uint256 seed, Trouble trouble) internal returns (uint256 accountId) {
         uint256 count = house.accountCount();
         for (uint256 step = 0; step < count; step++) {
             uint256 id = 1 + (seed % count + step) % count;
             if (keyOf[id] == 0 || _account(id).scale == 0 || _account(id).inAuction) continue;
             _makeJudgeable(id);
-            _shock(id, toInsolvency);
-            int256 equity = _equity(id);
-            if (toInsolvency ? equity <= 0 : equity < int256(_requirement(id))) return id;
+            _shock(id, trouble);
+            if (_isIn(id, trouble)) return id;
         }
         return 0;
     }
@@ -65,7 +80,8 @@ abstract contract LiquidationActions is HandlerBase {
     // Atomic liquidations
 
     function liquidate(uint256 seed, uint256 mode) external {
-        uint256 accountId = mode % 4 == 0 ? _withPositions(seed) : _inTrouble(seed, false);
+        Trouble trouble = mode % 4 == 1 ? Trouble.WithoutEquity : Trouble.BelowRequirement;
+        uint256 accountId = mode % 4 == 0 ? _withPositions(seed) : _inTrouble(seed, trouble);
         if (accountId == 0) return _count("liquidate: nobody", false);
         _makeJudgeable(accountId);
         LiquidationOrder memory order = _order(accountId, seed, mode % 5 == 0);
@@ -91,12 +107,15 @@ abstract contract LiquidationActions is HandlerBase {
     }
 
     function _sendLiquidation(LiquidationOrder memory order, address keeper, bytes4 expected) private {
-        int256 before = _equity(order.accountId);
-        uint256 required = _required(order);
+        Before memory before = _before(order);
         Groth16Proof memory proof = _keeperProof(address(engine), order.accountId, keeper);
         bytes memory data = abi.encodeCall(engine.liquidate, (order, proof));
         bytes memory result = _call("liquidate", keeper, address(engine), data, expected);
-        if (expected == 0) _checkLiquidation(order, abi.decode(result, (Liquidation)), before, required);
+        if (expected == 0) _checkLiquidation(order, abi.decode(result, (Liquidation)), before);
+    }
+
+    function _before(LiquidationOrder memory order) private view returns (Before memory) {
+        return Before(_equity(order.accountId), _worth(order.accountId), _required(order));
     }
 
     /// @dev Of the account as it is, for the keeper.
@@ -109,7 +128,7 @@ abstract contract LiquidationActions is HandlerBase {
     }
 
     function liquidateBatch(uint256 seed, uint256 mode) external {
-        uint256 first = _inTrouble(seed, false);
+        uint256 first = _inTrouble(seed, Trouble.BelowRequirement);
         if (first == 0) return _count("batch: nobody", false);
         uint256[] memory ids = _batchOf(first, seed);
         if (ids.length == 0) return _count("batch: none of the engine's", false);
@@ -145,19 +164,17 @@ abstract contract LiquidationActions is HandlerBase {
 
     function _sendBatch(LiquidationOrder[] memory orders, address keeper, bytes4 expected) private {
         Groth16Proof[] memory proofs = new Groth16Proof[](orders.length);
-        int256[] memory before = new int256[](orders.length);
-        uint256[] memory required = new uint256[](orders.length);
+        Before[] memory before = new Before[](orders.length);
         for (uint256 index = 0; index < orders.length; index++) {
             proofs[index] = _keeperProof(address(engine), orders[index].accountId, keeper);
-            before[index] = _equity(orders[index].accountId);
-            required[index] = _required(orders[index]);
+            before[index] = _before(orders[index]);
         }
         bytes memory data = abi.encodeCall(engine.liquidateBatch, (orders, proofs));
         bytes memory result = _call("liquidateBatch", keeper, address(engine), data, expected);
         if (expected != 0) return;
         Liquidation[] memory liquidations = abi.decode(result, (Liquidation[]));
         for (uint256 index = 0; index < orders.length; index++) {
-            _checkLiquidation(orders[index], liquidations[index], before[index], required[index]);
+            _checkLiquidation(orders[index], liquidations[index], before[index]);
         }
     }
 
@@ -249,10 +266,9 @@ abstract contract LiquidationActions is HandlerBase {
     function _liquidationFault(LiquidationOrder memory order, uint256 seed) private view returns (bytes4) {
         uint256 accountId = order.accountId;
         if (_account(accountId).inAuction) return LiquidationEngine.AccountInAuction.selector;
-        int256 equity = _equity(accountId);
         uint256 required = _required(order);
-        if (equity >= int256(required)) return LiquidationMath.AccountHealthy.selector;
-        if (equity <= 0) return LiquidationEngine.BadDebt.selector;
+        if (_equity(accountId) >= int256(required)) return LiquidationMath.AccountHealthy.selector;
+        if (_worth(accountId) <= 0) return LiquidationEngine.BadDebt.selector;
         bool isBackstop = seed % KEEPERS == 2;
         if (!isBackstop && required > _terms().atomicLimit) return LiquidationEngine.AboveAtomicLimit.selector;
         return 0;
@@ -270,16 +286,13 @@ abstract contract LiquidationActions is HandlerBase {
         _deposit(vesselId, uint256(missing));
     }
 
-    function _checkLiquidation(
-        LiquidationOrder memory order,
-        Liquidation memory l,
-        int256 before,
-        uint256 required
-    ) private {
+    function _checkLiquidation(LiquidationOrder memory order, Liquidation memory l, Before memory before) private {
         // I-9: by the true mark at the newest round.
-        assertTrue(before < int256(required), "I-9: below the requirement");
+        assertTrue(before.equity < int256(before.required), "I-9: below the requirement");
+        assertTrue(before.worth > 0, "I-9: worth something");
+        if (before.equity <= 0) _count("liquidate without equity", true);
         assertTrue(l.sale.scaleTaken <= l.sale.maxScale, "not more than is needed");
-        uint256 penalty = l.sale.equityTaken - l.sale.proceeds;
+        uint256 penalty = l.sale.worthTaken - l.sale.proceeds;
         assertTrue(l.reward <= penalty && l.reward + l.fundFee == penalty, "penalty is split");
         chargedSum += penalty;
         rewardedSum += l.reward;
@@ -288,9 +301,9 @@ abstract contract LiquidationActions is HandlerBase {
         _expectSlice(
             order.accountId, order.vesselId, l.sale.scaleTaken, int256(l.sale.proceeds) - l.sale.cashTaken, toVessel
         );
-        // I-8: at most 12 % of the equity taken is lost, and what rounding makes of it.
-        int256 bound_ = int256(l.sale.equityTaken * 1_200 / 10_000) + _rounding(order.accountId);
-        assertTrue(_equity(order.accountId) >= before - bound_, "I-8: loss of the trader");
+        // I-8: at most 12 % of the worth taken is lost, and what rounding makes of it.
+        int256 bound_ = int256(l.sale.worthTaken * 1_200 / 10_000) + _rounding(order.accountId);
+        assertTrue(_worth(order.accountId) >= before.worth - bound_, "I-8: loss of the trader");
     }
 
     /// @dev Units that mark, collateral and slices may round away.
@@ -302,7 +315,7 @@ abstract contract LiquidationActions is HandlerBase {
     // Auctions
 
     function startAuction(uint256 seed, uint256 mode) external {
-        uint256 accountId = mode % 5 == 0 ? _withPositions(seed) : _inTrouble(seed, mode % 3 == 0);
+        uint256 accountId = mode % 5 == 0 ? _withPositions(seed) : _inTrouble(seed, Trouble(mode % 3));
         if (accountId == 0) return _count("start: nobody", false);
         _start(accountId, seed, mode % 6 == 0);
     }
@@ -333,6 +346,18 @@ abstract contract LiquidationActions is HandlerBase {
         if (expected != 0) return;
         _expected[claim.accountId].inAuction = true;
         _bookFee(claim.accountId, rewardId, before, rewardBefore);
+        _checkMark(claim.accountId);
+    }
+
+    /// @dev I-16: what is reported of a running auction's account is what it is worth less than nothing.
+    function _checkMark(uint256 accountId) private {
+        Judged memory judged = _recorded(accountId);
+        bool marked = auctions.auctionOf(accountId).insolventSince != 0;
+        assertTrue(marked == (judged.worth <= 0), "I-16: the clock runs without worth alone");
+        assertEq(
+            house.pendingDeficitOf(accountId), judged.worth < 0 ? uint256(-judged.worth) : 0, "I-16: reported deficit"
+        );
+        if (!marked && judged.equity <= 0) _count("auction without equity, not insolvent", true);
     }
 
     function _bookFee(uint256 accountId, uint256 rewardId, int256 before, int256 rewardBefore) private {
@@ -379,23 +404,34 @@ abstract contract LiquidationActions is HandlerBase {
         return ProvenFigures(auction.mark, auction.baseRequirement, auction.collateralSlope, auction.baseScale);
     }
 
-    /// @dev Recorded figures at the account's present scale, and its equity by them.
-    function _recorded(uint256 accountId) internal view returns (int256 equity, uint256 requirement, uint256 target) {
+    /// @dev By the recorded figures; all zero without an auction.
+    function _recorded(uint256 accountId) internal view returns (Judged memory judged) {
         Auction memory auction = auctions.auctionOf(accountId);
-        if (auction.number == 0) return (0, 0, 0);
+        if (auction.number == 0) return judged;
         return _judged(accountId, _provenOf(auction), auction.terms.bufferBps);
     }
 
     function _judged(uint256 accountId, ProvenFigures memory proven, uint256 bufferBps)
         private
         view
-        returns (int256 equity, uint256 requirement, uint256 target)
+        returns (Judged memory judged)
     {
         Account memory account = _account(accountId);
         ProvenFigures memory figures = LiquidationMath.atScale(proven, account.scale);
-        requirement = _requiredAt(accountId, figures);
-        equity = account.cash + int256(_collateral(accountId, false)) + figures.mark;
-        target = LiquidationMath.targetOf(requirement, bufferBps);
+        CollateralValues memory values = house.collateralValueOf(accountId, false);
+        judged.equity = account.cash + int256(values.value) + figures.mark;
+        judged.worth = account.cash + int256(values.saleValue) + figures.mark;
+        judged.requirement = _requiredAt(accountId, figures);
+        judged.target = LiquidationMath.targetOf(judged.requirement, bufferBps);
+    }
+
+    /// @dev What a subsidy counts of the requirement, with the buffer: nothing for what collateral adds to it.
+    function _subsidisedTarget(uint256 accountId) private view returns (uint256) {
+        Auction memory auction = auctions.auctionOf(accountId);
+        ProvenFigures memory figures = LiquidationMath.atScale(_provenOf(auction), _account(accountId).scale);
+        uint256 bare = LiquidationMath.requirementWith(figures.baseRequirement, figures.collateralSlope, 0);
+        uint256 requirement = _recorded(accountId).requirement;
+        return LiquidationMath.targetOf(bare < requirement ? bare : requirement, auction.terms.bufferBps);
     }
 
     function _isYoung(uint256 accountId) private view returns (bool) {
@@ -410,10 +446,9 @@ abstract contract LiquidationActions is HandlerBase {
     /// @dev Whether collateral, with what it does to the requirement, outweighs the requirement, while a newer round than that of the figures is there.
     function _lacksNewest(uint256 accountId) private view returns (bool) {
         if (_isNewest(accountId)) return false;
-        (, uint256 requirement,) = _recorded(accountId);
-        uint256 moving = _collateral(accountId, false);
+        CollateralValues memory values = house.collateralValueOf(accountId, false);
         uint256 slope = SignedMath.abs(auctions.auctionOf(accountId).collateralSlope);
-        return moving + moving * slope / 2 ** 54 > requirement;
+        return values.saleValue + values.moving * slope / 2 ** 54 > _recorded(accountId).requirement;
     }
 
     /// @dev A slice is at least a 20th of what its vessel holds.
@@ -443,6 +478,7 @@ abstract contract LiquidationActions is HandlerBase {
             ? abi.encodeCall(auctions.restart, (claim, proof))
             : abi.encodeCall(auctions.refresh, (claim, proof));
         _call(restarts ? "restart" : "refresh", keeper, address(auctions), data, expected);
+        if (expected == 0) _checkMark(claim.accountId);
     }
 
     function _refreshFault(uint256 accountId, Auction memory auction, AuctionClaim memory claim, bool restarts)
@@ -462,9 +498,8 @@ abstract contract LiquidationActions is HandlerBase {
             int256 recorded = int256(_requiredAt(accountId, recordedFigures)) - recordedFigures.mark;
             if (severity < recorded || (severity == recorded && !restarts)) return AuctionReports.NotWorse.selector;
         }
-        (int256 equity, uint256 requirement,) =
-            _judged(accountId, _provenBy(claim, auction.baseScale), auction.terms.bufferBps);
-        return equity >= int256(requirement) ? AuctionReports.NotLiquidatable.selector : bytes4(0);
+        Judged memory judged = _judged(accountId, _provenBy(claim, auction.baseScale), auction.terms.bufferBps);
+        return judged.equity >= int256(judged.requirement) ? AuctionReports.NotLiquidatable.selector : bytes4(0);
     }
 
     function refresh(uint256 seed, uint256 mode) external {
@@ -532,18 +567,17 @@ abstract contract LiquidationActions is HandlerBase {
     function close(uint256 seed, uint256 mode) external {
         uint256 accountId = _auctioned(seed);
         if (accountId == 0) accountId = _any(seed);
-        bool judged = auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId);
-        if (mode % 2 == 0 && judged) {
+        bool runs = auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId);
+        if (mode % 2 == 0 && runs) {
             if (!_postNext(_spot())) _postNext(_spot());
             if (_hasDue(accountId, _roundTime())) return _settle(accountId, 0, 0);
             _refresh(accountId, seed, false, false);
         }
         if (mode % 4 != 1) vm.warp(block.timestamp + 80);
-        (int256 equity,, uint256 target) = _recorded(accountId);
+        Judged memory judged = _recorded(accountId);
         Auction memory auction = auctions.auctionOf(accountId);
-        if (mode % 2 == 0 && auction.number != 0 && equity < int256(target)) {
-            _deposit(accountId, uint256(int256(target) - equity));
-        }
+        int256 lack = int256(judged.target) - judged.equity;
+        if (mode % 2 == 0 && auction.number != 0 && lack > 0) _deposit(accountId, uint256(lack));
         bytes4 expected = _closeFault(accountId, auction);
         _call("close", _actor(seed), address(auctions), abi.encodeCall(auctions.close, (accountId)), expected);
         if (expected == 0) _expected[accountId].inAuction = false;
@@ -559,16 +593,18 @@ abstract contract LiquidationActions is HandlerBase {
             return AuctionReports.FiguresTooNew.selector;
         }
         if (_lacksNewest(accountId)) return AuctionReports.ProofTooOld.selector;
-        (int256 equity,, uint256 target) = _recorded(accountId);
-        uint256 slack = 100 + target / _account(accountId).scale;
-        return equity > 0 && uint256(equity) + slack >= target ? bytes4(0) : AuctionReports.NotCovered.selector;
+        Judged memory judged = _recorded(accountId);
+        uint256 haircut = uint256(judged.worth - judged.equity);
+        int256 slack = int256(100 + (judged.target + haircut) / _account(accountId).scale);
+        bool covered = judged.worth > 0 && judged.equity + slack >= int256(judged.target);
+        return covered ? bytes4(0) : AuctionReports.NotCovered.selector;
     }
 
     function poke(uint256 seed) external {
         uint256 accountId = _auctioned(seed);
         if (accountId == 0) accountId = _any(seed);
-        bool judged = auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId);
-        if (seed % 4 != 0 && judged) {
+        bool runs = auctions.auctionOf(accountId).number != 0 && !_isSuperseded(accountId);
+        if (seed % 4 != 0 && runs) {
             _ensureFresh();
             bool stands = _isYoung(accountId) && _isNewest(accountId);
             if (!stands && !_hasDue(accountId, _roundTime())) _refresh(accountId, seed, false, false);
@@ -578,6 +614,7 @@ abstract contract LiquidationActions is HandlerBase {
         else if (_isSuperseded(accountId)) expected = AuctionReports.AuctionSuperseded.selector;
         else if (!_isYoung(accountId) || !_isNewest(accountId)) expected = AuctionReports.ProofTooOld.selector;
         _call("poke", _actor(seed), address(auctions), abi.encodeCall(auctions.poke, (accountId)), expected);
+        if (expected == 0) _checkMark(accountId);
     }
 
     /// @dev Brings an auction to where anyone may bid; false when it had to be ended or started anew for that.
@@ -602,29 +639,29 @@ abstract contract LiquidationActions is HandlerBase {
     }
 
     /// @dev An auction to act on: one that runs, or one that is started.
-    function _someAuction(uint256 seed, bool insolvent) private returns (uint256 accountId) {
+    function _someAuction(uint256 seed, Trouble trouble) private returns (uint256 accountId) {
         accountId = _auctioned(seed);
         if (accountId != 0 && (seed / 7) % 3 != 0) return accountId;
-        uint256 troubled = _inTrouble(seed, insolvent);
+        uint256 troubled = _inTrouble(seed, trouble);
         if (troubled != 0 && _start(troubled, seed, false)) return troubled;
     }
 
     function bid(uint256 seed, uint256 mode) external {
-        uint256 accountId = _someAuction(seed, false);
+        uint256 accountId = _someAuction(seed, mode % 3 == 1 ? Trouble.WithoutEquity : Trouble.BelowRequirement);
         if (accountId == 0) return _count("bid: no open auction", false);
         if (!_open(accountId, seed, mode % 4 != 0 && _lacksNewest(accountId))) {
             return _count("bid: no open auction", false);
         }
         bool asBackstop = seed % KEEPERS == 2 && mode % 2 == 0;
-        (int256 equity,, uint256 target) = _recorded(accountId);
+        Judged memory judged = _recorded(accountId);
         BidOrder memory order = _bidOrder(accountId, seed, mode, asBackstop);
         bytes4 expected = 0;
         BidQuote memory quote;
         if (_lacksNewest(accountId)) {
             expected = AuctionReports.ProofTooOld.selector;
-        } else if (equity <= 0) {
-            expected = LiquidationMath.NoEquity.selector;
-        } else if (uint256(equity) >= target) {
+        } else if (judged.worth <= 0) {
+            expected = LiquidationMath.NoWorth.selector;
+        } else if (judged.equity >= int256(judged.target)) {
             expected = LiquidationMath.AccountHealthy.selector;
         } else {
             try auctions.quoteBid(accountId, order.maxScale, asBackstop) returns (BidQuote memory quoted) {
@@ -676,30 +713,32 @@ abstract contract LiquidationActions is HandlerBase {
 
     function _executeBid(BidOrder memory order, BidQuote memory quote, uint256 seed, bytes4 expected) private {
         uint256 accountId = order.accountId;
-        (int256 before,,) = _recorded(accountId);
+        Judged memory before = _recorded(accountId);
         Auction memory auction = auctions.auctionOf(accountId);
         bool repeated = _account(order.vesselId).scale != 0;
         _call("bid", _keeper(seed), address(auctions), abi.encodeCall(auctions.bid, (order)), expected);
         if (expected != 0) return;
         if (repeated) _count("bid into a vessel that holds a slice", true);
+        if (before.equity <= 0) _count("bid without equity", true);
         int256 toAccount = int256(quote.sale.proceeds) - quote.sale.cashTaken;
         _expectSlice(accountId, order.vesselId, quote.sale.scaleTaken, toAccount, -toAccount);
         if (auctions.auctionOf(accountId).number == 0) {
             _expected[accountId].inAuction = false;
             _count("bid that ends the auction", true);
         }
-        _checkBid(accountId, auction, quote, before);
+        _checkBid(accountId, auction, quote, before.worth);
     }
 
     /// @dev I-8, by the recorded figures.
     function _checkBid(uint256 accountId, Auction memory auction, BidQuote memory quote, int256 before) private view {
-        (int256 afterwards,,) = _judged(accountId, _provenOf(auction), auction.terms.bufferBps);
-        uint256 lost = quote.sale.equityTaken * (10_000 - auction.terms.cuspFactorBps) / 10_000;
+        int256 afterwards = _judged(accountId, _provenOf(auction), auction.terms.bufferBps).worth;
+        assertTrue(afterwards > 0, "I-8: still worth something");
+        uint256 lost = quote.sale.worthTaken * (10_000 - auction.terms.cuspFactorBps) / 10_000;
         assertTrue(afterwards >= before - int256(lost) - _rounding(accountId), "I-8: bid within the bound");
     }
 
     function takeOver(uint256 seed, uint256 mode) external {
-        uint256 accountId = _someAuction(seed, true);
+        uint256 accountId = _someAuction(seed, Trouble.WithoutWorth);
         if (accountId == 0) return _count("takeOver: no auction", false);
         vm.warp(block.timestamp + mode % 280);
         if (!_open(accountId, seed, mode % 5 != 0)) return _count("takeOver: no open auction", false);
@@ -712,9 +751,9 @@ abstract contract LiquidationActions is HandlerBase {
         order.maxScale = mode % 2 == 0 ? type(uint64).max : uint256(_account(accountId).scale) / 2 + 1;
         order.deadline = block.timestamp;
         order.asBackstop = seed % KEEPERS == 2;
-        (int256 equity,, uint256 target) = _recorded(accountId);
+        int256 worth = _recorded(accountId).worth;
         if (!_isNewest(accountId)) return _refuseTakeOver(order, seed, AuctionReports.ProofTooOld.selector);
-        if (equity > 0) return _refuseTakeOver(order, seed, LiquidationMath.HasEquity.selector);
+        if (worth > 0) return _refuseTakeOver(order, seed, LiquidationMath.HasWorth.selector);
         (Takeover memory quoted,) = auctions.quoteTakeOver(accountId, order.maxScale, order.asBackstop);
         if (_isTooSmallFor(order.vesselId, quoted.scaleTaken)) {
             if (mode % 3 == 0) {
@@ -722,17 +761,18 @@ abstract contract LiquidationActions is HandlerBase {
             }
             order.vesselId = _emptyVessel(seed % KEEPERS);
         }
-        _executeTakeOver(order, seed, target + uint256(-equity));
+        _executeTakeOver(order, seed, _subsidisedTarget(accountId) + uint256(-worth));
     }
 
     function _refuseTakeOver(TakeOverOrder memory order, uint256 seed, bytes4 expected) private {
         _call("takeOver", _keeper(seed), address(auctions), abi.encodeCall(auctions.takeOver, (order)), expected);
     }
 
-    /// @param lacking what the whole account lacks to its target
+    /// @param lacking what the whole account's worth lacks to its target
     function _executeTakeOver(TakeOverOrder memory order, uint256 seed, uint256 lacking) private {
         uint256 accountId = order.accountId;
         uint256 scale = _account(accountId).scale;
+        assertTrue(_worth(accountId) <= 0, "I-12: nothing is paid for what is worth something");
         (Takeover memory quoted,) = auctions.quoteTakeOver(accountId, order.maxScale, order.asBackstop);
         int256 floor = _auctionFloor(accountId, order.vesselId, quoted.scaleTaken);
         _fundVessel(order.vesselId, quoted.cashTaken + int256(quoted.subsidy), floor, false);
@@ -762,7 +802,7 @@ abstract contract LiquidationActions is HandlerBase {
     // Sealed bids
 
     function sealedCommit(uint256 seed, uint256 mode) external {
-        uint256 accountId = _inTrouble(seed, false);
+        uint256 accountId = _inTrouble(seed, Trouble.BelowRequirement);
         if (accountId == 0 || !_start(accountId, seed, false)) return _count("commit: no auction", false);
         IAuctionHouse.Stages memory stages = auctions.stagesOf(accountId);
         for (uint256 index = 0; index < 2; index++) {
@@ -824,10 +864,8 @@ abstract contract LiquidationActions is HandlerBase {
             uint256 scale = _account(accountId).scale;
             int256 floor = _auctionFloor(accountId, secret.vesselId, scale);
             floor = SignedMath.max(int256(SignedMath.abs(floor)), auctions.vesselFloorOf(accountId, 2 * scale, 0));
-            int256 equity = _equity(accountId);
-            _fundVessel(
-                secret.vesselId, 0, floor + (equity > 0 ? 3 * equity : int256(0)), false
-            );
+            int256 worth = _worth(accountId);
+            _fundVessel(secret.vesselId, 0, floor + (worth > 0 ? 3 * worth : int256(0)), false);
         }
         bytes memory data = abi.encodeCall(
             stage.reveal, (number, secret.vesselId, secret.factorBps, secret.maxScale, secret.salt)
@@ -836,11 +874,11 @@ abstract contract LiquidationActions is HandlerBase {
     }
 
     function _fill(uint256 accountId, IAuctionHouse.Stages memory stages) private {
-        (int256 equity,,) = _recorded(accountId);
+        int256 worth = _recorded(accountId).worth;
         bytes4 expected = 0;
         // A round that was fresh at the start may be old at the end of the sealed stage.
         if (!_isYoung(accountId) || _lacksNewest(accountId)) expected = AuctionReports.ProofTooOld.selector;
-        else if (equity <= 0) expected = LiquidationMath.NoEquity.selector;
+        else if (worth <= 0) expected = LiquidationMath.NoWorth.selector;
         uint256 commitment = _account(accountId).commitment;
         _call("fill", _actor(accountId), address(stage), abi.encodeCall(stage.fill, (accountId)), expected);
         if (expected != 0) return;

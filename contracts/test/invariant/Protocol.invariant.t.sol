@@ -148,7 +148,7 @@ contract ProtocolInvariantTest is Test {
     }
 
     function _selectors() private view returns (bytes4[] memory list) {
-        list = new bytes4[](28);
+        list = new bytes4[](29);
         list[0] = handler.deposit.selector;
         list[1] = handler.depositCollateral.selector;
         list[2] = handler.withdrawCollateral.selector;
@@ -177,6 +177,7 @@ contract ProtocolInvariantTest is Test {
         list[25] = handler.sealedCommit.selector;
         list[26] = handler.trade.selector;
         list[27] = handler.tradeLinear.selector;
+        list[28] = handler.changeHaircuts.selector;
     }
 
     function targetContracts() external view returns (address[] memory targets) {
@@ -208,7 +209,7 @@ contract ProtocolInvariantTest is Test {
     }
 
     function _requireDone() private view {
-        string[37] memory names = [
+        string[43] memory names = [
             "deposit",
             "depositCollateral",
             "withdrawCollateral",
@@ -245,7 +246,13 @@ contract ProtocolInvariantTest is Test {
             "breaker confirmed",
             "breaker dismissed",
             "newVersion",
-            "reenter"
+            "reenter",
+            "haircuts raised",
+            "haircuts scheduled",
+            "applyHaircuts",
+            "liquidate without equity",
+            "auction without equity, not insolvent",
+            "bid without equity"
         ];
         for (uint256 index = 0; index < names.length; index++) {
             if (handler.successes(names[index]) == 0) revert NeverDone(names[index]);

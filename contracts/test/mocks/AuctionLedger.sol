@@ -3,16 +3,19 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Account, Coverage, IClearingHouse, SliceMove} from "../../src/interfaces/IClearingHouse.sol";
+import {CollateralValues} from "../../src/interfaces/ICollateralVault.sol";
 import {IHouseDeposits} from "../../src/interfaces/IHouseDeposits.sol";
 import {LiquidationMath} from "../../src/libraries/LiquidationMath.sol";
 
 /// @title A ledger of accounts that books as the clearing house does, and values collateral as the vault does
-/// @notice Account 1 is the insurance fund's. Collateral is two tokens worth their amounts, of
-/// which one moves with the positions. What the fund cannot pay is socialised.
+/// @notice Account 1 is the insurance fund's. Collateral is two tokens that count for their amounts, of
+/// which one moves with the positions, and what haircuts leave out of both, which counts in sales alone. What the fund cannot pay is socialised.
 contract AuctionLedger is IClearingHouse, IHouseDeposits {
+    /// @dev One slot, as gas is measured around this ledger.
     struct Holding {
-        uint128 steady;
-        uint128 moving;
+        uint80 steady;
+        uint80 moving;
+        uint80 haircut;
     }
 
     error NotAccountOwner(uint256 accountId, address sender);
@@ -75,11 +78,16 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
     }
 
     function setCollateral(uint256 accountId, uint256 amount) external {
-        _holdings[accountId].steady = uint128(amount);
+        _holdings[accountId].steady = uint80(amount);
     }
 
     function setMovingCollateral(uint256 accountId, uint256 amount) external {
-        _holdings[accountId].moving = uint128(amount);
+        _holdings[accountId].moving = uint80(amount);
+    }
+
+    /// @notice What slices are priced by beyond what collateral counts for; 0 unless set.
+    function setHaircut(uint256 accountId, uint256 amount) external {
+        _holdings[accountId].haircut = uint80(amount);
     }
 
     function setCollateralStale(bool stale) external {
@@ -111,11 +119,13 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
     function collateralValueOf(uint256 accountId, bool onlyFresh)
         public
         view
-        returns (uint256 value, uint256 moving)
+        returns (CollateralValues memory values)
     {
-        if (onlyFresh && collateralStale) return (0, 0);
+        if (onlyFresh && collateralStale) return values;
         Holding memory holding = _holdings[accountId];
-        return (uint256(holding.steady) + holding.moving, holding.moving);
+        values.value = uint256(holding.steady) + holding.moving;
+        values.moving = holding.moving;
+        values.saleValue = values.value + holding.haircut;
     }
 
     function collateralOf(uint256 accountId) external view returns (uint256) {
@@ -134,7 +144,7 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
         if (vessel.inAuction) revert VesselInAuction(slice.vesselId);
         if (vessel.scale != 0 && vessel.commitment != account.commitment) revert VesselOccupied(slice.vesselId);
         uint64 scale = account.scale;
-        (, uint256 moving) = collateralValueOf(slice.accountId, true);
+        uint256 moving = collateralValueOf(slice.accountId, true).moving;
         if (slice.scaleTaken == 0 || slice.scaleTaken > scale) revert SliceOutOfRange(slice.scaleTaken, scale);
         account.nonce++;
         vessel.nonce++;
@@ -160,19 +170,22 @@ contract AuctionLedger is IClearingHouse, IHouseDeposits {
 
     function _moveShare(SliceMove calldata slice, uint256 scale) private {
         Holding memory held = _holdings[slice.accountId];
-        if (held.steady == 0 && held.moving == 0) return;
-        uint128 steady = uint128(held.steady * uint256(slice.scaleTaken) / scale);
-        uint128 moving = uint128(held.moving * uint256(slice.scaleTaken) / scale);
-        _holdings[slice.accountId] = Holding(held.steady - steady, held.moving - moving);
-        _holdings[slice.vesselId].steady += steady;
-        _holdings[slice.vesselId].moving += moving;
+        if (held.steady == 0 && held.moving == 0 && held.haircut == 0) return;
+        uint80 steady = uint80(held.steady * uint256(slice.scaleTaken) / scale);
+        uint80 moving = uint80(held.moving * uint256(slice.scaleTaken) / scale);
+        uint80 haircut = uint80(held.haircut * uint256(slice.scaleTaken) / scale);
+        _holdings[slice.accountId] = Holding(held.steady - steady, held.moving - moving, held.haircut - haircut);
+        Holding storage given = _holdings[slice.vesselId];
+        given.steady += steady;
+        given.moving += moving;
+        given.haircut += haircut;
     }
 
     function _requireFunded(SliceMove calldata slice, uint256 mostMoving) private view {
         Account storage vessel = _accounts[slice.vesselId];
-        (uint256 value, uint256 moving) = collateralValueOf(slice.vesselId, true);
-        int256 cover = vessel.cash + int256(value - moving);
-        if (moving > mostMoving) moving = mostMoving;
+        CollateralValues memory values = collateralValueOf(slice.vesselId, true);
+        int256 cover = vessel.cash + int256(values.value - values.moving);
+        uint256 moving = values.moving < mostMoving ? values.moving : mostMoving;
         cover += int256(moving);
         int256 needed = LiquidationMath.vesselFloor(slice.proven, slice.bufferBps, vessel.scale, moving);
         if (cover < needed) revert VesselUnderfunded(slice.vesselId, cover, needed);

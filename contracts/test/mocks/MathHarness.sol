@@ -2,7 +2,14 @@
 pragma solidity 0.8.30;
 
 import {LiquidationTerms} from "../../src/interfaces/IRiskParameters.sol";
-import {LiquidationMath, LiquidationState, ProvenFigures, Sale, Takeover} from "../../src/libraries/LiquidationMath.sol";
+import {
+    LiquidationMath,
+    LiquidationState,
+    PriceCurve,
+    ProvenFigures,
+    Sale,
+    Takeover
+} from "../../src/libraries/LiquidationMath.sol";
 import {Openings} from "../../src/libraries/Openings.sol";
 import {ProofContext} from "../../src/libraries/ProofContext.sol";
 
@@ -35,16 +42,16 @@ contract MathHarness {
         return LiquidationMath.requirementWith(baseRequirement, collateralSlope, movingCollateral);
     }
 
-    function subsidisedRequirement(
-        int256 baseRequirement,
-        int256 collateralSlope,
-        uint256 movingCollateral
-    ) external pure returns (uint256) {
-        return LiquidationMath.subsidisedRequirement(baseRequirement, collateralSlope, movingCollateral);
+    function subsidisedRequirement(uint256 requirement, int256 baseRequirement) external pure returns (uint256) {
+        return LiquidationMath.subsidisedRequirement(requirement, baseRequirement);
     }
 
     function equityOf(LiquidationState calldata state) external pure returns (int256) {
         return LiquidationMath.equityOf(state);
+    }
+
+    function worthOf(LiquidationState calldata state) external pure returns (int256) {
+        return LiquidationMath.worthOf(state);
     }
 
     function targetOf(uint256 requirement, uint256 bufferBps) external pure returns (uint256) {
@@ -79,10 +86,17 @@ contract MathHarness {
     }
 
     function factorAt(LiquidationTerms calldata terms, uint256 elapsed) external pure returns (uint256) {
-        return LiquidationMath.factorAt(terms, elapsed);
+        PriceCurve memory curve = PriceCurve({
+            startFactorBps: terms.startFactorBps,
+            fastFactorBps: terms.fastFactorBps,
+            cuspFactorBps: terms.cuspFactorBps,
+            fastSeconds: terms.fastSeconds,
+            tailSeconds: terms.tailSeconds
+        });
+        return LiquidationMath.factorAt(curve, elapsed);
     }
 
-    function penaltyBps(LiquidationTerms calldata terms, uint256 equity, uint256 requirement, uint256 volatility)
+    function penaltyBps(LiquidationTerms calldata terms, int256 equity, uint256 requirement, uint256 volatility)
         external
         pure
         returns (uint256)

@@ -66,8 +66,9 @@ export async function publicAuction(
   const { accountId } = account;
   narrator.tell(
     `Account ${accountId} (${account.name}) is too large for a fixed price. A keeper proves it and starts an auction: a slice's price starts at
-    98 % of its equity and falls by the second. Bids take what they want; the auction ends when the account is back at its requirement
-    and 10 % more. Bids do not void proofs: those are about the account as it was at the start.`,
+    98 % of its worth and falls by the second. Worth is equity with collateral at nearly its full value instead of its value after haircuts;
+    accounts of this story have no collateral beside cash, so the two are the same. Bids take what they want; the auction ends when the
+    account is back at its requirement and 10 % more. Bids do not void proofs: those are about the account as it was at the start.`,
   );
   const started = await open(setting, account, rewardId);
   const rows = [
@@ -112,13 +113,13 @@ export async function publicAuction(
     rows.push([
       `bidder ${index + 1}`,
       percent(Number(factorBps) / 10_000),
-      dollars(sale.equityTaken),
+      dollars(sale.worthTaken),
       dollars(sale.proceeds),
       `${percent(Number(sale.scaleTaken) / Number(sale.maxScale))} of what is for sale`,
       gas(receipt.gasUsed),
     ]);
   }
-  narrator.table(['', 'price factor', 'equity bought', 'paid to the trader', '', 'gas'], rows);
+  narrator.table(['', 'price factor', 'worth bought', 'paid to the trader', '', 'gas'], rows);
   await tellEnd(setting, account);
 }
 
@@ -195,13 +196,13 @@ export async function sealedAuction(setting: Setting, { sealed }: Company, rewar
     readonly factorBps: bigint;
   }>(filled, 'auctionHouse', 'BidExecuted');
   narrator.table(
-    ['sealed bid', 'price factor', 'equity bought', 'paid to the trader', 'what happened'],
+    ['sealed bid', 'price factor', 'worth bought', 'paid to the trader', 'what happened'],
     bids.map(({ wallet, factorBps }, index) => {
       const sold = sales.find(({ bidder }) => bidder.toLowerCase() === wallet.account.address.toLowerCase());
       return [
         `liquidator ${index + 1}`,
         percent(Number(factorBps) / 10_000),
-        sold === undefined ? '' : dollars(sold.sale.equityTaken),
+        sold === undefined ? '' : dollars(sold.sale.worthTaken),
         sold === undefined ? '' : dollars(sold.sale.proceeds),
         wallet === silent.wallet ? `not revealed: bond of ${dollars(bond)} slashed` : 'revealed and filled',
       ];
@@ -226,7 +227,7 @@ export async function sealedAuction(setting: Setting, { sealed }: Company, rewar
     );
     const { sale, factorBps } = soldIn(setting, await bid(protocol, protocol.keeper, accountId, vesselId));
     narrator.tell(
-      `What sealed bids left is sold in public: a keeper bought equity of ${dollars(sale.equityTaken)} at
+      `What sealed bids left is sold in public: a keeper bought a worth of ${dollars(sale.worthTaken)} at
       ${percent(Number(factorBps) / 10_000)}.`,
     );
   }

@@ -49,16 +49,16 @@ export async function batch(setting: Setting, { batch: pairs }: Company): Promis
   ]);
   const events = protocol.events<LiquidatedEvent>(receipt, 'engine', 'Liquidated');
   narrator.table(
-    ['account', 'strategy', 'part sold', 'equity sold', 'paid to the trader', 'penalty', 'gas alone'],
+    ['account', 'strategy', 'part sold', 'worth sold', 'paid to the trader', 'penalty', 'gas alone'],
     pairs.map(({ trader }, index) => {
       const { sale } = events.find(({ accountId }) => accountId === trader.accountId)!.liquidation;
       return [
         String(trader.accountId),
         trader.name,
         percent(Number(sale.scaleTaken) / Number(trader.scale)),
-        dollars(sale.equityTaken),
+        dollars(sale.worthTaken),
         dollars(sale.proceeds),
-        dollars(sale.equityTaken - sale.proceeds),
+        dollars(sale.worthTaken - sale.proceeds),
         gas(single[index]!),
       ];
     }),

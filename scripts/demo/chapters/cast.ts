@@ -26,7 +26,7 @@ export interface Cast<T> {
   readonly recovering: T;
   /** Liquidated together. */
   readonly batch: readonly T[];
-  /** Not liquidated in time, and without equity after the second crash. */
+  /** Not liquidated in time, and worth nothing after the second crash. */
   readonly neglected: T;
   /** Healthy in the first crash, liquidated in the second: its penalty repays what was socialised. */
   readonly payer: T;

@@ -1,4 +1,4 @@
-/** An account without equity: who pays, in which order, and how it is paid back. */
+/** An account that is worth nothing: who pays, in which order, and how it is paid back. */
 import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
 import type { MarketRound } from '../../../src/market/words.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
@@ -71,7 +71,7 @@ export async function losses(
   const { equity, requirement } = standing({ ...account, cash }, posted.round);
   const fundAtFirst = (await protocol.account(FUND)).cash;
   narrator.tell(
-    `Nobody liquidated account ${accountId} (${account.name}) in time. Now its equity is ${dollars(equity)}: there is nothing to sell. Whoever takes
+    `Nobody liquidated account ${accountId} (${account.name}) in time. Now its worth is ${dollars(equity)}: there is nothing to sell. Whoever takes
     it over with its debts gets a subsidy, which rises from nothing to all that the account lacks in 15 minutes. It is paid by
     the insurance fund (${dollars(fundAtFirst)} with fees, penalties and the slashed bond), then by its reserve; the rest is socialised.`,
   );
@@ -99,8 +99,8 @@ export async function losses(
   narrator.table(
     ['takeover', ''],
     [
-      ['equity of the account', dollars(takeover.equity)],
-      ['subsidy when all of it would be paid', dollars(takeover.target - takeover.equity)],
+      ['worth of the account', dollars(takeover.worth)],
+      ['subsidy when all of it would be paid', dollars(takeover.target - takeover.worth)],
       [`subsidy taken, ${seconds} s after the start`, dollars(takeover.subsidy)],
       ['  from the insurance fund', dollars(coverage.fromFund)],
       ['  from its reserve', dollars(coverage.fromReserve)],
@@ -183,7 +183,7 @@ async function repay(setting: Setting, payer: Company['payer'], holder: Company[
       [`withdrawal of ${dollars(WITHDRAWN)} paid`, `${dollars(during.paid)} (${ratio(during.paid)})`],
       ['open after it', dollars(lower.openDeficit)],
       [
-        `liquidation at ${percent(Number(liquidation.penaltyBps) / 10_000)} of ${dollars(liquidation.sale.equityTaken)}, fund's part`,
+        `liquidation at ${percent(Number(liquidation.penaltyBps) / 10_000)} of ${dollars(liquidation.sale.worthTaken)}, fund's part`,
         dollars(liquidation.fundFee),
       ],
       ['  of which repaid the loss', dollars(repaid)],

@@ -62,6 +62,8 @@ const ACCOUNT_ARGUMENTS = ['accountId', 'vesselId', 'accountA', 'accountB', 'fro
 const FUND_ACCOUNT = 1n;
 /** Events of these contracts change the accounts that they name. */
 const ACCOUNT_ROLES: readonly IndexedRole[] = ['clearingHouse', 'vault', 'auctionHouse'];
+/** What the house says of an account without collateral. */
+const NO_COLLATERAL = { value: 0n, moving: 0n, saleValue: 0n };
 const END_REASONS = ['sold', 'takenOver', 'recovered', 'covered', 'superseded', 'released'];
 
 /** Reads ranges of blocks through one endpoint. */
@@ -240,7 +242,7 @@ export class ChainReader {
     // Prices move the value of collateral, and so do haircuts.
     const priced = new Set(changes.rounds.map(({ block }) => block));
     for (const { role, name, block } of events)
-      if (role === 'vault' && name === 'HaircutSet') priced.add(block);
+      if (role === 'vault' && name === 'HaircutsSet') priced.add(block);
     if (priced.size > 0) {
       const rich = new Set(await known.accountsWithCollateral());
       for (const { role, args } of events) {
@@ -271,7 +273,7 @@ export class ChainReader {
         args: [accountId, ...further],
         blockNumber: block,
       }) as Promise<T>;
-    const [account, [collateral, movingCollateral], feeChargedAt] = await Promise.all([
+    const [account, collateral, feeChargedAt] = await Promise.all([
       read<{
         owner: Address;
         nonce: bigint;
@@ -281,8 +283,8 @@ export class ChainReader {
         scale: bigint;
         inAuction: boolean;
       }>('clearingHouse', 'getAccount'),
-      read<readonly [bigint, bigint]>('clearingHouse', 'collateralValueOf', false).catch(
-        insteadOfNothing([0n, 0n] as const),
+      read<typeof NO_COLLATERAL>('clearingHouse', 'collateralValueOf', false).catch(
+        insteadOfNothing(NO_COLLATERAL),
       ),
       read<bigint>('auctionHouse', 'feeChargedAt').catch(insteadOfNothing(0n)),
     ]);
@@ -292,8 +294,9 @@ export class ChainReader {
       accountId,
       block,
       underlyingId: BigInt(account.underlyingId),
-      collateral,
-      movingCollateral,
+      collateral: collateral.value,
+      movingCollateral: collateral.moving,
+      saleCollateral: collateral.saleValue,
       feeChargedAt,
     };
   }

@@ -63,7 +63,7 @@ export interface BidAction extends SliceAction {
   readonly maxPayment: bigint;
 }
 
-/** A takeover of an account without equity. */
+/** A takeover of an account that is worth nothing. */
 export interface TakeOverAction extends SliceAction {
   readonly kind: 'takeOver';
   readonly auctionNumber: bigint;
@@ -157,7 +157,7 @@ export type DeclineReason =
   | 'NO_STAKE'
   /** It is the auction of an own vessel. */
   | 'OWN_ACCOUNT'
-  /** Nobody has marked the account as insolvent: there is no subsidy yet. */
+  /** Nobody has marked the account as worth nothing: there is no subsidy yet. */
   | 'NOT_MARKED'
   /** A proof of the figures would come too late, or the figures are of an earlier round than the market's. */
   | 'PROOF_EXPIRED'

@@ -6,7 +6,7 @@ import { DEFAULT_GAS } from './gas.ts';
 import { DEFAULT_SPREADS } from './hedge.ts';
 
 /**
- * A cautious keeper: public positions alone, at least 5 USD of profit, half of a profit for gas, bids from 5 % below equity, sealed bids 2 % below
+ * A cautious keeper: public positions alone, at least 5 USD of profit, half of a profit for gas, bids from 5 % below worth, sealed bids 2 % below
  * it, 5 million USD of notional, 500 USD of losses a day.
  */
 export const DEFAULT_STRATEGY: StrategyConfiguration = Object.freeze({

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { atomicLiquidation } from '../../liquidation/amounts.ts';
-import type { SaleQuote } from '../../liquidation/auction.ts';
+import { atomicLiquidation, BASIS } from '../../liquidation/amounts.ts';
+import { bidQuote, type SaleQuote } from '../../liquidation/auction.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../liquidation/terms.ts';
 import { LINEAR } from '../../market/instrument.ts';
 import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
@@ -38,9 +38,9 @@ const market: FeedMarket = {
   proofExpiry: NOW + 300n,
 };
 
-/** Half a unit of the underlying, with half of the requirement covered. */
+/** Half a unit of the underlying, with half of the requirement covered. Collateral has no haircut unless given. */
 function candidate(changes: Partial<LiquidationCandidate> = {}): LiquidationCandidate {
-  const { requirement = 10_000n * USD } = changes;
+  const { requirement = 10_000n * USD, collateral = 0n } = changes;
   const base = {
     accountId: 10n,
     underlyingId: 1n,
@@ -49,8 +49,9 @@ function candidate(changes: Partial<LiquidationCandidate> = {}): LiquidationCand
     commitment: 5n,
     scale: ONE,
     cash: -25_000n * USD,
-    collateral: 0n,
+    collateral,
     movingCollateral: 0n,
+    saleCollateral: collateral,
     mark: 30_000n * USD,
     requirement,
     baseRequirement: requirement,
@@ -67,6 +68,7 @@ function candidate(changes: Partial<LiquidationCandidate> = {}): LiquidationCand
 }
 
 function auction(changes: Partial<RunningAuction> = {}): RunningAuction {
+  const { collateral = 0n } = changes;
   return {
     accountId: 11n,
     underlyingId: 1n,
@@ -75,8 +77,9 @@ function auction(changes: Partial<RunningAuction> = {}): RunningAuction {
     startNonce: 1n,
     scale: ONE,
     cash: -25_000n * USD,
-    collateral: 0n,
+    collateral,
     movingCollateral: 0n,
+    saleCollateral: collateral,
     reserved: 0n,
     round: 9n,
     provenAt: NOW - 10n,
@@ -237,6 +240,87 @@ describe('an atomic liquidation', () => {
     expect(hedgeOf(short(0n))).toBeGreaterThan(1_000_000n);
   });
 
+  it('hedges collateral at what is paid for it, that of other underlyings by itself', () => {
+    /** Dollar delta that the whole account would be hedged for, with 25,000 USD of tokens at a haircut of 20 %. */
+    const deltaOf = (quantity: bigint, movingCollateral: bigint): number => {
+      const mark = quantity * 60_000n;
+      const given = candidate({
+        legs: [{ instrument: LINEAR, quantity }],
+        mark,
+        cash: -15_000n * USD - mark,
+        collateral: 20_000n * USD,
+        movingCollateral,
+        saleCollateral: 24_000n * USD,
+      });
+      const [action] = decide(situation({ candidates: [given] }), ATOMIC).actions;
+      if (action?.kind !== 'liquidate') throw new Error('Nothing is liquidated.');
+      const part = Number(action.scaleTaken) / Number(ONE);
+      return Number(action.profit.hedge) / 1e6 / part / (DEFAULT_STRATEGY.spreads.deltaBps / 10_000);
+    };
+    expect(deltaOf(500_000n, 20_000n * USD)).toBeCloseTo(54_000, 0);
+    expect(deltaOf(-500_000n, 20_000n * USD)).toBeCloseTo(6_000, 0);
+    expect(deltaOf(-500_000n, 0n)).toBeCloseTo(54_000, 0);
+    // A quarter of the tokens is of the legs' underlying.
+    expect(deltaOf(-500_000n, 5_000n * USD)).toBeCloseTo(30_000 - 6_000 + 18_000, 0);
+  });
+
+  describe('of an account with collateral after a haircut', () => {
+    /** 30,000 USD of tokens at a haircut of 20 %. */
+    const TOKENS = { collateral: 24_000n * USD, saleCollateral: 28_800n * USD };
+    const backstop = strategy({
+      kinds: ['liquidate'],
+      backstop: true,
+      capitalSlackBps: 0n,
+      minimumProfit: -1_000n * USD,
+    });
+    const rich = { vessels: [vessel(100n, 10n ** 12n)] };
+    /** A mark of 30,000 USD, and debts that leave so much worth: 4,800 USD less of equity. */
+    const worth = (amount: bigint) => candidate({ ...TOKENS, cash: amount * USD - 58_800n * USD });
+
+    it('gains the discount on worth, as with cash: the haircut is no gain and no loss', () => {
+      for (const given of [worth(5_000n), candidate()]) {
+        const [action] = decide(situation({ candidates: [given] }, rich), backstop).actions;
+        if (action?.kind !== 'liquidate') throw new Error('Nothing is liquidated.');
+        const taken = (5_000n * USD * action.scaleTaken + ONE - 1n) / ONE;
+        const penalty = (taken * TERMS.backstopBps) / BASIS;
+        expect(action.profit.gross).toBe((penalty * TERMS.rewardShareBps) / BASIS);
+      }
+    });
+
+    it('asks a vessel for the haircut in cash, and for a unit less is declined', () => {
+      const given = worth(5_000n);
+      const { leastCash, worthTaken, payment, target, scaleTaken } = atomicLiquidation(given, TERMS, 0n, {
+        backstop: true,
+      });
+      const haircut = leastCash - (target * scaleTaken) / ONE - payment + worthTaken;
+      const expected = (4_800n * USD * scaleTaken) / ONE;
+      expect(haircut - expected).toBeGreaterThanOrEqual(0n);
+      expect(haircut - expected).toBeLessThanOrEqual(4n);
+      const refusal = (cash: bigint) =>
+        reasons(situation({ candidates: [given] }, { vessels: [vessel(100n, cash)] }), backstop);
+      expect(refusal(leastCash)).toEqual([]);
+      expect(refusal(leastCash - 1n)).toEqual(['liquidate: INSUFFICIENT_CAPITAL']);
+    });
+
+    it('is made at an equity below 0, down to a worth of 0', () => {
+      const given = worth(2_800n);
+      expect(given.equity).toBe(-2_000n * USD);
+      const [action] = decide(situation({ candidates: [given] }, rich), ATOMIC).actions;
+      const expected = atomicLiquidation(given, TERMS, 0n);
+      // What lacks to the target of 11,000 USD, at the highest penalty.
+      const rate = TERMS.penaltyBps[3]!;
+      const sold = (ONE * 13_000n * BASIS) / (13_000n * BASIS + 2_800n * (BASIS - rate));
+      expect(action).toMatchObject({
+        kind: 'liquidate',
+        scaleTaken: sold,
+        profit: { gross: expected.worthTaken - expected.payment },
+      });
+      expect(reasons(situation({ candidates: [worth(0n)] }, rich), ATOMIC)).toEqual([
+        'liquidate: NOT_ENABLED',
+      ]);
+    });
+  });
+
   it.each<[string, Situation, StrategyConfiguration]>([
     [
       'NOT_PROFITABLE',
@@ -316,6 +400,28 @@ describe('an account that is too large for a fixed price', () => {
     expect(reasons(situation({ candidates: [{ ...large, startFeeDue: false }] }), strategy())).toContain(
       'start: NOT_PROFITABLE',
     );
+  });
+
+  it('is auctioned for the reward of its worth, also at an equity below 0', () => {
+    const large = candidate({
+      scale: ONE * 10n,
+      // 300,000 USD of tokens at a haircut of 20 %: an equity of -20,000 USD, a worth of 28,000 USD.
+      collateral: 240_000n * USD,
+      saleCollateral: 288_000n * USD,
+      cash: -560_000n * USD,
+      mark: 300_000n * USD,
+      requirement: 100_000n * USD,
+    });
+    const [action] = decide(situation({ candidates: [large] }), strategy()).actions;
+    const lack = 130_000n * USD;
+    const put = (28_000n * USD * lack) / (lack + 28_000n * USD);
+    const fee = (put * TERMS.feeBps) / BASIS;
+    expect(action).toMatchObject({
+      kind: 'start',
+      profit: { gross: TERMS.tip + (fee * TERMS.chipBps) / BASIS },
+    });
+    const nothing = { ...large, cash: -588_000n * USD };
+    expect(reasons(situation({ candidates: [nothing] }), strategy())).toContain('start: NOT_PROFITABLE');
   });
 });
 
@@ -424,12 +530,13 @@ describe('a running auction', () => {
     const ended = auction({ publicStart: NOW - 1_801n });
     expect(decide(situation({ auctions: [ended] }), bids).actions[0]).toMatchObject({ kind: 'restart' });
     // Collateral, with what it does to the requirement, outweighs the requirement: bids are by the newest round alone.
-    const older = (movingCollateral: bigint, round: bigint) => {
+    const older = (movingCollateral: bigint, round: bigint, saleCollateral = 9_000n * USD) => {
       const given = auction({
         round,
         cash: -29_500n * USD,
         collateral: 9_000n * USD,
         movingCollateral,
+        saleCollateral,
         proven: {
           mark: 30_000n * USD,
           baseRequirement: 11_000n * USD,
@@ -444,6 +551,8 @@ describe('a running auction', () => {
       'refresh',
       'bid',
     ]);
+    // At what is paid for it.
+    expect([older(0n, 8n, 11_000n * USD), older(0n, 8n, 11_000n * USD + 1n)]).toEqual(['bid', 'refresh']);
   });
 
   it('is bid for in part when the cash does not suffice for all', () => {
@@ -457,7 +566,54 @@ describe('a running auction', () => {
     expect(part.maxScale).toBe(part.scaleTaken);
   });
 
-  it('without equity is taken over once the subsidy pays for it', () => {
+  it('is bid for down to a worth of 0, then taken over: a haircut is no debt', () => {
+    // 30,000 USD of tokens at a haircut of 20 %.
+    const tokens = { collateral: 24_000n * USD, saleCollateral: 28_800n * USD };
+    const sold = auction({ ...tokens, cash: -56_000n * USD });
+    const [bid] = decide(situation({ auctions: [sold] }), bids).actions;
+    if (bid?.kind !== 'bid') throw new Error('Nothing is bid.');
+    // A worth of 2,800 USD at an equity of -2,000 USD, which lacks 13,000 USD of the target.
+    const taken = (2_800n * USD * bid.scaleTaken + ONE - 1n) / ONE;
+    const paid = (taken * bid.factorBps + BASIS - 1n) / BASIS;
+    expect(bid.profit.gross).toBe(taken - paid);
+    expect(bid.scaleTaken).toBe((ONE * 13_000n * BASIS) / (13_000n * BASIS + 2_800n * bid.factorBps));
+
+    const nothing = auction({ ...tokens, cash: -60_000n * USD, subsidyFrom: NOW - 450n });
+    const [takeOver] = decide(situation({ auctions: [nothing] }), bids).actions;
+    if (takeOver?.kind !== 'takeOver') throw new Error('Nothing is taken over.');
+    // Half of what a worth of -1,200 USD lacks to the target of 11,000 USD.
+    expect(takeOver.minSubsidy).toBe(6_100n * USD);
+    expect(takeOver.profit.gross).toBe(4_900n * USD);
+  });
+
+  it('is bid for with the cash that the haircut takes, and for less of it the less there is', () => {
+    const given = auction({
+      collateral: 24_000n * USD,
+      saleCollateral: 28_800n * USD,
+      cash: -56_000n * USD,
+    });
+    const none = { ...bids, capitalSlackBps: 0n };
+    const takenWith = (cash: bigint) => {
+      const [action] = decide(
+        situation({ auctions: [given] }, { vessels: [vessel(100n, cash)] }),
+        none,
+      ).actions;
+      return action?.kind === 'bid' ? action.scaleTaken : 0n;
+    };
+    const whole = bidQuote(given, given.terms, NOW);
+    if (whole.kind !== 'sale') throw new Error('Nothing is for sale.');
+    expect(takenWith(whole.leastCash)).toBe(whole.maxScale);
+    // What it would be if the vessel's collateral counted as in the price.
+    const withoutHaircut = whole.leastCash - (4_800n * USD * whole.scaleTaken) / ONE;
+    const part = takenWith(withoutHaircut);
+    expect(part).toBeGreaterThan(0n);
+    expect(part).toBeLessThan(whole.maxScale);
+    expect(bidQuote(given, given.terms, NOW, { maxScale: part }).leastCash).toBeLessThanOrEqual(
+      withoutHaircut,
+    );
+  });
+
+  it('that is worth nothing is taken over once the subsidy pays for it', () => {
     const broke = auction({ cash: -31_000n * USD, subsidyFrom: NOW });
     expect(reasons(situation({ auctions: [broke] }), bids)).toEqual(['takeOver: NOT_PROFITABLE']);
     const { subsidyFrom: _, ...unmarked } = broke;
@@ -514,12 +670,16 @@ describe('the sealed stage of an auction', () => {
       factorBps: 9_800n,
       maxScale: bid.maxScale,
     });
-    // 2 % of the equity, and a fifth more cash than is needed now.
-    expect(bid.profit.gross * 50n).toBeLessThanOrEqual((quote as SaleQuote).equityTaken);
+    // 2 % of the worth, and a fifth more cash than is needed now.
+    expect(bid.profit.gross * 50n).toBeLessThanOrEqual((quote as SaleQuote).worthTaken);
     const poor = given(bidding(), {}, { vessels: [vessel(100n, (quote.leastCash * 11n) / 10n)] });
     const [part] = decide(poor, sealedBids).actions;
     if (part?.kind !== 'sealedBid') throw new Error('Nothing is bid.');
     expect(part.maxScale).toBeLessThan(bid.maxScale);
+    // Also where a haircut leaves an equity below 0.
+    const tokens = { collateral: 24_000n * USD, saleCollateral: 28_800n * USD, cash: -56_000n * USD };
+    const [other] = decide(given(bidding(), { auctions: [{ ...early, ...tokens }] }), sealedBids).actions;
+    expect(other).toMatchObject({ kind: 'sealedBid', factorBps: 9_800n });
   });
 
   it.each<[string, Situation, StrategyConfiguration]>([
@@ -597,6 +757,19 @@ describe('a call without a proof', () => {
     expect(reasons(situation({ auctions: [covered] }, { vessels }), { ...all, minimumProfit: 100n })).toEqual(
       ['close: NOT_PROFITABLE'],
     );
+    // Without a requirement, equity of 0 covers what is worth something.
+    const proven = { ...auction().proven, baseRequirement: 0n };
+    const bare = (cash: bigint, saleCollateral: bigint) =>
+      decide(
+        situation(
+          { auctions: [auction({ proven, collateral: 24_000n * USD, saleCollateral, cash })] },
+          { vessels },
+        ),
+        all,
+      ).actions.map(({ kind }) => kind);
+    expect(bare(-54_000n * USD, 28_800n * USD)).toEqual(['close']);
+    expect(bare(-54_000n * USD - 1n, 28_800n * USD)).toEqual([]);
+    expect(bare(-54_000n * USD, 24_000n * USD)).toEqual([]);
   });
 });
 

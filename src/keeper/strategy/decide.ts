@@ -5,7 +5,7 @@
  * limits, then atomic liquidations are joined into batches where that saves gas.
  */
 import { isZkMarginError } from '../../errors.ts';
-import { BASIS, equityOf, smaller } from '../../liquidation/amounts.ts';
+import { BASIS, equityOf, smaller, targetOf, worthOf } from '../../liquidation/amounts.ts';
 import { elapsedAtFactor, factorAt, maxScaleFor } from '../../liquidation/auction.ts';
 import { MAX_SCALE } from '../../margin/exact/margin.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
@@ -56,9 +56,9 @@ export interface StrategyConfiguration {
    * race may cost.
    */
   readonly gasShareBps: bigint;
-  /** Bids wait until the price is so far below equity, in basis points. */
+  /** Bids wait until the price is so far below worth, in basis points. */
   readonly targetDiscountBps: bigint;
-  /** How far below equity sealed bids are, in basis points. No bid is made where the auction's start is above that. */
+  /** How far below worth sealed bids are, in basis points. No bid is made where the auction's start is above that. */
   readonly sealedDiscountBps: bigint;
   /**
    * Part of a vessel's cash that a sealed bid leaves, in basis points of what it needs at present figures: prices move until it is executed,
@@ -375,7 +375,7 @@ class Reckoner {
     try {
       chance = atomicChance(candidate, market, { backstop });
     } catch (error) {
-      // What is too large, or has no equity, is for auctions.
+      // What is too large, or worth nothing, is for auctions.
       if (isZkMarginError(error, 'TOO_LARGE') || isZkMarginError(error, 'BAD_DEBT'))
         return decline('NOT_ENABLED');
       return decline('HEALTHY');
@@ -464,15 +464,15 @@ class Reckoner {
   auction(auction: RunningAuction): Reckoned {
     const { accountId } = auction;
     const { now, markets, book } = this.#situation;
-    const present = equityOf({ ...auction, mark: markOf(auction) });
-    const isSealed = now < auction.publicStart && present > 0n && this.#situation.sealed !== undefined;
-    const kind = isSealed ? 'sealedBid' : present > 0n ? 'bid' : 'takeOver';
+    const hasWorth = worthOf({ ...auction, mark: markOf(auction) }) > 0n;
+    const isSealed = now < auction.publicStart && hasWorth && this.#situation.sealed !== undefined;
+    const kind = isSealed ? 'sealedBid' : hasWorth ? 'bid' : 'takeOver';
     const decline = (
       reason: DeclineReason,
       figures: Declined['figures'] = NO_FIGURES,
       notBefore?: bigint,
     ): Declined => ({ kind, accountId, reason, figures, ...(notBefore === undefined ? {} : { notBefore }) });
-    if (book.vessels.some((vessel) => vessel.accountId === accountId)) return this.#own(auction, present);
+    if (book.vessels.some((vessel) => vessel.accountId === accountId)) return this.#own(auction, hasWorth);
     const own = this.#situation.sealed?.bids.find(({ auctionNumber }) => auctionNumber === auction.number);
     // What has been bid is executed also by a keeper that is to make no more sealed bids.
     if (!this.#enabled(kind) && own === undefined) return decline('NOT_ENABLED');
@@ -489,7 +489,7 @@ class Reckoner {
     if (now < auction.publicStart) {
       return decline('NOT_PUBLIC', { publicStart: auction.publicStart }, auction.publicStart);
     }
-    return present > 0n ? this.#bid(auction, market, decline) : this.#takeOver(auction, market, decline);
+    return hasWorth ? this.#bid(auction, market, decline) : this.#takeOver(auction, market, decline);
   }
 
   #bid(auction: RunningAuction, market: FeedMarket, decline: Decline): Reckoned {
@@ -732,7 +732,7 @@ class Reckoner {
   }
 
   /** An own vessel that is auctioned is of no use until the auction ends, which anyone may bring about once it is covered. */
-  #own(auction: RunningAuction, equity: bigint): Reckoned {
+  #own(auction: RunningAuction, hasWorth: boolean): Reckoned {
     const { accountId, terms } = auction;
     const decline: Decline = (reason, figures = NO_FIGURES) => ({
       kind: 'close',
@@ -740,8 +740,9 @@ class Reckoner {
       reason,
       figures,
     });
-    const target = ceilDivide(auctionRequirement(auction) * (BASIS + terms.bufferBps), BASIS);
-    const isCovered = auction.superseded || (equity > 0n && equity >= target);
+    const equity = equityOf({ ...auction, mark: markOf(auction) });
+    const target = targetOf(auctionRequirement(auction), terms.bufferBps);
+    const isCovered = auction.superseded || (hasWorth && equity >= target);
     if (!this.#enabled('close') || !isCovered) return decline('OWN_ACCOUNT', { equity, target });
     if (this.#situation.book.inFlight.has(accountId)) return decline('IN_FLIGHT');
     const profit = profitOf(0n, 'close', 0n, this.costs);

@@ -12,9 +12,20 @@ import { floatExpiry, surfaceVolatility } from '../../market/surface.ts';
 import { type MarketRound, PRICE_UNIT } from '../../market/words.ts';
 import { black76, logRatio } from '../../math/float/black76.ts';
 
+/** Collateral that comes with positions, at what it would fetch, 1e-6 USD. */
+export interface ExposedCollateral {
+  /** Of the positions' own underlying. */
+  readonly moving: bigint;
+  /** Of other underlyings. */
+  readonly other: bigint;
+}
+
 /** Sensitivities of positions, in USD, none of them negative. */
 export interface Exposure {
-  /** |sum of quantity * delta * forward|: dollar delta, netted over all legs and moving collateral. */
+  /**
+   * |sum of quantity * delta * forward|: dollar delta, netted over all legs and moving collateral. Collateral of other underlyings is added: nothing
+   * nets it.
+   */
   readonly delta: number;
   /** Sum over expiries of |sum of quantity * vega * vol|: change of value if vols of an expiry doubled. Netted within an expiry alone. */
   readonly vega: number;
@@ -45,20 +56,20 @@ const USD = 1e6;
  * Sensitivities of legs held at a scale.
  *
  * @param scale 2^-40
- * @param movingCollateral value of collateral that comes with them and moves with the underlying, 1e-6 USD
+ * @param collateral that comes with them; none unless given
  * @throws ZkMarginError `MISSING_EXPIRY` for an option of an expiry that the round lacks
  */
 export function exposureOf(
   legs: readonly Leg[],
   round: MarketRound,
   scale: bigint,
-  movingCollateral = 0n,
+  collateral: ExposedCollateral = { moving: 0n, other: 0n },
 ): Exposure {
   const { timestamp, spot } = round.underlying;
   const price = Number(spot) / Number(PRICE_UNIT);
   const factor = Number(scale) / SCALE_ONE;
   const byExpiry = new Map<number, { vega: number; gamma: number }>();
-  let delta = Number(movingCollateral) / USD;
+  let delta = Number(collateral.moving) / USD;
   let grossNotional = 0;
   for (const { instrument, quantity } of legs) {
     const amount = (Number(quantity) / Number(QUANTITY_UNIT)) * factor;
@@ -98,7 +109,7 @@ export function exposureOf(
     vega += Math.abs(sums.vega);
     gamma += Math.abs(sums.gamma);
   }
-  return { delta: Math.abs(delta), vega, gamma, grossNotional };
+  return { delta: Math.abs(delta) + Number(collateral.other) / USD, vega, gamma, grossNotional };
 }
 
 /** Cost of hedging an exposure, in 1e-6 USD, rounded up. */

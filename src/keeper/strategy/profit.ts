@@ -1,13 +1,16 @@
 /**
  * What a keeper gains: of an atomic liquidation, a slice of an auction, a takeover, an auction's start, a batch.
  *
- * All amounts are in 1e-6 USD. Gains are in equity at the proven mark, not in cash: a slice brings positions.
+ * All amounts are in 1e-6 USD. Gains are in worth at the proven mark, not in cash: a slice brings positions and collateral. Both what is bought and
+ * what is paid count collateral at the value at which slices are priced, so a haircut is neither gained nor lost. It is lacking in the vessel, whose
+ * collateral counts after haircuts: that is in the cash which a slice asks for.
  */
 
 import {
   type AtomicLiquidation,
   atomicLiquidation,
   atScale,
+  type CollateralValues,
   EMPTY_VESSEL,
   type ProvenAccount,
   requirementAt,
@@ -21,11 +24,11 @@ import type { MarketRound } from '../../market/words.ts';
 import { ceilDivide, floorDivide } from '../../math/fixed/primitives.ts';
 import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
 import { type ActionKind, batchGas, type GasPrice, type GasTable, gasCost } from './gas.ts';
-import { exposureOf, type HedgeSpreads, hedgeCost, notionalOf } from './hedge.ts';
+import { type ExposedCollateral, exposureOf, type HedgeSpreads, hedgeCost, notionalOf } from './hedge.ts';
 
 /** Where the result of an action comes from. */
 export interface Profit {
-  /** Before costs: what equity is bought for less than it is, a subsidy, or a reward. */
+  /** Before costs: what worth is bought for less than it is, a subsidy, or a reward. */
   readonly gross: bigint;
   readonly gas: bigint;
   readonly hedge: bigint;
@@ -59,12 +62,10 @@ export interface SliceWeight {
 }
 
 /** An account whose slice is weighed. */
-export interface Weighed {
+export interface Weighed extends CollateralValues {
   readonly legs?: readonly Leg[];
   /** At the scale of the account. */
   readonly requirement: bigint;
-  /** Collateral that comes with the positions, and moves with them. */
-  readonly movingCollateral: bigint;
   readonly scale: bigint;
 }
 
@@ -80,17 +81,28 @@ export function weighSlice(
   round: MarketRound,
   costs: Costs,
 ): SliceWeight | undefined {
+  const collateral = exposedCollateral(account, scaleTaken);
   if (account.legs !== undefined) {
-    const movingTaken = (account.movingCollateral * scaleTaken) / account.scale;
-    const exposure = exposureOf(account.legs, round, scaleTaken, movingTaken);
+    const exposure = exposureOf(account.legs, round, scaleTaken, collateral);
     return { hedge: hedgeCost(exposure, costs.spreads), notional: notionalOf(exposure) };
   }
   if (costs.hidden === undefined) return undefined;
   const requirement = (account.requirement * scaleTaken) / account.scale + 1n;
+  const ofOthers = exposureOf([], round, scaleTaken, { ...collateral, moving: 0n });
   return {
-    hedge: (requirement * costs.hidden.hedgeBps) / 10_000n + 1n,
+    hedge: (requirement * costs.hidden.hedgeBps) / 10_000n + 1n + hedgeCost(ofOthers, costs.spreads),
     notional: requirement * costs.hidden.notionalMultiple,
   };
+}
+
+/** A slice's collateral at the value at which it is priced. What that is above the value after haircuts moves in the same part as that value. */
+function exposedCollateral(
+  { collateral, movingCollateral, saleCollateral, scale }: Weighed,
+  scaleTaken: bigint,
+): ExposedCollateral {
+  const whole = (saleCollateral * scaleTaken) / scale;
+  const moving = collateral === 0n ? 0n : (whole * movingCollateral) / collateral;
+  return { moving, other: whole - moving };
 }
 
 /** Net of gas and hedge. */
@@ -114,7 +126,7 @@ export interface AtomicChance {
 }
 
 /**
- * The keeper pays `payment` for equity of `equityTaken`: what is left is its reward.
+ * The keeper pays `payment` for worth of `worthTaken`: what is left is its reward.
  *
  * @throws ZkMarginError `NOT_LIQUIDATABLE`, `BAD_DEBT`, `TOO_LARGE`, `NOTHING_TO_LIQUIDATE`
  */
@@ -124,7 +136,7 @@ export function atomicChance(
   options: { readonly backstop?: boolean; readonly vessel?: Vessel } = {},
 ): AtomicChance {
   const amounts = atomicLiquidation(candidate, integerTerms(market.terms), market.volatilityIndex, options);
-  return { amounts, gross: amounts.equityTaken - amounts.payment };
+  return { amounts, gross: amounts.worthTaken - amounts.payment };
 }
 
 /** A bid or a takeover before costs. */
@@ -136,25 +148,26 @@ export interface AuctionChance {
 }
 
 /**
- * A slice of an auction at the price of a moment. A sale brings equity below its value; a takeover brings a debt, and a
+ * A slice of an auction at the price of a moment. A sale brings worth for less than it is; a takeover brings a debt, and a
  * subsidy for it.
  *
  * @param now not before public bidding
  * @param options.factorBps price factor to reckon with instead of the curve's
- * @throws ZkMarginError `CONFLICT` for an account without equity that nobody has marked; as `bidQuote`
+ * @throws ZkMarginError `CONFLICT` for an account that is worth nothing and that nobody has marked; as `bidQuote`
  */
 export function auctionChance(
   auction: RunningAuction,
   now: bigint,
   options: { readonly maxScale?: bigint; readonly vessel?: Vessel; readonly factorBps?: bigint } = {},
 ): AuctionChance {
-  const { cash, collateral, movingCollateral, scale, reserved, proven, publicStart, terms, subsidyFrom } =
-    auction;
+  const { cash, collateral, movingCollateral, saleCollateral, scale, reserved, proven } = auction;
+  const { publicStart, terms, subsidyFrom } = auction;
   const quote = bidQuote(
     {
       cash,
       collateral,
       movingCollateral,
+      saleCollateral,
       scale,
       reserved,
       proven,
@@ -167,10 +180,10 @@ export function auctionChance(
   );
   const whole = quote.kind === 'sale' ? quote.maxScale : scale;
   const leastScale = (whole * terms.minBidBps + 9_999n) / 10_000n;
-  // Of all equity, also what bids have paid, a taker of bad debt has the share; a buyer has that of the rest.
-  const equityTaken =
-    quote.kind === 'sale' ? quote.equityTaken : floorDivide(quote.equity * quote.scaleTaken, scale);
-  return { quote, leastScale, gross: equityTaken - quote.payment - lossSince(auction, quote.scaleTaken) };
+  // Of all worth, also what bids have paid, a taker of bad debt has the share; a buyer has that of the rest.
+  const worthTaken =
+    quote.kind === 'sale' ? quote.worthTaken : floorDivide(quote.worth * quote.scaleTaken, scale);
+  return { quote, leastScale, gross: worthTaken - quote.payment - lossSince(auction, quote.scaleTaken) };
 }
 
 /** What a slice has lost since the recorded round, at least 0. It is sold at the recorded mark; what it may have gained is not counted. */
@@ -190,17 +203,18 @@ export function auctionRequirement({ proven, scale, movingCollateral }: RunningA
  * bids by the newest round alone.
  */
 export function collateralOutweighs(auction: RunningAuction): boolean {
-  const { collateral, movingCollateral, proven } = auction;
+  const { saleCollateral, movingCollateral, proven } = auction;
   const slope = proven.collateralSlope < 0n ? -proven.collateralSlope : proven.collateralSlope;
-  return collateral + ((movingCollateral * slope) >> COLLATERAL_SLOPE_PLACES) > auctionRequirement(auction);
+  const weight = saleCollateral + ((movingCollateral * slope) >> COLLATERAL_SLOPE_PLACES);
+  return weight > auctionRequirement(auction);
 }
 
-/** Reward of who starts an auction; nothing within the cool-off, and nothing for accounts without equity. */
+/** Reward of who starts an auction; nothing within the cool-off, and nothing for accounts that are worth nothing. */
 export function startReward(candidate: LiquidationCandidate, market: FeedMarket): bigint {
   if (!candidate.startFeeDue) return 0n;
-  const { cash, collateral, mark, requirement, scale } = candidate;
+  const { cash, collateral, saleCollateral, mark, requirement, scale } = candidate;
   return startFee(
-    { cash, collateral, mark, requirement, scale, reserved: 0n },
+    { cash, collateral, saleCollateral, mark, requirement, scale, reserved: 0n },
     integerTerms(market.terms),
     market.volatilityIndex,
   ).reward;

@@ -14,11 +14,12 @@ const surfaces = JSON.parse(
 ) as SviSurfaces;
 const opening = exampleRound(surfaces, 'BTC', { discount: 0.99 });
 const shocked = shockRound(opening, { priceMove: -0.12, volMultiplierAt30d: 1.35, secondsLater: 3_600 });
-/** Every second account has collateral of the underlying, up to five coins. */
+/** Every second account has collateral of the underlying, up to five coins; every third is worth more than its equity. */
 const book = exampleBook({ opening, shocked, parameters: DEFAULT_PARAMETERS, seed: 11, count: 48 }).map(
   (account, index) => ({
     ...account,
     movingCollateral: index % 2 === 0 ? 0n : (BigInt(index) * opening.underlying.spot) / 10n,
+    saleAddition: index % 3 === 0 ? (BigInt(index) * opening.underlying.spot) / 50n : 0n,
   }),
 );
 
@@ -32,12 +33,12 @@ it('valuing instruments once gives the exact margin to the bit', () => {
 
 it('leaves to the integers what is at a threshold, and nothing else', () => {
   const margins = book.map((account) => exactMargin(account, shocked, DEFAULT_PARAMETERS));
-  // Per account: at the requirement, 1e-6 USD below, 1 USD above and below; at zero equity, 1e-6 and 1 USD above, 1 below.
+  // Per account: at the requirement, 1e-6 USD below, 1 USD above and below; at a worth of zero, 1e-6 and 1 USD above, 1 below.
   const offsets = [0n, -1n, 1_000_000n, -1_000_000n, 0n, 1n, 1_000_000n, -1_000_000n];
   const accounts = book.flatMap((account, index) =>
     offsets.map((offset, place): FloatAccount => {
       const { mark, requirement } = margins[index]!;
-      return { ...account, cash: offset - mark + (place < 4 ? requirement : 0n) };
+      return { ...account, cash: offset - mark + (place < 4 ? requirement : -account.saleAddition) };
     }),
   );
   const { decisions, exactAccounts, columns } = decideBook(
@@ -45,7 +46,7 @@ it('leaves to the integers what is at a threshold, and nothing else', () => {
     shocked,
     DEFAULT_PARAMETERS,
   );
-  accounts.forEach(({ cash }, index) => {
+  accounts.forEach((account, index) => {
     const place = index % offsets.length;
     const margin = margins[Math.floor(index / offsets.length)]!;
     const { status, decidedBy, ...rest } = decisions[index]!;
@@ -62,7 +63,7 @@ it('leaves to the integers what is at a threshold, and nothing else', () => {
     // A requirement of 1 USD or less would mix the two thresholds.
     expect(margin.requirement).toBeGreaterThan(2_000_000n);
     expect(status).toBe(expected[place]);
-    expect(status).toBe(exactStatus(cash, margin));
+    expect(status).toBe(exactStatus(account, margin));
     const near = [0, 1, 4, 5].includes(place);
     expect(decidedBy).toBe(near ? 'exact' : 'float');
     expect(exactAccounts.includes(index)).toBe(near);

@@ -6,11 +6,11 @@ import type { MarketRound } from '../../market/words.ts';
 import type { ExactMargin } from '../exact/margin.ts';
 import { ExactValuer } from '../exact/shared.ts';
 import type { RiskParameters } from '../parameters.ts';
-import { type FloatBook, type ScreenColumns, screenBook } from './screen.ts';
+import { type FloatAccount, type FloatBook, type ScreenColumns, screenBook } from './screen.ts';
 
 /**
- * What follows from equity and requirement, as the contracts decide it: `healthy` when equity is at least the
- * requirement, otherwise `badDebt` when equity is 0 or less, otherwise `liquidatable`. `undecided` is an account that
+ * What follows from equity, worth and requirement, as the contracts decide it: `healthy` when equity is at least the
+ * requirement, otherwise `badDebt` when the account is worth nothing, otherwise `liquidatable`. `undecided` is an account that
  * the exact model refuses.
  */
 export type AccountStatus = 'healthy' | 'liquidatable' | 'badDebt' | 'undecided';
@@ -51,7 +51,7 @@ const BY_FLOAT = {
 export function decideBook(book: FloatBook, round: MarketRound, parameters: RiskParameters): BookDecision {
   const columns = screenBook(book, round, parameters);
   const valuer = new ExactValuer(round, parameters);
-  const { equity, liquidatable, needsExact } = columns;
+  const { worth, liquidatable, needsExact } = columns;
   const decisions = new Array<AccountDecision>(book.accountCount);
   const exactAccounts: number[] = [];
   for (let index = 0; index < book.accountCount; index++) {
@@ -61,7 +61,7 @@ export function decideBook(book: FloatBook, round: MarketRound, parameters: Risk
     } else if (liquidatable[index] === 0) {
       decisions[index] = BY_FLOAT.healthy;
     } else {
-      decisions[index] = equity[index]! <= 0 ? BY_FLOAT.badDebt : BY_FLOAT.liquidatable;
+      decisions[index] = worth[index]! <= 0 ? BY_FLOAT.badDebt : BY_FLOAT.liquidatable;
     }
   }
   return { decisions, exactAccounts, columns };
@@ -76,15 +76,15 @@ function decideExactly(valuer: ExactValuer, book: FloatBook, index: number): Acc
     if (!isZkMarginError(error)) throw error;
     return { status: 'undecided', decidedBy: 'exact', problem: error.under(`accounts[${index}]`) };
   }
-  return { status: exactStatus(account.cash, margin), decidedBy: 'exact', margin };
+  return { status: exactStatus(account, margin), decidedBy: 'exact', margin };
 }
 
-/** The status that cash and an exact margin give. Cash in 1e-6 USD. */
+/** The status that an account's money and an exact margin give. */
 export function exactStatus(
-  cash: bigint,
+  { cash, saleAddition = 0n }: Pick<FloatAccount, 'cash' | 'saleAddition'>,
   { mark, requirement }: Pick<ExactMargin, 'mark' | 'requirement'>,
 ): Exclude<AccountStatus, 'undecided'> {
   const equity = cash + mark;
   if (equity >= requirement) return 'healthy';
-  return equity > 0n ? 'liquidatable' : 'badDebt';
+  return equity + saleAddition > 0n ? 'liquidatable' : 'badDebt';
 }

@@ -81,6 +81,8 @@ export interface FloatAccount {
   readonly cash: bigint;
   /** The part of {@link cash} that is collateral moving with the underlying, in 1e-6 USD; 0 unless given. */
   readonly movingCollateral?: bigint;
+  /** What collateral is worth beyond {@link cash} in prices of slices, in 1e-6 USD: its sale value less its value after haircuts; 0 unless given. */
+  readonly saleAddition?: bigint;
   /** Checked against the round's when given. */
   readonly underlyingId?: bigint;
 }
@@ -106,6 +108,8 @@ export interface FloatBook {
   readonly cash: Float64Array;
   /** Per account: the part of {@link cash} that moves with the underlying, in USD. */
   readonly movingCollateral: Float64Array;
+  /** Per account: what collateral is worth beyond {@link cash} in prices of slices, in USD. */
+  readonly saleAdditions: Float64Array;
   /** Per account, as a number. */
   readonly scales: Float64Array;
   /** Per account: the part of {@link screenErrorBound} that does not depend on the round, in USD. */
@@ -120,6 +124,8 @@ export interface ScreenColumns {
   readonly scenarioCount: number;
   readonly mark: Float64Array;
   readonly equity: Float64Array;
+  /** Equity with collateral at the value at which slices are priced. */
+  readonly worth: Float64Array;
   readonly requirement: Float64Array;
   /** Scan risk before the maintenance factor. */
   readonly scan: Float64Array;
@@ -144,8 +150,8 @@ export interface ScreenColumns {
   /** {@link screenErrorBound} of the account. */
   readonly errorBound: Float64Array;
   /**
-   * 1 where equity is within the error bound of the requirement, or of zero while below the requirement, or where the
-   * account could not be valued.
+   * 1 where equity is within the error bound of the requirement, or the worth within that of zero while equity is below the requirement, or
+   * where the account could not be valued.
    */
   readonly needsExact: Uint8Array;
   /** Accounts that could not be valued, with the reason; their figures are NaN. */
@@ -162,7 +168,7 @@ export interface AccountMargin {
   /** Index into the parameters' scenarios. */
   readonly worstScenario: number;
   readonly liquidatable: boolean;
-  /** Equity at or below zero. */
+  /** Worth at or below zero. */
   readonly badDebt: boolean;
   /** How far `equity - requirement` may be from the exact model's. */
   readonly errorBound: number;
@@ -207,6 +213,7 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
   const grossPositions = new Float64Array(accountCount);
   const cash = new Float64Array(accountCount);
   const movingCollateral = new Float64Array(accountCount);
+  const saleAdditions = new Float64Array(accountCount);
   const scales = new Float64Array(accountCount);
   const roundingBounds = new Float64Array(accountCount);
   const rows = new InstrumentRows();
@@ -229,6 +236,11 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
       const field = `accounts[${index}].movingCollateral`;
       const value = requireBigint(account.movingCollateral, 0n, MAX_COLLATERAL - 1n, field);
       movingCollateral[index] = Number(value) / 1e6;
+    }
+    if (account.saleAddition !== undefined) {
+      const field = `accounts[${index}].saleAddition`;
+      saleAdditions[index] =
+        Number(requireBigint(account.saleAddition, 0n, MAX_COLLATERAL - 1n, field)) / 1e6;
     }
     if (account.underlyingId !== undefined) underlyingIds.add(account.underlyingId);
     const scale = Number(account.scale) / 2 ** 40;
@@ -273,6 +285,7 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
     grossPositions,
     cash,
     movingCollateral,
+    saleAdditions,
     scales,
     roundingBounds,
     underlyingIds,
@@ -370,6 +383,7 @@ export function screenValues(
   const column = () => new Float64Array(accountCount);
   const mark = column();
   const equity = column();
+  const worth = column();
   const requirement = column();
   const scan = column();
   const shortOptionMinimum = column();
@@ -453,6 +467,8 @@ export function screenValues(
     const notional = grossPositions[account]! * spot;
     mark[account] = markValue;
     equity[account] = equityValue;
+    const worthValue = equityValue + book.saleAdditions[account]!;
+    worth[account] = worthValue;
     requirement[account] = required;
     scan[account] = -least;
     shortOptionMinimum[account] = shortMinimum;
@@ -472,7 +488,7 @@ export function screenValues(
     errorBound[account] = bound;
     // Written so that NaN needs the exact model too.
     const clear =
-      Math.abs(equityValue - required) > bound && (equityValue > required || Math.abs(equityValue) > bound);
+      Math.abs(equityValue - required) > bound && (equityValue > required || Math.abs(worthValue) > bound);
     needsExact[account] = clear ? 0 : 1;
     if (Number.isNaN(markValue)) {
       scan[account] = Number.NaN;
@@ -485,6 +501,7 @@ export function screenValues(
     scenarioCount,
     mark,
     equity,
+    worth,
     requirement,
     scan,
     shortOptionMinimum,
@@ -568,7 +585,7 @@ export function accountMargin(columns: ScreenColumns, account: number): AccountM
     ratio: requirement === 0 ? Number.POSITIVE_INFINITY : equity / requirement,
     worstScenario: columns.worstScenario[account]!,
     liquidatable: columns.liquidatable[account] === 1,
-    badDebt: equity <= 0,
+    badDebt: columns.worth[account]! <= 0,
     errorBound: columns.errorBound[account]!,
     needsExact: columns.needsExact[account] === 1,
     components: {

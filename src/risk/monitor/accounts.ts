@@ -15,6 +15,8 @@ export interface MonitoredAccount {
   readonly collateral: bigint;
   /** Part of {@link collateral} that moves with the underlying, and so enters the requirement; 0 unless given. */
   readonly movingCollateral?: bigint;
+  /** Value of collateral at which slices are priced; {@link collateral} unless given. */
+  readonly saleCollateral?: bigint;
   readonly nonce: bigint;
   readonly inAuction: boolean;
   /** Cash that bids of the running auction have paid; 0 unless given. */
@@ -40,11 +42,19 @@ const MAX_MONEY = 2n ** 96n - 1n;
  */
 export function compileAccounts(accounts: readonly MonitoredAccount[], underlyingId: bigint): BookPart {
   const floats = accounts.map(
-    ({ legs, scale, cash, collateral, movingCollateral = 0n }): FloatAccount => ({
+    ({
+      legs,
+      scale,
+      cash,
+      collateral,
+      movingCollateral = 0n,
+      saleCollateral = collateral,
+    }): FloatAccount => ({
       legs,
       scale,
       cash: cash + collateral,
       movingCollateral,
+      saleAddition: saleCollateral - collateral,
       underlyingId,
     }),
   );

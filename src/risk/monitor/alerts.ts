@@ -119,7 +119,7 @@ function accountAlert(
     add(
       'account-bad-debt',
       'critical',
-      `Account ${row.id} of ${name} is in bad debt: equity ${usd(row.equity)}, required ${usd(row.requirement)}. ${attended}`,
+      `Account ${row.id} of ${name} is in bad debt: worth ${usd(row.worth)}, required ${usd(row.requirement)}. ${attended}`,
       row.id,
     );
   } else if (row.tier === 'liquidatable') {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
-import { atomicLiquidation, equityOf, sale, targetOf } from '../../liquidation/amounts.ts';
+import { atomicLiquidation, equityOf, sale, targetOf, worthOf } from '../../liquidation/amounts.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../liquidation/terms.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import { exampleBook, mulberry32, SCALE_ONE } from '../../margin/example-book.ts';
@@ -47,15 +47,18 @@ function monitorOf(
 
 function exactTier(account: MonitoredAccount, round: MarketRound): RiskTier {
   const { mark, requirement } = exactMargin(account, round, PARAMETERS);
-  return tierOfFigures(account.cash + account.collateral + mark, requirement, THRESHOLDS);
+  const { cash, collateral, saleCollateral = collateral } = account;
+  return tierOfFigures(cash + collateral + mark, cash + saleCollateral + mark, requirement, THRESHOLDS);
 }
 
 describe('tiers', () => {
   it('begin where the terms say: at 1.10 and 1.25 by default, as in the RAMM model', () => {
     const { tiers } = rammModel();
     const requirement = 1_000_000n;
-    const at = (multiple: number) =>
-      tierOfFigures(BigInt(Math.round(multiple * 1e6)), requirement, THRESHOLDS);
+    const at = (multiple: number) => {
+      const equity = BigInt(Math.round(multiple * 1e6));
+      return tierOfFigures(equity, equity, requirement, THRESHOLDS);
+    };
     expect(at(tiers.warning)).toBe('healthy');
     expect(at(tiers.warning - 1e-6)).toBe('warning');
     expect(at(tiers.soft)).toBe('warning');
@@ -64,8 +67,11 @@ describe('tiers', () => {
     expect(at(1 - 1e-6)).toBe('liquidatable');
     expect(at(1e-6)).toBe('liquidatable');
     expect(at(0)).toBe('badDebt');
-    expect(tierOfFigures(0n, 0n, THRESHOLDS)).toBe('healthy');
-    expect(tierOfFigures(-1n, 0n, THRESHOLDS)).toBe('badDebt');
+    expect(tierOfFigures(0n, 0n, 0n, THRESHOLDS)).toBe('healthy');
+    expect(tierOfFigures(-1n, -1n, 0n, THRESHOLDS)).toBe('badDebt');
+    // Haircuts alone make no bad debt.
+    expect(tierOfFigures(-1n, 0n, 0n, THRESHOLDS)).toBe('badDebt');
+    expect(tierOfFigures(-1n, 1n, 0n, THRESHOLDS)).toBe('liquidatable');
   });
 
   it('never let warning begin below soft', () => {
@@ -141,9 +147,10 @@ describe(`the monitor on the example book (seed ${SEED})`, () => {
       expect(row.exact).toBe(true);
       const margin = exactMargin(account, crashed, PARAMETERS);
       const { mark, requirement } = margin;
-      const state = { ...account, ...margin, reserved: 0n };
-      const proven = { ...state, movingCollateral: account.movingCollateral ?? 0n };
-      expect(row.plan).toMatchObject({ mark, requirement, equity: equityOf(state) });
+      const { collateral, movingCollateral = 0n, saleCollateral = collateral } = account;
+      const state = { ...account, ...margin, saleCollateral, reserved: 0n };
+      const proven = { ...state, movingCollateral };
+      expect(row.plan).toMatchObject({ mark, requirement, equity: equityOf(state), worth: worthOf(state) });
       expect(row.plan.target).toBe(targetOf(requirement, terms.bufferBps));
       if (row.plan.atomic.open) {
         atomic++;
@@ -161,13 +168,14 @@ describe(`the monitor on the example book (seed ${SEED})`, () => {
           // A worse price sells more.
           expect(atCusp.scaleTaken).toBeGreaterThan(atStart.scaleTaken);
         }
-        expect(row.plan.takeover).toEqual({ open: false, reason: 'HAS_EQUITY' });
+        expect(row.plan.takeover).toEqual({ open: false, reason: 'HAS_WORTH' });
         // What remains after the least sale has the target, and one unit less has not.
         const rest = state.scale - least.maxScale;
         const lacks = (scale: bigint) => {
           const sold = state.scale - scale;
-          // Sold at its full worth: equity stays, the target shrinks.
-          return row.plan!.equity * state.scale - row.plan!.target * (state.scale - sold);
+          // Sold at its full worth: the worth stays, the target and what haircuts take shrink.
+          const left = state.scale - sold;
+          return row.plan!.worth * state.scale - (saleCollateral - collateral + row.plan!.target) * left;
         };
         expect(lacks(rest - 1n)).toBeGreaterThanOrEqual(0n);
         expect(lacks(rest + 1n)).toBeLessThan(0n);
@@ -412,7 +420,7 @@ describe('single accounts', () => {
     inAuction: false,
   };
 
-  it('without equity are to be taken over, those in auction are not for sale at once', () => {
+  it('that are worth nothing are to be taken over, those in auction are not for sale at once', () => {
     const monitor = monitorOf([
       { ...short, cash: -1_000_000n },
       { ...short, id: 8n, cash: 12_000_000_000n, inAuction: true, reserved: 1_000_000n },
@@ -433,6 +441,20 @@ describe('single accounts', () => {
     expect(sold!.plan).toMatchObject({
       atomic: { open: false, reason: 'CONFLICT' },
       auction: { open: true, amounts: { fee: 0n, reward: 0n } },
+    });
+    // What haircuts take alone is for sale, and nobody's deficit.
+    const money = { cash: -1_000_000n, collateral: 1_000_000n, saleCollateral: 10_000_000_000n };
+    const haircut = monitorOf([{ ...short, ...money }]).atRound(1n, opening);
+    const [owed] = haircut.ranking;
+    expect(owed).toMatchObject({ tier: 'liquidatable', worth: owed!.equity + 9_999_000_000n });
+    expect(owed!.equity).toBeLessThan(0n);
+    expect(owed!.worth).toBeGreaterThan(0n);
+    expect(haircut.totals.deficit).toBe(0n);
+    expect(owed!.plan).toMatchObject({
+      worth: owed!.worth,
+      backstop: { open: true, amounts: { worth: owed!.worth } },
+      auction: { open: true },
+      takeover: { open: false, reason: 'HAS_WORTH' },
     });
     // A plan at its full price and with what bids have paid.
     expect(monitor.plan(8n)).toEqual(sold!.plan);

@@ -5,6 +5,7 @@
  * Tiers are those of the exact model: doubles decide away from the thresholds, integers near them.
  */
 import { isZkMarginError, joinField, requireFinite, requireInteger, ZkMarginError } from '../../errors.ts';
+import { equityOf, worthOf } from '../../liquidation/amounts.ts';
 import { type IntegerTerms, integerTerms, type LiquidationTerms } from '../../liquidation/terms.ts';
 import type { ExactMargin } from '../../margin/exact/margin.ts';
 import { ExactValuer } from '../../margin/exact/shared.ts';
@@ -64,7 +65,7 @@ export interface StressResult {
   readonly badDebt: number;
   /** Accounts that could not be valued. */
   readonly unvalued: number;
-  /** USD: what equity below 0 sums to, positive. */
+  /** USD: what worth below 0 sums to, positive. */
   readonly deficitUsd: number;
   /** USD: what accounts below the requirement lack of it. */
   readonly shortfallUsd: number;
@@ -220,7 +221,7 @@ export class RiskMonitor {
       const factor = Number(shocked.underlying.spot) / Number(round.underlying.spot);
       let [liquidatable, badDebt, unvalued, deficitUsd, shortfallUsd] = [0, 0, 0, 0, 0];
       for (const part of this.book.parts()) {
-        const { equity, requirement } = screenBook(
+        const { equity, worth, requirement } = screenBook(
           withMovedCollateral(part, factor),
           shocked,
           this.rules.parameters,
@@ -230,9 +231,9 @@ export class RiskMonitor {
           if (Number.isNaN(lacking)) unvalued++;
           if (!(lacking > 0)) return;
           shortfallUsd += lacking;
-          if (value > 0) liquidatable++;
+          if (worth[index]! > 0) liquidatable++;
           else badDebt++;
-          if (value < 0) deficitUsd -= value;
+          if (worth[index]! < 0) deficitUsd -= worth[index]!;
         });
       }
       return { shock, liquidatable, badDebt, unvalued, deficitUsd, shortfallUsd };
@@ -327,7 +328,12 @@ export class RiskMonitor {
         margin === undefined
           ? {
               ...shared,
-              ...figures(toUnits(equity), toUnits(requirement), toUnits(columns.mark[index]!)),
+              ...figures(
+                toUnits(equity),
+                toUnits(columns.worth[index]!),
+                toUnits(requirement),
+                toUnits(columns.mark[index]!),
+              ),
               tier: tier!,
               exact: false,
               worstScenario: columns.worstScenario[index]!,
@@ -339,10 +345,13 @@ export class RiskMonitor {
   }
 
   private exactly(account: MonitoredAccount, margin: ExactMargin) {
-    const equity = account.cash + account.collateral + margin.mark;
+    const { cash, collateral, saleCollateral = collateral } = account;
+    const { mark, requirement } = margin;
+    const equity = equityOf({ cash, collateral, mark });
+    const worth = worthOf({ cash, saleCollateral, mark });
     return {
-      ...figures(equity, margin.requirement, margin.mark),
-      tier: tierOfFigures(equity, margin.requirement, this.thresholds),
+      ...figures(equity, worth, requirement, mark),
+      tier: tierOfFigures(equity, worth, requirement, this.thresholds),
       exact: true,
       worstScenario: margin.worstScenario,
     };
@@ -395,6 +404,7 @@ const UNKNOWN = Object.freeze({
   tier: 'undecided',
   exact: false,
   equity: 0n,
+  worth: 0n,
   requirement: 0n,
   mark: 0n,
   ratio: Number.NaN,
@@ -402,9 +412,10 @@ const UNKNOWN = Object.freeze({
   worstScenario: 0,
 } as const);
 
-function figures(equity: bigint, requirement: bigint, mark: bigint) {
+function figures(equity: bigint, worth: bigint, requirement: bigint, mark: bigint) {
   return {
     equity,
+    worth,
     requirement,
     mark,
     ratio: requirement === 0n ? (equity < 0n ? -Infinity : Infinity) : Number(equity) / Number(requirement),
@@ -432,12 +443,20 @@ function toUnits(dollars: number): bigint {
   return BigInt(Math.round(dollars * 1e6));
 }
 
-/** A part's accounts with their moving collateral at another price: as equity, and in the requirement. */
-function withMovedCollateral({ book }: BookPart, factor: number): BookPart['book'] {
+/**
+ * A part's accounts with their moving collateral at another price: as equity, and in the requirement. Of what collateral is worth beyond its
+ * value, the same part moves as of its value.
+ */
+function withMovedCollateral({ accounts, book }: BookPart, factor: number): BookPart['book'] {
   if (!book.movingCollateral.some((value) => value > 0)) return book;
   return {
     ...book,
     cash: book.cash.map((backing, index) => backing + book.movingCollateral[index]! * (factor - 1)),
+    saleAdditions: book.saleAdditions.map((addition, index) => {
+      const collateral = Number(accounts[index]!.collateral) / 1e6;
+      const part = collateral > 0 ? book.movingCollateral[index]! / collateral : 0;
+      return addition * (1 + part * (factor - 1));
+    }),
     movingCollateral: book.movingCollateral.map((value) => value * factor),
   };
 }

@@ -12,6 +12,7 @@ import {
   type Takeover,
   takeover,
   targetOf,
+  worthOf,
 } from '../../liquidation/amounts.ts';
 import { startFee } from '../../liquidation/auction.ts';
 import type { IntegerTerms } from '../../liquidation/terms.ts';
@@ -45,11 +46,13 @@ export interface LiquidationPlan {
   /** What a unit of moving collateral adds to it, 2^-54, signed. */
   readonly collateralSlope: bigint;
   readonly equity: bigint;
+  /** Equity with collateral at the value at which slices are priced. */
+  readonly worth: bigint;
   /** Requirement and buffer: what the account is brought to. */
   readonly target: bigint;
   /** Scenario that a proof would show. */
   readonly worstScenario: number;
-  /** Least scale whose sale brings the account to its target: at no discount. 0 without equity. */
+  /** Least scale whose sale brings the account to its target: at no discount. 0 when it is worth nothing. */
   readonly minimalScale: bigint;
   /** The same as a part of the account. */
   readonly minimalFraction: number;
@@ -58,7 +61,7 @@ export interface LiquidationPlan {
   /** At the flat discount, by a registered backstop. */
   readonly backstop: Route<AtomicLiquidation>;
   readonly auction: Route<AuctionRoute>;
-  /** Without equity: the whole account, at the end of the subsidy's rise. */
+  /** Of an account that is worth nothing: all of it, at the end of the subsidy's rise. */
   readonly takeover: Route<Takeover>;
 }
 
@@ -75,10 +78,11 @@ export function liquidationPlan(
   terms: IntegerTerms,
   volatility: bigint,
 ): LiquidationPlan | undefined {
-  const { cash, collateral, movingCollateral = 0n, scale, reserved = 0n, inAuction } = account;
+  const { cash, collateral, scale, reserved = 0n, inAuction } = account;
+  const { movingCollateral = 0n, saleCollateral = collateral } = account;
   const { mark, requirement, baseRequirement, collateralSlope, worstScenario } = margin;
-  const state: LiquidationState = { cash, collateral, mark, requirement, scale, reserved };
-  const proven = { cash, collateral, movingCollateral, mark, baseRequirement, collateralSlope, scale };
+  const state: LiquidationState = { cash, collateral, saleCollateral, mark, requirement, scale, reserved };
+  const proven = { ...state, movingCollateral, baseRequirement, collateralSlope };
   const equity = equityOf(state);
   if (account.legs.length === 0 || equity >= requirement) return undefined;
   const { bufferBps } = terms;
@@ -94,6 +98,7 @@ export function liquidationPlan(
     baseRequirement,
     collateralSlope,
     equity,
+    worth: worthOf(state),
     target: targetOf(requirement, bufferBps),
     worstScenario,
     minimalScale,
@@ -111,7 +116,7 @@ export function liquidationPlan(
       };
     }),
     takeover: route(() => {
-      const subsidised = subsidisedRequirement(margin, movingCollateral);
+      const subsidised = subsidisedRequirement(requirement, baseRequirement);
       const { insolventSeconds } = terms;
       return takeover({ ...state, requirement: subsidised }, bufferBps, insolventSeconds, insolventSeconds);
     }),
@@ -120,7 +125,7 @@ export function liquidationPlan(
 
 const REFUSALS: readonly ErrorCode[] = [
   'BAD_DEBT',
-  'HAS_EQUITY',
+  'HAS_WORTH',
   'NOT_LIQUIDATABLE',
   'NOTHING_TO_LIQUIDATE',
   'TOO_LARGE',

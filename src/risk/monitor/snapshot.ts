@@ -22,6 +22,8 @@ export interface AccountRisk {
   /** Whether the figures are those of the exact model; otherwise doubles, rounded, within `errorBound`. */
   readonly exact: boolean;
   readonly equity: bigint;
+  /** Equity with collateral at the value at which slices are priced. */
+  readonly worth: bigint;
   readonly requirement: bigint;
   readonly mark: bigint;
   /** Equity over requirement; infinite when nothing is required, NaN for an account that cannot be margined. */
@@ -51,7 +53,7 @@ export interface BookTotals {
   readonly byTier: Readonly<Record<RiskTier, number>>;
   readonly equity: bigint;
   readonly requirement: bigint;
-  /** What accounts owe beyond all that they have: the sum of negative equity, as a positive number. */
+  /** What accounts owe beyond all that they have: the sum of negative worth, as a positive number. */
   readonly deficit: bigint;
   /** What accounts below their requirement lack of it. */
   readonly shortfall: bigint;
@@ -134,7 +136,7 @@ export function totalsOf(rows: Iterable<AccountRisk>): BookTotals {
     equity += row.equity;
     requirement += row.requirement;
     shortfall += row.shortfall;
-    if (row.equity < 0n) deficit -= row.equity;
+    if (row.worth < 0n) deficit -= row.worth;
     grossNotionalUsd += row.grossNotionalUsd;
   }
   return { accounts, inAuction, byTier, equity, requirement, deficit, shortfall, grossNotionalUsd };

@@ -14,6 +14,8 @@ export function monitored(account: ExampleAccount, index: number): MonitoredAcco
     scale,
     cash: cash - collateral,
     collateral,
+    // Every second one with collateral has a haircut of some 20 %.
+    saleCollateral: index % 2 === 0 ? (collateral * 6n) / 5n : collateral,
     nonce: BigInt(index % 5),
     inAuction: false,
   };

@@ -4,7 +4,7 @@ import type { LiquidationTerms } from '../../liquidation/terms.ts';
 
 /**
  * How an account stands: `healthy`; `warning` below the initial requirement; `soft` below the target to which a liquidation
- * would bring it; `liquidatable` below the requirement; `badDebt` below it without equity; `undecided` when it cannot be
+ * would bring it; `liquidatable` below the requirement; `badDebt` below it and worth nothing; `undecided` when it cannot be
  * margined.
  */
 export type RiskTier = 'healthy' | 'warning' | 'soft' | 'liquidatable' | 'badDebt' | 'undecided';
@@ -40,9 +40,18 @@ export function tierThresholds(terms: Pick<LiquidationTerms, 'bufferBps' | 'init
   return { soft, warning: initial > soft ? initial : soft };
 }
 
-/** The tier of exact figures, in 1e-6 USD. */
-export function tierOfFigures(equity: bigint, requirement: bigint, thresholds: TierThresholds): RiskTier {
-  if (equity < requirement) return equity <= 0n ? 'badDebt' : 'liquidatable';
+/**
+ * The tier of exact figures, in 1e-6 USD.
+ *
+ * @param worth equity with collateral at the value at which slices are priced
+ */
+export function tierOfFigures(
+  equity: bigint,
+  worth: bigint,
+  requirement: bigint,
+  thresholds: TierThresholds,
+): RiskTier {
+  if (equity < requirement) return worth <= 0n ? 'badDebt' : 'liquidatable';
   const scaled = equity * THRESHOLD_ONE;
   if (scaled < requirement * thresholds.soft) return 'soft';
   return scaled < requirement * thresholds.warning ? 'warning' : 'healthy';

@@ -401,7 +401,7 @@ export class LiveBook {
         continue;
       }
       const reserved = this.#auctions.get(id)?.figures.reserved;
-      const { scale, cash, collateral, movingCollateral, nonce, inAuction } = account;
+      const { scale, cash, collateral, movingCollateral, saleCollateral, nonce, inAuction } = account;
       const wanted = {
         id,
         legs,
@@ -409,6 +409,7 @@ export class LiveBook {
         cash,
         collateral,
         movingCollateral,
+        saleCollateral,
         nonce,
         inAuction,
         ...(inAuction && typeof reserved === 'string' && { reserved: BigInt(reserved) }),
@@ -468,6 +469,7 @@ export class LiveBook {
           tier: after?.tier ?? null,
           ...(after !== undefined && {
             equity: String(after.equity),
+            worth: String(after.worth),
             requirement: String(after.requirement),
             inAuction: after.inAuction,
           }),

@@ -7,6 +7,12 @@ const strict = { additionalProperties: false } as const;
 
 const Amount = (description: string) => Type.String({ description });
 const Usd = (description = '1e-6 USD, signed') => Amount(description);
+const Worth = Usd(
+  'equity with collateral at `saleCollateral`, 1e-6 USD, signed: what there is to sell. Above 0 an account is sold, else taken over',
+);
+const SaleCollateral = Usd(
+  'value of all collateral at which slices are priced, at least `collateral`: less the square of each haircut, 1e-6 USD',
+);
 const Scale = Amount('2^-40');
 const Seconds = (description = 'seconds since 1970-01-01 UTC') => Amount(description);
 const Id = Amount('id of an account');
@@ -57,6 +63,7 @@ export const RiskViewSchema = Type.Object({
   round: Amount('number of the round'),
   exact: Type.Boolean({ description: 'whether the figures are those of the exact model' }),
   equity: Usd(),
+  worth: Worth,
   requirement: Usd('1e-6 USD'),
   mark: Usd(),
   shortfall: Usd('what equity lacks of the requirement, 1e-6 USD'),
@@ -86,6 +93,7 @@ export const AccountViewSchema = Type.Object({
   movingCollateral: Usd(
     'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
   ),
+  saleCollateral: SaleCollateral,
   inAuction: Type.Boolean(),
   block: Amount('since which it is so'),
   opening: Type.Object({
@@ -132,8 +140,10 @@ export const MarginViewSchema = Type.Object({
   movingCollateral: Usd(
     'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
   ),
+  saleCollateral: SaleCollateral,
   mark: Usd('value of the positions, 1e-6 USD'),
   equity: Usd(),
+  worth: Worth,
   requirement: Usd('maintenance requirement, 1e-6 USD'),
   baseRequirement: Usd('what the worst scenario asks for without moving collateral'),
   collateralSlope: Amount('what a unit of moving collateral adds to that, 2^-54, signed'),
@@ -276,12 +286,12 @@ export const MarketsSchema = Type.Object({
 });
 
 const SaleObject = {
-  equity: Usd(),
+  worth: Worth,
   target: Usd('requirement and buffer, 1e-6 USD'),
   maxScale: Scale,
   scaleTaken: Scale,
   cashTaken: Usd(),
-  equityTaken: Usd('1e-6 USD'),
+  worthTaken: Usd("the slice's share of the worth that is not reserved, 1e-6 USD"),
   proceeds: Usd('what the account is paid, 1e-6 USD'),
   reservedAfter: Usd('1e-6 USD'),
 };
@@ -321,7 +331,7 @@ export const PlanSchema = Type.Object({
     atCusp: Type.Object(SaleObject),
   }),
   takeover: route({
-    equity: Usd(),
+    worth: Worth,
     target: Usd('1e-6 USD'),
     scaleTaken: Scale,
     cashTaken: Usd(),
@@ -334,7 +344,10 @@ export const LiquidationViewSchema = Type.Object({
   accountId: Id,
   underlying: Type.Union([Type.String(), Type.Null()]),
   underlyingId: Amount('of the underlying'),
-  status: Type.String({ enum: ['liquidatable', 'badDebt'] }),
+  status: Type.String({
+    enum: ['liquidatable', 'badDebt'],
+    description: '`badDebt` of an account that is worth nothing: it is taken over',
+  }),
   nonce: Amount('of the account, as proofs bind it'),
   commitment: Amount('to the legs'),
   scale: Scale,
@@ -343,12 +356,14 @@ export const LiquidationViewSchema = Type.Object({
   movingCollateral: Usd(
     'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
   ),
+  saleCollateral: SaleCollateral,
   mark: Usd(),
   requirement: Usd('1e-6 USD'),
   baseRequirement: Usd('what the worst scenario asks for without moving collateral'),
   collateralSlope: Amount('what a unit of moving collateral adds to that, 2^-54, signed'),
   equity: Usd(),
-  shortfall: Usd('1e-6 USD'),
+  worth: Worth,
+  shortfall: Usd('what equity lacks of the requirement, 1e-6 USD'),
   round: Amount('number of the round of these figures'),
   proofExpiry: Seconds('last second at which a proof of these figures is accepted, if no newer round comes'),
   capacity: Type.Integer({ description: 'legs of the insolvency circuit that fits' }),
@@ -404,8 +419,13 @@ export const AuctionViewSchema = Type.Object({
   movingCollateral: Usd(
     'the part of it that is priced by the own underlying, and so enters the requirement, 1e-6 USD',
   ),
+  saleCollateral: SaleCollateral,
   requirement: Usd(
     'by the recorded proof, at the present scale and moving collateral, 1e-6 USD; 0 after the end',
+  ),
+  equity: Usd('by the recorded proof, with present cash and collateral, 1e-6 USD, signed; 0 after the end'),
+  worth: Usd(
+    'the same with collateral at `saleCollateral`: above 0 slices are sold, else taken over; 0 after the end',
   ),
   reserved: Usd('cash that bids have paid, 1e-6 USD'),
   round: Amount('of the recorded proof'),

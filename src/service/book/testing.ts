@@ -4,7 +4,13 @@ import { DEFAULT_LIQUIDATION_TERMS } from '../../liquidation/terms.ts';
 import { DEFAULT_PARAMETERS, packParameters } from '../../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
 import { packRound } from '../../market/words.ts';
-import type { ParameterRecord, RoundRecord } from '../../store/chain-records.ts';
+import type {
+  AccountRecord,
+  AuctionRecord,
+  OpeningRecord,
+  ParameterRecord,
+  RoundRecord,
+} from '../../store/chain-records.ts';
 import type { ChainStore } from '../../store/chain-store.ts';
 
 /** What the store has. */
@@ -12,6 +18,10 @@ export interface TestChain {
   revision: bigint;
   round: RoundRecord;
   rules: ParameterRecord;
+  /** Accounts with their openings; none unless given. */
+  accounts?: readonly { readonly account: AccountRecord; readonly opening: OpeningRecord }[];
+  /** None unless given. */
+  auctions?: readonly AuctionRecord[];
 }
 
 /** A chain with a round of BTC and its rules. */
@@ -52,9 +62,11 @@ export function testChainStore(chain: TestChain): ChainStore {
     revision: async () => ({ revision: chain.revision, rollbacks: 0n }),
     tip: async () =>
       ({ number: chain.revision, hash: '0x', parentHash: '0x', timestamp: chain.round.timestamp }) as never,
-    accounts: async () => [],
-    presentOpenings: async () => new Map() as never,
-    auctions: async () => [],
+    accounts: async () => (chain.accounts ?? []).map(({ account }) => account),
+    presentOpenings: async () =>
+      new Map((chain.accounts ?? []).map(({ opening }) => [opening.commitment, opening])),
+    auctions: async () => [...(chain.auctions ?? [])],
+    sales: async () => [],
     newestRounds: async () => [chain.round],
     parametersInForce: async () => [chain.rules],
     maxRoundAges: async () => new Map(),

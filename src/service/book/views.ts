@@ -1,5 +1,6 @@
 /** Accounts, markets, liquidations and auctions as the API shows them. */
-import { requirementAt } from '../../liquidation/amounts.ts';
+import { atScale, equityOf, worthOf } from '../../liquidation/amounts.ts';
+import { requirementWith } from '../../margin/exact/collateral.ts';
 import { packParameters } from '../../margin/parameters.ts';
 import { formatInstrument, type Leg, underlyingSymbolOf } from '../../market/instrument.ts';
 import {
@@ -62,6 +63,7 @@ export function accountView(book: LiveBook, account: AccountRecord): AccountView
     cash: String(account.cash),
     collateral: String(account.collateral),
     movingCollateral: String(account.movingCollateral),
+    saleCollateral: String(account.saleCollateral),
     inAuction: account.inAuction,
     block: String(account.block),
     opening: {
@@ -76,12 +78,13 @@ export function accountView(book: LiveBook, account: AccountRecord): AccountView
 }
 
 function riskView(risk: AccountRisk, round: bigint): NonNullable<AccountView['risk']> {
-  const { tier, exact, equity, requirement, mark, shortfall, ratio, nearness, problem } = risk;
+  const { tier, exact, equity, worth, requirement, mark, shortfall, ratio, nearness, problem } = risk;
   return {
     tier,
     round: String(round),
     exact,
     equity: String(equity),
+    worth: String(worth),
     requirement: String(requirement),
     mark: String(mark),
     shortfall: String(shortfall),
@@ -95,18 +98,22 @@ function riskView(risk: AccountRisk, round: bigint): NonNullable<AccountView['ri
 export function accountMarginView(market: BookMarket, account: AccountRecord): MarginView {
   const margin = market.monitor.margin(account.accountId);
   const { mark, requirement } = margin;
-  const equity = account.cash + account.collateral + mark;
+  const { cash, collateral, saleCollateral } = account;
+  const equity = equityOf({ cash, collateral, mark });
+  const worth = worthOf({ cash, saleCollateral, mark });
   const initial = requirement * BigInt(market.terms.initialLevel);
   return {
     ...marginView(margin, market.parameters),
     accountId: String(account.accountId),
     round: String(market.record.number),
     parametersVersion: String(market.parametersRecord.version),
-    tier: tierOfFigures(equity, requirement, tierThresholds(market.terms)),
+    tier: tierOfFigures(equity, worth, requirement, tierThresholds(market.terms)),
     cash: String(account.cash),
     collateral: String(account.collateral),
     movingCollateral: String(account.movingCollateral),
+    saleCollateral: String(account.saleCollateral),
     equity: String(equity),
+    worth: String(worth),
     // Rounded up, against the account.
     initialRequirement: String((initial + 4_095n) / 4_096n),
   };
@@ -197,18 +204,20 @@ export function liquidationView(
     accountId: String(account.accountId),
     underlying: underlyingSymbolOf(account.underlyingId) ?? null,
     underlyingId: String(account.underlyingId),
-    status: plan.equity > 0n ? 'liquidatable' : 'badDebt',
+    status: plan.worth > 0n ? 'liquidatable' : 'badDebt',
     nonce: String(account.nonce),
     commitment: String(account.commitment),
     scale: String(account.scale),
     cash: String(account.cash),
     collateral: String(account.collateral),
     movingCollateral: String(account.movingCollateral),
+    saleCollateral: String(account.saleCollateral),
     mark: String(plan.mark),
     requirement: String(plan.requirement),
     baseRequirement: String(plan.baseRequirement),
     collateralSlope: String(plan.collateralSlope),
     equity: String(plan.equity),
+    worth: String(plan.worth),
     shortfall: String(plan.requirement - plan.equity),
     round: String(market.record.number),
     proofExpiry: String(market.proofExpiry),
@@ -275,7 +284,8 @@ export function auctionView(
     cash: String(account?.cash ?? 0n),
     collateral: String(account?.collateral ?? 0n),
     movingCollateral: String(account?.movingCollateral ?? 0n),
-    requirement: String(auctionRequirement(auction, account)),
+    saleCollateral: String(account?.saleCollateral ?? 0n),
+    ...recordedFigures(auction, account),
     reserved: text('reserved'),
     round: text('round'),
     provenAt: text('provenAt'),
@@ -310,15 +320,25 @@ export function auctionView(
   };
 }
 
-/** What a running auction's recorded proof requires of the account as it stands, 1e-6 USD. */
-function auctionRequirement({ running, figures }: AuctionRecord, account: AccountRecord | undefined): bigint {
-  if (!running || account === undefined || account.scale === 0n) return 0n;
-  const { mark, baseRequirement, collateralSlope, baseScale } = figures;
+/** What a running auction's recorded proof says of the account as it stands, 1e-6 USD; 0 after the end. */
+function recordedFigures(
+  { running, figures }: AuctionRecord,
+  account: AccountRecord | undefined,
+): Pick<AuctionView, 'requirement' | 'equity' | 'worth'> {
+  if (!running || account === undefined || account.scale === 0n) {
+    return { requirement: '0', equity: '0', worth: '0' };
+  }
   const proven = {
-    mark: BigInt(String(mark)),
-    baseRequirement: BigInt(String(baseRequirement)),
-    collateralSlope: BigInt(String(collateralSlope)),
-    scale: BigInt(String(baseScale)),
+    mark: BigInt(String(figures.mark)),
+    baseRequirement: BigInt(String(figures.baseRequirement)),
+    collateralSlope: BigInt(String(figures.collateralSlope)),
+    scale: BigInt(String(figures.baseScale)),
   };
-  return requirementAt(proven, account.scale, account.movingCollateral);
+  const { mark, baseRequirement, collateralSlope } = atScale(proven, account.scale);
+  const { cash, collateral, movingCollateral, saleCollateral } = account;
+  return {
+    requirement: String(requirementWith(baseRequirement, collateralSlope, movingCollateral)),
+    equity: String(equityOf({ cash, collateral, mark })),
+    worth: String(worthOf({ cash, saleCollateral, mark })),
+  };
 }

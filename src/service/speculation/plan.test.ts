@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type LikelyProof, nextInTurn } from './plan.ts';
+import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
+import { DEFAULT_LIQUIDATION_TERMS } from '../../liquidation/terms.ts';
+import { SCALE_ONE } from '../../margin/example-book.ts';
+import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
+import type { InstrumentKind } from '../../market/instrument.ts';
+import { RiskMonitor } from '../../risk/monitor/monitor.ts';
+import { type LikelyProof, nextInTurn, statementKey } from './plan.ts';
 
 const proof = (client: string, name: string): LikelyProof =>
   ({ client, keeper: name }) as Partial<LikelyProof> as LikelyProof;
@@ -72,5 +78,91 @@ describe('speculative proofs of a round', () => {
         },
       ),
     );
+  });
+});
+
+describe('the statement of a likely proof', () => {
+  const { opening } = exampleCrash();
+  const { expiryHour, forward } = opening.expiries[2]!;
+  const { underlyingId } = opening.underlying;
+  const option = (kind: InstrumentKind, percent: bigint, quantity: bigint) => ({
+    instrument: { kind, expiryHour, strike: ((forward / 100n) * (percent * 100n)) / 10_000n },
+    quantity,
+  });
+  // As much to lose by a rise as by a fall, or nearly.
+  const legs = [option('put', 95n, -1_000_000n), option('call', 105n, -1_000_000n)];
+
+  /** The proof for an account with so much collateral that moves with its legs. */
+  function likely(movingCollateral: bigint): LikelyProof {
+    const monitor = new RiskMonitor(underlyingId, {
+      parameters: DEFAULT_PARAMETERS,
+      terms: DEFAULT_LIQUIDATION_TERMS,
+    });
+    const account = {
+      accountId: 7n,
+      nonce: 3n,
+      scale: SCALE_ONE,
+      commitment: 11n,
+      collateral: movingCollateral,
+    };
+    monitor.setAccount({
+      id: 7n,
+      legs,
+      scale: SCALE_ONE,
+      cash: 0n,
+      collateral: movingCollateral,
+      movingCollateral,
+      nonce: 3n,
+      inAuction: false,
+    });
+    monitor.atRound(1n, opening);
+    return {
+      market: {
+        monitor,
+        record: { underlyingId, number: 1n, block: 5n },
+        parametersRecord: { version: 1n, block: 2n },
+      },
+      account,
+      purpose: 'liquidate',
+      keeper: '0x01',
+      client: 'a',
+    } as unknown as LikelyProof;
+  }
+
+  it('is another when collateral changes the worst scenario, and the same while it does not', () => {
+    const scenario = ({ market }: LikelyProof) => market.monitor.snapshot!.byId.get(7n)!.worstScenario;
+    const coin = opening.underlying.spot;
+    const [none, little, much] = [likely(0n), likely(coin / 10_000n), likely((coin * 9n) / 10n)];
+    expect(scenario(little)).toBe(scenario(none));
+    expect(scenario(much)).not.toBe(scenario(none));
+    expect(statementKey(little)).toBe(statementKey(none));
+    expect(statementKey(much)).not.toBe(statementKey(none));
+  });
+
+  it('is another for all else that a proof binds, and for a round that a reorganisation replaced', () => {
+    const proof = likely(0n);
+    const { market, account } = proof;
+    const others: LikelyProof[] = [
+      { ...proof, purpose: 'auction' },
+      { ...proof, keeper: '0x02' },
+      ...[{ accountId: 8n }, { nonce: 4n }, { scale: 1n }, { commitment: 12n }].map((change) => ({
+        ...proof,
+        account: { ...account, ...change },
+      })),
+      ...[{ number: 2n }, { block: 6n }, { underlyingId: 9n }].map((change) => ({
+        ...proof,
+        market: { ...market, record: { ...market.record, ...change } } as LikelyProof['market'],
+      })),
+      ...[{ version: 2n }, { block: 3n }].map((change) => ({
+        ...proof,
+        market: {
+          ...market,
+          parametersRecord: { ...market.parametersRecord, ...change },
+        } as LikelyProof['market'],
+      })),
+    ];
+    expect(new Set([proof, ...others].map(statementKey)).size).toBe(others.length + 1);
+    // Whoever wants it, and whatever it has, it is the same.
+    expect(statementKey({ ...proof, client: 'b' })).toBe(statementKey(proof));
   });
 });

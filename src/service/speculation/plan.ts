@@ -54,6 +54,30 @@ export function likelyProofs(book: LiveBook, keepers: readonly InterestedKeeper[
   return found;
 }
 
+/** All that the statement of a likely proof depends on: another key, another proof. */
+export function statementKey({ market, account, purpose, keeper }: LikelyProof): string {
+  const { accountId, nonce, scale, commitment } = account;
+  const { record, parametersRecord, monitor } = market;
+  return [
+    accountId,
+    purpose,
+    keeper,
+    nonce,
+    scale,
+    commitment,
+    // Collateral that comes or goes decides by it what is shown, and by nothing else.
+    monitor.snapshot?.byId.get(accountId)?.worstScenario,
+    roundKey(record),
+    parametersRecord.version,
+    parametersRecord.block,
+  ].join('/');
+}
+
+/** Names a round, also of one that a reorganisation has replaced. */
+export function roundKey({ underlyingId, number, block }: LikelyProof['market']['record']): string {
+  return [underlyingId, number, block].join('-');
+}
+
 /** How many of a round's proofs each client has had. */
 export type RoundUse = ReadonlyMap<string, number>;
 

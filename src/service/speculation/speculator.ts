@@ -14,7 +14,7 @@ import type { ProofJobs } from '../proof-jobs.ts';
 import { type PreparedProof, prepareProof } from '../requests/index.ts';
 import type { ProofRequest } from '../schemas.ts';
 import type { InterestedKeepers } from './keepers.ts';
-import { anyNear, type LikelyProof, likelyProofs, nextInTurn } from './plan.ts';
+import { anyNear, type LikelyProof, likelyProofs, nextInTurn, roundKey, statementKey } from './plan.ts';
 
 /** Bounds of the {@link Speculator}. */
 export interface SpeculationBounds {
@@ -129,13 +129,13 @@ export class Speculator {
       this.#warmed = true;
       this.#options.warm?.();
     }
-    const keys = new Map(likelyProofs(book, known).map((proof) => [proof, keyOf(proof)]));
+    const keys = new Map(likelyProofs(book, known).map((proof) => [proof, statementKey(proof)]));
     const likely = new Set(keys.values());
     for (const [key, item] of this.#tracked) {
       if (!likely.has(key)) await this.#drop(key, item);
       else if (!item.finished) await this.#follow(key, item);
     }
-    const rounds = new Set(book.markets().map(({ record }) => roundOf(record)));
+    const rounds = new Set(book.markets().map(({ record }) => roundKey(record)));
     this.#begunByRound = new Map([...this.#begunByRound].filter(([round]) => rounds.has(round)));
     this.#refused = new Set([...this.#refused].filter((key) => likely.has(key)));
     const wanted = new Map<string, LikelyProof[]>();
@@ -148,11 +148,11 @@ export class Speculator {
       const proof = nextInTurn(
         wanted,
         (item) => !this.#tracked.has(keys.get(item)!) && !this.#refused.has(keys.get(item)!),
-        ({ market }) => this.#begunByRound.get(roundOf(market.record)),
+        ({ market }) => this.#begunByRound.get(roundKey(market.record)),
         maxPerRound,
       );
       if (proof === undefined || !(await this.#begin(keys.get(proof)!, proof))) return;
-      const round = roundOf(proof.market.record);
+      const round = roundKey(proof.market.record);
       const use = this.#begunByRound.get(round) ?? new Map<string, number>();
       use.set(proof.client, (use.get(proof.client) ?? 0) + 1);
       this.#begunByRound.set(round, use);
@@ -223,27 +223,4 @@ export class Speculator {
   #unfinished(): number {
     return [...this.#tracked.values()].filter(({ finished, used }) => !finished && used === undefined).length;
   }
-}
-
-/** Says all that a statement depends on. */
-function keyOf({ market, account, purpose, keeper }: LikelyProof): string {
-  const { accountId, nonce, scale, commitment } = account;
-  const { record, parametersRecord, monitor } = market;
-  return [
-    accountId,
-    purpose,
-    keeper,
-    nonce,
-    scale,
-    commitment,
-    // Collateral that comes or goes decides by it what is shown.
-    monitor.snapshot?.byId.get(accountId)?.worstScenario,
-    roundOf(record),
-    parametersRecord.version,
-    parametersRecord.block,
-  ].join('/');
-}
-
-function roundOf({ underlyingId, number, block }: LikelyProof['market']['record']): string {
-  return [underlyingId, number, block].join('-');
 }

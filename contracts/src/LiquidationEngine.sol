@@ -57,7 +57,7 @@ struct Liquidation {
 /// auctions, unless the keeper is a registered backstop.
 /// @dev Holds no funds. A proof shows one scenario; the keeper picks it. A milder one shows a smaller requirement: it sells less, at a smaller penalty, and
 /// leaves the vessel with less to be liquidated by. Since equity must be below the proven requirement, no account with equity above
-/// `atomicLimit` is ever sold here by the public.
+/// `atomicLimit` is ever sold here by the public, and none that lacks more than that.
 contract LiquidationEngine is ReentrancyGuardTransient {
     /// @notice An address is zero.
     error ZeroAddress();
@@ -305,10 +305,10 @@ contract LiquidationEngine is ReentrancyGuardTransient {
         address keeper
     ) private view returns (uint256) {
         if (registry.isBackstop(keeper)) return terms.backstopBps;
-        uint256 requirement = state.requirement;
-        if (requirement > terms.atomicLimit) revert AboveAtomicLimit(requirement, terms.atomicLimit);
         int256 equity = LiquidationMath.equityOf(state);
-        return LiquidationMath.penaltyBps(terms, equity, requirement, oracle.volatilityIndex(underlyingId));
+        uint256 size = LiquidationMath.sizeOf(state.requirement, equity);
+        if (size > terms.atomicLimit) revert AboveAtomicLimit(size, terms.atomicLimit);
+        return LiquidationMath.penaltyBps(terms, equity, state.requirement, oracle.volatilityIndex(underlyingId));
     }
 
     function _splitPenalty(Liquidation memory liquidation, uint256 rewardShareBps) private pure {

@@ -5,7 +5,7 @@ import {ClearingHouse} from "../src/ClearingHouse.sol";
 import {HouseLedger} from "../src/house/HouseLedger.sol";
 import {Account, Coverage, SliceMove} from "../src/interfaces/IClearingHouse.sol";
 import {CollateralValues} from "../src/interfaces/ICollateralVault.sol";
-import {TradeRequest} from "../src/interfaces/Requests.sol";
+import {TradeRequest, WithdrawalRequest} from "../src/interfaces/Requests.sol";
 import {Fixtures} from "./base/Fixtures.sol";
 import {HouseTest} from "./base/HouseTest.sol";
 
@@ -143,6 +143,19 @@ contract ClearingHouseSlicesTest is HouseTest {
         _refuse(_slice(a, vessel, keeper, 1), abi.encodeWithSelector(ClearingHouse.AccountInAuction.selector, vessel));
     }
 
+    /// @dev Nobody borrows behind positions that are too few to be sold in slices.
+    function test_dustWithdrawsNothing() public {
+        _deposit(alice, vessel, 1_000e6);
+        _move(_slice(a, vessel, keeper, 2 ** 20 - 1));
+        WithdrawalRequest memory request = _withdrawal(vessel, 1e6);
+        vm.expectRevert(abi.encodeWithSelector(ClearingHouse.ScaleTooSmall.selector, vessel, 2 ** 20 - 1, 2 ** 20));
+        vm.prank(keeper);
+        house.withdraw(request, _proof());
+        _move(_slice(a, vessel, keeper, 2 ** 20));
+        vm.prank(keeper);
+        house.withdraw(request, _proof());
+    }
+
     function test_vesselScaleStaysInRange() public {
         // Alice's account with a scale of 2^64 - 1, of which a vessel takes all but one, and then the same legs again.
         TradeRequest memory request = _tradeRequest(0);
@@ -151,7 +164,7 @@ contract ClearingHouseSlicesTest is HouseTest {
         house.trade(request, _proofs());
         _move(_slice(a, vessel, keeper, type(uint64).max));
         request = _tradeRequest(0);
-        request.a.newScale = 1;
+        request.a.newScale = 2 ** 30;
         _sign(request);
         house.trade(request, _proofs());
         _refuse(

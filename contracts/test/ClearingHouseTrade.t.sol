@@ -16,6 +16,8 @@ import {ContractOwner} from "./mocks/ContractOwner.sol";
 
 contract ClearingHouseTradeTest is HouseTest {
     uint256 private constant CUSTODIAN_KEY = 0xC057;
+    /// @dev Scale that a trade may leave.
+    uint64 private constant LEAST = 2 ** 30;
 
     function setUp() public override {
         super.setUp();
@@ -63,16 +65,27 @@ contract ClearingHouseTradeTest is HouseTest {
         transfer16.acceptSignals(abi.encode(gate.transferSignals(claim)));
     }
 
+    /// @dev A debt behind a smaller one could hardly be sold in slices.
+    function test_refusesSmallScales() public {
+        for (uint256 side = 0; side < 2; side++) {
+            TradeRequest memory request = _tradeRequest(0);
+            (side == 0 ? request.a : request.b).newScale = LEAST - 1;
+            _sign(request);
+            uint256 id = side == 0 ? a : b;
+            _refuse(request, abi.encodeWithSelector(ClearingHouse.ScaleTooSmall.selector, id, LEAST - 1, LEAST));
+        }
+    }
+
     function test_trades() public {
         TradeRequest memory request = _tradeRequest(250e6);
-        request.a.newScale = 3;
+        request.a.newScale = LEAST;
         _sign(request);
         _acceptOnly(_transferClaim(request));
         for (uint256 side = 0; side < 2; side++) {
             uint256 id = side == 0 ? a : b;
             SolvencyClaim memory claim;
             claim.commitment = 1_000 + id;
-            claim.scale = side == 0 ? 3 : ONE;
+            claim.scale = side == 0 ? LEAST : ONE;
             claim.underlyingId = Fixtures.BTC;
             claim.version = 1;
             claim.round = 1;
@@ -84,7 +97,7 @@ contract ClearingHouseTradeTest is HouseTest {
         request.a.provenCash = 1_250e6;
         request.b.provenCash = 750e6;
         vm.expectEmit(true, true, true, true, address(house));
-        emit ClearingHouse.PositionsPublished(a, 1, 1_000 + a, 3, Fixtures.legs(), 5);
+        emit ClearingHouse.PositionsPublished(a, 1, 1_000 + a, LEAST, Fixtures.legs(), 5);
         vm.expectEmit(true, true, true, true, address(house));
         emit ClearingHouse.PositionsPublished(b, 1, 1_000 + b, ONE, Fixtures.legs(), 5);
         vm.expectEmit(true, true, true, true, address(house));
@@ -92,7 +105,7 @@ contract ClearingHouseTradeTest is HouseTest {
         _submit(request);
         Account memory account = house.getAccount(a);
         assertEq(account.commitment, 1_000 + a, "commitment");
-        assertEq(uint256(account.scale), 3, "scale");
+        assertEq(account.scale, LEAST, "scale");
         assertEq(uint256(account.nonce), 1, "nonce");
         assertEq(account.cash, 1_250e6, "A received");
         assertEq(_cash(b), 750e6, "B paid");

@@ -9,6 +9,7 @@ import {
   type LiquidationState,
   penaltyBps,
   sale,
+  sizeOf,
   subsidisedRequirement,
   takeover,
   targetOf,
@@ -311,6 +312,11 @@ describe('the library and the model agree', () => {
             model: () => targetOf(requirement, bufferBps),
           },
           { functionName: 'equityOf', args: [abiState(state)], model: () => equityOf(state) },
+          {
+            functionName: 'sizeOf',
+            args: [requirement, equityOf(state)],
+            model: () => sizeOf(requirement, equityOf(state)),
+          },
           { functionName: 'worthOf', args: [abiState(state)], model: () => worthOf(state) },
           {
             functionName: 'vesselFloor',
@@ -318,7 +324,7 @@ describe('the library and the model agree', () => {
             model: () => vesselFloor(proven, bufferBps, other, moving),
           },
         ];
-        return kinds[Number(random.between(0n, 6n))]!;
+        return kinds[Number(random.between(0n, 7n))]!;
       }),
     );
   });

@@ -187,6 +187,11 @@ describe('atomicLiquidation', () => {
     expect(run({ cash: 99n, scale: 1n })).toBe('NOTHING_TO_LIQUIDATE');
     expect(run({ cash: 50n }, {}, { atomicLimit: 99n })).toBe('TOO_LARGE');
     expect(run({ cash: 0n }, {}, { atomicLimit: 99n })).toBe('BAD_DEBT');
+    // What equity lacks to 0 counts too: haircuts can be large where the requirement is small.
+    const lacking = { cash: -50n, saleCollateral: 900n };
+    expect(run(lacking, {}, { atomicLimit: 150n })).toBe('none');
+    expect(run(lacking, {}, { atomicLimit: 149n })).toBe('TOO_LARGE');
+    expect(run({ ...lacking, baseRequirement: 0n }, {}, { atomicLimit: 49n })).toBe('TOO_LARGE');
     expect(run({ cash: 50n }, { backstop: true }, { atomicLimit: 99n })).toBe('none');
     expect(run({ cash: 50n }, {}, { penaltyBps: [] })).toBe('OUT_OF_RANGE');
     expect(run({ scale: 0n })).toBe('OUT_OF_RANGE');

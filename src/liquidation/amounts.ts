@@ -118,7 +118,7 @@ export interface AtomicTerms extends PenaltyTerms {
   readonly bufferBps: bigint;
   /** The keeper's part of the penalty; the rest is the fund's. */
   readonly rewardShareBps: bigint;
-  /** Largest requirement of an account that the public may liquidate at the fixed penalty. */
+  /** Largest {@link sizeOf} an account that the public may liquidate at the fixed penalty. */
   readonly atomicLimit: bigint;
   /** Discount at which registered backstops take over. */
   readonly backstopBps: bigint;
@@ -214,6 +214,14 @@ export function equityOf(state: Pick<LiquidationState, 'cash' | 'collateral' | '
 /** The same with collateral at the value at which slices are priced: what there is to sell. At least the equity. */
 export function worthOf(state: Pick<LiquidationState, 'cash' | 'saleCollateral' | 'mark'>): bigint {
   return state.cash + state.saleCollateral + state.mark;
+}
+
+/**
+ * What decides whether an account is too large to be sold at once: the requirement, and what equity lacks to 0. With a requirement of 0 a lack of
+ * equity can be as large as the haircuts of all collateral.
+ */
+export function sizeOf(requirement: bigint, equity: bigint): bigint {
+  return equity < 0n ? requirement - equity : requirement;
 }
 
 /** The requirement with its buffer, rounded up. */
@@ -396,10 +404,11 @@ export function atomicLiquidation(
   if (equity >= state.requirement) throw healthy(equity, state.requirement);
   const worth = worthOf(state);
   if (worth <= 0n) throw badDebt(worth);
-  if (!backstop && state.requirement > terms.atomicLimit) {
+  const size = sizeOf(requirement, equity);
+  if (!backstop && size > terms.atomicLimit) {
     throw new ZkMarginError('TOO_LARGE', 'Start an auction: the account is too large to be sold at once.', {
       field: 'requirement',
-      details: { requirement: state.requirement.toString(), limit: terms.atomicLimit.toString() },
+      details: { size: size.toString(), limit: terms.atomicLimit.toString() },
     });
   }
   const rate = backstop ? terms.backstopBps : penaltyBps(terms, equity, state.requirement, volatility);

@@ -10,7 +10,7 @@ pragma solidity 0.8.30;
 /// @param volatilityThreshold volatility index from which `volatilityPenaltyBps` is added, in 2^-16
 /// @param volatilityPenaltyBps added to the penalty, and to the starting fee of auctions, in turbulent markets
 /// @param rewardShareBps keeper's part of an atomic penalty; the rest is the fund's
-/// @param atomicLimit largest requirement of an account that the public may liquidate at the fixed penalty
+/// @param atomicLimit largest requirement, with what equity lacks to 0, of an account that the public may liquidate at the fixed penalty
 /// @param backstopBps discount at which registered backstops take over
 /// @param feeBps of the worth put up, charged to the account when an auction starts
 /// @param tip flat reward of who starts an auction; never more than the fee

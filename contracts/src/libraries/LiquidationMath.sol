@@ -171,6 +171,12 @@ library LiquidationMath {
         return state.cash + int256(state.saleCollateral) + state.mark;
     }
 
+    /// @notice What decides whether an account is too large to be sold at once: the requirement, and what equity lacks to 0. With a requirement
+    /// of 0 a lack of equity can be as large as the haircuts of all collateral.
+    function sizeOf(uint256 requirement, int256 equity) internal pure returns (uint256) {
+        return equity < 0 ? requirement + uint256(-equity) : requirement;
+    }
+
     /// @notice The requirement with its buffer, rounded up.
     function targetOf(uint256 requirement, uint256 bufferBps) internal pure returns (uint256) {
         return Math.ceilDiv(requirement * (BASIS + bufferBps), BASIS);

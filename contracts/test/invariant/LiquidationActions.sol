@@ -267,10 +267,12 @@ abstract contract LiquidationActions is HandlerBase {
         uint256 accountId = order.accountId;
         if (_account(accountId).inAuction) return LiquidationEngine.AccountInAuction.selector;
         uint256 required = _required(order);
-        if (_equity(accountId) >= int256(required)) return LiquidationMath.AccountHealthy.selector;
+        int256 equity = _equity(accountId);
+        if (equity >= int256(required)) return LiquidationMath.AccountHealthy.selector;
         if (_worth(accountId) <= 0) return LiquidationEngine.BadDebt.selector;
         bool isBackstop = seed % KEEPERS == 2;
-        if (!isBackstop && required > _terms().atomicLimit) return LiquidationEngine.AboveAtomicLimit.selector;
+        uint256 size = required + (equity < 0 ? uint256(-equity) : 0);
+        if (!isBackstop && size > _terms().atomicLimit) return LiquidationEngine.AboveAtomicLimit.selector;
         return 0;
     }
 

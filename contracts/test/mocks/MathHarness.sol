@@ -54,6 +54,10 @@ contract MathHarness {
         return LiquidationMath.worthOf(state);
     }
 
+    function sizeOf(uint256 requirement, int256 equity) external pure returns (uint256) {
+        return LiquidationMath.sizeOf(requirement, equity);
+    }
+
     function targetOf(uint256 requirement, uint256 bufferBps) external pure returns (uint256) {
         return LiquidationMath.targetOf(requirement, bufferBps);
     }

@@ -1,6 +1,7 @@
 /** The short story: real prices, a book, trades with proofs, a crash, and a liquidation that a proof justifies. */
 import type { TransactionReceipt } from 'viem';
 import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
+import type { Sale } from '../../src/liquidation/amounts.ts';
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
@@ -14,7 +15,6 @@ import {
   collateralOf,
   liquidationOrder,
   quoteBid,
-  type SaleRecord,
   startAuction,
   vesselCashFor,
 } from '../lib/local-auction.ts';
@@ -375,7 +375,7 @@ async function atOnce(
     proven.proof,
   ]);
   const { liquidation } = protocol.event<{
-    readonly liquidation: { readonly sale: SaleRecord; readonly reward: bigint; readonly fundFee: bigint };
+    readonly liquidation: { readonly sale: Sale; readonly reward: bigint; readonly fundFee: bigint };
   }>(receipt, 'engine', 'Liquidated');
   const { sale, reward, fundFee } = liquidation;
   return {
@@ -411,7 +411,7 @@ async function byAuction(
   const deposit = await vesselCashFor(protocol, trader.accountId, quote.sale, quote.sale.proceeds);
   const vesselId = await protocol.createFunded(keeper, deposit);
   const receipt = await bid(protocol, keeper, trader.accountId, vesselId);
-  const { sale } = protocol.event<{ readonly sale: SaleRecord }>(receipt, 'auctionHouse', 'BidExecuted');
+  const { sale } = protocol.event<{ readonly sale: Sale }>(receipt, 'auctionHouse', 'BidExecuted');
   const discount = sale.worthTaken - sale.proceeds;
   return {
     kind: 'auction',

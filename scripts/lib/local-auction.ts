@@ -1,10 +1,12 @@
 /** What keepers and bidders do on a local protocol: prove, start auctions, bid, take over, refresh, recover. */
 import { type Address, type Hex, pad, type TransactionReceipt, toHex } from 'viem';
 import type { DeployerWallet } from '../../src/chain/deploy.ts';
+import type { HouseAuction, HouseCollateral } from '../../src/chain/house-records.ts';
 import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
-import { availableCash, type FreshCollateral, proveSolvency } from '../../src/chain/requests/solvency.ts';
+import { availableCash, proveSolvency } from '../../src/chain/requests/solvency.ts';
+import type { Sale, Takeover } from '../../src/liquidation/amounts.ts';
 import { MAX_SCALE } from '../../src/margin/exact/margin.ts';
 import { MAINTENANCE_LEVEL } from '../../src/margin/exact/solvency.ts';
 import type { LocalProtocol } from './local-protocol.ts';
@@ -19,59 +21,11 @@ export interface KnownAccount extends Positions {
   readonly accountId: bigint;
 }
 
-/** A running auction, as the contract gives it; all zero when none runs. Times are in seconds. */
-export interface AuctionRecord {
-  readonly number: bigint;
-  readonly startNonce: bigint;
-  readonly baseScale: bigint;
-  readonly reserved: bigint;
-  readonly insolventSince: number;
-  readonly moves: number;
-  readonly recordedAt: number;
-  readonly collateralSlope: bigint;
-  readonly mark: bigint;
-  readonly baseRequirement: bigint;
-  readonly provenAt: number;
-  readonly round: bigint;
-  readonly version: bigint;
-  readonly start: number;
-  readonly publicStart: number;
-  readonly commitSeconds: number;
-  readonly revealSeconds: number;
-}
-
-/** Every figure of a sale, as the contract gives it. */
-export interface SaleRecord {
-  readonly worth: bigint;
-  readonly target: bigint;
-  readonly maxScale: bigint;
-  readonly scaleTaken: bigint;
-  readonly cashTaken: bigint;
-  readonly worthTaken: bigint;
-  readonly proceeds: bigint;
-  readonly reservedAfter: bigint;
-}
-
 /** What a bid would come to. */
 export interface BidQuoteRecord {
   readonly factorBps: bigint;
   readonly leastScale: bigint;
-  readonly sale: SaleRecord;
-}
-
-/** Every figure of a takeover, as the contract gives it. */
-export interface TakeoverRecord {
-  readonly worth: bigint;
-  readonly target: bigint;
-  readonly scaleTaken: bigint;
-  readonly cashTaken: bigint;
-  readonly subsidy: bigint;
-}
-
-/** What an account's collateral counts for, as the clearing house gives it, 1e-6 USD. */
-export interface CollateralRecord extends FreshCollateral {
-  /** Value of all kinds at which slices are priced, at least `value`. */
-  readonly saleValue: bigint;
+  readonly sale: Sale;
 }
 
 /** What a bidder wants. */
@@ -81,8 +35,8 @@ export interface BidWish {
   readonly asBackstop?: boolean;
 }
 
-export function auctionOf(protocol: LocalProtocol, accountId: bigint): Promise<AuctionRecord> {
-  return protocol.read<AuctionRecord>('auctionHouse', 'auctionOf', [accountId]);
+export function auctionOf(protocol: LocalProtocol, accountId: bigint): Promise<HouseAuction> {
+  return protocol.read<HouseAuction>('auctionHouse', 'auctionOf', [accountId]);
 }
 
 /** Proves an account's figures for the liquidation engine, at its present scale and nonce, for its present collateral. */
@@ -164,8 +118,8 @@ export function collateralOf(
   protocol: LocalProtocol,
   accountId: bigint,
   onlyFresh: boolean,
-): Promise<CollateralRecord> {
-  return protocol.read<CollateralRecord>('clearingHouse', 'collateralValueOf', [accountId, onlyFresh]);
+): Promise<HouseCollateral> {
+  return protocol.read<HouseCollateral>('clearingHouse', 'collateralValueOf', [accountId, onlyFresh]);
 }
 
 /** Arguments of an atomic liquidation without limits of payment and scale. */
@@ -221,8 +175,8 @@ export async function quoteTakeOver(
   protocol: LocalProtocol,
   accountId: bigint,
   maxScale = MAX_SCALE,
-): Promise<TakeoverRecord> {
-  const [takeover] = await protocol.read<[TakeoverRecord, bigint]>('auctionHouse', 'quoteTakeOver', [
+): Promise<Takeover> {
+  const [takeover] = await protocol.read<[Takeover, bigint]>('auctionHouse', 'quoteTakeOver', [
     accountId,
     maxScale,
     false,

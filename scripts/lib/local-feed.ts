@@ -1,5 +1,6 @@
 /** A keeper's feed from a local protocol itself, with real proofs: what the service's API gives, without the service. */
 
+import type { HouseAuction, HouseCollateral } from '../../src/chain/house-records.ts';
 import { proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import { CAPACITIES } from '../../src/chain/requests/market.ts';
 import { capacityFor, type Prover } from '../../src/chain/requests/proofs.ts';
@@ -22,13 +23,7 @@ import {
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { Leg } from '../../src/market/instrument.ts';
-import {
-  type AuctionRecord,
-  auctionOf,
-  type CollateralRecord,
-  collateralOf,
-  type KnownAccount,
-} from './local-auction.ts';
+import { auctionOf, collateralOf, type KnownAccount } from './local-auction.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 
 /** Seconds after reveals in which sealed bids are executed. */
@@ -237,11 +232,11 @@ function collateralValues({
   value: collateral,
   moving: movingCollateral,
   saleValue: saleCollateral,
-}: CollateralRecord): CollateralValues {
+}: HouseCollateral): CollateralValues {
   return { collateral, movingCollateral, saleCollateral };
 }
 
-function subsidyRisesFrom(auction: AuctionRecord): bigint | undefined {
+function subsidyRisesFrom(auction: HouseAuction): bigint | undefined {
   if (auction.insolventSince === 0) return undefined;
   const { start, commitSeconds, revealSeconds, insolventSince } = auction;
   const stageEnd = commitSeconds === 0 ? 0 : start + commitSeconds + revealSeconds + FILL_SECONDS;

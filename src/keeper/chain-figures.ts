@@ -4,11 +4,11 @@
  */
 import type { Abi, Address, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
+import type { HouseAuction, HouseCollateral } from '../chain/house-records.ts';
 import { CAPACITIES } from '../chain/requests/market.ts';
 import { capacityFor } from '../chain/requests/proofs.ts';
 import { isZkMarginError } from '../errors.ts';
 import { type CollateralValues, equityOf, worthOf } from '../liquidation/amounts.ts';
-import type { BidTerms } from '../liquidation/auction.ts';
 import type { LiquidationTerms } from '../liquidation/terms.ts';
 import { requirementWith } from '../margin/exact/collateral.ts';
 import { type ExactAccount, exactMargin } from '../margin/exact/margin.ts';
@@ -50,33 +50,6 @@ export interface HouseAccount {
   readonly commitment: bigint;
   readonly underlyingId: number;
   readonly inAuction: boolean;
-}
-
-/** Collateral as the clearing house gives it. */
-interface HouseCollateral {
-  readonly value: bigint;
-  readonly moving: bigint;
-  readonly saleValue: bigint;
-}
-
-/** An auction as the auction house gives it. */
-interface HouseAuction {
-  readonly number: bigint;
-  readonly startNonce: bigint;
-  readonly baseScale: bigint;
-  readonly reserved: bigint;
-  readonly insolventSince: number;
-  readonly moves: number;
-  readonly mark: bigint;
-  readonly baseRequirement: bigint;
-  readonly collateralSlope: bigint;
-  readonly provenAt: number;
-  readonly round: bigint;
-  readonly start: number;
-  readonly publicStart: number;
-  readonly commitSeconds: number;
-  readonly revealSeconds: number;
-  readonly terms: Readonly<Record<keyof BidTerms, number>>;
 }
 
 interface ChainMarket extends FeedMarket {

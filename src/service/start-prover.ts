@@ -111,11 +111,18 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     closing ??= (async () => {
       notReady = ['the prover is closing'];
       liveness.close();
-      await endMaintenance();
-      await runner.close(options.closeGraceMs);
-      await queue.close();
-      await server?.close();
-      await database.close();
+      try {
+        await endMaintenance();
+        await runner.close(options.closeGraceMs);
+        await queue.close();
+      } finally {
+        // Whatever failed: a port or a connection that stays would keep the process alive.
+        try {
+          await server?.close();
+        } finally {
+          await database.close();
+        }
+      }
     })();
     return closing;
   };

@@ -15,7 +15,6 @@ import {
   proveForEngine,
   quoteBid,
   refreshAuction,
-  type SaleRecord,
   startAuction,
 } from '../../scripts/lib/local-auction.ts';
 import {
@@ -34,6 +33,7 @@ import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
 import type { Positions } from '../../src/chain/requests/market.ts';
 import type { ProofArgument, Prover } from '../../src/chain/requests/proofs.ts';
 import { availableCash, leastCash, proveSolvency } from '../../src/chain/requests/solvency.ts';
+import type { Sale } from '../../src/liquidation/amounts.ts';
 import { atomicLiquidation, equityOf, targetOf, worthOf } from '../../src/liquidation/amounts.ts';
 import { bidQuote, startFee } from '../../src/liquidation/auction.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../src/liquidation/terms.ts';
@@ -439,10 +439,10 @@ describe('linear contracts that are hedged by collateral', () => {
   }
 
   /** Checks every figure that an event gives of a sale. */
-  function expectSale(sale: SaleRecord, expected: SaleRecord): void {
+  function expectSale(sale: Sale, expected: Sale): void {
     expect(Object.keys(sale)).toContain('worthTaken');
     for (const [name, amount] of Object.entries(sale)) {
-      expect([name, amount]).toEqual([name, expected[name as keyof SaleRecord]]);
+      expect([name, amount]).toEqual([name, expected[name as keyof Sale]]);
     }
   }
 
@@ -502,7 +502,7 @@ describe('linear contracts that are hedged by collateral', () => {
       proven.proof,
     ]);
     const { liquidation } = protocol.event<{
-      readonly liquidation: { readonly sale: SaleRecord } & Readonly<
+      readonly liquidation: { readonly sale: Sale } & Readonly<
         Record<'penaltyBps' | 'reward' | 'fundFee' | 'payment', bigint>
       >;
     }>(receipt, 'engine', 'Liquidated');
@@ -565,7 +565,7 @@ describe('linear contracts that are hedged by collateral', () => {
       timestamp,
     );
     if (expected.kind !== 'sale') throw new Error('It is worth nothing.');
-    const { sale, factorBps } = protocol.event<{ readonly sale: SaleRecord; readonly factorBps: bigint }>(
+    const { sale, factorBps } = protocol.event<{ readonly sale: Sale; readonly factorBps: bigint }>(
       receipt,
       'auctionHouse',
       'BidExecuted',

@@ -3,6 +3,7 @@
 import type { Hex, TransactionReceipt } from 'viem';
 import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
 import { revertReason } from '../../../src/chain/reverts.ts';
+import type { Sale } from '../../../src/liquidation/amounts.ts';
 import { exactMargin } from '../../../src/margin/exact/margin.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
 import {
@@ -16,7 +17,6 @@ import {
   refreshAuction,
   registerLiquidator,
   revealBid,
-  type SaleRecord,
   secretBid,
   startAuction,
   vesselCashFor,
@@ -192,7 +192,7 @@ export async function sealedAuction(setting: Setting, { sealed }: Company, rewar
   ]);
   const sales = protocol.events<{
     readonly bidder: Hex;
-    readonly sale: SaleRecord;
+    readonly sale: Sale;
     readonly factorBps: bigint;
   }>(filled, 'auctionHouse', 'BidExecuted');
   narrator.table(
@@ -245,7 +245,7 @@ async function offerOf({ protocol }: Setting, accountId: bigint): Promise<BidQuo
 }
 
 function soldIn({ protocol }: Setting, receipt: TransactionReceipt) {
-  return protocol.event<{ readonly sale: SaleRecord; readonly factorBps: bigint }>(
+  return protocol.event<{ readonly sale: Sale; readonly factorBps: bigint }>(
     receipt,
     'auctionHouse',
     'BidExecuted',

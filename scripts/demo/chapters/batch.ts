@@ -1,7 +1,8 @@
 /** Several accounts liquidated in one transaction, and what that saves. */
 import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
+import type { Sale } from '../../../src/liquidation/amounts.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
-import { liquidationOrder, proveForEngine, type SaleRecord } from '../../lib/local-auction.ts';
+import { liquidationOrder, proveForEngine } from '../../lib/local-auction.ts';
 import { type Setting, tick } from '../setting.ts';
 import type { Company } from './cast.ts';
 
@@ -10,7 +11,7 @@ const VESSEL_FACTOR = 1n;
 
 interface LiquidatedEvent {
   readonly accountId: bigint;
-  readonly liquidation: { readonly sale: SaleRecord; readonly reward: bigint; readonly fundFee: bigint };
+  readonly liquidation: { readonly sale: Sale; readonly reward: bigint; readonly fundFee: bigint };
 }
 
 /** Liquidates the batch twice from the same state: one by one, which is taken back, and together. */

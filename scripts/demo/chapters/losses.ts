@@ -1,5 +1,6 @@
 /** An account that is worth nothing: who pays, in which order, and how it is paid back. */
 import { provenRequirement } from '../../../src/chain/requests/insolvency.ts';
+import type { Sale, Takeover } from '../../../src/liquidation/amounts.ts';
 import type { MarketRound } from '../../../src/market/words.ts';
 import { dollars, gas, percent } from '../../lib/format.ts';
 import {
@@ -9,8 +10,6 @@ import {
   proveForEngine,
   quoteTakeOver,
   refreshAuction,
-  type SaleRecord,
-  type TakeoverRecord,
   takeOver,
   vesselCashFor,
 } from '../../lib/local-auction.ts';
@@ -89,7 +88,7 @@ export async function losses(
   const vesselId = await protocol.createFunded(taker, deposit);
   const receipt = await takeOver(protocol, taker, accountId, vesselId);
   const { takeover, coverage } = protocol.event<{
-    readonly takeover: TakeoverRecord;
+    readonly takeover: Takeover;
     readonly coverage: {
       readonly fromFund: bigint;
       readonly fromReserve: bigint;
@@ -161,7 +160,7 @@ async function repay(setting: Setting, payer: Company['payer'], holder: Company[
   ]);
   const { liquidation } = protocol.event<{
     readonly liquidation: {
-      readonly sale: SaleRecord;
+      readonly sale: Sale;
       readonly penaltyBps: bigint;
       readonly fundFee: bigint;
     };

@@ -23,6 +23,7 @@ import type {
   SaleRecord,
 } from '../../store/chain-records.ts';
 import type { ProtocolAbis } from '../artifacts.ts';
+import type { HouseCollateral } from '../house-records.ts';
 import { mayHaveLogged } from './bloom.ts';
 import { INDEXED_ROLES, type IndexedContracts, type IndexedRole } from './contracts.ts';
 import { ChainMoved, EndpointFault } from './endpoints.ts';
@@ -63,7 +64,7 @@ const FUND_ACCOUNT = 1n;
 /** Events of these contracts change the accounts that they name. */
 const ACCOUNT_ROLES: readonly IndexedRole[] = ['clearingHouse', 'vault', 'auctionHouse'];
 /** What the house says of an account without collateral. */
-const NO_COLLATERAL = { value: 0n, moving: 0n, saleValue: 0n };
+const NO_COLLATERAL: HouseCollateral = { value: 0n, moving: 0n, saleValue: 0n };
 const END_REASONS = ['sold', 'takenOver', 'recovered', 'covered', 'superseded', 'released'];
 
 /** Reads ranges of blocks through one endpoint. */
@@ -283,7 +284,7 @@ export class ChainReader {
         scale: bigint;
         inAuction: boolean;
       }>('clearingHouse', 'getAccount'),
-      read<typeof NO_COLLATERAL>('clearingHouse', 'collateralValueOf', false).catch(
+      read<HouseCollateral>('clearingHouse', 'collateralValueOf', false).catch(
         insteadOfNothing(NO_COLLATERAL),
       ),
       read<bigint>('auctionHouse', 'feeChargedAt').catch(insteadOfNothing(0n)),

@@ -4,6 +4,7 @@ import { ZkMarginError } from '../../errors.ts';
 import { cashForSlack, exactSolvency } from '../../margin/exact/solvency.ts';
 import { type SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
+import type { HouseCollateral } from '../house-records.ts';
 import { CAPACITIES, type MarketView, type Positions } from './market.ts';
 import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
 
@@ -28,13 +29,8 @@ export interface SolvencyRequest {
   readonly level: bigint;
 }
 
-/** What an account has at fresh prices, 1e-6 USD, as `ClearingHouse.collateralValueOf` gives it. */
-export interface FreshCollateral {
-  /** Of all kinds, after haircuts. */
-  readonly value: bigint;
-  /** Of the kinds that are priced by the account's own underlying. */
-  readonly moving: bigint;
-}
+/** What an account has at fresh prices. */
+export type FreshCollateral = Pick<HouseCollateral, 'value' | 'moving'>;
 
 /** Most cash that a solvency proof may assume: cash and collateral of other underlyings. What moves with the positions is a leg of the proof. */
 export function availableCash(cash: bigint, { value, moving }: FreshCollateral): bigint {

@@ -4,7 +4,6 @@ pragma solidity 0.8.30;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {AuctionProceedings} from "./auction/AuctionProceedings.sol";
 import {AuctionState} from "./auction/AuctionState.sol";
@@ -581,9 +580,7 @@ contract AuctionHouse is IAuctionHouse, AuctionReports, Ownable2Step, Reentrancy
     /// is for sale. With less collateral the error is of the size of that of an old mark, and dust of it must not make each bid need a proof of its
     /// own.
     function _requireConsistent(Auction memory auction, LiquidationState memory state, uint32 underlyingId) private view {
-        uint256 weight = state.saleCollateral
-            + ((state.movingCollateral * SignedMath.abs(auction.collateralSlope)) >> LiquidationMath.SLOPE_PLACES);
-        if (weight > state.requirement) _requireNewest(auction, underlyingId);
+        if (AuctionState.collateralOutweighs(auction, state)) _requireNewest(auction, underlyingId);
     }
 
     function _standsAt(Auction memory auction) private pure returns (uint256) {

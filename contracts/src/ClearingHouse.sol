@@ -84,7 +84,7 @@ contract ClearingHouse is HouseLedger, Consents {
     error VesselOccupied(uint256 vesselId);
     /// @notice The vessel holds the same positions, and so many of them that the slice is dust beside them: use another vessel.
     error SliceTooSmallForVessel(uint256 scaleTaken, uint256 least);
-    /// @notice The account's scale is too small for what is asked: a part of it could not be sold.
+    /// @notice The account would owe cash at a scale that is too small for a part of it to be sold.
     error ScaleTooSmall(uint256 accountId, uint256 scale, uint256 least);
     /// @notice The vessel's scale would not be below 2^64.
     error VesselScaleOutOfRange(uint256 vesselId);
@@ -152,11 +152,9 @@ contract ClearingHouse is HouseLedger, Consents {
     uint256 private constant BASIS = 10_000;
     /// @notice A slice is at least this part of what its vessel holds already.
     uint256 public constant VESSEL_DIVISOR = 20;
-    /// @notice Least scale that an account with positions may have after a trade, in 2^-40. A sale of slices leaves up to `1 / scale` of what it
-    /// is to raise unsold, in units of scale: a debt behind a scale of 1 could not be sold at all.
-    uint256 public constant LEAST_TRADED_SCALE = 2 ** 30;
-    /// @notice Least scale of an account with positions that withdraws. Lower, so that slices of the former may.
-    uint256 public constant LEAST_SCALE = 2 ** 20;
+    /// @notice Least scale of an account that owes cash after a trade or a withdrawal, in 2^-40. A sale of slices leaves up to a unit of scale
+    /// unsold: a debt behind a scale of 1 could not be sold at all. What positions alone can owe is bounded by their scale.
+    uint256 public constant LEAST_OWING_SCALE = 2 ** 30;
 
     /// @notice Judges proofs.
     IProofGate public immutable gate;
@@ -501,8 +499,9 @@ contract ClearingHouse is HouseLedger, Consents {
             _requireNoBareDebt(accountId, account);
             return;
         }
-        uint256 least = purpose == ProofContext.TRADE ? LEAST_TRADED_SCALE : LEAST_SCALE;
-        if (account.scale < least) revert ScaleTooSmall(accountId, account.scale, least);
+        if (account.cash < 0 && account.scale < LEAST_OWING_SCALE) {
+            revert ScaleTooSmall(accountId, account.scale, LEAST_OWING_SCALE);
+        }
         int256 available;
         (available, claim.movingCollateral) = _freshAssets(accountId, account);
         if (claim.cash > available) revert ProvenCashTooHigh(accountId, claim.cash, available);

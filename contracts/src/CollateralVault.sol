@@ -123,6 +123,8 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     uint256 public constant HAIRCUT_DELAY = 2 days;
     /// @notice Values are cut here, so that no balance can break the arithmetic of a liquidation.
     uint256 public constant VALUE_LIMIT = 2 ** 96 - 1;
+    /// @notice Least part of a haircut that is taken from the value at which slices are priced, in basis points.
+    uint256 public constant SALE_SHARE_BPS = 2_500;
     uint256 private constant BASIS = 10_000;
 
     /// @notice Where prices are read.
@@ -289,6 +291,24 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         return _valuesOf(accountId, underlyingId, onlyFresh);
     }
 
+    /// @notice Value of all that an account holds at the oracle's spots, in 1e-6 units, below 2^96: what takers of slices may hope to sell it for,
+    /// but for their costs. Kinds whose own haircut is above a quarter are doubtful, and count as in `saleValue`; others have no haircut here.
+    /// @param onlyFresh whether collateral with a stale price counts as nothing; otherwise the last known price counts
+    function fullValueOf(uint256 accountId, bool onlyFresh) external view returns (uint256 value) {
+        uint256 kinds = heldKinds[accountId];
+        for (uint256 collateralId = 1; collateralId <= MAX_COLLATERALS; collateralId++) {
+            if (kinds & (1 << collateralId) == 0) continue;
+            Collateral storage collateral = _collaterals[collateralId];
+            (uint256 word, bool fresh) = oracle.latestUnderlyingWord(collateral.priceUnderlyingId);
+            if (onlyFresh && !fresh) continue;
+            uint256 haircut = collateral.haircutBps;
+            uint256 kept = BASIS * BASIS - (haircut > SALE_SHARE_BPS ? haircut * haircut : 0);
+            value += _balances[accountId][collateralId] * OracleWords.spot(word) * kept
+                / (BASIS * BASIS * 10 ** collateral.decimals);
+        }
+        return Math.min(value, VALUE_LIMIT);
+    }
+
     /// @notice What an account holds of a kind, in the token's smallest unit.
     function balanceOf(uint256 accountId, uint256 collateralId) external view returns (uint256 amount) {
         return _balances[accountId][collateralId];
@@ -333,7 +353,8 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
             uint256 value = amount * kept / unit;
             values.value += value;
             if (isMoving) values.moving += value;
-            values.saleValue += amount * (BASIS * BASIS - haircut * haircut) / (BASIS * unit);
+            uint256 saleHaircut = haircut * Math.max(haircut, SALE_SHARE_BPS);
+            values.saleValue += amount * (BASIS * BASIS - saleHaircut) / (BASIS * unit);
         }
         values.value = Math.min(values.value, VALUE_LIMIT);
         values.moving = Math.min(values.moving, VALUE_LIMIT);

@@ -1074,7 +1074,7 @@ contract AuctionHouseTest is AuctionTest {
         _start();
         _later(100);
         house.setHaircut(accountId, 501e6);
-        market.post(BTC);
+        // Worse figures of the same round: those before them showed worth.
         _refresh(MARK - 200e6, REQUIREMENT, keeper);
         assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp, "anew");
         assertEq(house.pendingDeficitOf(accountId), 199e6, "deficit");
@@ -1083,6 +1083,21 @@ contract AuctionHouseTest is AuctionTest {
         _refresh(MARK - 300e6, REQUIREMENT, keeper);
         assertEq(auctions.auctionOf(accountId).insolventSince, block.timestamp - 100, "goes on");
         assertEq(house.pendingDeficitOf(accountId), 299e6, "deficit");
+    }
+
+    /// @dev Else each round in which collateral rises would set the clock back, though the account was never worth anything.
+    function test_refresh_ofANewerRoundDoesNotMixPrices() public {
+        _withHaircut(-500e6, 400e6);
+        _start();
+        uint256 since = auctions.auctionOf(accountId).insolventSince;
+        for (uint256 step = 0; step < 5; step++) {
+            _later(60);
+            // Collateral is worth more at once, and the legs that it hedges less once they are proven.
+            house.setHaircut(accountId, 501e6 + step);
+            market.post(BTC);
+            _refresh(MARK - 200e6 - int256(step), REQUIREMENT, keeper);
+        }
+        assertEq(auctions.auctionOf(accountId).insolventSince, since, "runs on");
     }
 
     function test_quotes_refuseWithoutAnAuction() public {

@@ -29,7 +29,7 @@ contract ClearingHouseDeficitsTest is HouseTest {
 
     /// @dev A keeper takes over all of `broke` and is credited a subsidy.
     function _subsidise(uint256 amount) private {
-        SliceMove memory slice = _slice(broke, vessel, keeper, 2 ** 20);
+        SliceMove memory slice = _slice(broke, vessel, keeper, 1);
         slice.subsidy = amount;
         vm.prank(engine);
         house.moveSlice(slice);
@@ -54,7 +54,7 @@ contract ClearingHouseDeficitsTest is HouseTest {
         _deposit(bob, 1, 100e6);
         fund.setLimit(Fixtures.BTC, 70e6);
         fund.setReserve(40e6);
-        SliceMove memory slice = _slice(broke, vessel, keeper, 2 ** 20);
+        SliceMove memory slice = _slice(broke, vessel, keeper, 1);
         slice.subsidy = 100e6;
         vm.expectEmit(true, true, true, true, address(house));
         emit HouseLedger.DeficitChanged(30e6);
@@ -70,7 +70,7 @@ contract ClearingHouseDeficitsTest is HouseTest {
         _deposit(bob, 1, 1_000e6);
         fund.setLimit(Fixtures.BTC, 10e6);
         fund.setExcess(1);
-        SliceMove memory slice = _slice(broke, vessel, keeper, 2 ** 20);
+        SliceMove memory slice = _slice(broke, vessel, keeper, 1);
         slice.subsidy = 5e6;
         vm.prank(engine);
         vm.expectRevert(abi.encodeWithSelector(HouseLedger.InvalidDraw.selector, 5e6 + 1, 5e6));

@@ -7,7 +7,7 @@ import {HouseLedger} from "../src/house/HouseLedger.sol";
 import {Account} from "../src/interfaces/IClearingHouse.sol";
 import {IProofGate, SettlementClaim, SolvencyClaim, TransferClaim} from "../src/interfaces/IProofGate.sol";
 import {IRiskOracle} from "../src/interfaces/IRiskOracle.sol";
-import {SettlementRequest, TradeProofs, TradeRequest, WithdrawalRequest} from "../src/interfaces/Requests.sol";
+import {SettlementRequest, TradeProofs, TradeRequest, TradeSide, WithdrawalRequest} from "../src/interfaces/Requests.sol";
 import {Openings} from "../src/libraries/Openings.sol";
 import {ProofContext} from "../src/libraries/ProofContext.sol";
 import {Fixtures} from "./base/Fixtures.sol";
@@ -16,7 +16,7 @@ import {ContractOwner} from "./mocks/ContractOwner.sol";
 
 contract ClearingHouseTradeTest is HouseTest {
     uint256 private constant CUSTODIAN_KEY = 0xC057;
-    /// @dev Scale that a trade may leave.
+    /// @dev Scale at which cash may be owed.
     uint64 private constant LEAST = 2 ** 30;
 
     function setUp() public override {
@@ -66,26 +66,35 @@ contract ClearingHouseTradeTest is HouseTest {
     }
 
     /// @dev A debt behind a smaller one could hardly be sold in slices.
-    function test_refusesSmallScales() public {
+    function test_refusesDebtsAtSmallScales() public {
         for (uint256 side = 0; side < 2; side++) {
-            TradeRequest memory request = _tradeRequest(0);
-            (side == 0 ? request.a : request.b).newScale = LEAST - 1;
+            // Who pays 2,000 has 1,000.
+            TradeRequest memory request = _tradeRequest(side == 0 ? -2_000e6 : int256(2_000e6));
+            TradeSide memory payer = side == 0 ? request.a : request.b;
+            payer.newScale = LEAST - 1;
+            payer.provenCash = -1_000e6;
             _sign(request);
             uint256 id = side == 0 ? a : b;
             _refuse(request, abi.encodeWithSelector(ClearingHouse.ScaleTooSmall.selector, id, LEAST - 1, LEAST));
         }
+        TradeRequest memory accepted = _tradeRequest(-2_000e6);
+        accepted.a.newScale = LEAST;
+        accepted.a.provenCash = -1_000e6;
+        _sign(accepted);
+        _submit(accepted);
+        assertEq(_cash(a), -1_000e6, "owes");
     }
 
     function test_trades() public {
         TradeRequest memory request = _tradeRequest(250e6);
-        request.a.newScale = LEAST;
+        request.a.newScale = 3;
         _sign(request);
         _acceptOnly(_transferClaim(request));
         for (uint256 side = 0; side < 2; side++) {
             uint256 id = side == 0 ? a : b;
             SolvencyClaim memory claim;
             claim.commitment = 1_000 + id;
-            claim.scale = side == 0 ? LEAST : ONE;
+            claim.scale = side == 0 ? 3 : ONE;
             claim.underlyingId = Fixtures.BTC;
             claim.version = 1;
             claim.round = 1;
@@ -97,7 +106,7 @@ contract ClearingHouseTradeTest is HouseTest {
         request.a.provenCash = 1_250e6;
         request.b.provenCash = 750e6;
         vm.expectEmit(true, true, true, true, address(house));
-        emit ClearingHouse.PositionsPublished(a, 1, 1_000 + a, LEAST, Fixtures.legs(), 5);
+        emit ClearingHouse.PositionsPublished(a, 1, 1_000 + a, 3, Fixtures.legs(), 5);
         vm.expectEmit(true, true, true, true, address(house));
         emit ClearingHouse.PositionsPublished(b, 1, 1_000 + b, ONE, Fixtures.legs(), 5);
         vm.expectEmit(true, true, true, true, address(house));
@@ -105,7 +114,7 @@ contract ClearingHouseTradeTest is HouseTest {
         _submit(request);
         Account memory account = house.getAccount(a);
         assertEq(account.commitment, 1_000 + a, "commitment");
-        assertEq(account.scale, LEAST, "scale");
+        assertEq(uint256(account.scale), 3, "scale");
         assertEq(uint256(account.nonce), 1, "nonce");
         assertEq(account.cash, 1_250e6, "A received");
         assertEq(_cash(b), 750e6, "B paid");

@@ -127,12 +127,12 @@ contract CollateralVaultTest is HouseTest {
     function test_valuesByTheAccountsUnderlying() public {
         _take(1, 10e18);
         vault.raiseHaircuts(1, Haircuts(2_000, 5_000));
-        _expectValues(Fixtures.BTC, 10_000e6, 0, 19_200e6);
-        _expectValues(ETH, 16_000e6, 16_000e6, 19_200e6);
-        _expectValues(77, 10_000e6, 0, 19_200e6);
+        _expectValues(Fixtures.BTC, 10_000e6, 0, 19_000e6);
+        _expectValues(ETH, 16_000e6, 16_000e6, 19_000e6);
+        _expectValues(77, 10_000e6, 0, 19_000e6);
         vault.raiseHaircuts(1, Haircuts(2_000, 10_000));
-        _expectValues(Fixtures.BTC, 0, 0, 19_200e6);
-        _expectValues(ETH, 16_000e6, 16_000e6, 19_200e6);
+        _expectValues(Fixtures.BTC, 0, 0, 19_000e6);
+        _expectValues(ETH, 16_000e6, 16_000e6, 19_000e6);
         vault.raiseHaircuts(1, Haircuts(9_999, 10_000));
         _expectValues(Fixtures.BTC, 0, 0, 3_999_800);
         _expectValues(ETH, 2e6, 2e6, 3_999_800);
@@ -142,20 +142,20 @@ contract CollateralVaultTest is HouseTest {
         assertEq(vault.balanceOf(a, 1), 10e18, "still the account's");
     }
 
-    /// @dev A haircut of 12 %: the sale value is 1.44 % below the full one.
-    function test_saleValueTakesTheSquare() public {
+    /// @dev A haircut of 12 %: the sale value is 3 % below the full one.
+    function test_saleValueTakesAQuarter() public {
         uint256 id = _token(new TestUsd());
         usd = TestUsd(address(vault.getCollateral(id).token));
         usd.mint(alice, 2e6);
         _take(id, 2e6);
         _expectValues(Fixtures.BTC, 192_000e6, 192_000e6, 192_000e6);
         vault.raiseHaircuts(id, Haircuts(1_200, 3_000));
-        _expectValues(Fixtures.BTC, 168_960e6, 168_960e6, 189_235.2e6);
-        _expectValues(ETH, 134_400e6, 0, 189_235.2e6);
+        _expectValues(Fixtures.BTC, 168_960e6, 168_960e6, 186_240e6);
+        _expectValues(ETH, 134_400e6, 0, 186_240e6);
         // Each kind by its own.
         _take(1, 10e18);
-        _expectValues(Fixtures.BTC, 184_960e6, 168_960e6, 208_435.2e6);
-        _expectValues(ETH, 150_400e6, 16_000e6, 208_435.2e6);
+        _expectValues(Fixtures.BTC, 184_960e6, 168_960e6, 205_240e6);
+        _expectValues(ETH, 150_400e6, 16_000e6, 205_240e6);
     }
 
     function _expectValues(uint32 underlyingId, uint256 value, uint256 moving, uint256 saleValue) private view {
@@ -407,7 +407,7 @@ contract CollateralVaultTest is HouseTest {
         assertEq(_value(a, true), 0, "stale counts as nothing");
         assertEq(vault.valuesOf(a, Fixtures.BTC, true).saleValue, 0, "nor can it be sold");
         assertEq(_value(a, false), 16_000e6, "last known");
-        assertEq(vault.valuesOf(a, Fixtures.BTC, false).saleValue, 19_200e6, "last known");
+        assertEq(vault.valuesOf(a, Fixtures.BTC, false).saleValue, 19_000e6, "last known");
         vm.expectRevert(abi.encodeWithSelector(CollateralVault.PriceNotFresh.selector, 1));
         _take(1, 1);
         uint256 id = vault.addCollateral(new TestUsd(), 77, _flat(0), 1_000);
@@ -435,7 +435,7 @@ contract CollateralVaultTest is HouseTest {
         uint256 exact = uint256(amount) * spot;
         CollateralValues memory values = vault.valuesOf(a, 9, true);
         _isFloor(values.value, exact * (10_000 - own), 1e10);
-        _isFloor(values.saleValue, exact * (1e8 - own * own), 1e14);
+        _isFloor(values.saleValue, exact * (1e8 - own * (own > 2_500 ? own : 2_500)), 1e14);
         assertEq(values.moving, values.value, "all of it moves");
         assertTrue(values.saleValue >= values.value && values.saleValue <= exact / 1e6, "between value and full value");
         CollateralValues memory others = vault.valuesOf(a, Fixtures.BTC, true);
@@ -443,6 +443,33 @@ contract CollateralVaultTest is HouseTest {
         assertEq(others.saleValue, values.saleValue, "sold for the same anywhere");
         assertEq(others.moving, 0, "nothing moves");
         assertTrue(others.value <= values.value, "no more than where the proof knows of it");
+    }
+
+    function testFuzz_fullValueIsWithoutHaircutsUpToAQuarter(uint128 amount, uint256 spot, uint256 own) public {
+        spot = bound(spot, 1, 2 ** 44 - 1);
+        amount = uint128(bound(amount, 1, type(uint128).max >> (amount % 128)));
+        uint16 haircut = uint16(bound(own, 0, 10_000));
+        _newKind(_flat(haircut), amount, spot);
+        uint256 full = vault.fullValueOf(a, true);
+        uint256 saleValue = vault.valuesOf(a, 9, true).saleValue;
+        if (haircut > 2_500) assertEq(full, saleValue, "doubtful");
+        else _isFloor(full, uint256(amount) * spot, 1e6);
+        assertTrue(full >= saleValue, "at least the sale value");
+    }
+
+    function test_fullValue() public {
+        _take(1, 10e18);
+        assertEq(vault.fullValueOf(a, true), 20_000e6, "of both");
+        vault.raiseHaircuts(1, _flat(2_500));
+        assertEq(vault.fullValueOf(a, true), 20_000e6, "up to a quarter");
+        oracle.setStale(ETH, true);
+        assertEq(vault.fullValueOf(a, true), 0, "stale counts as nothing");
+        assertEq(vault.fullValueOf(a, false), 20_000e6, "last known");
+        assertEq(vault.fullValueOf(b, false), 0, "of nobody else");
+        vault.raiseHaircuts(1, _flat(5_000));
+        assertEq(vault.fullValueOf(a, false), 15_000e6, "doubtful");
+        vault.raiseHaircuts(1, _flat(10_000));
+        assertEq(vault.fullValueOf(a, false), 0, "worth nothing to anybody");
     }
 
     function _isFloor(uint256 value, uint256 exact, uint256 unit) private pure {

@@ -373,7 +373,6 @@ async function crashWithSpeculation(
   await feed.liquidations();
   const ear = await listen(client);
   try {
-    const made = await speculated(client);
     const told = ear.below((world.opening.underlying.spot * 9n) / 10n);
     let start = 0;
     await postCrash(world, () => {
@@ -381,6 +380,8 @@ async function crashWithSpeculation(
     });
     const round = await told;
     const [worst] = await feed.liquidations();
+    // Now, when what was begun for the round before has been dropped or is counted, and the first proof of this one takes a second yet.
+    const made = await speculated(client);
     // Seldom, so that looking costs the prover nothing; the job itself tells when it was finished.
     while ((await speculated(client)) === made) await pause(250);
     const asked = performance.now();

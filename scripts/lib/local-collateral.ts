@@ -12,6 +12,8 @@ export const WHOLE_TOKEN = 1_000_000n;
 const PLENTY = 10n ** 18n;
 /** 100 %. */
 const BASIS = 10_000n;
+/** Least part of a haircut that is taken from the value at which slices are priced. */
+const SALE_SHARE_BPS = 2_500n;
 /** What proofs of other underlyings need, which know nothing of a fall of the price. */
 const CROSS_HAIRCUT_BPS = 3_400n;
 
@@ -91,7 +93,8 @@ export function crossCollateralValue(
 
 /** Value of tokens at which slices are priced, 1e-6 USD, as the vault has it in any account. */
 export function saleCollateralValue({ haircutBps }: LocalCollateral, amount: bigint, spot: bigint): bigint {
-  return (amount * spot * (BASIS ** 2n - haircutBps ** 2n)) / (BASIS ** 2n * WHOLE_TOKEN);
+  const taken = haircutBps * (haircutBps > SALE_SHARE_BPS ? haircutBps : SALE_SHARE_BPS);
+  return (amount * spot * (BASIS ** 2n - taken)) / (BASIS ** 2n * WHOLE_TOKEN);
 }
 
 /** Has the oracle accept a round of another underlying, as of now, and take it from the same sources as the protocol's own. */

@@ -15,7 +15,7 @@ A document (zkmargin schema deployment prints its schema):
   {"parameterDelaySeconds": 172800,
    "underlyings": [{"symbol": "BTC", "sources": ["0x...", "0x...", "0x..."]}],
    "asset": "0x...", "fundCap": "1000000000000",
-   "collateral": [{"token": "0x...", "symbol": "BTC", "haircutBps": 1200, "crossHaircutBps": 3300, "cap": "500000000"}],
+   "collateral": [{"token": "0x...", "symbol": "BTC", "haircutBps": 1200, "crossHaircutBps": 3400, "cap": "500000000"}],
    "governance": {"governors": ["0x..."], "delaySeconds": 172800}}
 
 Example:

@@ -139,6 +139,7 @@ export const KeeperDocumentSchema = Type.Object(
                 deltaBps: Type.Number({ minimum: 0, maximum: 10_000 }),
                 vegaBps: Type.Number({ minimum: 0, maximum: 10_000 }),
                 gammaBps: Type.Number({ minimum: 0, maximum: 10_000 }),
+                collateralBps: Type.Optional(Type.Number({ minimum: 0, maximum: 10_000 })),
               },
               closed,
             ),

@@ -10,6 +10,7 @@ export interface KeeperContracts {
   readonly oracle: Address;
   readonly parameters: Address;
   readonly clearingHouse: Address;
+  readonly vault: Address;
   readonly engine: Address;
   readonly auctionHouse: Address;
   /** Where registered liquidators bid under seal; keepers make no sealed bids without it. */

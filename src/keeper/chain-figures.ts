@@ -64,7 +64,7 @@ export interface ReadAt {
 
 /** Seconds after reveals in which sealed bids are executed. */
 const FILL_SECONDS = 60;
-/** Checked openings that are remembered. */
+/** Checked openings that are remembered, and full values. */
 const REMEMBERED = 4_096;
 
 /** Reads the contracts for one keeper. */
@@ -72,6 +72,8 @@ export class ChainFigures {
   readonly #options: ChainFiguresOptions;
   /** Legs by commitment. */
   readonly #legs = new Map<bigint, readonly Leg[]>();
+  /** Full values of collateral by account and the feed's values. */
+  readonly #full = new Map<string, bigint>();
 
   constructor(options: ChainFiguresOptions) {
     this.#options = options;
@@ -146,6 +148,34 @@ export class ChainFigures {
       at,
     );
     return { collateral: value, movingCollateral: moving, saleCollateral: saleValue };
+  }
+
+  /**
+   * Chances with what the collateral of each is worth without haircuts, where the feed does not give it. An account that is worth nothing is worth
+   * taking for that alone, so it must be known before chances are chosen. It is read again when the feed's values of collateral change.
+   */
+  async withFullCollateral<T extends LiquidationCandidate | RunningAuction>(
+    chances: readonly T[],
+    at: ReadAt,
+  ): Promise<T[]> {
+    return Promise.all(
+      chances.map(async (chance) => {
+        const { accountId, collateral, saleCollateral, fullCollateral } = chance;
+        // Without haircuts the values are the same.
+        if (fullCollateral !== undefined || saleCollateral <= collateral) return chance;
+        const key = `${accountId}/${collateral}/${saleCollateral}`;
+        const read = this.#full.get(key) ?? (await this.#fullCollateral(accountId, at));
+        if (this.#full.size >= REMEMBERED) this.#full.clear();
+        this.#full.set(key, read);
+        // Never less than the feed's value, which may be of another block.
+        return read < saleCollateral ? chance : { ...chance, fullCollateral: read };
+      }),
+    );
+  }
+
+  /** Value of an account's collateral at its last prices, without haircuts. */
+  #fullCollateral(accountId: bigint, at: ReadAt): Promise<bigint> {
+    return this.#read('vault', 'fullValueOf', [accountId, false], at);
   }
 
   /**
@@ -224,9 +254,10 @@ export class ChainFigures {
     at: ReadAt,
   ): Promise<LiquidationCandidate | DeclineReason> {
     const { accountId, underlyingId } = claimed;
-    const [account, values, chargedAt] = await Promise.all([
+    const [account, values, fullCollateral, chargedAt] = await Promise.all([
       this.account(accountId, at),
       this.collateral(accountId, false, at),
+      this.#fullCollateral(accountId, at),
       this.#read<bigint>('auctionHouse', 'feeChargedAt', [accountId], at),
     ]);
     const { nonce, commitment, scale, cash, inAuction } = account;
@@ -247,6 +278,7 @@ export class ChainFigures {
     return {
       ...rest,
       ...state,
+      fullCollateral,
       status: worthOf(state) > 0n ? 'liquidatable' : 'badDebt',
       nonce,
       commitment,
@@ -267,9 +299,10 @@ export class ChainFigures {
     at: ReadAt,
   ): Promise<RunningAuction | DeclineReason> {
     const { accountId, underlyingId } = claimed;
-    const [account, values, auction] = await Promise.all([
+    const [account, values, fullCollateral, auction] = await Promise.all([
       this.account(accountId, at),
       this.collateral(accountId, false, at),
+      this.#fullCollateral(accountId, at),
       this.#read<HouseAuction>('auctionHouse', 'auctionOf', [accountId], at),
     ]);
     const { nonce, commitment, scale, cash } = account;
@@ -286,6 +319,7 @@ export class ChainFigures {
     return {
       ...rest,
       ...values,
+      fullCollateral,
       commitment,
       number: auction.number,
       startNonce: auction.startNonce,
@@ -312,7 +346,7 @@ export class ChainFigures {
   }
 
   #read<T>(
-    role: 'clearingHouse' | 'auctionHouse' | 'oracle' | 'parameters',
+    role: 'clearingHouse' | 'vault' | 'auctionHouse' | 'oracle' | 'parameters',
     functionName: string,
     args: readonly unknown[],
     at: ReadAt,

@@ -4,6 +4,7 @@ import { type KeeperDocument, KeeperDocumentSchema } from '../input/keeper.ts';
 import type { MetricsPlace } from './metrics-server.ts';
 import { DEFAULT_STRATEGY } from './strategy/configuration.ts';
 import type { StrategyConfiguration } from './strategy/decide.ts';
+import { DEFAULT_SPREADS } from './strategy/hedge.ts';
 
 const money = (usd: number): bigint => BigInt(Math.round(usd * 1e6));
 const rate = (basisPoints: number): bigint => BigInt(basisPoints);
@@ -27,7 +28,7 @@ export function strategyOf({ strategy = {} }: KeeperDocument): StrategyConfigura
     ...(strategy.kinds !== undefined && { kinds: strategy.kinds }),
     ...(strategy.backstop !== undefined && { backstop: strategy.backstop }),
     ...(strategy.batchOrders !== undefined && { batchOrders: strategy.batchOrders }),
-    ...(strategy.spreads !== undefined && { spreads: strategy.spreads }),
+    ...(strategy.spreads !== undefined && { spreads: { ...DEFAULT_SPREADS, ...strategy.spreads } }),
     ...(minimumProfitUsd !== undefined && { minimumProfit: money(minimumProfitUsd) }),
     ...(minimumStartProfitUsd !== undefined && { minimumStartProfit: money(minimumStartProfitUsd) }),
     ...(maxGrossNotionalUsd !== undefined && { maxGrossNotional: money(maxGrossNotionalUsd) }),

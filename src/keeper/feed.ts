@@ -43,6 +43,8 @@ export interface LiquidationCandidate {
   readonly movingCollateral: bigint;
   /** Value of all of it at which slices are priced, at least `collateral`. */
   readonly saleCollateral: bigint;
+  /** Value of all of it without haircuts; `saleCollateral` counts where a feed does not give it. Keepers act by the chain's. */
+  readonly fullCollateral?: bigint;
   /** Value of the positions, signed. */
   readonly mark: bigint;
   /** With moving collateral. */
@@ -93,6 +95,8 @@ export interface RunningAuction {
   readonly movingCollateral: bigint;
   /** Value of all of it at which slices are priced, at least `collateral`. */
   readonly saleCollateral: bigint;
+  /** Value of all of it without haircuts; `saleCollateral` counts where a feed does not give it. Keepers act by the chain's. */
+  readonly fullCollateral?: bigint;
   /** Value of the positions at the newest round, signed: the keeper's own figure. Recorded ones may be older. */
   readonly presentMark?: bigint;
   /** Cash that bids have paid. */

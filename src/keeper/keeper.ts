@@ -273,13 +273,17 @@ class Keeper implements RunningKeeper {
     const { feed, client } = this.#options;
     // In this order: what comes slowly is older when it arrives.
     const known = await feed.newestBlock();
-    const [candidates, auctions] = await Promise.all([feed.liquidations(), feed.auctions()]);
+    const [listed, running] = await Promise.all([feed.liquidations(), feed.auctions()]);
     const [block, fees, nativePrice] = await Promise.all([
       client.getBlock({ blockTag: 'latest' }),
       this.sender.feeMarket(),
       this.#options.nativePrice(),
     ]);
     await this.#requireYoung(known, block);
+    const [candidates, auctions] = await Promise.all([
+      this.#figures.withFullCollateral(listed, block),
+      this.#figures.withFullCollateral(running, block),
+    ]);
     const gasPrice: GasPrice = { baseFee: fees.baseFee, priorityFee: fees.priorityFee, nativePrice };
     const now = block.timestamp;
     const sealed = await this.#sealedBidding(auctions, now);
@@ -443,7 +447,9 @@ class Keeper implements RunningKeeper {
       const market = markets.get(underlyingId);
       if (legs === undefined || legs === 'FALSE_OPENING' || market === undefined) return undefined;
       try {
-        sum += notionalOf(exposureOf(legs, market.round, vessel.scale));
+        // Nothing nets collateral in a gross notional, whatever it is priced by.
+        const collateral = { moving: 0n, other: vessel.saleCollateral };
+        sum += notionalOf(exposureOf(legs, market.round, vessel.scale, collateral));
       } catch {
         return undefined;
       }

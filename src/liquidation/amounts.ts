@@ -94,7 +94,7 @@ export interface BackingValues {
 
 /** What an account's collateral counts for. */
 export interface CollateralValues extends BackingValues {
-  /** Value at which slices are priced, at least `collateral`: less the square of each haircut. */
+  /** Value at which slices are priced, at least `collateral`: less a quarter of each haircut, or its square. */
   readonly saleCollateral: bigint;
 }
 

@@ -1,12 +1,15 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isZkMarginError } from '../errors.ts';
 import { ceilDivide } from '../math/fixed/primitives.ts';
+import { type LiquidationState, type Sale, sale } from './amounts.ts';
 import {
   type AuctionState,
   bidQuote,
   elapsedAtFactor,
   factorAt,
+  isCovered,
   maxScaleFor,
   type PriceCurve,
 } from './auction.ts';
@@ -110,6 +113,103 @@ describe('elapsedAtFactor', () => {
     expect(elapsedAtFactor(CURVE, 8_000n)).toBe(100n);
     expect(elapsedAtFactor(CURVE, 3_000n)).toBe(700n);
     expect(elapsedAtFactor(CURVE, 2_999n)).toBeUndefined();
+  });
+});
+
+describe('isCovered', () => {
+  /** Target of 2,200; collateral of 500 that is priced at 600. */
+  const state = (lack: bigint, changes: Partial<LiquidationState> = {}): LiquidationState => ({
+    cash: 1_700_000_000n - lack,
+    collateral: 500_000_000n,
+    saleCollateral: 600_000_000n,
+    mark: 0n,
+    requirement: 2_000_000_000n,
+    scale: ONE,
+    reserved: 0n,
+    ...changes,
+  });
+
+  it('allows what roundings make, to the unit', () => {
+    const most = (scale: bigint, changes: Partial<LiquidationState> = {}) => {
+      const at = (lack: bigint) => isCovered(state(lack, { scale, ...changes }), 1_000n);
+      let [low, high] = [-1n, 2_300_000_001n];
+      expect([at(low), at(high)]).toEqual([true, false]);
+      while (high - low > 1n) {
+        const middle = (low + high) / 2n;
+        if (at(middle)) low = middle;
+        else high = middle;
+      }
+      return low;
+    };
+    expect(most(ONE)).toBe(100n);
+    // 2,300 that may be wanting, in units of scale, rounded down.
+    expect(most(2_300_000_001n)).toBe(100n);
+    expect(most(2_300_000_000n)).toBe(101n);
+    expect(most(1_150_000_001n)).toBe(101n);
+    expect(most(1_150_000_000n)).toBe(102n);
+    expect(most(2_300_000_000n, { saleCollateral: 599_999_999n })).toBe(100n);
+    // A scale of 1 may lack all of it, but for a worth of 1.
+    expect(most(1n)).toBe(2_299_999_999n);
+    const source = readFileSync(new URL('../../contracts/src/AuctionHouse.sol', import.meta.url), 'utf8');
+    expect(source).toContain('ROUNDING_SLACK = 100;');
+    expect(source).toContain(
+      'ROUNDING_SLACK + (target + state.saleCollateral - state.collateral) / state.scale',
+    );
+  });
+
+  it('asks for worth, however little lacks', () => {
+    const bare = (cash: bigint) =>
+      isCovered(state(0n, { cash, collateral: 0n, saleCollateral: 0n, requirement: 0n }), 1_000n);
+    expect([bare(1n), bare(0n), bare(-1n)]).toEqual([true, false, false]);
+    // With a haircut there is worth where equity lacks a little.
+    const haircut = (cash: bigint) => isCovered(state(0n, { cash, requirement: 0n }), 1_000n);
+    expect([haircut(-500_000_100n), haircut(-500_000_101n)]).toEqual([true, false]);
+  });
+
+  it('is what the largest sale leaves', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt(-2_000_000_000n, 2_000_000_000n),
+        fc.bigInt(0n, 3_000_000_000n),
+        fc.bigInt(0n, 1_000_000_000n),
+        fc.bigInt(1n, 2n ** 41n),
+        fc.bigInt(3_000n, 10_000n),
+        (cash, collateral, haircut, scale, factorBps) => {
+          const saleCollateral = collateral + haircut;
+          const before = state(0n, { cash, collateral, saleCollateral, scale });
+          fc.pre(cash + saleCollateral > 0n && cash + collateral < 2_200_000_000n);
+          let sold: Sale;
+          try {
+            sold = sale(before, 1_000n, factorBps);
+          } catch (error) {
+            if (isZkMarginError(error, 'NOTHING_TO_LIQUIDATE')) return;
+            throw error;
+          }
+          const left = scale - sold.scaleTaken;
+          fc.pre(left > 0n);
+          const rest = (amount: bigint) => amount - (amount * sold.scaleTaken) / scale;
+          const after = {
+            ...before,
+            cash: cash - sold.cashTaken + sold.proceeds,
+            collateral: rest(collateral),
+            saleCollateral: rest(collateral) + rest(haircut),
+            requirement: (before.requirement * left) / scale,
+            scale: left,
+          };
+          fc.pre(after.cash + after.saleCollateral > 0n);
+          expect(isCovered(after, 1_000n)).toBe(true);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('refuses figures out of range', () => {
+    for (const change of [{ scale: 0n }, { saleCollateral: 499_999_999n }, { requirement: -1n }]) {
+      expect(() => isCovered(state(0n, change), 1_000n)).toThrowError(
+        expect.objectContaining({ code: 'OUT_OF_RANGE' }),
+      );
+    }
   });
 });
 

@@ -170,6 +170,23 @@ export function startFee(
   return { fee, reward: smaller(fee, terms.tip + (fee * terms.chipBps) / BASIS) };
 }
 
+/** What an account may lack to its target when its auction ends, 1e-6 USD: amounts of slices are rounded. `ROUNDING_SLACK` of the auction house. */
+const ROUNDING_SLACK = 100n;
+
+/**
+ * Whether anyone may end the auction of an account: it is worth something and lacks no more to its target than roundings make. A largest sale
+ * leaves up to what one unit of scale makes of its need, which is at most target and haircuts.
+ *
+ * @throws ZkMarginError `MALFORMED`, `OUT_OF_RANGE`
+ */
+export function isCovered(state: LiquidationState, bufferBps: bigint): boolean {
+  requireState(state);
+  requireBigint(bufferBps, 0n, BASIS, 'bufferBps');
+  const target = targetOf(state.requirement, bufferBps);
+  const slack = ROUNDING_SLACK + (target + state.saleCollateral - state.collateral) / state.scale;
+  return target - equityOf(state) <= slack && worthOf(state) > 0n;
+}
+
 /**
  * What a bid comes to now: a sale at the price factor, or a takeover when the account is worth nothing.
  *

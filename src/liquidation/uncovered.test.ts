@@ -63,7 +63,8 @@ const COINS = 10;
 const [OWN_HAIRCUT, CROSS_HAIRCUT] = [0.12, 0.34];
 const backing = (spot: number, haircut = OWN_HAIRCUT): bigint => dollars(COINS * spot * (1 - haircut));
 /** At which slices are priced. */
-const saleValue = (spot: number, haircut = OWN_HAIRCUT): bigint => dollars(COINS * spot * (1 - haircut ** 2));
+const saleValue = (spot: number, haircut = OWN_HAIRCUT): bigint =>
+  dollars(COINS * spot * (1 - haircut * Math.max(haircut, 0.25)));
 const MONTH = 720;
 const bitcoin = roundOf(1n, SPOT, [MONTH]);
 const moving = backing(SPOT);
@@ -124,8 +125,8 @@ describe('a hedge that asks for nothing', () => {
 
   it('is sold in part when a haircut rises, for what it is worth, and the fund pays nothing', () => {
     for (const [haircut, lacks, mostLost] of [
-      [0.13, 10_000, 2_700],
-      [0.17, 50_000, 14_600],
+      [0.13, 10_000, 5_200],
+      [0.17, 50_000, 22_100],
     ] as const) {
       const collateral = backing(SPOT, haircut);
       const { mark, requirement } = exactMargin(
@@ -162,7 +163,7 @@ describe('a hedge that asks for nothing', () => {
     const part = Number(scaleTaken) / 2 ** 40;
     expect(part).toBeLessThan(0.025);
     const really = COINS * SPOT * 0.99 + inDollars(cash);
-    expect(part * really - inDollars(proceeds)).toBeLessThan(800);
+    expect(part * really - inDollars(proceeds)).toBeLessThan(1_100);
   });
 });
 
@@ -209,7 +210,7 @@ describe('an account that borrowed against collateral while options offset its r
     const { state } = at(SPOT * 0.99);
     expect(() => takeover(state, BUFFER, 600n, 600n)).toThrow(expect.objectContaining({ code: 'HAS_WORTH' }));
     const { worth, proceeds, worthTaken } = sale(state, BUFFER, 9_500n);
-    expect(inDollars(worth)).toBeGreaterThan(95_000);
+    expect(inDollars(worth)).toBeGreaterThan(80_000);
     expect(proceeds).toBeGreaterThan((worthTaken * 94n) / 100n);
   });
 
@@ -295,9 +296,9 @@ describe('what a taker gains', () => {
     const lacked = inDollars(target) - inDollars(cash + collateral + mark);
     console.log(name, { requirement: inDollars(requirement), lacked, part, paid: inDollars(proceeds), lost });
     if (coins > 0) expect(inDollars(requirement) / (coins * SPOT)).toBeLessThan(ofValue);
-    // The discount, and the square of the haircut.
+    // The discount, and a quarter of the haircut.
     expect(lost).toBeGreaterThan(0);
-    expect(lost / lacked).toBeLessThan(0.2);
+    expect(lost / lacked).toBeLessThan(0.36);
     expect(part).toBeLessThan(0.2);
   });
 });

@@ -176,9 +176,9 @@ describe('a call that is covered by collateral', () => {
     const collateral = await collateralOf(protocol, callWriter, true);
     expect(scale).toBe(SCALE_ONE);
     const value = collateralValue(bitcoin, CALL_TOKENS, SPOT);
-    // A slice is priced less the square of the haircut: 1 %.
+    // A slice is priced less a quarter of the haircut: 2.5 %.
     const saleValue = saleCollateralValue(bitcoin, CALL_TOKENS, SPOT);
-    expect(saleValue).toBe((CALL_TOKENS * SPOT * 99n) / 100_000_000n);
+    expect(saleValue).toBe((CALL_TOKENS * SPOT * 975n) / 1_000_000_000n);
     expect(collateral).toEqual({ value, moving: value, saleValue });
     expect(availableCash(cash, collateral)).toBe(cash);
   });
@@ -484,8 +484,8 @@ describe('linear contracts that are hedged by collateral', () => {
     const { spot } = protocol.market.round.underlying;
     const sold = saleCollateralValue({ ...bitcoin, haircutBps: 1_100n }, SHORT_TOKENS, spot);
     expect(before.worth).toBe(cash + sold + mark);
-    // The tokens are a ninth more than what was sold: after the square of the haircut, nearly a tenth.
-    expect(before.worth).toBeGreaterThan(-mark / 11n);
+    // The tokens are a ninth more than what was sold: after a quarter of the haircut, a twelfth.
+    expect(before.worth).toBeGreaterThan(-mark / 13n);
     const fund = await fundAndDeficits();
     const proven = await proveForEngine(protocol, prover, hedged, keeper());
     const volatility = await protocol.read<bigint>('oracle', 'volatilityIndex', [
@@ -586,7 +586,14 @@ describe('linear contracts that are hedged by collateral', () => {
     const { end, profit } = await until(finished('liquidate'), 45_000).finally(() => running.stop());
     expect(end).toBe('confirmed');
     const vessel = await standing(SHORT, vesselId);
-    expectWon(vessel.worth - VESSEL_CASH, profit.gross, 'taker');
+    // It has reckoned with what the tokens sell for: their full value less the cost that is set, not less a quarter of the haircut.
+    const { spot } = protocol.market.round.underlying;
+    const tokens = await protocol.read<bigint>('vault', 'balanceOf', [vesselId, bitcoin.collateralId]);
+    const full = (tokens * spot) / WHOLE_TOKEN;
+    const resale =
+      full - full / 1_000_000n - saleCollateralValue({ ...bitcoin, haircutBps: 1_200n }, tokens, spot);
+    expect(resale).toBeGreaterThan(0n);
+    expectWon(vessel.worth + resale - VESSEL_CASH, profit.gross, 'taker');
     expect(vessel.equity).toBeGreaterThanOrEqual(vessel.margin.requirement);
     expect((await fundAndDeficits()).deficits).toEqual([0n, 0n, 0n]);
   });

@@ -112,8 +112,8 @@ describe('moving collateral', () => {
     const { value, moving, saleValue, margin, equity, worth } = await truth();
     expect(moving).toBeLessThan(before.moving);
     expect(value).toBe(moving);
-    // Less the square of the haircut: 2.25 %.
-    expect(saleValue).toBe((tokens * spot * 9_775n) / (10_000n * WHOLE_TOKEN));
+    // Less a quarter of the haircut: 3.75 %.
+    expect(saleValue).toBe((tokens * spot * 9_625n) / (10_000n * WHOLE_TOKEN));
     expect(saleValue).toBeLessThan(before.saleValue);
     expect(await client.account(accountId)).toMatchObject({
       collateral: String(value),

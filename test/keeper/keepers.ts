@@ -22,7 +22,7 @@ export const NATIVE_PRICE = 2_500_000_000n;
 /** Small accounts of the example book: hedges are nearly free, a dollar of profit is enough. */
 export const TEST_STRATEGY: StrategyConfiguration = {
   ...DEFAULT_STRATEGY,
-  spreads: { deltaBps: 0.01, vegaBps: 0.1, gammaBps: 0.01 },
+  spreads: { deltaBps: 0.01, vegaBps: 0.1, gammaBps: 0.01, collateralBps: 0.01 },
   minimumProfit: 1_000_000n,
   maxGrossNotional: 10n ** 15n,
   proofSeconds: 5n,

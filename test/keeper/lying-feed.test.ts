@@ -2,10 +2,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { auctionOf } from '../../scripts/lib/local-auction.ts';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
+import {
+  addCollateral,
+  giveCollateral,
+  saleCollateralValue,
+  WHOLE_TOKEN,
+} from '../../scripts/lib/local-collateral.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type { FeedMarket, KeeperFeed, LiquidationCandidate, RunningAuction } from '../../src/keeper/feed.ts';
+import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
+import { integerTerms } from '../../src/liquidation/terms.ts';
 import type { Leg } from '../../src/market/instrument.ts';
 import { finished, startKeeper, TEST_STRATEGY, type TestKeeper } from './keepers.ts';
 
@@ -77,6 +85,7 @@ describe('a feed that lies about an account', () => {
       'what its collateral is priced at',
       ({ saleCollateral }) => ({ saleCollateral: saleCollateral + 10n ** 9n }),
     ],
+    ['what its collateral is sold for', () => ({ fullCollateral: 10n ** 12n })],
     ['its mark', ({ mark }) => ({ mark: mark + 1_000_000n })],
     ['its requirement', ({ requirement }) => ({ requirement: requirement + 1_000_000n })],
     ['its scale', ({ scale }) => ({ scale: scale / 2n })],
@@ -172,6 +181,7 @@ describe('a feed that lies about an auction', () => {
       ({ publicStart: from }) => ({ publicStart: from - 10n }),
       ({ cash }) => ({ cash: cash + 1_000_000n }),
       ({ saleCollateral }) => ({ saleCollateral: saleCollateral + 1_000_000n }),
+      () => ({ fullCollateral: 10n ** 12n }),
     ];
     for (const change of lies) {
       const feed = feedOf({
@@ -180,6 +190,60 @@ describe('a feed that lies about an auction', () => {
       const { actions: misled } = await decide(feed, strategy);
       expect(misled).toEqual(actions);
     }
+  });
+});
+
+describe('collateral without its haircut', () => {
+  it('is what the chain says, for a feed that says nothing of it', async () => {
+    const { protocol } = world;
+    const { accountId } = failing.trader;
+    const kind = await addCollateral(protocol, 1_000n);
+    const amount = WHOLE_TOKEN / 1_000n;
+    await giveCollateral(protocol, protocol.wallet(2), accountId, kind, amount);
+    // A thousandth of a token at its price of the round: the keeper sells its part of that for 5 % less.
+    const { spot } = protocol.market.round.underlying;
+    const full = spot / 1_000n;
+    const priced = saleCollateralValue(kind, amount, spot);
+    const [claimed] = await honest().liquidations();
+    expect(claimed).toMatchObject({ accountId, saleCollateral: priced });
+    expect(claimed).not.toHaveProperty('fullCollateral');
+    const grossAt = async (collateralBps: number, feed = honest()) => {
+      const spreads = { ...TEST_STRATEGY.spreads, collateralBps };
+      const { actions } = await decide(feed, { ...ATOMIC, spreads, minimumProfit: -(10n ** 9n) });
+      const [action] = actions;
+      if (action?.kind !== 'liquidate') throw new Error('Nothing is liquidated.');
+      return action;
+    };
+    const dear = await grossAt(500);
+    const free = await grossAt(0);
+    const { scaleTaken } = free;
+    const part = (value: bigint) => (value * scaleTaken) / claimed!.scale;
+    const { reward } = atomicLiquidation(
+      claimed!,
+      integerTerms(protocol.terms),
+      (await honest().market(protocol.underlyingId)).volatilityIndex,
+    );
+    expect(free.profit.gross - reward).toBe(part(full - priced));
+    expect(free.profit.gross - dear.profit.gross - part(full / 20n)).toBeLessThanOrEqual(1n);
+    expect(free.profit.gross - dear.profit.gross).toBeGreaterThanOrEqual(part(full / 20n));
+    const lying = lyingAbout(() => ({ fullCollateral: 10n ** 12n }));
+    expect(await grossAt(0, lying)).toEqual(free);
+  });
+
+  it('counts as notional of the vessel as it did in the slice', async () => {
+    const { protocol } = world;
+    const kind = await addCollateral(protocol, 1_000n);
+    await giveCollateral(protocol, protocol.wallet(2), failing.trader.accountId, kind, WHOLE_TOKEN / 1_000n);
+    const { notional } = (await decide(honest())).actions[0]!;
+    const { until, keeper } = await start(honest());
+    expect((await until(finished('liquidate'))).end).toBe('confirmed');
+    await keeper.stop();
+    const later = await start(honest(), { concurrency: 0, pollMs: 600_000 });
+    const { grossNotional } = await later.until(
+      (event): event is Extract<KeeperEvent, { type: 'book' }> => event.type === 'book',
+    );
+    // The slice has about 15 % of tokens worth 82 USD; they are moved in whole units, of some cents each.
+    expect(Math.abs(Number(grossNotional! - notional)) / 1e6).toBeLessThan(0.5);
   });
 });
 

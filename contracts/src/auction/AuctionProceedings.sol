@@ -93,10 +93,8 @@ library AuctionProceedings {
         }
         _requireNewerOrWorse(contracts.house, account, claim, next, isRestart);
         _requireInsolvency(contracts, claim, account, next, proof);
-        // What deposits brought meanwhile stops the clock, even if the new figures take it away again.
         if (next.insolventSince != 0) {
-            LiquidationState memory before = AuctionState.present(contracts.house, claim.accountId, next, account);
-            next.insolventSince = LiquidationMath.worthOf(before) > 0
+            next.insolventSince = _hasWorth(contracts.house, account, claim, next)
                 ? uint40(block.timestamp)
                 : AuctionState.resumedClock(next, block.timestamp);
         }
@@ -238,6 +236,19 @@ library AuctionProceedings {
         int256 recorded = _severity(AuctionState.proven(auction), account.scale, moving);
         bool bad = severity > recorded || (isRestart && severity == recorded);
         if (claim.round != auction.round || !bad) revert AuctionReports.NotWorse(claim.round, auction.round);
+    }
+
+    /// @dev What deposits brought since the recorded figures stops the clock, even if new figures take it away again. At a newer round collateral
+    /// has another price than the recorded mark: where it outweighs the requirement the two together say nothing, and whoever deposits may poke.
+    function _hasWorth(
+        IClearingHouse house,
+        Account memory account,
+        AuctionClaim calldata claim,
+        Auction memory auction
+    ) private view returns (bool) {
+        LiquidationState memory state = AuctionState.present(house, claim.accountId, auction, account);
+        if (claim.round != auction.round && AuctionState.collateralOutweighs(auction, state)) return false;
+        return LiquidationMath.worthOf(state) > 0;
     }
 
     /// @dev What the account lacks but for its cash and collateral.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 pragma solidity 0.8.30;
 
+import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {Account, IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {LiquidationMath, LiquidationState, ProvenFigures} from "../libraries/LiquidationMath.sol";
 import {Auction, AuctionReports} from "./AuctionTypes.sol";
@@ -47,6 +48,14 @@ library AuctionState {
         state = present(house, accountId, auction, account);
         state.requirement =
             LiquidationMath.subsidisedRequirement(state.requirement, _baseRequirement(auction, account));
+    }
+
+    /// @notice Whether collateral, with what it does to the requirement, outweighs the requirement: then its price and that of the positions must
+    /// be of one round. With less the error is of the size of that of an old mark.
+    function collateralOutweighs(Auction memory auction, LiquidationState memory state) internal pure returns (bool) {
+        uint256 offset =
+            (state.movingCollateral * SignedMath.abs(auction.collateralSlope)) >> LiquidationMath.SLOPE_PLACES;
+        return state.saleCollateral + offset > state.requirement;
     }
 
     /// @notice From when on the subsidy of an account without worth rises. For the public that is not before the end of the sealed stage: a subsidy

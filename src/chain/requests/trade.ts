@@ -1,7 +1,5 @@
 /** Trades: from two accounts and what they exchange to the arguments of `ClearingHouse.trade`. */
 import type { Address, Hex } from 'viem';
-import { requireBigint } from '../../errors.ts';
-import { MAX_SCALE } from '../../margin/exact/margin.ts';
 import { packLeg } from '../../market/instrument.ts';
 import { commitPositions } from '../../proof/commitment.ts';
 import { openingPoint } from '../../proof/opening.ts';
@@ -73,17 +71,13 @@ export interface PreparedTrade {
   };
 }
 
-/** Least scale of positions after a trade, 2^-40: the house takes no smaller one, of which parts could not be sold. */
-export const LEAST_TRADED_SCALE = 2n ** 30n;
-
 const NOTHING: Positions = { legs: [], salt: 0n, scale: 0n };
 const NOBODY: Address = '0x0000000000000000000000000000000000000000';
 
 /**
  * Makes the three proofs of a trade.
  *
- * @throws ZkMarginError when something would be created or an account would not cover its initial requirement; `OUT_OF_RANGE` for a scale below
- * {@link LEAST_TRADED_SCALE}
+ * @throws ZkMarginError when something would be created or an account would not cover its initial requirement
  */
 export async function prepareTrade(
   prover: Prover,
@@ -91,9 +85,6 @@ export async function prepareTrade(
   terms: TradeTerms,
 ): Promise<PreparedTrade> {
   const { clearingHouse, underlyingId, a, b, cashToA } = terms;
-  for (const [name, { after }] of Object.entries({ a, b })) {
-    if (after !== undefined) requireBigint(after.scale, LEAST_TRADED_SCALE, MAX_SCALE, `${name}.after.scale`);
-  }
   const [sideA, sideB] = await Promise.all([sideOf(a, underlyingId), sideOf(b, underlyingId)]);
   const [capacity] = CAPACITIES.transfer;
   const transfer = await prover.prove({

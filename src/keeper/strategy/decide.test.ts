@@ -99,6 +99,7 @@ function vessel(accountId: bigint, cash: bigint, changes: Partial<VesselState> =
     cash,
     collateral: 0n,
     movingCollateral: 0n,
+    saleCollateral: 0n,
     scale: 0n,
     commitment: 0n,
     underlyingId: 1n,
@@ -125,8 +126,12 @@ function situation(changes: Partial<Situation> = {}, book: Partial<Situation['bo
   };
 }
 
+/** Collateral is sold for free unless a test says otherwise: then it is worth to the keeper what it is priced at. */
+const FREE_SALES = { ...DEFAULT_STRATEGY.spreads, collateralBps: 0 };
+
 const strategy = (changes: Partial<StrategyConfiguration> = {}): StrategyConfiguration => ({
   ...DEFAULT_STRATEGY,
+  spreads: FREE_SALES,
   ...changes,
 });
 const ATOMIC = strategy({ kinds: ['liquidate'] });
@@ -626,6 +631,183 @@ describe('a running auction', () => {
   });
 });
 
+describe('collateral that is sold for more than it is priced at', () => {
+  /** 30,000 USD of tokens at a haircut of 20 %, priced less a quarter of that; legs without a value and without a requirement. */
+  const TOKENS = {
+    collateral: 24_000n * USD,
+    saleCollateral: 28_500n * USD,
+    fullCollateral: 30_000n * USD,
+    proven: { mark: 0n, baseRequirement: 0n, collateralSlope: 0n, scale: ONE },
+    legs: [],
+  };
+  const selling = (collateralBps: number, changes: Partial<StrategyConfiguration> = {}) =>
+    strategy({
+      kinds: ['bid', 'takeOver', 'poke'],
+      spreads: { ...DEFAULT_STRATEGY.spreads, collateralBps },
+      ...changes,
+    });
+  const nothing = auction({ ...TOKENS, cash: -28_500n * USD });
+  const marked = { ...nothing, subsidyFrom: NOW - TERMS.insolventSeconds };
+
+  it('pays for the takeover of an account that is worth nothing, without a subsidy', () => {
+    const [action] = decide(situation({ auctions: [marked] }), selling(50)).actions;
+    // 30,000 less 150 for its sale, for debts of 28,500.
+    expect(action).toMatchObject({
+      kind: 'takeOver',
+      scaleTaken: ONE,
+      minSubsidy: 0n,
+      profit: { gross: 1_350n * USD },
+    });
+    // 3 basis points of 28,500 for the risk of its price.
+    expect(action!.profit.hedge - 8_550_000n).toBeLessThanOrEqual(1n);
+    expect(action!.profit.hedge).toBeGreaterThanOrEqual(8_550_000n);
+    // However deep: what it fetches has to cover the debts.
+    const deep = (cash: bigint) => {
+      const [found] = decide(situation({ auctions: [{ ...marked, cash }] }), selling(50)).actions;
+      return found?.kind === 'takeOver' ? found.profit.gross - found.minSubsidy : undefined;
+    };
+    expect(deep(-29_000n * USD)).toBe(850n * USD);
+    // Beyond, the subsidy covers it: none of that is the resale's.
+    expect(deep(-40_000n * USD)).toBe(-10_150n * USD);
+  });
+
+  it('pays for the mark of such an account', () => {
+    const [poke] = decide(situation({ auctions: [nothing] }), selling(50)).actions;
+    expect(poke).toMatchObject({ kind: 'poke', accountId: 11n, profit: { gross: 0n } });
+    // 1,350 less hedge and the gas of both.
+    expect(poke!.profit.net).toBeLessThan(1_342n * USD);
+    expect(poke!.profit.net).toBeGreaterThan(1_330n * USD);
+  });
+
+  it('pays for neither when selling it costs as much', () => {
+    // 1,500 of 30,000 are 5 %.
+    for (const [given, configuration] of [
+      [marked, selling(500)],
+      [nothing, selling(500)],
+      // As a feed gives it: at its price, less the cost of its sale.
+      [{ ...marked, fullCollateral: TOKENS.saleCollateral }, selling(50)],
+    ] as const) {
+      expect(reasons(situation({ auctions: [given] }), configuration)).toEqual(['takeOver: NOT_PROFITABLE']);
+    }
+    const { fullCollateral: _, ...unknown } = marked;
+    expect(reasons(situation({ auctions: [unknown] }), selling(0))).toEqual(['takeOver: NOT_PROFITABLE']);
+  });
+
+  it('pays for bids where there is hardly any worth, slice by slice', () => {
+    const given = auction({ ...TOKENS, cash: -28_499n * USD });
+    const [bid] = decide(situation({ auctions: [given] }), selling(50)).actions;
+    if (bid?.kind !== 'bid') throw new Error('Nothing is bid.');
+    // Worth of 1 USD at the price of the moment, and the part of 1,350.
+    const taken = (USD * bid.scaleTaken + ONE - 1n) / ONE;
+    const paid = (taken * bid.factorBps + BASIS - 1n) / BASIS;
+    expect(bid.profit.gross).toBe(taken - paid + (1_350n * USD * bid.scaleTaken) / ONE);
+    expect(reasons(situation({ auctions: [given] }), selling(500))).toEqual(['bid: NOT_PROFITABLE']);
+  });
+
+  it('is gained in liquidations at once and in sealed bids, and lost where it costs more', () => {
+    const debtor = candidate({
+      collateral: 24_000n * USD,
+      saleCollateral: 28_500n * USD,
+      fullCollateral: 30_000n * USD,
+      cash: -53_500n * USD,
+    });
+    const any = { minimumProfit: -(10n ** 12n) };
+    const grossOf = (bps: number, given = debtor) => {
+      const configuration = selling(bps, { kinds: ['liquidate'], ...any });
+      const [action] = decide(situation({ candidates: [given] }), configuration).actions;
+      if (action?.kind !== 'liquidate') throw new Error('Nothing is liquidated.');
+      return action;
+    };
+    const { reward, scaleTaken } = atomicLiquidation(debtor, TERMS, 0n);
+    const part = (usd: bigint) => (usd * USD * scaleTaken) / ONE;
+    expect(grossOf(50).profit.gross).toBe(reward + part(1_350n));
+    expect(grossOf(500).profit.gross).toBe(reward);
+    expect(grossOf(1_000).profit.gross).toBe(reward - part(1_500n) - 1n);
+    expect(grossOf(0.5).profit.gross).toBe(reward + part(1_500n) - part(3n) / 2n - 1n);
+    // The cost of the sale is no cost of the hedge.
+    expect(grossOf(500).profit.hedge).toBe(grossOf(0).profit.hedge);
+
+    const sealed: SealedBidding = {
+      active: true,
+      freeStake: 10_000n * USD,
+      bond: 1_000n * USD,
+      stages: new Map([
+        [
+          11n,
+          {
+            auctionNumber: 3n,
+            commitEnd: NOW + 20n,
+            revealEnd: NOW + 50n,
+            publicStart: NOW + 110n,
+            startFactorBps: 9_800n,
+          },
+        ],
+      ]),
+      bids: [],
+    };
+    const early = auction({ ...TOKENS, cash: -28_499n * USD, publicStart: NOW + 110n });
+    const secret = (bps: number) =>
+      decide(situation({ auctions: [early], sealed }), selling(bps, { kinds: ['sealedBid'] }));
+    const [bid] = secret(50).actions;
+    if (bid?.kind !== 'sealedBid') throw new Error('Nothing is bid.');
+    const resale = (1_350n * USD * bid.scaleTaken) / ONE;
+    // 2 % of the worth of 1 USD.
+    expect(bid.profit.gross - resale - (20_000n * bid.scaleTaken) / ONE).toBeLessThanOrEqual(1n);
+    expect(bid.profit.gross).toBeGreaterThan(resale);
+    expect(secret(500).declined).toMatchObject([{ kind: 'sealedBid', reason: 'NOT_PROFITABLE' }]);
+  });
+
+  it('still asks for the cash that the vessel lacks', () => {
+    // The vessel counts 24,000 for debts of 28,500.
+    const withCash = (cash: bigint) => {
+      const given = situation({ auctions: [marked] }, { vessels: [vessel(100n, cash)] });
+      return decide(given, selling(50, { capitalSlackBps: 0n }));
+    };
+    expect(withCash(4_500n * USD).actions).toMatchObject([{ kind: 'takeOver', scaleTaken: ONE }]);
+    const [part] = withCash(2_250n * USD).actions;
+    if (part?.kind !== 'takeOver') throw new Error('Nothing is taken over.');
+    expect(Number(part.scaleTaken) / Number(ONE)).toBeCloseTo(0.5, 6);
+    expect(withCash(0n)).toMatchObject({ actions: [], declined: [{ reason: 'INSUFFICIENT_CAPITAL' }] });
+  });
+
+  it('changes nothing where there is cash alone', () => {
+    const broke = auction({ cash: -31_000n * USD, subsidyFrom: NOW - 450n });
+    const given = situation({ candidates: [candidate()], auctions: [broke] });
+    const decided = (bps: number) => decide(given, selling(bps, { kinds: ['liquidate', 'takeOver'] }));
+    expect(decided(0).actions).toHaveLength(2);
+    expect(decided(10_000)).toEqual(decided(0));
+  });
+
+  it('counts as notional beside the legs, at what it is priced at', () => {
+    const room = (usd: bigint) => selling(50, { maxGrossNotional: usd * USD });
+    const given = situation({ auctions: [marked] });
+    const [whole] = decide(given, room(28_500n)).actions;
+    expect(whole).toMatchObject({ kind: 'takeOver', scaleTaken: ONE, notional: 28_500n * USD });
+    const [half] = decide(given, room(14_250n)).actions;
+    expect(half).toMatchObject({ kind: 'takeOver', scaleTaken: ONE / 2n, notional: 14_250n * USD });
+    expect(reasons(given, room(0n))).toEqual(['takeOver: POSITION_LIMIT']);
+    // Nothing nets it, not even legs of the same underlying: half a unit sold is 30,000 more.
+    const short = {
+      ...marked,
+      proven: { ...TOKENS.proven, mark: -30_000n * USD },
+      cash: 1_500n * USD,
+      legs: [{ instrument: LINEAR, quantity: -500_000n }],
+    };
+    for (const movingCollateral of [0n, 24_000n * USD]) {
+      const [action] = decide(situation({ auctions: [{ ...short, movingCollateral }] }), selling(50)).actions;
+      expect(action).toMatchObject({ kind: 'takeOver', notional: 58_500n * USD });
+    }
+    // Hidden legs count by the requirement, which is nothing here.
+    const { legs: _, ...hidden } = marked;
+    const [unseen] = decide(situation({ auctions: [hidden] }), {
+      ...selling(50),
+      hidden: { hedgeBps: 10n, notionalMultiple: 20n },
+    }).actions;
+    expect(unseen!.notional - 28_500n * USD).toBeLessThanOrEqual(20n);
+    expect(unseen!.notional).toBeGreaterThanOrEqual(28_500n * USD);
+  });
+});
+
 describe('the sealed stage of an auction', () => {
   const sealedBids = strategy({ kinds: ['sealedBid'] });
   const stage = {
@@ -768,7 +950,9 @@ describe('a call without a proof', () => {
         all,
       ).actions.map(({ kind }) => kind);
     expect(bare(-54_000n * USD, 28_800n * USD)).toEqual(['close']);
-    expect(bare(-54_000n * USD - 1n, 28_800n * USD)).toEqual([]);
+    // Slices are rounded: that much may lack.
+    expect(bare(-54_000n * USD - 100n, 28_800n * USD)).toEqual(['close']);
+    expect(bare(-54_000n * USD - 101n, 28_800n * USD)).toEqual([]);
     expect(bare(-54_000n * USD, 24_000n * USD)).toEqual([]);
   });
 });

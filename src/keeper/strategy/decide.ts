@@ -6,7 +6,7 @@
  */
 import { isZkMarginError } from '../../errors.ts';
 import { BASIS, equityOf, smaller, targetOf, worthOf } from '../../liquidation/amounts.ts';
-import { elapsedAtFactor, factorAt, maxScaleFor } from '../../liquidation/auction.ts';
+import { elapsedAtFactor, factorAt, isCovered, maxScaleFor } from '../../liquidation/auction.ts';
 import { MAX_SCALE } from '../../margin/exact/margin.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
 import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
@@ -67,7 +67,7 @@ export interface StrategyConfiguration {
   readonly sealedSlackBps: bigint;
   /** Most orders of a batch; 1 sends no batches. */
   readonly batchOrders: number;
-  /** Largest gross notional of all vessels together. */
+  /** Largest gross notional of all vessels together, with the collateral that they hold beside positions. */
   readonly maxGrossNotional: bigint;
   /** Once losses of the day reach it, nothing is begun. */
   readonly maxDailyLoss: bigint;
@@ -89,6 +89,8 @@ export interface VesselState {
   readonly collateral: bigint;
   /** The part of it that is priced by the vessel's own underlying. */
   readonly movingCollateral: bigint;
+  /** Value of all of it at which slices are priced: what counts as notional while there are positions. */
+  readonly saleCollateral: bigint;
   /** 0 without positions. */
   readonly scale: bigint;
   readonly commitment: bigint;
@@ -383,7 +385,7 @@ class Reckoner {
     const { amounts, gross } = chance;
     const weight = this.#weigh(candidate, amounts.scaleTaken, market);
     if (typeof weight === 'string') return decline(weight);
-    const profit = profitOf(gross, 'liquidate', weight.hedge, this.costs);
+    const profit = profitOf(gross + weight.resale, 'liquidate', weight.hedge, this.costs);
     const take = (means: Means): LiquidateAction | Declined => {
       if (means.blocked !== undefined)
         return decline(means.blocked, { loss: this.#situation.book.lossToday });
@@ -472,7 +474,7 @@ class Reckoner {
       figures: Declined['figures'] = NO_FIGURES,
       notBefore?: bigint,
     ): Declined => ({ kind, accountId, reason, figures, ...(notBefore === undefined ? {} : { notBefore }) });
-    if (book.vessels.some((vessel) => vessel.accountId === accountId)) return this.#own(auction, hasWorth);
+    if (book.vessels.some((vessel) => vessel.accountId === accountId)) return this.#own(auction);
     const own = this.#situation.sealed?.bids.find(({ auctionNumber }) => auctionNumber === auction.number);
     // What has been bid is executed also by a keeper that is to make no more sealed bids.
     if (!this.#enabled(kind) && own === undefined) return decline('NOT_ENABLED');
@@ -519,7 +521,7 @@ class Reckoner {
     }
     const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
     if (typeof weight === 'string') return decline(weight);
-    const profit = profitOf(chance.gross, 'bid', weight.hedge, this.costs);
+    const profit = profitOf(chance.gross + weight.resale, 'bid', weight.hedge, this.costs);
     if (stale) return this.#refresh(auction, market, expired ? 'restart' : 'refresh', profit, decline);
     if (profit.net < this.#configuration.minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
     return {
@@ -540,7 +542,7 @@ class Reckoner {
       const chance = auctionChance({ ...auction, subsidyFrom: auction.subsidyFrom ?? now }, now);
       const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
       if (typeof weight === 'string') return decline(weight);
-      profit = profitOf(chance.gross, 'takeOver', weight.hedge, this.costs);
+      profit = profitOf(chance.gross + weight.resale, 'takeOver', weight.hedge, this.costs);
     } catch {
       return decline('HEALTHY');
     }
@@ -584,7 +586,7 @@ class Reckoner {
     }
     const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
     if (typeof weight === 'string') return decline(weight);
-    const profit = profitOf(chance.gross, 'sealedBid', weight.hedge, this.costs);
+    const profit = profitOf(chance.gross + weight.resale, 'sealedBid', weight.hedge, this.costs);
     if (profit.net < minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
     const take = (means: Means): Action | Declined => {
       const part = this.#sealedPart(auction, market, means, factorBps, decline);
@@ -658,7 +660,7 @@ class Reckoner {
     }
     const weight = this.#weigh(weighed(auction), scaleTaken, market);
     if (typeof weight === 'string') return decline(weight);
-    const profit = profitOf(quoteOf(scaleTaken).gross, 'sealedBid', weight.hedge, this.costs);
+    const profit = profitOf(quoteOf(scaleTaken).gross + weight.resale, 'sealedBid', weight.hedge, this.costs);
     if (profit.net < minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
     means.use(vessel, weight.notional);
     // Never more than this: the vessel must be able to pay for it.
@@ -693,7 +695,7 @@ class Reckoner {
     if (leastCash > vessel.cash) return decline('INSUFFICIENT_CAPITAL', { leastCash, cash: vessel.cash });
     const weight = this.#weigh(weighed(auction), scaleTaken, market);
     if (typeof weight === 'string') return decline(weight);
-    const profit = profitOf(chance.gross, 'fill', weight.hedge, this.costs);
+    const profit = profitOf(chance.gross + weight.resale, 'fill', weight.hedge, this.costs);
     if (profit.net <= 0n) return decline('NOT_PROFITABLE', figuresOf(profit));
     const take = (): FillAction => ({
       kind: 'fill',
@@ -720,7 +722,7 @@ class Reckoner {
       const chance = auctionChance({ ...auction, subsidyFrom: now - terms.insolventSeconds }, now);
       const weight = this.#weigh(weighed(auction), chance.quote.scaleTaken, market);
       if (typeof weight === 'string') return decline(weight);
-      later = profitOf(chance.gross, 'takeOver', weight.hedge, this.costs);
+      later = profitOf(chance.gross + weight.resale, 'takeOver', weight.hedge, this.costs);
     } catch {
       return decline('HEALTHY');
     }
@@ -732,7 +734,7 @@ class Reckoner {
   }
 
   /** An own vessel that is auctioned is of no use until the auction ends, which anyone may bring about once it is covered. */
-  #own(auction: RunningAuction, hasWorth: boolean): Reckoned {
+  #own(auction: RunningAuction): Reckoned {
     const { accountId, terms } = auction;
     const decline: Decline = (reason, figures = NO_FIGURES) => ({
       kind: 'close',
@@ -740,10 +742,11 @@ class Reckoner {
       reason,
       figures,
     });
-    const equity = equityOf({ ...auction, mark: markOf(auction) });
-    const target = targetOf(auctionRequirement(auction), terms.bufferBps);
-    const isCovered = auction.superseded || (hasWorth && equity >= target);
-    if (!this.#enabled('close') || !isCovered) return decline('OWN_ACCOUNT', { equity, target });
+    const state = { ...auction, mark: markOf(auction), requirement: auctionRequirement(auction) };
+    const equity = equityOf(state);
+    const target = targetOf(state.requirement, terms.bufferBps);
+    const canEnd = auction.superseded || isCovered(state, terms.bufferBps);
+    if (!this.#enabled('close') || !canEnd) return decline('OWN_ACCOUNT', { equity, target });
     if (this.#situation.book.inFlight.has(accountId)) return decline('IN_FLIGHT');
     const profit = profitOf(0n, 'close', 0n, this.costs);
     if (profit.gas > this.#configuration.minimumProfit) {
@@ -840,7 +843,7 @@ class Reckoner {
     const weight = this.#weigh(weighed(auction), affordable, market);
     if (typeof weight === 'string') return decline(weight);
     const kind = chance.quote.kind === 'sale' ? 'bid' : 'takeOver';
-    const profit = profitOf(chance.gross, kind, weight.hedge, this.costs);
+    const profit = profitOf(chance.gross + weight.resale, kind, weight.hedge, this.costs);
     if (profit.net < minimumProfit) return decline('NOT_PROFITABLE', figuresOf(profit));
     means.use(vessel, weight.notional);
     const slice = {

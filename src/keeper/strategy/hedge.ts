@@ -1,5 +1,6 @@
 /**
- * What it costs to hedge positions that are taken over.
+ * What it costs to hedge positions that are taken over, and the collateral that comes with them while it is held. What selling that collateral costs
+ * is no part of it: see `SliceWeight.resale`.
  *
  * The model is simple on purpose: whoever takes positions over trades their delta away, lays off their vega, and trades
  * delta again while gamma moves it. Each costs a half spread of the amount, in basis points. What the market's depth
@@ -31,11 +32,11 @@ export interface Exposure {
   readonly vega: number;
   /** Sum over expiries of |sum of quantity * gamma * forward^2| / 100: change of dollar delta for a price move of 1 %. */
   readonly gamma: number;
-  /** Sum of |quantity| * forward: notional, nothing netted. */
+  /** Sum of |quantity| * forward, and all collateral: notional, nothing netted. */
   readonly grossNotional: number;
 }
 
-/** Half spreads, in basis points. */
+/** Half spreads and costs of sales, in basis points. */
 export interface HedgeSpreads {
   /** Of {@link Exposure.delta}. */
   readonly deltaBps: number;
@@ -43,10 +44,17 @@ export interface HedgeSpreads {
   readonly vegaBps: number;
   /** Of {@link Exposure.gamma}: what rehedging costs for each per cent that the price is expected to move before the position is closed. */
   readonly gammaBps: number;
+  /** What selling collateral costs, of its full value. It is charged beside {@link deltaBps}, which is for the risk of its price until then. */
+  readonly collateralBps: number;
 }
 
-/** Futures at 3 basis points, vols 2 % off mid, and a move of some per cent at the spread of futures. */
-export const DEFAULT_SPREADS: HedgeSpreads = Object.freeze({ deltaBps: 3, vegaBps: 200, gammaBps: 15 });
+/** Futures at 3 basis points, vols 2 % off mid, a move of some per cent at the spread of futures, and tokens half a per cent below their price. */
+export const DEFAULT_SPREADS: HedgeSpreads = Object.freeze({
+  deltaBps: 3,
+  vegaBps: 200,
+  gammaBps: 15,
+  collateralBps: 50,
+});
 
 /** A scale of 1. */
 const SCALE_ONE = 2 ** 40;
@@ -70,7 +78,7 @@ export function exposureOf(
   const factor = Number(scale) / SCALE_ONE;
   const byExpiry = new Map<number, { vega: number; gamma: number }>();
   let delta = Number(collateral.moving) / USD;
-  let grossNotional = 0;
+  let grossNotional = Number(collateral.moving + collateral.other) / USD;
   for (const { instrument, quantity } of legs) {
     const amount = (Number(quantity) / Number(QUANTITY_UNIT)) * factor;
     if (instrument.kind === 'linear') {
@@ -112,7 +120,7 @@ export function exposureOf(
   return { delta: Math.abs(delta) + Number(collateral.other) / USD, vega, gamma, grossNotional };
 }
 
-/** Cost of hedging an exposure, in 1e-6 USD, rounded up. */
+/** Cost of hedging an exposure, in 1e-6 USD, rounded up. Collateral costs what hedging its price does while it is held, not what selling it does. */
 export function hedgeCost(exposure: Exposure, spreads: HedgeSpreads): bigint {
   const { delta, vega, gamma } = exposure;
   const cost = delta * spreads.deltaBps + vega * spreads.vegaBps + gamma * spreads.gammaBps;

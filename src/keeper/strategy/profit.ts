@@ -1,15 +1,16 @@
 /**
  * What a keeper gains: of an atomic liquidation, a slice of an auction, a takeover, an auction's start, a batch.
  *
- * All amounts are in 1e-6 USD. Gains are in worth at the proven mark, not in cash: a slice brings positions and collateral. Both what is bought and
- * what is paid count collateral at the value at which slices are priced, so a haircut is neither gained nor lost. It is lacking in the vessel, whose
- * collateral counts after haircuts: that is in the cash which a slice asks for.
+ * All amounts are in 1e-6 USD. Gains are in worth at the proven mark, not in cash: a slice brings positions and collateral. What is bought and paid
+ * counts collateral at the value at which slices are priced. Whoever takes it sells it for its full value less the cost of the sale: what that is
+ * more, or less, is gained, too. A haircut is lacking in the vessel until then: that is in the cash which a slice asks for.
  */
 
 import {
   type AtomicLiquidation,
   atomicLiquidation,
   atScale,
+  BASIS,
   type CollateralValues,
   EMPTY_VESSEL,
   type ProvenAccount,
@@ -28,13 +29,16 @@ import { type ExposedCollateral, exposureOf, type HedgeSpreads, hedgeCost, notio
 
 /** Where the result of an action comes from. */
 export interface Profit {
-  /** Before costs: what worth is bought for less than it is, a subsidy, or a reward. */
+  /** Before costs of gas and hedge: what worth is bought for less than it is, a subsidy, a reward, and what its collateral is sold for beyond its price. */
   readonly gross: bigint;
   readonly gas: bigint;
   readonly hedge: bigint;
   /** `gross - gas - hedge`, signed. */
   readonly net: bigint;
 }
+
+/** Parts of a basis point in which costs of sales are reckoned. */
+const RATE_STEPS = 1_000_000;
 
 /** How positions are treated whose legs are not public. */
 export interface HiddenPositions {
@@ -57,12 +61,16 @@ export interface Costs {
 export interface SliceWeight {
   /** Cost of its hedge. */
   readonly hedge: bigint;
-  /** Gross notional. */
+  /** Gross notional, with collateral. */
   readonly notional: bigint;
+  /** What selling its collateral brings beyond the value at which it was priced, less the cost of the sale; signed, rounded down. */
+  readonly resale: bigint;
 }
 
 /** An account whose slice is weighed. */
 export interface Weighed extends CollateralValues {
+  /** Value of collateral without haircuts; as it is priced unless given. */
+  readonly fullCollateral?: bigint;
   readonly legs?: readonly Leg[];
   /** At the scale of the account. */
   readonly requirement: bigint;
@@ -70,7 +78,8 @@ export interface Weighed extends CollateralValues {
 }
 
 /**
- * Hedge and notional of a slice.
+ * Hedge, notional and resale of a slice. The hedge is for the risk of prices while positions and collateral are held, the resale has the cost of
+ * selling collateral: nothing is charged twice.
  *
  * @returns undefined for hidden positions that are not to be touched
  * @throws ZkMarginError `MISSING_EXPIRY` for legs that the round does not price
@@ -82,17 +91,30 @@ export function weighSlice(
   costs: Costs,
 ): SliceWeight | undefined {
   const collateral = exposedCollateral(account, scaleTaken);
+  const resale = resaleOf(account, scaleTaken, costs.spreads.collateralBps);
   if (account.legs !== undefined) {
     const exposure = exposureOf(account.legs, round, scaleTaken, collateral);
-    return { hedge: hedgeCost(exposure, costs.spreads), notional: notionalOf(exposure) };
+    return { hedge: hedgeCost(exposure, costs.spreads), notional: notionalOf(exposure), resale };
   }
   if (costs.hidden === undefined) return undefined;
   const requirement = (account.requirement * scaleTaken) / account.scale + 1n;
   const ofOthers = exposureOf([], round, scaleTaken, { ...collateral, moving: 0n });
   return {
     hedge: (requirement * costs.hidden.hedgeBps) / 10_000n + 1n + hedgeCost(ofOthers, costs.spreads),
-    notional: requirement * costs.hidden.notionalMultiple,
+    notional: requirement * costs.hidden.notionalMultiple + collateral.moving + collateral.other,
+    resale,
   };
+}
+
+/** A slice's share of what all collateral is sold for, less what slices are priced at. */
+function resaleOf(
+  { saleCollateral, fullCollateral = saleCollateral, scale }: Weighed,
+  scaleTaken: bigint,
+  collateralBps: number,
+): bigint {
+  const cost = BigInt(Math.ceil(collateralBps * RATE_STEPS));
+  const unit = BASIS * BigInt(RATE_STEPS);
+  return floorDivide((fullCollateral * (unit - cost) - saleCollateral * unit) * scaleTaken, unit * scale);
 }
 
 /** A slice's collateral at the value at which it is priced. What that is above the value after haircuts moves in the same part as that value. */
@@ -122,6 +144,7 @@ function netOf(gross: bigint, gas: bigint, hedge: bigint): Profit {
 /** An atomic liquidation before costs. */
 export interface AtomicChance {
   readonly amounts: AtomicLiquidation;
+  /** With collateral as it is priced: {@link SliceWeight.resale} is to be added. */
   readonly gross: bigint;
 }
 
@@ -144,6 +167,7 @@ export interface AuctionChance {
   readonly quote: SaleQuote | TakeoverQuote;
   /** Smallest part that may be taken unless it is all; 2^-40. */
   readonly leastScale: bigint;
+  /** With collateral as it is priced: {@link SliceWeight.resale} is to be added. */
   readonly gross: bigint;
 }
 

@@ -11,7 +11,7 @@ const Worth = Usd(
   'equity with collateral at `saleCollateral`, 1e-6 USD, signed: what there is to sell. Above 0 an account is sold, else taken over',
 );
 const SaleCollateral = Usd(
-  'value of all collateral at which slices are priced, at least `collateral`: less the square of each haircut, 1e-6 USD',
+  'value of all collateral at which slices are priced, at least `collateral`: less a quarter of each haircut, or its square where that is more, 1e-6 USD',
 );
 const Scale = Amount('2^-40');
 const Seconds = (description = 'seconds since 1970-01-01 UTC') => Amount(description);

@@ -583,7 +583,11 @@ class Keeper implements RunningKeeper {
     const { minimumProfit, minimumStartProfit, gasShareBps } = this.#options.strategy;
     const share = (amount: bigint): bigint => (amount * gasShareBps) / 10_000n;
     if (kind === 'close') return minimumProfit;
-    if (kind === 'start') return share(profit.gross) - smaller(minimumStartProfit, 0n);
+    if (kind === 'start') {
+      // By the reward, or by the takeover of what is worth nothing, whose profit the net holds.
+      const byTakeover = profit.net + profit.gas - minimumProfit;
+      return share(-smaller(-byTakeover, -profit.gross)) - smaller(minimumStartProfit, 0n);
+    }
     // What it takes to bid is spent by then.
     if (kind === 'fill') return share(profit.gross - profit.hedge);
     if (kind !== 'refresh' && kind !== 'restart' && kind !== 'poke') {

@@ -425,8 +425,31 @@ describe('an account that is too large for a fixed price', () => {
       kind: 'start',
       profit: { gross: TERMS.tip + (fee * TERMS.chipBps) / BASIS },
     });
-    const nothing = { ...large, cash: -588_000n * USD };
-    expect(reasons(situation({ candidates: [nothing] }), strategy())).toContain('start: NOT_PROFITABLE');
+  });
+
+  it('is auctioned for the takeover that follows when it is worth nothing, and pays no reward', () => {
+    const nothing = candidate({
+      scale: ONE * 10n,
+      collateral: 240_000n * USD,
+      saleCollateral: 288_000n * USD,
+      cash: -588_000n * USD,
+      mark: 300_000n * USD,
+      requirement: 100_000n * USD,
+    });
+    const [action] = decide(situation({ candidates: [nothing] }), strategy()).actions;
+    if (action?.kind !== 'start') throw new Error('Nothing is started.');
+    // Whoever has the whole subsidy has the target, and has paid for hedge and gas of both.
+    expect(action.profit.gross).toBe(0n);
+    const { net, gas } = action.profit;
+    expect(net + gas).toBeLessThan(110_000n * USD);
+    expect(net + gas).toBeGreaterThan(105_000n * USD);
+    const without = (changes: Partial<StrategyConfiguration>) =>
+      reasons(situation({ candidates: [nothing] }), strategy(changes));
+    expect(without({ kinds: ['start'] })).toContain('start: NOT_PROFITABLE');
+    expect(without({ minimumProfit: 110_000n * USD })).toContain('start: NOT_PROFITABLE');
+    // What the subsidy does not count, moving collateral's own risk, pays nobody.
+    const bare = { ...nothing, baseRequirement: 0n, collateralSlope: 2n ** 53n };
+    expect(reasons(situation({ candidates: [bare] }), strategy())).toContain('start: NOT_PROFITABLE');
   });
 });
 

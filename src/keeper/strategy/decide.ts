@@ -36,6 +36,7 @@ import {
   startReward,
   vesselBefore,
   weighSlice,
+  wholeTakeover,
 } from './profit.ts';
 
 /** How a keeper decides. Amounts are in 1e-6 USD. */
@@ -432,7 +433,7 @@ class Reckoner {
       reason,
       figures,
     });
-    const profit = profitOf(startReward(candidate, market), 'start', 0n, this.costs);
+    const profit = this.#startProfit(candidate, market);
     if (profit.net < this.#configuration.minimumStartProfit)
       return decline('NOT_PROFITABLE', figuresOf(profit));
     return {
@@ -460,6 +461,18 @@ class Reckoner {
         };
       },
     };
+  }
+
+  /** Of the reward. An account that is worth nothing pays none: its start is paid by the takeover that it makes possible. */
+  #startProfit(candidate: LiquidationCandidate, market: FeedMarket): Profit {
+    const alone = profitOf(startReward(candidate, market), 'start', 0n, this.costs);
+    if (worthOf(candidate) > 0n || !this.#enabled('takeOver')) return alone;
+    const weight = this.#weigh(candidate, candidate.scale, market);
+    if (typeof weight === 'string') return alone;
+    const gross = wholeTakeover(candidate, market) + weight.resale;
+    const later = profitOf(gross, 'takeOver', weight.hedge, this.costs);
+    if (later.net < this.#configuration.minimumProfit) return alone;
+    return { ...alone, net: alone.net + later.net };
   }
 
   /** A running auction: a bid, a takeover, or newer figures so that there can be one. */

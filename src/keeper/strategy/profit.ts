@@ -15,6 +15,8 @@ import {
   EMPTY_VESSEL,
   type ProvenAccount,
   requirementAt,
+  subsidisedRequirement,
+  takeover,
   type Vessel,
 } from '../../liquidation/amounts.ts';
 import { bidQuote, type SaleQuote, startFee, type TakeoverQuote } from '../../liquidation/auction.ts';
@@ -242,6 +244,21 @@ export function startReward(candidate: LiquidationCandidate, market: FeedMarket)
     integerTerms(market.terms),
     market.volatilityIndex,
   ).reward;
+}
+
+/**
+ * What an account that is worth nothing brings whoever takes over all of it at the whole subsidy, before costs: its target, since the subsidy makes
+ * up for what it lacks to that.
+ *
+ * @throws ZkMarginError as `takeover`
+ */
+export function wholeTakeover(candidate: LiquidationCandidate, market: FeedMarket): bigint {
+  const { cash, collateral, saleCollateral, mark, scale } = candidate;
+  const requirement = subsidisedRequirement(candidate.requirement, candidate.baseRequirement);
+  const state = { cash, collateral, saleCollateral, mark, requirement, scale, reserved: 0n };
+  const { bufferBps, insolventSeconds } = integerTerms(market.terms);
+  const { worth, subsidy } = takeover(state, bufferBps, insolventSeconds, insolventSeconds);
+  return worth + subsidy;
 }
 
 /** An order that may go into a batch. */

@@ -299,12 +299,9 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         for (uint256 collateralId = 1; collateralId <= MAX_COLLATERALS; collateralId++) {
             if (kinds & (1 << collateralId) == 0) continue;
             Collateral storage collateral = _collaterals[collateralId];
-            (uint256 word, bool fresh) = oracle.latestUnderlyingWord(collateral.priceUnderlyingId);
-            if (onlyFresh && !fresh) continue;
             uint256 haircut = collateral.haircutBps;
             uint256 kept = BASIS * BASIS - (haircut > SALE_SHARE_BPS ? haircut * haircut : 0);
-            value += _balances[accountId][collateralId] * OracleWords.spot(word) * kept
-                / (BASIS * BASIS * 10 ** collateral.decimals);
+            value += _pricedAmount(accountId, collateralId, onlyFresh) * kept / (BASIS * BASIS * 10 ** collateral.decimals);
         }
         return Math.min(value, VALUE_LIMIT);
     }
@@ -342,13 +339,10 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         for (uint256 collateralId = 1; collateralId <= MAX_COLLATERALS; collateralId++) {
             if (kinds & (1 << collateralId) == 0) continue;
             Collateral storage collateral = _collaterals[collateralId];
-            (uint256 word, bool fresh) = oracle.latestUnderlyingWord(collateral.priceUnderlyingId);
-            if (onlyFresh && !fresh) continue;
             bool isMoving = collateral.priceUnderlyingId == underlyingId;
             uint256 haircut = collateral.haircutBps;
             uint256 kept = BASIS - (isMoving ? haircut : collateral.crossHaircutBps);
-            // Below 2^128 * 2^44, and with the factors below 2^199.
-            uint256 amount = _balances[accountId][collateralId] * OracleWords.spot(word);
+            uint256 amount = _pricedAmount(accountId, collateralId, onlyFresh);
             uint256 unit = BASIS * 10 ** collateral.decimals;
             uint256 value = amount * kept / unit;
             values.value += value;
@@ -359,6 +353,12 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
         values.value = Math.min(values.value, VALUE_LIMIT);
         values.moving = Math.min(values.moving, VALUE_LIMIT);
         values.saleValue = Math.min(values.saleValue, VALUE_LIMIT);
+    }
+
+    /// @dev What an account holds of a kind, in its smallest unit, times the spot: below 2^128 * 2^44, and with factors of haircuts below 2^199.
+    function _pricedAmount(uint256 accountId, uint256 collateralId, bool onlyFresh) private view returns (uint256) {
+        (uint256 word, bool fresh) = oracle.latestUnderlyingWord(_collaterals[collateralId].priceUnderlyingId);
+        return onlyFresh && !fresh ? 0 : _balances[accountId][collateralId] * OracleWords.spot(word);
     }
 
     function _credit(uint256 accountId, uint256 collateralId, uint256 amount) private {

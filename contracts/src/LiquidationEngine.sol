@@ -52,8 +52,9 @@ struct Liquidation {
 }
 
 /// @title Atomic liquidations at a fixed penalty
-/// @notice A keeper proves that an account's mark, and its requirement for any moving collateral, are such and such at the newest round. When equity is below the requirement, and the
-/// account worth something, the keeper's vessel buys the slice that brings the account to its requirement and the buffer. Larger accounts are for
+/// @notice A keeper proves that an account's mark, and its requirement for any moving collateral, are such and such at the newest round. When
+/// equity is below the requirement, and the account worth something, the keeper's vessel buys the slice that brings the account to its
+/// requirement and the buffer. Larger accounts are for
 /// auctions, unless the keeper is a registered backstop.
 /// @dev Holds no funds. A proof shows one scenario; the keeper picks it. A milder one shows a smaller requirement: it sells less, at a smaller penalty, and
 /// leaves the vessel with less to be liquidated by. Since equity must be below the proven requirement, no account with equity above

@@ -1,8 +1,7 @@
 /** The short story: real prices, a book, trades with proofs, a crash, and a liquidation that a proof justifies. */
 import type { TransactionReceipt } from 'viem';
 import { provenRequirement } from '../../src/chain/requests/insolvency.ts';
-import type { Sale } from '../../src/liquidation/amounts.ts';
-import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
+import { atomicLiquidation, type Sale } from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
 import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';

@@ -391,6 +391,17 @@ describe('an atomic liquidation', () => {
 });
 
 describe('an account that is too large for a fixed price', () => {
+  /** With 300,000 USD of tokens at a haircut of 20 %. */
+  const withTokens = (cash: bigint) =>
+    candidate({
+      scale: ONE * 10n,
+      collateral: 240_000n * USD,
+      saleCollateral: 288_000n * USD,
+      cash,
+      mark: 300_000n * USD,
+      requirement: 100_000n * USD,
+    });
+
   it('is auctioned for the reward of the start', () => {
     const large = candidate({
       scale: ONE * 10n,
@@ -408,15 +419,8 @@ describe('an account that is too large for a fixed price', () => {
   });
 
   it('is auctioned for the reward of its worth, also at an equity below 0', () => {
-    const large = candidate({
-      scale: ONE * 10n,
-      // 300,000 USD of tokens at a haircut of 20 %: an equity of -20,000 USD, a worth of 28,000 USD.
-      collateral: 240_000n * USD,
-      saleCollateral: 288_000n * USD,
-      cash: -560_000n * USD,
-      mark: 300_000n * USD,
-      requirement: 100_000n * USD,
-    });
+    // An equity of -20,000 USD, a worth of 28,000 USD.
+    const large = withTokens(-560_000n * USD);
     const [action] = decide(situation({ candidates: [large] }), strategy()).actions;
     const lack = 130_000n * USD;
     const put = (28_000n * USD * lack) / (lack + 28_000n * USD);
@@ -428,14 +432,7 @@ describe('an account that is too large for a fixed price', () => {
   });
 
   it('is auctioned for the takeover that follows when it is worth nothing, and pays no reward', () => {
-    const nothing = candidate({
-      scale: ONE * 10n,
-      collateral: 240_000n * USD,
-      saleCollateral: 288_000n * USD,
-      cash: -588_000n * USD,
-      mark: 300_000n * USD,
-      requirement: 100_000n * USD,
-    });
+    const nothing = withTokens(-588_000n * USD);
     const [action] = decide(situation({ candidates: [nothing] }), strategy()).actions;
     if (action?.kind !== 'start') throw new Error('Nothing is started.');
     // Whoever has the whole subsidy has the target, and has paid for hedge and gas of both.

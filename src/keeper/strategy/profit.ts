@@ -13,6 +13,7 @@ import {
   BASIS,
   type CollateralValues,
   EMPTY_VESSEL,
+  type LiquidationState,
   type ProvenAccount,
   requirementAt,
   subsidisedRequirement,
@@ -238,12 +239,7 @@ export function collateralOutweighs(auction: RunningAuction): boolean {
 /** Reward of who starts an auction; nothing within the cool-off, and nothing for accounts that are worth nothing. */
 export function startReward(candidate: LiquidationCandidate, market: FeedMarket): bigint {
   if (!candidate.startFeeDue) return 0n;
-  const { cash, collateral, saleCollateral, mark, requirement, scale } = candidate;
-  return startFee(
-    { cash, collateral, saleCollateral, mark, requirement, scale, reserved: 0n },
-    integerTerms(market.terms),
-    market.volatilityIndex,
-  ).reward;
+  return startFee(stateOf(candidate), integerTerms(market.terms), market.volatilityIndex).reward;
 }
 
 /**
@@ -253,12 +249,17 @@ export function startReward(candidate: LiquidationCandidate, market: FeedMarket)
  * @throws ZkMarginError as `takeover`
  */
 export function wholeTakeover(candidate: LiquidationCandidate, market: FeedMarket): bigint {
-  const { cash, collateral, saleCollateral, mark, scale } = candidate;
   const requirement = subsidisedRequirement(candidate.requirement, candidate.baseRequirement);
-  const state = { cash, collateral, saleCollateral, mark, requirement, scale, reserved: 0n };
+  const state = { ...stateOf(candidate), requirement };
   const { bufferBps, insolventSeconds } = integerTerms(market.terms);
   const { worth, subsidy } = takeover(state, bufferBps, insolventSeconds, insolventSeconds);
   return worth + subsidy;
+}
+
+/** A candidate as the arithmetic of liquidations wants it: no bids have paid anything yet. */
+function stateOf(candidate: LiquidationCandidate): LiquidationState {
+  const { cash, collateral, saleCollateral, mark, requirement, scale } = candidate;
+  return { cash, collateral, saleCollateral, mark, requirement, scale, reserved: 0n };
 }
 
 /** An order that may go into a batch. */

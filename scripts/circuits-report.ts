@@ -1,6 +1,6 @@
 /** Prints constraint counts of templates and instances, compiled afresh. Usage: npm run circuits:report [-- --json] */
 import { CircuitTester } from '../src/proof/circuit-tester.ts';
-import { publicSignalCount } from '../src/proof/r1cs.ts';
+import { publicSignalCount, termCount } from '../src/proof/r1cs.ts';
 import { INSTANCE_COUNTS, mainOf, TEMPLATE_COUNTS, VERIFICATION_GAS } from '../test/circuits/counts.ts';
 import { table } from './lib/format.ts';
 
@@ -58,6 +58,7 @@ for (const name of Object.keys(INSTANCE_COUNTS)) {
   instances.push({
     name,
     constraints: tester.constraints,
+    terms: termCount(tester.r1cs),
     publicSignals,
     verificationGas: verificationGas(publicSignals),
     parts: { ...parts, [Object.keys(parts).length === 0 ? 'all' : 'rest']: rest },
@@ -74,9 +75,9 @@ if (process.argv.includes('--json')) {
       templates.map(({ template, constraints, note }) => [template, String(constraints), note]),
     ),
   );
-  for (const { name, constraints, publicSignals, parts, fits, verificationGas: gas } of instances) {
+  for (const { name, constraints, terms, publicSignals, parts, fits, verificationGas: gas } of instances) {
     console.log(
-      `\n${name}: ${constraints} constraints, ${publicSignals} public signals, domain 2^${fits}, about ${gas} gas to verify`,
+      `\n${name}: ${constraints} constraints, ${terms} terms in A and B, ${publicSignals} public signals, domain 2^${fits}, about ${gas} gas to verify`,
     );
     console.log(
       table(

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Prover } from '../src/chain/requests/proofs.ts';
+import { type KeyManifest, loadManifest } from '../src/proof/keys/artifacts.ts';
 import { type GasFigure, measureGas } from './gas/measure.ts';
 import { insertGas, MARKERS, renderGas } from './gas/render.ts';
 
@@ -38,11 +39,12 @@ if (values.write) {
 
 async function measure(): Promise<readonly GasFigure[]> {
   const started = performance.now();
+  const manifest = await loadManifest();
   const measured = await measureGas({
     onStep: (step) => {
       console.error(`${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${step}`);
     },
-    ...(values.keepProofs ? { decorate: keepingProofs } : {}),
+    ...(values.keepProofs ? { decorate: (prover) => keepingProofs(prover, manifest) } : {}),
   });
   mkdirSync('bench-results', { recursive: true });
   const document = { time: new Date().toISOString(), hardfork: 'prague', figures: measured };
@@ -50,15 +52,16 @@ async function measure(): Promise<readonly GasFigure[]> {
   return measured;
 }
 
-/** A prover that remembers its proofs: of the same statement, a proof is as good the second time. */
-function keepingProofs(prover: Prover): Prover {
+/** A prover that remembers its proofs: of the same statement, by the same key, a proof is as good the second time. */
+function keepingProofs(prover: Prover, { circuits }: KeyManifest): Prover {
   const kept = new Map<string, Awaited<ReturnType<Prover['prove']>>>(
     JSON.parse(contentOf(KEPT_PROOFS) ?? '[]'),
   );
   return {
     async prove(job) {
       const text = JSON.stringify(job, (_, value) => (typeof value === 'bigint' ? String(value) : value));
-      const key = createHash('sha256').update(text).digest('hex');
+      const { verificationKeyHash = '' } = circuits[job.circuit] ?? {};
+      const key = createHash('sha256').update(verificationKeyHash).update(text).digest('hex');
       const found = kept.get(key);
       if (found !== undefined) return found;
       const { calldata, publicSignals } = await prover.prove(job);

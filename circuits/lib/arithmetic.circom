@@ -11,6 +11,20 @@ template SignedBits(bits) {
     out <== Num2Bits(bits + 1)(in + (1 << bits));
 }
 
+// 0 <= in < 2^bits. The top bit is no wire but what the lower ones leave of the number: so the number stays a wire of its own, which
+// the compiler does not replace by its bits wherever it is used. A prover takes as long for a constraint as it has terms.
+template Below(bits) {
+    signal input in;
+    signal lower[bits - 1];
+    var top = in;
+    for (var i = 0; i < bits - 1; i++) {
+        lower[i] <-- (in >> i) & 1;
+        lower[i] * (lower[i] - 1) === 0;
+        top -= lower[i] * (1 << i);
+    }
+    top * (top - (1 << (bits - 1))) === 0;
+}
+
 // Bits [from, to) of a decomposition, as a number. Free of constraints.
 template Slice(width, from, to) {
     signal input in[width];

@@ -27,18 +27,33 @@ template ExpiryWord() {
     signal output spacingSquare;
     signal output unused;
 
-    signal bits[248] <== Num2Bits(248)(word);
-    expiryHour <== Slice(248, 162, 182)(bits);
-    unused <== IsZero()(expiryHour);
-    discount <== Slice(248, 182, 204)(bits);
-    signal rawForward <== Slice(248, 204, 248)(bits);
-    forward <== rawForward + unused;
+    // 8 * 20 + 2 + 20 + 22 + 44 bits.
     signal rawVols[8];
+    signal spacingExponent[2];
+    signal rawForward;
+    var sum = 0;
     for (var j = 0; j < 8; j++) {
-        rawVols[j] <== Slice(248, 20 * j, 20 * j + 20)(bits);
-        vols[j] <== rawVols[j] + unused * (1 << 16);
+        rawVols[j] <-- (word >> (20 * j)) & ((1 << 20) - 1);
+        Below(20)(rawVols[j]);
+        sum += rawVols[j] * (1 << (20 * j));
     }
-    spacingSquare <== (1 + 3 * bits[160]) * (1 + 15 * bits[161]);
+    for (var i = 0; i < 2; i++) {
+        spacingExponent[i] <-- (word >> (160 + i)) & 1;
+        spacingExponent[i] * (spacingExponent[i] - 1) === 0;
+        sum += spacingExponent[i] * (1 << (160 + i));
+    }
+    expiryHour <-- (word >> 162) & ((1 << 20) - 1);
+    Below(20)(expiryHour);
+    discount <-- (word >> 182) & ((1 << 22) - 1);
+    Below(22)(discount);
+    rawForward <-- word >> 204;
+    Below(44)(rawForward);
+    word === sum + expiryHour * (1 << 162) + discount * (1 << 182) + rawForward * (1 << 204);
+
+    unused <== IsZero()(expiryHour);
+    forward <== rawForward + unused;
+    for (var j = 0; j < 8; j++) vols[j] <== rawVols[j] + unused * (1 << 16);
+    spacingSquare <== (1 + 3 * spacingExponent[0]) * (1 + 15 * spacingExponent[1]);
 }
 
 // What the model derives from an expiry whatever the scenario; docs/margin-model.md 7.2.

@@ -11,6 +11,7 @@ import {ProofContext} from "./libraries/ProofContext.sol";
 /// @notice Verifiers of all circuits; the number is the circuit's capacity in legs.
 struct Verifiers {
     IVerifier14 insolvency8;
+    IVerifier14 insolvency16;
     IVerifier14 insolvency32;
     IVerifier16 solvency8;
     IVerifier16 solvency16;
@@ -18,6 +19,7 @@ struct Verifiers {
     IVerifier10 settlement8;
     IVerifier10 settlement32;
     IBatchVerifier14 insolvencyBatch8;
+    IBatchVerifier14 insolvencyBatch16;
     IBatchVerifier14 insolvencyBatch32;
 }
 
@@ -49,6 +51,7 @@ contract ProofGate is IProofGate {
     /// @notice Where commitments to margin parameters are read.
     IRiskParameters public immutable parameters;
     IVerifier14 public immutable insolvency8;
+    IVerifier14 public immutable insolvency16;
     IVerifier14 public immutable insolvency32;
     IVerifier16 public immutable solvency8;
     IVerifier16 public immutable solvency16;
@@ -56,12 +59,14 @@ contract ProofGate is IProofGate {
     IVerifier10 public immutable settlement8;
     IVerifier10 public immutable settlement32;
     IBatchVerifier14 public immutable insolvencyBatch8;
+    IBatchVerifier14 public immutable insolvencyBatch16;
     IBatchVerifier14 public immutable insolvencyBatch32;
 
     constructor(IRiskOracle oracle_, IRiskParameters parameters_, Verifiers memory verifiers) {
         oracle = IRiskOracle(_contract(address(oracle_)));
         parameters = IRiskParameters(_contract(address(parameters_)));
         insolvency8 = IVerifier14(_contract(address(verifiers.insolvency8)));
+        insolvency16 = IVerifier14(_contract(address(verifiers.insolvency16)));
         insolvency32 = IVerifier14(_contract(address(verifiers.insolvency32)));
         solvency8 = IVerifier16(_contract(address(verifiers.solvency8)));
         solvency16 = IVerifier16(_contract(address(verifiers.solvency16)));
@@ -69,12 +74,13 @@ contract ProofGate is IProofGate {
         settlement8 = IVerifier10(_contract(address(verifiers.settlement8)));
         settlement32 = IVerifier10(_contract(address(verifiers.settlement32)));
         insolvencyBatch8 = IBatchVerifier14(_contract(address(verifiers.insolvencyBatch8)));
+        insolvencyBatch16 = IBatchVerifier14(_contract(address(verifiers.insolvencyBatch16)));
         insolvencyBatch32 = IBatchVerifier14(_contract(address(verifiers.insolvencyBatch32)));
     }
 
     /// @inheritdoc IProofGate
     function requireInsolvency(InsolvencyClaim calldata claim, Groth16Proof calldata proof) external view {
-        IVerifier14 verifier = _insolvencyVerifier(claim.capacity);
+        (IVerifier14 verifier,) = _insolvencyVerifiers(claim.capacity);
         if (!verifier.verifyProof(proof.a, proof.b, proof.c, insolvencySignals(claim))) {
             revert InvalidProof(Circuit.Insolvency, claim.capacity);
         }
@@ -88,7 +94,7 @@ contract ProofGate is IProofGate {
             revert BatchLengthMismatch(claims.length, proofs.length);
         }
         InsolvencyClaim calldata first = claims[0];
-        IVerifier14 verifier = _insolvencyVerifier(first.capacity);
+        (IVerifier14 verifier, IBatchVerifier14 batch) = _insolvencyVerifiers(first.capacity);
         uint256[14][] memory signals = new uint256[14][](claims.length);
         signals[0] = insolvencySignals(first);
         for (uint256 index = 1; index < claims.length; index++) {
@@ -103,7 +109,6 @@ contract ProofGate is IProofGate {
             }
             _setInsolvency(signals[index], claim);
         }
-        IBatchVerifier14 batch = first.capacity == 8 ? insolvencyBatch8 : insolvencyBatch32;
         if (batch.verifyBatch(proofs, signals)) return;
         for (uint256 index = 0; index < claims.length; index++) {
             Groth16Proof calldata proof = proofs[index];
@@ -251,9 +256,10 @@ contract ProofGate is IProofGate {
         if (quantity > MAX_QUANTITY) revert MovingCollateralOutOfRange(movingCollateral);
     }
 
-    function _insolvencyVerifier(uint8 capacity) private view returns (IVerifier14) {
-        if (capacity == 8) return insolvency8;
-        if (capacity == 32) return insolvency32;
+    function _insolvencyVerifiers(uint8 capacity) private view returns (IVerifier14, IBatchVerifier14) {
+        if (capacity == 8) return (insolvency8, insolvencyBatch8);
+        if (capacity == 16) return (insolvency16, insolvencyBatch16);
+        if (capacity == 32) return (insolvency32, insolvencyBatch32);
         revert UnknownCapacity(Circuit.Insolvency, capacity);
     }
 

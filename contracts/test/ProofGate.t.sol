@@ -91,10 +91,15 @@ contract ProofGateTest is HouseTest {
         claim.mark++;
         _invalid(IProofGate.Circuit.Insolvency, 8);
         gate.requireInsolvency(claim, _proof());
+        insolvency32.acceptAll(false);
+        claim.capacity = 16;
+        gate.requireInsolvency(claim, _proof());
+        insolvency32.acceptAll(true);
+        insolvency16.acceptAll(false);
         claim.capacity = 32;
         gate.requireInsolvency(claim, _proof());
-        claim.capacity = 16;
-        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Insolvency, 16));
+        claim.capacity = 24;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Insolvency, 24));
         gate.requireInsolvency(claim, _proof());
     }
 
@@ -308,6 +313,13 @@ contract ProofGateTest is HouseTest {
         }
     }
 
+    function _requireBatch(InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs, uint8 capacity) private view {
+        for (uint256 index = 0; index < claims.length; index++) {
+            claims[index].capacity = capacity;
+        }
+        gate.requireInsolvencyBatch(claims, proofs);
+    }
+
     function test_batchSignals() public {
         (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(3);
         uint256[14] memory signals = _insolvencySignals();
@@ -316,11 +328,15 @@ contract ProofGateTest is HouseTest {
             signals[1]++;
         }
         insolvency8.acceptAll(false);
+        insolvency16.acceptAll(false);
+        insolvency32.acceptAll(false);
         gate.requireInsolvencyBatch(claims, proofs);
-        for (uint256 index = 0; index < 3; index++) {
-            claims[index].capacity = 32;
-        }
-        gate.requireInsolvencyBatch(claims, proofs);
+        // Each capacity has its own verifier of batches.
+        batch32.acceptAll(false);
+        _requireBatch(claims, proofs, 16);
+        batch32.acceptAll(true);
+        batch16.acceptAll(false);
+        _requireBatch(claims, proofs, 32);
     }
 
     function testFuzz_batchNamesTheFirstBadProof(uint256 bad) public {

@@ -33,7 +33,7 @@ import { largeBook, listedChain } from './large-book.ts';
 import { type BenchResult, median, percentile } from './measure.ts';
 
 /** Instances that are measured when they have a key. */
-const INSTANCES = ['insolvency-8', 'insolvency-32'] as const;
+const INSTANCES = ['insolvency-8', 'insolvency-16', 'insolvency-32'] as const;
 /** The instance that the pool, the verification and the gas are measured with. */
 const MAIN = 'insolvency-8';
 /** Seconds for which a pool is watched with other backends than the first. */

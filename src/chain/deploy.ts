@@ -23,6 +23,7 @@ export const FUND_ACCOUNT_ID = 1n;
 /** Circuits whose verifiers the proof gate asks, in the order of its constructor. */
 export const GATE_CIRCUITS = [
   'insolvency-8',
+  'insolvency-16',
   'insolvency-32',
   'solvency-8',
   'solvency-16',
@@ -31,7 +32,7 @@ export const GATE_CIRCUITS = [
   'settlement-32',
 ] as const;
 /** Circuits with a verifier of batches. */
-export const BATCH_CIRCUITS = ['insolvency-8', 'insolvency-32'] as const;
+export const BATCH_CIRCUITS = ['insolvency-8', 'insolvency-16', 'insolvency-32'] as const;
 
 /** Money of the sealed-bid stage, 1e-6 units. */
 export interface SealedBidSettings {
@@ -149,6 +150,7 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
     parameters,
     {
       insolvency8: verifiers['insolvency-8'],
+      insolvency16: verifiers['insolvency-16'],
       insolvency32: verifiers['insolvency-32'],
       solvency8: verifiers['solvency-8'],
       solvency16: verifiers['solvency-16'],
@@ -156,6 +158,7 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
       settlement8: verifiers['settlement-8'],
       settlement32: verifiers['settlement-32'],
       insolvencyBatch8: verifiers['insolvency-8 batch'],
+      insolvencyBatch16: verifiers['insolvency-16 batch'],
       insolvencyBatch32: verifiers['insolvency-32 batch'],
     },
   ]);

@@ -122,6 +122,18 @@ export function forEachCoefficient(
 }
 
 /**
+ * Terms of the linear combinations A and B of all constraints: what a prover evaluates one by one, besides transforms and
+ * multi-scalar multiplications. It depends on which signals the optimiser replaces by sums of others.
+ */
+export function termCount(r1cs: R1cs): number {
+  let terms = 0;
+  forEachCoefficient(r1cs, (_constraint, side) => {
+    if (side !== 2) terms++;
+  });
+  return terms;
+}
+
+/**
  * Find constraints that a witness violates: the check of a mutated witness in a negative test.
  *
  * @param witness field elements in [0, r), the leading 1 included.

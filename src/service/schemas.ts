@@ -129,7 +129,7 @@ const marginProperties = {
 
 const InsolvencyRequestSchema = Type.Object(
   {
-    circuit: Circuit(['insolvency', 'insolvency-8', 'insolvency-32']),
+    circuit: Circuit(['insolvency', 'insolvency-8', 'insolvency-16', 'insolvency-32']),
     legs: Legs(1, 32),
     ...marginProperties,
     scenarioIndex: Type.Optional(

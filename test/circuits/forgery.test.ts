@@ -65,6 +65,17 @@ const LIES = {
   ),
   'a root one less': { root: 'guess = guess - 1;' },
   'a root one more': { root: 'guess = guess + 1;' },
+  // Fields of a word whose sum is the word all the same.
+  'a volatility that takes a unit of the next one': {
+    volatility: 'if (j == 3) { field += 1 << 20; } if (j == 4) { field -= 1; }',
+  },
+  'a volatility with a fraction that the one before makes up for': {
+    volatility: 'if (j == 3) { field -= 1; } if (j == 4) { field += 1 / (1 << 20); }',
+  },
+  'an hour less, as a part of a volatility': {
+    hour: 'field -= 1;',
+    volatility: 'if (j == 7) { field += 1 << 22; }',
+  },
   'a turned sign': { sign: 'turned = 1;' },
   'a mantissa shifted by one place less': { logarithm: 's = s == 0 ? 1 : s - 1;' },
   'a mantissa shifted by one place more': { logarithm: 's = s + 1;' },

@@ -252,7 +252,7 @@ describe('templates of this project', () => {
     expect(report.open.length === 0).toBe(bound);
   });
 
-  it.each(['insolvency-8', 'solvency-8'])(
+  it.each(['insolvency-8', 'insolvency-16', 'solvency-8'])(
     '%s is settled as a whole, with the allow-list as it is',
     async (name) => {
       const circuit = await compileCircuit(name);

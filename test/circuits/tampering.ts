@@ -136,6 +136,19 @@ const HINTS = {
     hint: 'negative <-- in < 0 ? 1 : 0;',
     lying: (says: string) => `var turned = 0;\n${says}\nnegative <-- (in < 0 ? 1 : 0) ^ turned;`,
   },
+  /** A volatility `field` of an expiry's word, the `j`-th. */
+  volatility: {
+    signal: 'word',
+    hint: 'rawVols[j] <-- (word >> (20 * j)) & ((1 << 20) - 1);',
+    lying: (says: string) =>
+      `var field = (word >> (20 * j)) & ((1 << 20) - 1);\n${says}\nrawVols[j] <-- field;`,
+  },
+  /** The hour `field` of an expiry's word. */
+  hour: {
+    signal: 'word',
+    hint: 'expiryHour <-- (word >> 162) & ((1 << 20) - 1);',
+    lying: (says: string) => `var field = (word >> 162) & ((1 << 20) - 1);\n${says}\nexpiryHour <-- field;`,
+  },
   /** The inverse `guess` that shows that `in` is not 0. */
   inverse: {
     signal: 'in',

@@ -20,6 +20,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
 import { type ContractArtifact, linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
+import { BATCH_CIRCUITS } from '../../src/chain/deploy.ts';
 import { includedReceipt } from '../../src/chain/receipts.ts';
 import {
   acceptedForgeries,
@@ -35,12 +36,14 @@ import { compileText } from '../../src/proof/compile.ts';
 import { singleThreadCurve } from '../../src/proof/curve.ts';
 import { BASE_MODULUS } from '../../src/proof/field.ts';
 import {
+  batchContractName,
   batchVerifier,
   batchVerifierContract,
   loadManifest,
   loadVerificationKey,
   solidityVerifier,
   type VerifierHead,
+  verifierContractName,
 } from '../../src/proof/keys/artifacts.ts';
 import { developmentWaste, generateDevelopmentKey } from '../../src/proof/keys/development.ts';
 import { decodeProvingKey, verificationKeyOf } from '../../src/proof/keys/zkey.ts';
@@ -308,25 +311,22 @@ describe('a batch of insolvency proofs', () => {
 });
 
 describe('the generated contracts', () => {
-  it.each(['insolvency-8', 'insolvency-32'])(
-    '%s has the committed key, and knows its origin',
-    async (name) => {
-      const contract = name === CIRCUIT ? 'Insolvency8BatchVerifier' : 'Insolvency32BatchVerifier';
-      const text = readFileSync(
-        new URL(`../../contracts/src/verifiers/${contract}.sol`, import.meta.url),
-        'utf8',
-      );
-      const { vk_alpha_1, vk_beta_2, vk_gamma_2, vk_delta_2, IC } = await loadVerificationKey(name);
-      const numbers = text.match(/\d{60,}/g)!;
-      const g2 = ([x, y]: string[][]) => [x![1], x![0], y![1], y![0]];
-      expect(numbers).toEqual([
-        ...vk_alpha_1.slice(0, 2),
-        ...[vk_beta_2, vk_gamma_2, vk_delta_2].flatMap(g2),
-        ...IC.flatMap((point) => point.slice(0, 2)),
-      ]);
-      expect(await keyOriginOf(contract)).toBe('development');
-    },
-  );
+  it.each(BATCH_CIRCUITS)('%s has the committed key, and knows its origin', async (name) => {
+    const contract = batchContractName(verifierContractName(name));
+    const text = readFileSync(
+      new URL(`../../contracts/src/verifiers/${contract}.sol`, import.meta.url),
+      'utf8',
+    );
+    const { vk_alpha_1, vk_beta_2, vk_gamma_2, vk_delta_2, IC } = await loadVerificationKey(name);
+    const numbers = text.match(/\d{60,}/g)!;
+    const g2 = ([x, y]: string[][]) => [x![1], x![0], y![1], y![0]];
+    expect(numbers).toEqual([
+      ...vk_alpha_1.slice(0, 2),
+      ...[vk_beta_2, vk_gamma_2, vk_delta_2].flatMap(g2),
+      ...IC.flatMap((point) => point.slice(0, 2)),
+    ]);
+    expect(await keyOriginOf(contract)).toBe('development');
+  });
 
   it('of a ceremony carry its key and its guard', async () => {
     const { circuits } = await loadManifest();

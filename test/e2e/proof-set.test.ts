@@ -69,6 +69,7 @@ const STATEMENTS: Readonly<Record<string, () => Promise<CircuitInput>>> = {
 };
 
 const LARGEST: typeof STATEMENTS = {
+  'insolvency-16': () => insolvencyInput({ ...shared, scenarioIndex: 3, capacity: 16 }),
   'insolvency-32': () => insolvencyInput({ ...shared, scenarioIndex: 3, capacity: 32 }),
   'solvency-16': () =>
     solvencyInput({ ...shared, cash: 900_000_000_000n, movingCollateral, level: 5120n, capacity: 16 }),

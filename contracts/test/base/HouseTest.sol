@@ -39,6 +39,7 @@ abstract contract HouseTest is Test {
     ProofGate internal gate;
     ClearingHouse internal house;
     MockVerifier14 internal insolvency8;
+    MockVerifier14 internal insolvency16;
     MockVerifier14 internal insolvency32;
     MockVerifier16 internal solvency8;
     MockVerifier16 internal solvency16;
@@ -46,6 +47,7 @@ abstract contract HouseTest is Test {
     MockVerifier10 internal settlement8;
     MockVerifier10 internal settlement32;
     MockBatchVerifier14 internal batch8;
+    MockBatchVerifier14 internal batch16;
     MockBatchVerifier14 internal batch32;
     address internal alice;
     address internal bob;
@@ -82,6 +84,7 @@ abstract contract HouseTest is Test {
 
     function _deployGate() private {
         insolvency8 = new MockVerifier14();
+        insolvency16 = new MockVerifier14();
         insolvency32 = new MockVerifier14();
         solvency8 = new MockVerifier16();
         solvency16 = new MockVerifier16();
@@ -89,6 +92,7 @@ abstract contract HouseTest is Test {
         settlement8 = new MockVerifier10();
         settlement32 = new MockVerifier10();
         batch8 = new MockBatchVerifier14();
+        batch16 = new MockBatchVerifier14();
         batch32 = new MockBatchVerifier14();
         gate = new ProofGate(oracle, parameters, _verifiers());
     }
@@ -96,6 +100,7 @@ abstract contract HouseTest is Test {
     function _verifiers() internal view returns (Verifiers memory) {
         return Verifiers(
             IVerifier14(address(insolvency8)),
+            IVerifier14(address(insolvency16)),
             IVerifier14(address(insolvency32)),
             IVerifier16(address(solvency8)),
             IVerifier16(address(solvency16)),
@@ -103,6 +108,7 @@ abstract contract HouseTest is Test {
             IVerifier10(address(settlement8)),
             IVerifier10(address(settlement32)),
             IBatchVerifier14(address(batch8)),
+            IBatchVerifier14(address(batch16)),
             IBatchVerifier14(address(batch32))
         );
     }

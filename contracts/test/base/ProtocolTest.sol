@@ -118,6 +118,7 @@ abstract contract ProtocolTest is Test {
             parameters,
             Verifiers({
                 insolvency8: IVerifier14(insolvency),
+                insolvency16: IVerifier14(insolvency),
                 insolvency32: IVerifier14(insolvency),
                 solvency8: IVerifier16(solvency),
                 solvency16: IVerifier16(solvency),
@@ -125,6 +126,7 @@ abstract contract ProtocolTest is Test {
                 settlement8: IVerifier10(judge),
                 settlement32: IVerifier10(judge),
                 insolvencyBatch8: IBatchVerifier14(insolvency),
+                insolvencyBatch16: IBatchVerifier14(insolvency),
                 insolvencyBatch32: IBatchVerifier14(insolvency)
             })
         );

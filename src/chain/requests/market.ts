@@ -33,7 +33,7 @@ export interface Positions {
 
 /** Legs of the circuits of each statement, increasing. */
 export const CAPACITIES = Object.freeze({
-  insolvency: [8, 32],
+  insolvency: [8, 16, 32],
   solvency: [8, 16],
   transfer: [16],
   settlement: [8, 32],

@@ -63,8 +63,8 @@ const MOST_TIGHTENINGS = 24;
 /** Equations with more terms are not searched for sums with a range of their own. */
 const LONGEST_SEARCH = 400;
 
-/** A known number in more equations than this is not cancelled between them. */
-const MOST_PARTNERS = 16;
+/** A known number in more equations than this is not cancelled between them: in two of each of 32 legs it is. A bound on work too. */
+const MOST_PARTNERS = 64;
 
 /** Constraints with factors of which one at most is 0 are not searched beyond this number of unknowns. */
 const MOST_EXCLUSIVE = 40;

@@ -44,7 +44,7 @@ const wanted = (part: string) => values.only === undefined || values.only === pa
 if (wanted('margin')) results.push(...benchMargin(exampleSurfaces(), runs));
 if (wanted('monitor')) results.push(...benchMonitor(exampleSurfaces(), runs));
 if (wanted('load')) results.push(...(await benchLoad(runs)));
-if (wanted('proofs')) results.push(...(await benchProofs(runs)));
+if (wanted('proofs')) results.push(...(await benchProofs({ runs, onStep: (step) => console.error(step) })));
 if (values.only === 'round-to-calldata') results.push(...(await benchRoundToCalldata(runs, accounts)));
 
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };

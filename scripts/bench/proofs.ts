@@ -7,45 +7,38 @@
  *     npx tsx scripts/bench/proofs.ts [--instances insolvency-8,insolvency-32] [--backends snarkjs,native]
  *         [--runs 5] [--seconds 60] [--workers 1] [--no-gas] [--json]
  *
- * An instance that is named is compiled, and its development key made, when it is not there; otherwise it is left out.
+ * Instances are compiled, and their development keys made, when they are not there.
  * ZKMARGIN_RAPIDSNARK adds the external prover, ZKMARGIN_BENCH_SECONDS is the time for which the pool is watched.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
+import { GATE_CIRCUITS } from '../../src/chain/deploy.ts';
 import { compileCircuit } from '../../src/proof/compile.ts';
-import { exists, projectRoot, sha256 } from '../../src/proof/files.ts';
-import { DEVELOPMENT_SEED, ensureDevelopmentKey } from '../../src/proof/keys/development.ts';
-import type { BackendName, CircuitInput } from '../../src/proof/prover/backend.ts';
+import { ensureDevelopmentKey } from '../../src/proof/keys/development.ts';
+import type { BackendName } from '../../src/proof/prover/backend.ts';
 import { type BackendConfiguration, backendFromEnvironment } from '../../src/proof/prover/backends.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import type { ProofJob, ProvenJob, ProverCircuit } from '../../src/proof/prover/protocol.ts';
 import { verifyProof } from '../../src/proof/prover/verify.ts';
 import { findInvalidProofs, verifyBatch } from '../../src/proof/prover/verify-batch.ts';
 import { WorkerPool } from '../../src/proof/prover/worker-pool.ts';
-import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
-import { exampleCrash } from '../lib/example-crash.ts';
 import { table } from '../lib/format.ts';
 import { verificationGas } from '../lib/verification-gas.ts';
-import { largeBook, listedChain } from './large-book.ts';
 import { type BenchResult, median, percentile } from './measure.ts';
+import { type StatementMaker, statementMaker } from './statements.ts';
 
-/** Instances that are measured when they have a key. */
-const INSTANCES = ['insolvency-8', 'insolvency-16', 'insolvency-32'] as const;
 /** The instance that the pool, the verification and the gas are measured with. */
 const MAIN = 'insolvency-8';
 /** Seconds for which a pool is watched with other backends than the first. */
 const OTHER_SECONDS = 20;
 const BATCH = 32;
-const SEED = 7;
 
 /** What is measured. */
 export interface ProofBenchOptions {
   /** Warm proofs for each instance and backend. */
   readonly runs: number;
-  /** Those with a key unless given. Those given get one. */
+  /** All of the proof gate's unless given. */
   readonly instances?: readonly string[];
   /** snarkjs and native, and rapidsnark when the environment has it, unless given. */
   readonly backends?: readonly BackendName[];
@@ -55,10 +48,12 @@ export interface ProofBenchOptions {
   readonly workers?: number;
   /** Whether to measure gas, which needs the committed keys to be up to date. Default true. */
   readonly gas?: boolean;
+  /** Told what is measured next. */
+  readonly onStep?: (step: string) => void;
 }
 
 /** @returns lines of the report */
-export async function benchProofs(options: number | ProofBenchOptions): Promise<BenchResult[]> {
+export async function benchProofs(options: ProofBenchOptions): Promise<BenchResult[]> {
   const {
     runs,
     instances,
@@ -66,27 +61,27 @@ export async function benchProofs(options: number | ProofBenchOptions): Promise<
     workers = 1,
     gas = true,
     seconds = watchSeconds(),
-  } = typeof options === 'number' ? { runs: options } : options;
-  const makeInput = inputMaker();
+    onStep = () => {},
+  } = options;
+  const makeInput = statementMaker();
   const results: BenchResult[] = [];
   const add = (what: string, value: number, unit: string) => results.push({ what, value, unit });
   const proofs: ProvenJob[] = [];
   let main: ProverCircuit | undefined;
   const configurations = chooseBackends(backends);
-  for (const name of instances ?? INSTANCES) {
-    const circuit = await prepareInstance(name, instances !== undefined, gas);
-    if (!circuit) {
-      add(`${name}: left out, no development key (npm run keys:dev -- -c ${name})`, 0, '');
-      continue;
-    }
+  for (const name of instances ?? GATE_CIRCUITS) {
+    onStep(`${name}, circuit and key`);
+    const circuit = await prepareInstance(name, gas);
     add(`${name}: size of the key file`, readFileSync(circuit.zkeyPath).length / 2 ** 20, 'MiB');
     for (const configuration of configurations) {
+      onStep(`${name}, ${configuration.name}`);
       const measured = await measureBackend(circuit, configuration, runs, makeInput, add);
       if (name === MAIN) proofs.push(...measured);
     }
     if (name === MAIN) main = circuit;
     if (name !== MAIN || seconds === 0) continue;
     for (const [index, configuration] of configurations.entries()) {
+      onStep(`${name}, ${configuration.name}, pool`);
       const watched = index === 0 ? seconds : Math.min(seconds, OTHER_SECONDS);
       await measurePool(circuit, configuration, workers, watched, makeInput, add);
     }
@@ -99,7 +94,6 @@ export async function benchProofs(options: number | ProofBenchOptions): Promise<
 }
 
 type Add = (what: string, value: number, unit: string) => void;
-type MakeInput = (circuit: string, run: number) => Promise<CircuitInput>;
 
 function watchSeconds(): number {
   const value = Number(process.env.ZKMARGIN_BENCH_SECONDS ?? 60);
@@ -114,42 +108,13 @@ function chooseBackends(names: readonly BackendName[] | undefined): BackendConfi
   return chosen.map((name) => backendFromEnvironment({ ...process.env, ZKMARGIN_PROVER: name }));
 }
 
-/** The instance with its key, or undefined when it has none and is not to get one. */
-async function prepareInstance(
-  name: string,
-  make: boolean,
-  committed: boolean,
-): Promise<ProverCircuit | undefined> {
+/** The instance with its key. */
+async function prepareInstance(name: string, committed: boolean): Promise<ProverCircuit> {
   // The gas is that of the committed verifier, so that its key must be the instance's.
   if (name === MAIN && committed) return prepareDevelopmentCircuit(name);
   const circuit = await compileCircuit(name);
-  const id = sha256(circuit.r1csHash, DEVELOPMENT_SEED).slice(0, 16);
-  if (!make && !(await exists(join(projectRoot, 'build/keys', name, `${id}.json`)))) return undefined;
   const { zkeyPath, verificationKey } = await ensureDevelopmentKey(circuit);
   return { name, wasmPath: circuit.wasmPath, zkeyPath, verificationKey };
-}
-
-/** Inputs of an account with as many legs as the instance has room for; proofs differ from run to run by their context. */
-function inputMaker(): MakeInput {
-  const { opening, crashed: shocked } = exampleCrash();
-  const chain = listedChain(opening);
-  return (name, run) => {
-    const [kind, capacity] = [name.replace(/-\d+$/, ''), Number(name.split('-').at(-1))];
-    if (kind !== 'insolvency' || !(capacity > 0)) {
-      throw new Error(`There are no inputs to measure ${name} with.`);
-    }
-    const { legs, scale } = largeBook(chain, 1, capacity, SEED)[0]!;
-    return insolvencyInput({
-      legs,
-      salt: BigInt(SEED),
-      scale,
-      round: shocked,
-      parameters: DEFAULT_PARAMETERS,
-      scenarioIndex: 3,
-      context: BigInt(run),
-      capacity,
-    });
-  };
 }
 
 /** One proving process from its start, as the service has it. */
@@ -157,14 +122,13 @@ async function measureBackend(
   circuit: ProverCircuit,
   backend: BackendConfiguration,
   runs: number,
-  makeInput: MakeInput,
+  makeInput: StatementMaker,
   add: Add,
 ): Promise<ProvenJob[]> {
   const { name } = circuit;
   const line = (what: string, value: number, unit: string) =>
     add(`${name}, ${backend.name}: ${what}`, value, unit);
-  const inputs: CircuitInput[] = [];
-  for (let run = 0; run <= runs; run++) inputs.push(await makeInput(name, run));
+  const inputs = await Promise.all(Array.from({ length: runs + 1 }, (_, run) => makeInput(name, run)));
   const start = performance.now();
   const pool = new WorkerPool({ circuits: [circuit], backend });
   try {
@@ -196,7 +160,7 @@ async function measurePool(
   backend: BackendConfiguration,
   workers: number,
   seconds: number,
-  makeInput: MakeInput,
+  makeInput: StatementMaker,
   add: Add,
 ): Promise<void> {
   const pool = new WorkerPool({ circuits: [circuit], backend, size: workers });
@@ -283,6 +247,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     ...(values.instances !== undefined && { instances: values.instances.split(',') }),
     ...(values.backends !== undefined && { backends: values.backends.split(',') as BackendName[] }),
     ...(values.seconds !== undefined && { seconds: Number(values.seconds) }),
+    onStep: (step) => console.error(step),
   });
   if (values.json) console.log(JSON.stringify(results, null, 2));
   else {

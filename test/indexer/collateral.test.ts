@@ -287,4 +287,31 @@ describe('moving collateral', () => {
       saleCollateral: String(saleCollateralValue({ ...bitcoin, haircutBps: 2_000n }, 3_000n, spot)),
     });
   });
+
+  it('that was retired counts again when its haircuts fall', async () => {
+    const { protocol } = world;
+    const wallet = protocol.wallet(3);
+    const accountId = await protocol.createFunded(wallet, 1n);
+    await giveCollateral(protocol, wallet, accountId, bitcoin, 3_000n);
+    await raise(bitcoin, 10_000, 10_000);
+    await caughtUp();
+    const nothing = { collateral: '0', saleCollateral: '0' };
+    expect(await client.account(accountId)).toMatchObject(nothing);
+    const kind = Number(bitcoin.collateralId);
+    await protocol.write(protocol.operator, 'vault', 'scheduleHaircuts', [
+      kind,
+      { own: 2_000, cross: 4_000 },
+    ]);
+    const { timestamp } = await protocol.client.getBlock();
+    await protocol.advanceTo(timestamp + 2n * 86_400n);
+    await protocol.write(protocol.operator, 'vault', 'applyHaircuts', [kind]);
+    await caughtUp();
+    const { value, moving, saleValue } = await collateralOf(protocol, accountId, false);
+    expect(value).toBeGreaterThan(0n);
+    expect(await client.account(accountId)).toMatchObject({
+      collateral: String(value),
+      movingCollateral: String(moving),
+      saleCollateral: String(saleValue),
+    });
+  });
 });

@@ -218,6 +218,7 @@ export class Indexer {
       {
         account: (id) => store.account(id),
         opening: (commitment) => store.opening(commitment),
+        accounts: async () => (await store.accounts()).map(({ accountId }) => accountId),
         accountsWithCollateral: async () =>
           (await store.accounts({ withCollateral: true })).map(({ accountId }) => accountId),
         runningAuctions: () => store.auctions({ running: true }),

@@ -33,6 +33,8 @@ import { type OpeningPlace, publishedOpening, settledOpening, withheldOpening } 
 export interface KnownState {
   account(accountId: bigint): Promise<AccountRecord | undefined>;
   opening(commitment: bigint): Promise<OpeningRecord | undefined>;
+  accounts(): Promise<readonly bigint[]>;
+  /** Those whose collateral is worth something. */
   accountsWithCollateral(): Promise<readonly bigint[]>;
   runningAuctions(): Promise<readonly AuctionRecord[]>;
   newestRound(underlyingId: bigint): Promise<RoundRecord | undefined>;
@@ -240,12 +242,19 @@ export class ChainReader {
       if (role === 'clearingHouse' && (name === 'FundPaid' || name === 'SliceMoved' || name === 'FeeCharged'))
         touch(FUND_ACCOUNT, block);
     }
-    // Prices move the value of collateral, and so do haircuts.
+    // Prices move the value of collateral, and so do haircuts. What was worth nothing comes to something by a haircut or by a first price:
+    // then nobody can be left out.
     const priced = new Set(changes.rounds.map(({ block }) => block));
-    for (const { role, name, block } of events)
-      if (role === 'vault' && name === 'HaircutsSet') priced.add(block);
+    let anybody = false;
+    for (const { role, name, block } of events) {
+      if (role !== 'vault' || name !== 'HaircutsSet') continue;
+      priced.add(block);
+      anybody = true;
+    }
+    for (const underlyingId of new Set(changes.rounds.map((round) => round.underlyingId)))
+      anybody ||= (await known.newestRound(underlyingId)) === undefined;
     if (priced.size > 0) {
-      const rich = new Set(await known.accountsWithCollateral());
+      const rich = new Set(await (anybody ? known.accounts() : known.accountsWithCollateral()));
       for (const { role, args } of events) {
         if (role !== 'vault') continue;
         for (const name of ['accountId', 'from', 'to']) {

@@ -11,9 +11,11 @@ template SignedBits(bits) {
     out <== Num2Bits(bits + 1)(in + (1 << bits));
 }
 
-// 0 <= in < 2^bits. The top bit is no wire but what the lower ones leave of the number: so the number stays a wire of its own, which
-// the compiler does not replace by its bits wherever it is used. A prover takes as long for a constraint as it has terms.
+// 0 <= in < 2^bits, for 1 <= bits <= 252: beyond, the bits go round the field. The top bit is no wire but what the lower ones leave
+// of the number: so the number stays a wire of its own, which the compiler does not replace by its bits wherever it is used. A prover
+// takes as long for a constraint as it has terms.
 template Below(bits) {
+    assert(bits >= 1 && bits <= 252);
     signal input in;
     signal lower[bits - 1];
     var top = in;

@@ -15,6 +15,7 @@ import {IRiskParameters} from "../src/interfaces/IRiskParameters.sol";
 import {ProofContext} from "../src/libraries/ProofContext.sol";
 import {Fixtures} from "./base/Fixtures.sol";
 import {HouseTest} from "./base/HouseTest.sol";
+import {MockBatchVerifier14, MockVerifier14} from "./mocks/MockVerifiers.sol";
 
 /// @title A verifier that burns all gas
 contract HungryVerifier {
@@ -90,13 +91,6 @@ contract ProofGateTest is HouseTest {
         gate.requireInsolvency(claim, _badProof());
         claim.mark++;
         _invalid(IProofGate.Circuit.Insolvency, 8);
-        gate.requireInsolvency(claim, _proof());
-        insolvency32.acceptAll(false);
-        claim.capacity = 16;
-        gate.requireInsolvency(claim, _proof());
-        insolvency32.acceptAll(true);
-        insolvency16.acceptAll(false);
-        claim.capacity = 32;
         gate.requireInsolvency(claim, _proof());
         claim.capacity = 24;
         vm.expectRevert(abi.encodeWithSelector(IProofGate.UnknownCapacity.selector, IProofGate.Circuit.Insolvency, 24));
@@ -313,13 +307,6 @@ contract ProofGateTest is HouseTest {
         }
     }
 
-    function _requireBatch(InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs, uint8 capacity) private view {
-        for (uint256 index = 0; index < claims.length; index++) {
-            claims[index].capacity = capacity;
-        }
-        gate.requireInsolvencyBatch(claims, proofs);
-    }
-
     function test_batchSignals() public {
         (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(3);
         uint256[14] memory signals = _insolvencySignals();
@@ -328,15 +315,34 @@ contract ProofGateTest is HouseTest {
             signals[1]++;
         }
         insolvency8.acceptAll(false);
-        insolvency16.acceptAll(false);
-        insolvency32.acceptAll(false);
         gate.requireInsolvencyBatch(claims, proofs);
-        // Each capacity has its own verifier of batches.
-        batch32.acceptAll(false);
-        _requireBatch(claims, proofs, 16);
-        batch32.acceptAll(true);
-        batch16.acceptAll(false);
-        _requireBatch(claims, proofs, 32);
+    }
+
+    function test_eachCapacityHasItsOwnVerifiers() public {
+        uint8[3] memory capacities = [8, 16, 32];
+        MockVerifier14[3] memory singles = [insolvency8, insolvency16, insolvency32];
+        MockBatchVerifier14[3] memory batches = [batch8, batch16, batch32];
+        (InsolvencyClaim[] memory claims, Groth16Proof[] memory proofs) = _batch(2);
+        for (uint256 own = 0; own < 3; own++) {
+            for (uint256 index = 0; index < 3; index++) {
+                singles[index].acceptAll(index != own);
+                batches[index].acceptAll(index == own);
+            }
+            claims[0].capacity = capacities[own];
+            claims[1].capacity = capacities[own];
+            _invalid(IProofGate.Circuit.Insolvency, capacities[own]);
+            gate.requireInsolvency(claims[0], proofs[0]);
+            gate.requireInsolvencyBatch(claims, proofs);
+            for (uint256 index = 0; index < 3; index++) {
+                singles[index].acceptAll(index == own);
+                batches[index].acceptAll(index != own);
+            }
+            gate.requireInsolvency(claims[0], proofs[0]);
+            singles[own].acceptAll(false);
+            batches[own].acceptAll(false);
+            vm.expectRevert(abi.encodeWithSelector(IProofGate.InvalidProofInBatch.selector, 0));
+            gate.requireInsolvencyBatch(claims, proofs);
+        }
     }
 
     function testFuzz_batchNamesTheFirstBadProof(uint256 bad) public {

@@ -13,8 +13,8 @@
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { GATE_CIRCUITS } from '../../src/chain/deploy.ts';
 import { compileCircuit } from '../../src/proof/compile.ts';
+import { INSTANCES } from '../../src/proof/instances.ts';
 import { ensureDevelopmentKey } from '../../src/proof/keys/development.ts';
 import type { BackendName } from '../../src/proof/prover/backend.ts';
 import { type BackendConfiguration, backendFromEnvironment } from '../../src/proof/prover/backends.ts';
@@ -38,7 +38,7 @@ const BATCH = 32;
 export interface ProofBenchOptions {
   /** Warm proofs for each instance and backend. */
   readonly runs: number;
-  /** All of the proof gate's unless given. */
+  /** All unless given. */
   readonly instances?: readonly string[];
   /** snarkjs and native, and rapidsnark when the environment has it, unless given. */
   readonly backends?: readonly BackendName[];
@@ -69,7 +69,7 @@ export async function benchProofs(options: ProofBenchOptions): Promise<BenchResu
   const proofs: ProvenJob[] = [];
   let main: ProverCircuit | undefined;
   const configurations = chooseBackends(backends);
-  for (const name of instances ?? GATE_CIRCUITS) {
+  for (const name of instances ?? INSTANCES) {
     onStep(`${name}, circuit and key`);
     const circuit = await prepareInstance(name, gas);
     add(`${name}: size of the key file`, readFileSync(circuit.zkeyPath).length / 2 ** 20, 'MiB');

@@ -1,7 +1,7 @@
 /** Measures the gas of whole transactions on a local chain with the real contracts and real proofs. */
 import { keccak256, type TransactionReceipt, toHex } from 'viem';
 import type { ProtocolRole } from '../../src/chain/artifacts.ts';
-import { type DeployerWallet, GATE_CIRCUITS } from '../../src/chain/deploy.ts';
+import type { DeployerWallet } from '../../src/chain/deploy.ts';
 import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/insolvency.ts';
 import { NO_PROOF, type Prover } from '../../src/chain/requests/proofs.ts';
 import { proveSolvency } from '../../src/chain/requests/solvency.ts';
@@ -10,6 +10,7 @@ import { exactMargin, MAX_SCALE } from '../../src/margin/exact/margin.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { shockRound } from '../../src/market/example-market.ts';
 import { commitPositions } from '../../src/proof/commitment.ts';
+import { INSTANCES } from '../../src/proof/instances.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { contextOf } from '../../src/proof/witness/contexts.ts';
@@ -62,7 +63,7 @@ export async function measureGas(options: MeasureOptions = {}): Promise<GasFigur
   const { onStep = () => {}, decorate = (prover) => prover } = options;
   onStep('circuits and chain');
   const prover = new CircuitProver(
-    await Promise.all(GATE_CIRCUITS.map((name) => prepareDevelopmentCircuit(name))),
+    await Promise.all(INSTANCES.map((name) => prepareDevelopmentCircuit(name))),
     { name: 'native' },
   );
   const protocol = await LocalProtocol.start({

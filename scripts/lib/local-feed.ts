@@ -1,9 +1,7 @@
 /** A keeper's feed from a local protocol itself, with real proofs: what the service's API gives, without the service. */
-
 import type { HouseAuction, HouseCollateral } from '../../src/chain/house-records.ts';
 import { proveInsolvency } from '../../src/chain/requests/insolvency.ts';
-import { CAPACITIES } from '../../src/chain/requests/market.ts';
-import { capacityFor, type Prover } from '../../src/chain/requests/proofs.ts';
+import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { ZkMarginError } from '../../src/errors.ts';
 import type {
   FeedMarket,
@@ -23,6 +21,7 @@ import {
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { Leg } from '../../src/market/instrument.ts';
+import { CAPACITIES, capacityFor } from '../../src/proof/instances.ts';
 import { auctionOf, collateralOf, type KnownAccount } from './local-auction.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, createPublicClient, createWalletClient, http, type PublicClient } from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { INSTANCES } from '../proof/instances.ts';
 import { readAddressBook } from './address-book.ts';
 import { type Anvil, startAnvil } from './anvil.ts';
 import {
@@ -21,7 +22,6 @@ import {
   type DeployOptions,
   deployProtocol,
   FUND_ACCOUNT_ID,
-  GATE_CIRCUITS,
 } from './deploy.ts';
 import type { DeploymentStep } from './deployer.ts';
 import { ChainError } from './errors.ts';
@@ -83,7 +83,7 @@ describe('deployProtocol', () => {
     expect([...(await read<Address[]>('oracle', 'sourcesOf', [1]))].sort()).toEqual(
       [...options.underlyings[0]!.sources].sort(),
     );
-    expect(Object.keys(deployment.verifiers)).toHaveLength(GATE_CIRCUITS.length + BATCH_CIRCUITS.length);
+    expect(Object.keys(deployment.verifiers)).toHaveLength(INSTANCES.length + BATCH_CIRCUITS.length);
   });
 
   it('keeps what is done when it runs again, and does what is new', async () => {

@@ -1,6 +1,7 @@
 /** Deploys the protocol, wires its roles and hands it to its governors. May be run again: what is done is kept. */
 import type { Address } from 'viem';
 import { keyOriginOf } from '../proof/ceremony/origin.ts';
+import { INSTANCES, type Instance, instancesOf } from '../proof/instances.ts';
 import { batchContractName, loadVerificationKey, verifierContractName } from '../proof/keys/artifacts.ts';
 import { PROTOCOL_CONTRACTS } from './artifacts.ts';
 import { Deployer, type DeployerOptions, type DeployerWallet } from './deployer.ts';
@@ -20,19 +21,8 @@ export const LOCAL_CHAIN_IDS: readonly number[] = [31_337, 1_337];
 /** Account of the insurance fund in the clearing house. */
 export const FUND_ACCOUNT_ID = 1n;
 
-/** Circuits whose verifiers the proof gate asks, in the order of its constructor. */
-export const GATE_CIRCUITS = [
-  'insolvency-8',
-  'insolvency-16',
-  'insolvency-32',
-  'solvency-8',
-  'solvency-16',
-  'transfer-16',
-  'settlement-8',
-  'settlement-32',
-] as const;
 /** Circuits with a verifier of batches. */
-export const BATCH_CIRCUITS = ['insolvency-8', 'insolvency-16', 'insolvency-32'] as const;
+export const BATCH_CIRCUITS = instancesOf('insolvency');
 
 /** Money of the sealed-bid stage, 1e-6 units. */
 export interface SealedBidSettings {
@@ -78,9 +68,9 @@ export interface DeployOptions extends DeployerOptions {
   /** Takes over the ownership of all contracts; the deployer keeps it when absent, on local chains alone. */
   readonly governance?: GovernanceSetup;
   /** Which verifier contract judges a circuit's proofs; those of development keys unless given. */
-  readonly verifiers?: Partial<Record<(typeof GATE_CIRCUITS)[number], string>>;
+  readonly verifiers?: Partial<Record<Instance, string>>;
   /** Which contract judges batches of a circuit's proofs; those of development keys unless given. */
-  readonly batchVerifiers?: Partial<Record<(typeof BATCH_CIRCUITS)[number], string>>;
+  readonly batchVerifiers?: Partial<Record<Instance<'insolvency'>, string>>;
   /** Where the manifest of keys is; `proving-keys` unless given. */
   readonly keyDirectory?: string;
 }
@@ -118,7 +108,7 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
   const deployer = await Deployer.create(wallet, options);
   const isLocal = LOCAL_CHAIN_IDS.includes(deployer.chainId);
   const verifierNames: Record<string, string> = {};
-  for (const circuit of GATE_CIRCUITS) {
+  for (const circuit of INSTANCES) {
     verifierNames[circuit] = options.verifiers?.[circuit] ?? verifierContractName(circuit);
   }
   for (const circuit of BATCH_CIRCUITS) {

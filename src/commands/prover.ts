@@ -10,7 +10,7 @@ DATABASE_URL names the PostgreSQL store of the service. Start as many provers on
 one of them, and by another when that one is lost. docs/configuration.md has all settings.
 
 Example:
-  $ DATABASE_URL=postgres://zkmargin@db/zkmargin zkmargin prover --circuits insolvency-8,insolvency-32
+  $ DATABASE_URL=postgres://zkmargin@db/zkmargin zkmargin prover --circuits insolvency-8,insolvency-16
 `;
 
 /** Adds the command to a program. */

@@ -1,5 +1,6 @@
 /** Settings of `zkmargin serve` and `zkmargin prover`. */
 import { Type } from 'typebox';
+import { LIQUIDATION_INSTANCES } from '../proof/instances.ts';
 import type { Configuration, Values } from './setting.ts';
 import { setting } from './setting.ts';
 
@@ -21,7 +22,7 @@ const proving = {
       maxItems: 64,
       description: 'circuits to prove, or `all`',
     }),
-    { default: ['insolvency-8'], flag: '<names>' },
+    { default: [...LIQUIDATION_INSTANCES], flag: '<names>' },
   ),
   prover: setting(
     Type.Union([Type.Literal('snarkjs'), Type.Literal('native'), Type.Literal('rapidsnark')], {

@@ -5,8 +5,6 @@
 import type { Abi, Address, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
 import type { HouseAuction, HouseCollateral } from '../chain/house-records.ts';
-import { CAPACITIES } from '../chain/requests/market.ts';
-import { capacityFor } from '../chain/requests/proofs.ts';
 import { isZkMarginError } from '../errors.ts';
 import { type CollateralValues, equityOf, worthOf } from '../liquidation/amounts.ts';
 import type { LiquidationTerms } from '../liquidation/terms.ts';
@@ -16,6 +14,7 @@ import { type RiskParameters, unpackParameters } from '../margin/parameters.ts';
 import type { Leg } from '../market/instrument.ts';
 import { unpackRound } from '../market/words.ts';
 import { commitPositions } from '../proof/commitment.ts';
+import { CAPACITIES, capacityFor } from '../proof/instances.ts';
 import type { KeeperContracts } from './calls.ts';
 import type { FeedMarket, KeeperFeed, LiquidationCandidate, RunningAuction } from './feed.ts';
 import type { DeclineReason } from './strategy/actions.ts';

@@ -258,6 +258,28 @@ describe('proof jobs', () => {
     });
   });
 
+  it('chooses the smallest circuit that is served and has room', async () => {
+    const { expiryHour } = round.expiries[2]!;
+    const legs = Array.from({ length: 12 }, (_, index) => ({
+      instrument: { kind: 'call' as const, expiryHour, strike: String(900_000_000 + 10_000 * index) },
+      quantity: '-1000000',
+    }));
+    const chosen = async (circuit: string, ...served: string[]) => {
+      const asked = { ...request, circuit, legs } as ProofRequest;
+      const setting = { ...SETTING, served: new Set(served) };
+      return prepareProof(asked, setting).then(
+        (prepared) => prepared.circuit,
+        ({ code }) => code,
+      );
+    };
+    expect(await chosen('insolvency', 'insolvency-8', 'insolvency-16', 'insolvency-32')).toBe(
+      'insolvency-16',
+    );
+    expect(await chosen('insolvency', 'insolvency-8', 'insolvency-32')).toBe('insolvency-32');
+    expect(await chosen('insolvency', 'insolvency-8')).toBe('TOO_MANY_LEGS');
+    expect(await chosen('insolvency-16', 'insolvency-8', 'insolvency-32')).toBe('UNSUPPORTED');
+  });
+
   it('takes packed parameters for the same job', async () => {
     await start();
     const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);

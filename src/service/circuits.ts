@@ -5,9 +5,6 @@ import { prepareDevelopmentCircuit } from '../proof/prover/circuits.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
 import type { ServedCircuit } from './routes/circuits.ts';
 
-/** The circuit that is served unless others are named. */
-export const DEFAULT_CIRCUIT = 'insolvency-8';
-
 /** A circuit that can be proven and served. */
 export type LoadedCircuit = ProverCircuit & ServedCircuit;
 

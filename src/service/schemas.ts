@@ -4,6 +4,7 @@ import { ERROR_CODES } from '../errors.ts';
 import { SETTLEMENT_WORDS } from '../margin/exact/settlement.ts';
 import { SCENARIO_CAPACITY, SCENARIO_WORD_COUNT } from '../margin/parameters.ts';
 import { EXPIRY_COUNT } from '../market/words.ts';
+import { type Instance, instancesOf, type Statement } from '../proof/instances.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
 import { PATTERNS } from './patterns.ts';
 
@@ -88,10 +89,10 @@ const ContextObject = Type.Object(
   strict,
 );
 
-const Circuit = <Name extends string>(names: readonly Name[]) =>
-  Type.Unsafe<Name>({
+const Circuit = <Of extends Statement>(statement: Of) =>
+  Type.Unsafe<Of | Instance<Of>>({
     type: 'string',
-    enum: [...names],
+    enum: [statement, ...instancesOf(statement)],
     description: 'without a number, the smallest with room for the legs',
   });
 
@@ -129,7 +130,7 @@ const marginProperties = {
 
 const InsolvencyRequestSchema = Type.Object(
   {
-    circuit: Circuit(['insolvency', 'insolvency-8', 'insolvency-16', 'insolvency-32']),
+    circuit: Circuit('insolvency'),
     legs: Legs(1, 32),
     ...marginProperties,
     scenarioIndex: Type.Optional(
@@ -156,7 +157,7 @@ export type InsolvencyRequest = Static<typeof InsolvencyRequestSchema>;
 
 const SolvencyRequestSchema = Type.Object(
   {
-    circuit: Circuit(['solvency', 'solvency-8', 'solvency-16']),
+    circuit: Circuit('solvency'),
     legs: Legs(1, 16),
     ...marginProperties,
     cash: Signed('cash that is assumed, with collateral of other underlyings, 1e-6 USD'),
@@ -187,7 +188,7 @@ export type SolvencyRequest = Static<typeof SolvencyRequestSchema>;
 
 const SettlementRequestSchema = Type.Object(
   {
-    circuit: Circuit(['settlement', 'settlement-8', 'settlement-32']),
+    circuit: Circuit('settlement'),
     legs: Legs(1, 32),
     salt: Salt,
     scale: Unsigned('2^-40'),
@@ -225,7 +226,7 @@ const TransferAccountObject = Type.Object(
 const TransferSidesObject = Type.Object({ a: TransferAccountObject, b: TransferAccountObject }, strict);
 const TransferRequestSchema = Type.Object(
   {
-    circuit: Circuit(['transfer', 'transfer-16']),
+    circuit: Circuit('transfer'),
     underlying: Underlying,
     before: TransferSidesObject,
     after: TransferSidesObject,

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { ZkMarginError } from '../errors.ts';
 import { processRegistry } from '../metrics/registry.ts';
+import { LIQUIDATION_INSTANCES } from '../proof/instances.ts';
 import {
   type BackendConfiguration,
   type BackendReport,
@@ -14,7 +15,7 @@ import { openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { maintainQueue } from '../store/maintenance.ts';
 import { unlessAborted } from './abort.ts';
-import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { loadCircuits } from './circuits.ts';
 import { type HealthPlace, type HealthServer, serveHealth } from './health-server.ts';
 import { verificationKeyDigest } from './job-id.ts';
 import { Liveness } from './liveness.ts';
@@ -27,7 +28,7 @@ export interface StartProverOptions {
   readonly url: string;
   /** Bounds of the queue: the lease is that of this prover's claims. */
   readonly queue?: JobQueueOptions;
-  /** What it proves: names, or circuits with their keys. Default `insolvency-8`. */
+  /** What it proves: names, or circuits with their keys. Default {@link LIQUIDATION_INSTANCES}. */
   readonly circuits?: readonly (string | ProverCircuit)[];
   /** Proving processes. Default 1. */
   readonly workers?: number;
@@ -69,7 +70,10 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
   const { url, workers = 1, worker = `${hostname()}:${process.pid}`, onStoreError = () => {} } = options;
   const liveness = new Liveness({ boundMs: options.stallMs });
   const chosen = await resolveBackend(options.backend ?? backendFromEnvironment());
-  const circuits = await unlessAborted(loadCircuits(options.circuits ?? [DEFAULT_CIRCUIT]), options.signal);
+  const circuits = await unlessAborted(
+    loadCircuits(options.circuits ?? LIQUIDATION_INSTANCES),
+    options.signal,
+  );
   const database = await openDatabase({ url });
   const queue = new JobQueue(database, options.queue);
   const prover = new WorkerPool({

@@ -12,6 +12,7 @@ import {
 } from '../chain/indexer/index.ts';
 import { ZkMarginError } from '../errors.ts';
 import { poseidonHash } from '../proof/commitment.ts';
+import { CAPACITIES, LIQUIDATION_INSTANCES } from '../proof/instances.ts';
 import {
   type BackendConfiguration,
   type BackendReport,
@@ -28,7 +29,7 @@ import type { BookState } from './alerts/conditions.ts';
 import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/monitor.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
-import { DEFAULT_CIRCUIT, loadCircuits } from './circuits.ts';
+import { loadCircuits } from './circuits.ts';
 import { urlOf } from './health-server.ts';
 import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
@@ -47,7 +48,7 @@ export interface StartOptions
   readonly store?: DatabaseOptions;
   /** Bounds of the queue. */
   readonly queue?: JobQueueOptions;
-  /** What is proven: names, or circuits with their keys. Default `insolvency-8`. */
+  /** What is proven: names, or circuits with their keys. Default {@link LIQUIDATION_INSTANCES}. */
   readonly circuits?: readonly (string | ProverCircuit)[];
   /** Proving processes; with 0, `zkmargin prover` takes the jobs from a PostgreSQL store. Default 1. */
   readonly workers?: number;
@@ -111,7 +112,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   const chain = followed && { ...followed, ...contractsOf(followed.book) };
   // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
   const chosen = await resolveBackend(backend ?? backendFromEnvironment());
-  const circuits = await unlessAborted(loadCircuits(wanted ?? [DEFAULT_CIRCUIT]), signal);
+  const circuits = await unlessAborted(loadCircuits(wanted ?? LIQUIDATION_INSTANCES), signal);
   const database = await openDatabase(store);
   const queue = new JobQueue(database, bounds);
   const prover =
@@ -132,6 +133,9 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     chain &&
     new LiveBook({
       store: chainStore,
+      capacities: CAPACITIES.insolvency.filter((legs) =>
+        circuits.some(({ name }) => name === `insolvency-${legs}`),
+      ),
       onRound: (seconds) => metrics.round(seconds),
       onError: (error) => onWarning(error, 'the book could not be read'),
       refusal: () => indexer!.refusal,

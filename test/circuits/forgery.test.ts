@@ -65,17 +65,6 @@ const LIES = {
   ),
   'a root one less': { root: 'guess = guess - 1;' },
   'a root one more': { root: 'guess = guess + 1;' },
-  // Fields of a word whose sum is the word all the same.
-  'a volatility that takes a unit of the next one': {
-    volatility: 'if (j == 3) { field += 1 << 20; } if (j == 4) { field -= 1; }',
-  },
-  'a volatility with a fraction that the one before makes up for': {
-    volatility: 'if (j == 3) { field -= 1; } if (j == 4) { field += 1 / (1 << 20); }',
-  },
-  'an hour less, as a part of a volatility': {
-    hour: 'field -= 1;',
-    volatility: 'if (j == 7) { field += 1 << 22; }',
-  },
   'a turned sign': { sign: 'turned = 1;' },
   'a mantissa shifted by one place less': { logarithm: 's = s == 0 ? 1 : s - 1;' },
   'a mantissa shifted by one place more': { logarithm: 's = s + 1;' },
@@ -85,6 +74,17 @@ const LIES = {
       turned(`places == ${places} && i == 0`),
     ]),
   ),
+} satisfies Readonly<Record<string, Lies>>;
+
+/** Fields of an expiry's word whose sum is the word all the same: without `Below` nothing else would refuse them. */
+const WORD_LIES = {
+  'a negative discount': {
+    discount: 'if (word != 0) { said -= 1 << 22; }',
+    forward: 'if (word != 0) { told += 1; }',
+  },
+  'a volatility with a fraction that its neighbour makes up for': {
+    volatility: 'if (j == 0) { field -= 1; } if (j == 1) { field += 1 / (1 << 20); }',
+  },
 } satisfies Readonly<Record<string, Lies>>;
 
 /** Lies about the cost of gamma, told of an account that has all charges. */
@@ -107,7 +107,11 @@ let honest: bigint[];
 
 beforeAll(async () => {
   circuit = await CircuitTester.fromFile(FILE);
-  twin = await LyingTwin.compile('insolvency-8', FILE, { ...LIES, ...GAMMA_LIES });
+  twin = await LyingTwin.compile('insolvency-8', FILE, {
+    ...LIES,
+    ...WORD_LIES,
+    ...GAMMA_LIES,
+  });
   input = await insolvencyInput({
     legs: canonicalLegs(
       [91_000n, 96_000n, 101_000n, 108_000n].map((usd, index) => ({
@@ -167,6 +171,20 @@ describe('forged hints', () => {
   });
 
   it.each(Object.keys(LIES))('%s is refused', (lie) => expectRefused(lie, input));
+});
+
+describe('fields of an expiry word', () => {
+  it.each(Object.keys(WORD_LIES))('%s are refused', (lie) => expectRefused(lie, input));
+
+  it('are refused by their ranges alone', async () => {
+    const unranged = await LyingTwin.compile('unranged', FILE, WORD_LIES, (source) =>
+      source.replace(/^ *Below\(\d+\)\([^)]*\);$/gm, ''),
+    );
+    for (const lie of Object.keys(WORD_LIES) as (keyof typeof WORD_LIES)[]) {
+      const liar = await unranged.tells(lie);
+      expect(liar.violated(await liar.witness(input)), lie).toEqual([]);
+    }
+  });
 });
 
 describe('the gamma cost', () => {

@@ -143,11 +143,17 @@ const HINTS = {
     lying: (says: string) =>
       `var field = (word >> (20 * j)) & ((1 << 20) - 1);\n${says}\nrawVols[j] <-- field;`,
   },
-  /** The hour `field` of an expiry's word. */
-  hour: {
+  /** The discount `said` of an expiry's word. */
+  discount: {
     signal: 'word',
-    hint: 'expiryHour <-- (word >> 162) & ((1 << 20) - 1);',
-    lying: (says: string) => `var field = (word >> 162) & ((1 << 20) - 1);\n${says}\nexpiryHour <-- field;`,
+    hint: 'discount <-- (word >> 182) & ((1 << 22) - 1);',
+    lying: (says: string) => `var said = (word >> 182) & ((1 << 22) - 1);\n${says}\ndiscount <-- said;`,
+  },
+  /** The forward `told` of an expiry's word. */
+  forward: {
+    signal: 'word',
+    hint: 'rawForward <-- word >> 204;',
+    lying: (says: string) => `var told = word >> 204;\n${says}\nrawForward <-- told;`,
   },
   /** The inverse `guess` that shows that `in` is not 0. */
   inverse: {

@@ -12,6 +12,7 @@ import {
   parseGwei,
 } from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { statementMaker } from '../../scripts/bench/statements.ts';
 import { type Anvil, startAnvil } from '../../src/chain/anvil.ts';
 import { linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
 import { includedReceipt } from '../../src/chain/receipts.ts';
@@ -69,8 +70,9 @@ const STATEMENTS: Readonly<Record<string, () => Promise<CircuitInput>>> = {
 };
 
 const LARGEST: typeof STATEMENTS = {
-  'insolvency-16': () => insolvencyInput({ ...shared, scenarioIndex: 3, capacity: 16 }),
-  'insolvency-32': () => insolvencyInput({ ...shared, scenarioIndex: 3, capacity: 32 }),
+  // With a leg in every place.
+  'insolvency-16': () => statementMaker()('insolvency-16', 1),
+  'insolvency-32': () => statementMaker()('insolvency-32', 1),
   'solvency-16': () =>
     solvencyInput({ ...shared, cash: 900_000_000_000n, movingCollateral, level: 5120n, capacity: 16 }),
   'settlement-32': () =>

@@ -14,7 +14,7 @@ import {Groth16Proof} from "./Groth16.sol";
 /// @param baseRequirement maintenance without moving collateral, in 1e-6 USD, signed
 /// @param collateralSlope what a unit of moving collateral adds to it, in 2^-54, signed
 /// @param context field element that the proof binds
-/// @param capacity legs of the circuit: 8 or 32
+/// @param capacity legs of the circuit: 8, 16 or 32
 struct InsolvencyClaim {
     uint256 commitment;
     uint64 scale;

@@ -3,11 +3,12 @@ import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
 import { requirementWith } from '../../margin/exact/collateral.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
+import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
 import { contextOf } from '../../proof/witness/contexts.ts';
 import type { ShownFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
-import { CAPACITIES, type MarketView, type Positions } from './market.ts';
-import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+import type { MarketView, Positions } from './market.ts';
+import { type ProofArgument, type Prover, proofArgument } from './proofs.ts';
 
 /** What an insolvency proof is to show. */
 export interface InsolvencyRequest {

@@ -30,11 +30,3 @@ export interface Positions {
   /** 2^-40. */
   readonly scale: bigint;
 }
-
-/** Legs of the circuits of each statement, increasing. */
-export const CAPACITIES = Object.freeze({
-  insolvency: [8, 16, 32],
-  solvency: [8, 16],
-  transfer: [16],
-  settlement: [8, 32],
-} as const);

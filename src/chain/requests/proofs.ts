@@ -28,13 +28,3 @@ export const NO_PROOF: ProofArgument = {
 export function proofArgument({ a, b, c }: ProofCalldata): ProofArgument {
   return { a: a.map(BigInt), b: b.map((row) => row.map(BigInt)), c: c.map(BigInt) };
 }
-
-/**
- * The smallest circuit with room for so many legs.
- *
- * @param capacities increasing
- * @returns undefined when none has room
- */
-export function capacityFor(legs: number, capacities: readonly number[]): number | undefined {
-  return capacities.find((capacity) => legs <= capacity);
-}

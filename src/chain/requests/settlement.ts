@@ -3,10 +3,11 @@ import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
 import type { SettlementPrice } from '../../margin/exact/settlement.ts';
 import type { Leg } from '../../market/instrument.ts';
+import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
 import { settlementContext } from '../../proof/witness/contexts.ts';
 import { committedSettlement, settlementInput } from '../../proof/witness/settlement.ts';
-import { CAPACITIES, type Positions } from './market.ts';
-import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+import type { Positions } from './market.ts';
+import { type ProofArgument, type Prover, proofArgument } from './proofs.ts';
 
 /** What is to be settled. */
 export interface SettlementTerms {

@@ -2,11 +2,12 @@
 import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
 import { cashForSlack, exactSolvency } from '../../margin/exact/solvency.ts';
+import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
 import { type SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import type { HouseCollateral } from '../house-records.ts';
-import { CAPACITIES, type MarketView, type Positions } from './market.ts';
-import { capacityFor, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+import type { MarketView, Positions } from './market.ts';
+import { type ProofArgument, type Prover, proofArgument } from './proofs.ts';
 
 /** What a solvency proof is to show. */
 export interface SolvencyRequest {

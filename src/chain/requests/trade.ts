@@ -2,10 +2,11 @@
 import type { Address, Hex } from 'viem';
 import { packLeg } from '../../market/instrument.ts';
 import { commitPositions } from '../../proof/commitment.ts';
+import { CAPACITIES } from '../../proof/instances.ts';
 import { openingPoint } from '../../proof/opening.ts';
 import { transferContext } from '../../proof/witness/contexts.ts';
 import { transferInput } from '../../proof/witness/transfer.ts';
-import { CAPACITIES, type MarketView, type Positions } from './market.ts';
+import type { MarketView, Positions } from './market.ts';
 import { NO_PROOF, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
 import { proveSolvency } from './solvency.ts';
 

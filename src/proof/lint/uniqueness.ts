@@ -63,7 +63,7 @@ const MOST_TIGHTENINGS = 24;
 /** Equations with more terms are not searched for sums with a range of their own. */
 const LONGEST_SEARCH = 400;
 
-/** A known number in more equations than this is not cancelled between them: in two of each of 32 legs it is. A bound on work too. */
+/** A known number in more equations than this is not cancelled between them; a bound on work, and on combining what is combined. */
 const MOST_PARTNERS = 64;
 
 /** Constraints with factors of which one at most is 0 are not searched beyond this number of unknowns. */

@@ -5,6 +5,22 @@ import { testChain, testChainStore } from './testing.ts';
 let book: LiveBook;
 afterEach(() => book.close());
 
+it.each([
+  [undefined, [8, 16, 16, 32, undefined]],
+  [
+    [8, 16],
+    [8, 16, 16, undefined, undefined],
+  ],
+  [
+    [8, 32],
+    [8, 32, 32, 32, undefined],
+  ],
+  [[], [undefined, undefined, undefined, undefined, undefined]],
+] as const)('names the smallest circuit that is served, of %j', (capacities, expected) => {
+  book = new LiveBook({ store: testChainStore(testChain()), ...(capacities && { capacities }) });
+  expect([8, 9, 16, 17, 33].map((legs) => book.capacity(legs))).toEqual(expected);
+});
+
 it('keeps telling of a round that it failed to margin, tries again, and takes it in when it can', async () => {
   // A store whose data never changes: what is read is at fault, as after a bad upgrade.
   const chain = testChain();

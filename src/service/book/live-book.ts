@@ -1,12 +1,11 @@
 /** Accounts, markets and risk in memory, as the store has them: what the API shows and tells of. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CAPACITIES } from '../../chain/requests/market.ts';
-import { capacityFor } from '../../chain/requests/proofs.ts';
 import { isZkMarginError, ZkMarginError } from '../../errors.ts';
 import type { LiquidationTerms } from '../../liquidation/terms.ts';
 import { type RiskParameters, unpackParameters } from '../../margin/parameters.ts';
 import { type Leg, unpackLeg } from '../../market/instrument.ts';
 import { type MarketRound, unpackRound } from '../../market/words.ts';
+import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
 import { type AccountRisk, changesSince, RiskMonitor, type RiskSnapshot } from '../../risk/monitor/index.ts';
 import type {
   AccountRecord,
@@ -39,6 +38,8 @@ export interface BookMarket {
 /** Options of {@link LiveBook}. */
 export interface LiveBookOptions {
   readonly store: ChainStore;
+  /** Legs of the insolvency circuits that are served, increasing. Default all. */
+  readonly capacities?: readonly number[];
   /** Milliseconds between looks at the store beside its notices. Default 1,000. */
   readonly pollMs?: number;
   /** Told how long it took from a new round to the margins of all accounts, in seconds. */
@@ -208,9 +209,9 @@ export class LiveBook {
     );
   }
 
-  /** Legs of the smallest insolvency circuit that takes an account; undefined when none does. */
+  /** Legs of the smallest insolvency circuit that is served and takes an account; undefined when none does. */
   capacity(legs: number): number | undefined {
-    return capacityFor(legs, CAPACITIES.insolvency);
+    return capacityFor(legs, this.#options.capacities ?? CAPACITIES.insolvency);
   }
 
   /** Follows the store until it is closed. */

@@ -366,7 +366,7 @@ export const LiquidationViewSchema = Type.Object({
   shortfall: Usd('what equity lacks of the requirement, 1e-6 USD'),
   round: Amount('number of the round of these figures'),
   proofExpiry: Seconds('last second at which a proof of these figures is accepted, if no newer round comes'),
-  capacity: Type.Integer({ description: 'legs of the insolvency circuit that fits' }),
+  capacity: Type.Integer({ description: 'legs of the smallest insolvency circuit that is served and fits' }),
   legs: Type.Array(LegViewSchema),
   startFeeDue: Type.Boolean({ description: 'whether the start of an auction would be charged a fee now' }),
   expectedProfit: Usd('reward of the best route, before gas and hedge, 1e-6 USD'),
@@ -444,7 +444,9 @@ export const AuctionViewSchema = Type.Object({
     description: 'a settlement has changed the positions: it must be started anew',
   }),
   terms: BidTermsSchema,
-  capacity: Type.Optional(Type.Integer({ description: 'legs of the insolvency circuit that fits' })),
+  capacity: Type.Optional(
+    Type.Integer({ description: 'legs of the smallest insolvency circuit that is served and fits' }),
+  ),
   legs: Type.Optional(Type.Array(LegViewSchema)),
   sales: Type.Optional(
     Type.Array(

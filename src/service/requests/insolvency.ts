@@ -1,8 +1,8 @@
 /** Requests for insolvency proofs. */
 import type { Hex } from 'viem';
-import { CAPACITIES } from '../../chain/requests/market.ts';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { exactMargin, exactScenario } from '../../margin/exact/margin.ts';
+import { CAPACITIES } from '../../proof/instances.ts';
 import { contextOf, type ProofContext } from '../../proof/witness/contexts.ts';
 import { packFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';

@@ -1,8 +1,8 @@
 /** Requests for settlement proofs. */
 import type { Hex } from 'viem';
-import { CAPACITIES } from '../../chain/requests/market.ts';
 import { validateSettlementPrices } from '../../margin/exact/settlement.ts';
 import { underlyingIdOf } from '../../market/instrument.ts';
+import { CAPACITIES } from '../../proof/instances.ts';
 import { settlementContext } from '../../proof/witness/contexts.ts';
 import { committedSettlement, settlementInput } from '../../proof/witness/settlement.ts';
 import type { SettlementRequest } from '../schemas.ts';

@@ -1,8 +1,8 @@
 /** Requests for solvency proofs. */
 import type { Hex } from 'viem';
-import { CAPACITIES } from '../../chain/requests/market.ts';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { MAINTENANCE_LEVEL } from '../../margin/exact/solvency.ts';
+import { CAPACITIES } from '../../proof/instances.ts';
 import { solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import type { SolvencyRequest } from '../schemas.ts';

@@ -1,9 +1,9 @@
 /** Requests for transfer proofs. */
 import type { Hex } from 'viem';
-import { CAPACITIES } from '../../chain/requests/market.ts';
 import { requireBigint } from '../../errors.ts';
 import { packLeg, underlyingIdOf } from '../../market/instrument.ts';
 import { commitPositions } from '../../proof/commitment.ts';
+import { CAPACITIES } from '../../proof/instances.ts';
 import { openingEvaluation, openingPoint } from '../../proof/opening.ts';
 import { transferContext } from '../../proof/witness/contexts.ts';
 import { type TransferAccount, transferInput } from '../../proof/witness/transfer.ts';

@@ -38,7 +38,7 @@ function partsOf(name: string): Record<string, number> {
       'sizes of charges': 17 * of('SizeUp(212, 119)') + of('SizeUp(220, 114)') + 8 * of('SizeUp(226, 124)'),
       'cost of gamma': of('GammaCost()'),
       scenarios: of('LayoutDampings()') + 10 * of('Exp2Precise()'),
-      'losses of 30 scenarios': 30 * (of('SignedBits(239)') + 95),
+      'losses of 30 scenarios': 30 * (of('BitsOfProduct(240)') + 94),
     };
   }
   return {};

@@ -13,6 +13,7 @@ const environment = {
 };
 const files = [
   'test/e2e/proof-set.test.ts',
+  'test/circuits/leave-one-out.test.ts',
   'src/margin/exact/portfolio-accuracy.test.ts',
   'test/screening.test.ts',
   'test/service/crash.test.ts',

@@ -27,6 +27,24 @@ template Below(bits) {
     top * (top - (1 << (bits - 1))) === 0;
 }
 
+// Bits of a * b + c, for 0 <= a * b + c < 2^bits and bits <= 252: as a decomposition of a wire for it, but the product is no wire.
+// So no bit is what the others leave of it, and stands as their sum wherever it is used: see Below.
+template BitsOfProduct(bits) {
+    assert(bits <= 252);
+    signal input a;
+    signal input b;
+    signal input c;
+    signal output out[bits];
+    var value = a * b + c;
+    var sum = 0;
+    for (var i = 0; i < bits; i++) {
+        out[i] <-- (value >> i) & 1;
+        out[i] * (out[i] - 1) === 0;
+        sum += out[i] * (1 << i);
+    }
+    a * b === sum - c;
+}
+
 // Bits [from, to) of a decomposition, as a number. Free of constraints.
 template Slice(width, from, to) {
     signal input in[width];

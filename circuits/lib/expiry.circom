@@ -112,11 +112,9 @@ template TenorFactor() {
     signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
     signal logTenor <== Log2(28, 5)(shockTenor);
     // In 2^-55; 4 is added, so that 21 bits at 2^-18 hold it, and 37 bits are dropped.
-    signal exponent <== (LOG2_SHOCK_TENOR() - logTenor) * power;
-    component exponentBits = Num2Bits(58);
-    exponentBits.in <== exponent + (1 << 57);
+    signal exponent[58] <== BitsOfProduct(58)(LOG2_SHOCK_TENOR() - logTenor, power, 1 << 57);
     component factor = Exp2();
-    for (var i = 0; i < 21; i++) factor.bits[i] <== exponentBits.out[37 + i];
+    for (var i = 0; i < 21; i++) factor.bits[i] <== exponent[37 + i];
     component split = Num2Bits(98);
     split.in <== factor.out;
     out <== Slice(98, 74, 98)(split.out);
@@ -144,9 +142,7 @@ template ExpiryRisk() {
     signal output basisRate;
     signal output interestRate;
     tenorFactor <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
-    component position = Num2Bits(48);
-    position.in <== priceStep * inverseSpacing;
-    step <== Slice(48, 8, 48)(position.out);
+    step <== Slice(48, 8, 48)(BitsOfProduct(48)(priceStep, inverseSpacing, 0));
     basisRate <== basisPerTenor * tenorUnits + basisMinimum * (1 << 20);
     interestRate <== interestPerTenor * tenorUnits;
 }
@@ -158,9 +154,7 @@ template VegaRate() {
     signal input tenorFactor;
     signal input cost;
     signal output out;
-    component split = Num2Bits(52);
-    split.in <== tenorFactor * cost;
-    out <== Slice(52, 28, 52)(split.out);
+    out <== Slice(52, 28, 52)(BitsOfProduct(52)(tenorFactor, cost, 0));
 }
 
 // Vol multiplier of an expiry under a shock, and its reciprocal; 7.3.
@@ -175,16 +169,14 @@ template ExpiryShock() {
     signal output inverseMultiplier;
 
     // 1 + shock * factor, floored at 1/2, in 2^-34; 4 is added, so that bit 36 says whether the floor holds.
-    signal shocked <== shock * tenorFactor;
-    component multiplier = Num2Bits(37);
-    multiplier.in <== shocked + (((1 << 19) + (1 << 22)) * (1 << 14));
+    signal multiplier[37] <== BitsOfProduct(37)(shock, tenorFactor, ((1 << 19) + (1 << 22)) * (1 << 14));
     var aboveFloor = 0;
-    for (var i = 0; i < 23; i++) aboveFloor += multiplier.out[14 + i] * (1 << i);
-    volMultiplier <== (1 << 19) + multiplier.out[36] * (aboveFloor - (1 << 22));
+    for (var i = 0; i < 23; i++) aboveFloor += multiplier[14 + i] * (1 << i);
+    volMultiplier <== (1 << 19) + multiplier[36] * (aboveFloor - (1 << 22));
     // The reciprocal is of the multiplier in 2^-14: d1, which it goes into, is not sensitive.
     var coarseAboveFloor = 0;
-    for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier.out[20 + i] * (1 << i);
-    signal coarse <== (1 << 13) + multiplier.out[36] * (coarseAboveFloor - (1 << 16));
+    for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier[20 + i] * (1 << i);
+    signal coarse <== (1 << 13) + multiplier[36] * (coarseAboveFloor - (1 << 16));
     inverseMultiplier <== FloorDivide(16)(1 << 27, coarse);
     _ <== Num2Bits(15)(inverseMultiplier);
 }

@@ -25,17 +25,15 @@ template Log2(width, shiftBits) {
     }
     signal power <== PowerOfTwo(shiftBits)(shift);
     // The mantissa has its leading one at bit width - 1, which forces the shift.
-    signal mantissa <== in * power;
-    component bits = Num2Bits(width - 1);
-    bits.in <== mantissa - (1 << (width - 1));
+    signal bits[width - 1] <== BitsOfProduct(width - 1)(in, power, -(1 << (width - 1)));
 
     // 20 fraction bits: segment 3, high 8, low 9.
     component segment = OneHot8();
-    for (var i = 0; i < 3; i++) segment.bits[i] <== bits.out[width - 4 + i];
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits[width - 4 + i];
     var high = 0;
-    for (var i = 0; i < 8; i++) high += bits.out[width - 12 + i] * (1 << i);
+    for (var i = 0; i < 8; i++) high += bits[width - 12 + i] * (1 << i);
     var low = 0;
-    for (var i = 0; i < 9; i++) low += bits.out[width - 21 + i] * (1 << i);
+    for (var i = 0; i < 9; i++) low += bits[width - 21 + i] * (1 << i);
     var tau = 2 * high - 255;
 
     var c[4];
@@ -71,18 +69,17 @@ template Normal(fractionBits, withDensity) {
     signal negative;
     negative <-- in < 0 ? 1 : 0;
     negative * (negative - 1) === 0;
-    signal magnitude <== in * (1 - 2 * negative) - negative;
-    component bits = Num2Bits(width);
-    bits.in <== magnitude;
+    // Of the magnitude.
+    signal bits[width] <== BitsOfProduct(width)(in, 1 - 2 * negative, -negative);
 
     var beyond = 0;
-    for (var i = fractionBits + 3; i < width; i++) beyond += bits.out[i] * (1 << (i - fractionBits - 3));
+    for (var i = fractionBits + 3; i < width; i++) beyond += bits[i] * (1 << (i - fractionBits - 3));
     signal inside <== IsZero()(beyond);
 
     component segment = OneHot8();
-    for (var i = 0; i < 3; i++) segment.bits[i] <== bits.out[fractionBits + i];
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits[fractionBits + i];
     var cell = 0;
-    for (var i = 0; i < 12; i++) cell += bits.out[fine + i] * (1 << i);
+    for (var i = 0; i < 12; i++) cell += bits[fine + i] * (1 << i);
     var tau = 2 * cell - 4095;
 
     var c[7];
@@ -95,7 +92,7 @@ template Normal(fractionBits, withDensity) {
     for (var k = 4; k >= 0; k--) a[k] <== a[k + 1] * tau + c[k];
 
     var low = 0;
-    for (var i = 0; i < fine; i++) low += bits.out[i] * (1 << i);
+    for (var i = 0; i < fine; i++) low += bits[i] * (1 << i);
     var offset = 2 * low - ((1 << fine) - 1);
     signal correction;
     if (fine > 0) {
@@ -172,10 +169,5 @@ template Exp2Precise() {
     signal fraction <== cell * correction;
     signal p1 <== (1 + bits[20]) * (1 + 3 * bits[21]);
     signal power <== p1 * (1 + 15 * bits[22]);
-    signal product <== fraction * power;
-    component split = Num2Bits(133);
-    split.in <== product;
-    var sum = 0;
-    for (var i = 102; i < 133; i++) sum += split.out[i] * (1 << (i - 102));
-    out <== sum;
+    out <== Slice(133, 102, 133)(BitsOfProduct(133)(fraction, power, 0));
 }

@@ -155,8 +155,8 @@ template Insolvency(legs, expiries) {
     signal markValue <== forwardValue - markStrike;
     signal markUp <== MarkUp()(markValue);
     // Loss of the scenario, 2^-145.
-    signal shockedForward <== priceFactor * (scenarioForward + linearValue);
-    signal lossBits[240] <== SignedBits(239)((markValue + scenarioStrike) * (1 << 26) - shockedForward);
+    var unshocked = (markValue + scenarioStrike) * (1 << 26);
+    signal lossBits[240] <== BitsOfProduct(240)(-priceFactor, scenarioForward + linearValue, unshocked + (1 << 239));
     signal lossUnits <== Slice(240, 145, 240)(lossBits);
     // The mark itself shows no loss, though it has been valued more finely.
     signal isMark <== unmoved * (1 - scenario.isUp - scenario.isDown);

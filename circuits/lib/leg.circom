@@ -51,12 +51,9 @@ template InterpolateVolatility() {
     signal slope <== (3 * cubic + 2 * q2 * (1 << 9)) * tau;
     signal correction <== (slope + q1 * (1 << 18)) * (2 * low - 1023);
     signal edge <== vols[0] + bits[32] * (vols[7] - vols[0]);
-    // In 2^-54.
-    signal value <== edge * (1 << 38) + inside * ((value1 + q0 * (1 << 28)) * (1 << 10) + correction - edge * (1 << 38));
-    component split = Num2Bits(58);
-    // Rounded to nearest: half a place is added before the truncation.
-    split.in <== value + (1 << 33);
-    out <== Slice(58, 34, 58)(split.out);
+    // In 2^-54. Rounded to nearest: half a place is added before the truncation.
+    var within = (value1 + q0 * (1 << 28)) * (1 << 10) + correction - edge * (1 << 38);
+    out <== Slice(58, 34, 58)(BitsOfProduct(58)(inside, within, edge * (1 << 38) + (1 << 33)));
 }
 
 // Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
@@ -64,14 +61,12 @@ template Pick(rows, columns) {
     signal input select[rows - 1];
     signal input in[rows][columns];
     signal output out[columns];
-    signal terms[rows - 1][columns];
+    // Running sums: what is picked is a wire, and no sum of products wherever it is used.
+    signal sums[rows][columns];
     for (var k = 0; k < columns; k++) {
-        var sum = in[rows - 1][k];
-        for (var e = 0; e < rows - 1; e++) {
-            terms[e][k] <== select[e] * (in[e][k] - in[rows - 1][k]);
-            sum += terms[e][k];
-        }
-        out[k] <== sum;
+        sums[0][k] <== in[rows - 1][k];
+        for (var e = 0; e < rows - 1; e++) sums[e + 1][k] <== sums[e][k] + select[e] * (in[e][k] - in[rows - 1][k]);
+        out[k] <== sums[rows - 1][k];
     }
 }
 
@@ -232,11 +227,9 @@ template OpenLeg(expiries, columns) {
 
     // 4. Position among the pillars, 2^-18, truncated from 2^-65.
     signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
-    signal exactPosition <== logStrike * pick.out[4];
-    component positionBits = Num2Bits(80);
-    positionBits.in <== exactPosition - pick.out[5] + (1 << 79) + (1 << 67);
+    signal positionBits[80] <== BitsOfProduct(80)(logStrike, pick.out[4], (1 << 79) + (1 << 67) - pick.out[5]);
     signal upperBits[33];
-    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits.out[47 + i];
+    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits[47 + i];
 
     // 5. Volatility.
     component volatility = InterpolateVolatility();

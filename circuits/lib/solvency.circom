@@ -329,17 +329,19 @@ template Solvency(legs, expiries) {
     }
     component lossBits[SCENARIO_COUNT()];
     component below[SCENARIO_COUNT()];
-    signal shockedForwards[SCENARIO_COUNT()];
     signal losses[SCENARIO_COUNT()];
     for (var s = 1; s < SCENARIO_COUNT(); s++) {
-        shockedForwards[s] <== priceFactors[LAYOUT_MOVE(s) + 12] * (scenarioForward[s] + linearValue);
-        lossBits[s] = SignedBits(239);
-        lossBits[s].in <== (markValue + scenarioStrike[s]) * (1 << 26) - shockedForwards[s];
+        lossBits[s] = BitsOfProduct(240);
+        lossBits[s].a <== -priceFactors[LAYOUT_MOVE(s) + 12];
+        lossBits[s].b <== scenarioForward[s] + linearValue;
+        lossBits[s].c <== (markValue + scenarioStrike[s]) * (1 << 26) + (1 << 239);
         var units = 0;
         for (var i = 165; i < 239; i++) units += lossBits[s].out[i] * (1 << (i - 165));
         losses[s] <== lossBits[s].out[239] * (units + 1);
-        below[s] = Num2Bits(93);
-        below[s].in <== worstLoss - layout.damping[s] * losses[s];
+        below[s] = BitsOfProduct(93);
+        below[s].a <== -layout.damping[s];
+        below[s].b <== losses[s];
+        below[s].c <== worstLoss;
     }
 
     // 7. Requirement per unit of scale, rounded up: 1e-12 USD in 2^-36.

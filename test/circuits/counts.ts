@@ -9,7 +9,7 @@ export interface TemplateCount {
 
 export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'SignedBits(41)', file: 'arithmetic', constraints: 42, note: 'signed range check' },
-  { template: 'SignedBits(239)', file: 'arithmetic', constraints: 240, note: 'sign and floor of a loss' },
+  { template: 'BitsOfProduct(240)', file: 'arithmetic', constraints: 241, note: 'sign and floor of a loss' },
   {
     template: 'SignedBits(251)',
     file: 'arithmetic',
@@ -93,11 +93,11 @@ export interface InstanceCount {
 
 /** Counts of the instances in `circuits/main`. */
 export const INSTANCE_COUNTS: Readonly<Record<string, InstanceCount>> = {
-  'insolvency-8': { constraints: 19_257, terms: 116_027 },
-  'insolvency-16': { constraints: 27_420, terms: 169_851 },
-  'insolvency-32': { constraints: 43_746, terms: 302_705 },
-  'solvency-8': { constraints: 60_577, terms: 400_339 },
-  'solvency-16': { constraints: 92_284, terms: 639_659 },
+  'insolvency-8': { constraints: 19_257, terms: 101_111 },
+  'insolvency-16': { constraints: 27_420, terms: 146_575 },
+  'insolvency-32': { constraints: 43_746, terms: 235_938 },
+  'solvency-8': { constraints: 60_577, terms: 303_695 },
+  'solvency-16': { constraints: 92_284, terms: 476_503 },
   'transfer-16': { constraints: 13_991, terms: 133_941 },
   'settlement-8': { constraints: 3_305, terms: 30_702 },
   'settlement-32': { constraints: 10_187, terms: 110_478 },

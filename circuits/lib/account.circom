@@ -13,7 +13,7 @@ template UnderlyingWord() {
     signal output timestamp;
     signal output realisedVolatility;
     signal output underlyingId;
-    signal u[136] <== Num2Bits(136)(word);
+    signal u[136] <== Bits(136)(word);
     spot <== Slice(136, 0, 44)(u);
     timestamp <== Slice(136, 44, 84)(u);
     realisedVolatility <== Slice(136, 84, 104)(u);
@@ -79,5 +79,5 @@ template GammaCost() {
     // Two floors are the floor by the product. The first quotient is ranged by the second, 62 bits times 20.
     signal byLogarithm <== FloorDivide(27)(gammaRate * variance, LN2_27());
     out <== FloorDivide(20)(byLogarithm, priceStep);
-    _ <== Num2Bits(62)(out);
+    _ <== Bits(62)(out);
 }

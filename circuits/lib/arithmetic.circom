@@ -1,14 +1,28 @@
 pragma circom 2.2.0;
 
-include "bitify.circom";
 include "comparators.circom";
+
+// Bits of 0 <= in < 2^bits, least first; bits <= 252. As circomlib's Num2Bits, but for the form of a bit's constraint: b b = b is a term
+// less to evaluate for a prover than b (b - 1) = 0.
+template Bits(bits) {
+    assert(bits <= 252);
+    signal input in;
+    signal output out[bits];
+    var sum = 0;
+    for (var i = 0; i < bits; i++) {
+        out[i] <-- (in >> i) & 1;
+        out[i] * out[i] === out[i];
+        sum += out[i] * (1 << i);
+    }
+    in === sum;
+}
 
 // A signed number -2^bits <= in < 2^bits, as bits of in + 2^bits: out[bits] is 1 when in >= 0.
 // Unique: bits + 1 <= 252.
 template SignedBits(bits) {
     signal input in;
     signal output out[bits + 1];
-    out <== Num2Bits(bits + 1)(in + (1 << bits));
+    out <== Bits(bits + 1)(in + (1 << bits));
 }
 
 // 0 <= in < 2^bits, for 1 <= bits <= 252: beyond, the bits go round the field. The top bit is no wire but what the lower ones leave
@@ -21,7 +35,7 @@ template Below(bits) {
     var top = in;
     for (var i = 0; i < bits - 1; i++) {
         lower[i] <-- (in >> i) & 1;
-        lower[i] * (lower[i] - 1) === 0;
+        lower[i] * lower[i] === lower[i];
         top -= lower[i] * (1 << i);
     }
     top * (top - (1 << (bits - 1))) === 0;
@@ -39,7 +53,7 @@ template BitsOfProduct(bits) {
     var sum = 0;
     for (var i = 0; i < bits; i++) {
         out[i] <-- (value >> i) & 1;
-        out[i] * (out[i] - 1) === 0;
+        out[i] * out[i] === out[i];
         sum += out[i] * (1 << i);
     }
     a * b === sum - c;
@@ -73,8 +87,8 @@ template FloorDivide(divisorBits) {
     }
     quotient <-- q;
     remainder <== dividend - quotient * divisor;
-    _ <== Num2Bits(divisorBits)(remainder);
-    _ <== Num2Bits(divisorBits)(divisor - 1 - remainder);
+    _ <== Bits(divisorBits)(remainder);
+    _ <== Bits(divisorBits)(divisor - 1 - remainder);
 }
 
 // out = floor(in / 2^places) for in >= 0 or signed; only the lower bits are checked here, so the caller must bound out.
@@ -84,7 +98,7 @@ template ShiftRight(places) {
     signal output low[places];
     for (var i = 0; i < places; i++) {
         low[i] <-- (in >> i) & 1;
-        low[i] * (low[i] - 1) === 0;
+        low[i] * low[i] === low[i];
     }
     var sum = 0;
     for (var i = 0; i < places; i++) sum += low[i] * (1 << i);
@@ -145,8 +159,8 @@ template IntegerSquareRoot(rootBits) {
     root <-- guess;
     gap <== in - root * root;
     // root^2 <= in <= root^2 + 2 root. Their sum bounds 2 root, and an odd one has a square that leaves no whole gap.
-    _ <== Num2Bits(rootBits + 1)(gap);
-    _ <== Num2Bits(rootBits + 1)(2 * root - gap);
+    _ <== Bits(rootBits + 1)(gap);
+    _ <== Bits(rootBits + 1)(2 * root - gap);
 }
 
 // max(in, floor) for both below 2^bits.
@@ -154,7 +168,7 @@ template FloorAt(bits) {
     signal input in;
     signal input floor;
     signal output out;
-    component above = Num2Bits(bits + 1);
+    component above = Bits(bits + 1);
     above.in <== in - floor + (1 << bits);
     out <== floor + above.out[bits] * (in - floor);
 }

@@ -87,13 +87,13 @@ template ExpiryBase() {
     // Time to expiry, 1 <= tenor <= 2^27; an unused word counts as one hour.
     signal seconds <== expiryHour * 3600 - timestamp - 3600;
     tenor <== 3600 + (1 - fields.unused) * seconds;
-    signal tenorBits[27] <== Num2Bits(27)(tenor - 1);
+    signal tenorBits[27] <== Bits(27)(tenor - 1);
     tenorUnits <== Slice(27, 4, 27)(tenorBits);
     signal floored <== FloorAt(27)(tenor, 3600);
 
     spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
     inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
-    _ <== Num2Bits(28)(inverseSpacing);
+    _ <== Bits(28)(inverseSpacing);
     signal logForward <== Log2(44, 6)(fields.forward);
     forwardPosition <== (logForward - LOG2_STRIKE_TO_PRICE()) * inverseSpacing;
 }
@@ -107,7 +107,7 @@ template TenorFactor() {
     signal input tenorPowerLong;
     signal output out;
     signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
-    component short = Num2Bits(28);
+    component short = Bits(28);
     short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
     signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
     signal logTenor <== Log2(28, 5)(shockTenor);
@@ -115,7 +115,7 @@ template TenorFactor() {
     signal exponent[58] <== BitsOfProduct(58)(LOG2_SHOCK_TENOR() - logTenor, power, 1 << 57);
     component factor = Exp2();
     for (var i = 0; i < 21; i++) factor.bits[i] <== exponent[37 + i];
-    component split = Num2Bits(98);
+    component split = Bits(98);
     split.in <== factor.out;
     out <== Slice(98, 74, 98)(split.out);
 }
@@ -178,5 +178,5 @@ template ExpiryShock() {
     for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier[20 + i] * (1 << i);
     signal coarse <== (1 << 13) + multiplier[36] * (coarseAboveFloor - (1 << 16));
     inverseMultiplier <== FloorDivide(16)(1 << 27, coarse);
-    _ <== Num2Bits(15)(inverseMultiplier);
+    _ <== Bits(15)(inverseMultiplier);
 }

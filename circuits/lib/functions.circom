@@ -1,6 +1,5 @@
 pragma circom 2.2.0;
 
-include "bitify.circom";
 include "comparators.circom";
 include "arithmetic.circom";
 include "polynomials.circom";

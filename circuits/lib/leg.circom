@@ -259,7 +259,7 @@ template OpenLeg(expiries, columns) {
     half <== mark.half;
     finer <== mark.finer;
     stepSlope <== FloorDivide(24)(pick.out[14] * (1 << 4), volatility.out);
-    _ <== Num2Bits(26)(stepSlope);
+    _ <== Bits(26)(stepSlope);
 
     // 7. Amounts.
     signal optionQuantity <== quantity * isOption;
@@ -299,7 +299,7 @@ template ShockedSlope() {
     signal output out;
     component shift = ShiftRight(15);
     shift.in <== stepSlope * inverseMultiplier;
-    _ <== Num2Bits(25)(shift.out);
+    _ <== Bits(25)(shift.out);
     out <== shift.out;
 }
 

@@ -28,7 +28,7 @@ template ParametersHeader() {
     signal output interestPerTenor;
     signal output gammaRate;
     signal output vegaRate;
-    signal h[223] <== Num2Bits(223)(header);
+    signal h[223] <== Bits(223)(header);
     priceStep <== Slice(223, 0, 20)(h);
     volShockUp <== Slice(223, 20, 36)(h);
     volShockDown <== Slice(223, 36, 52)(h);
@@ -61,7 +61,7 @@ template Scenario() {
     component pickWord = Pick(4, 1);
     pickWord.select <== choose;
     for (var i = 0; i < 4; i++) pickWord.in[i][0] <== words[i];
-    signal bits[248] <== Num2Bits(248)(pickWord.out[0]);
+    signal bits[248] <== Bits(248)(pickWord.out[0]);
     component place = OneHot8();
     for (var i = 0; i < 3; i++) place.bits[i] <== index[i];
     signal select[7];

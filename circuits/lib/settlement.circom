@@ -15,7 +15,7 @@ template SettlementWords() {
     signal hours[4];
     signal unused[4];
     for (var w = 0; w < 4; w++) {
-        bits[w] <== Num2Bits(64)(words[w]);
+        bits[w] <== Bits(64)(words[w]);
         hours[w] <== Slice(64, 0, 20)(bits[w]);
         prices[w] <== Slice(64, 20, 64)(bits[w]);
         unused[w] <== IsZero()(hours[w]);
@@ -23,7 +23,7 @@ template SettlementWords() {
         matchHours[w] <== hours[w] + unused[w] * (1 << 20);
         if (w > 0) {
             unused[w - 1] * (1 - unused[w]) === 0;
-            _ <== Num2Bits(20)(matchHours[w] - hours[w - 1] - 1);
+            _ <== Bits(20)(matchHours[w] - hours[w - 1] - 1);
         }
     }
 }
@@ -45,8 +45,8 @@ template SettledLeg() {
     signal output settled;
     signal output kept;
     signal output payoff;
-    _ <== Num2Bits(36)(strike);
-    _ <== Num2Bits(20)(hour);
+    _ <== Bits(36)(strike);
+    _ <== Bits(20)(hour);
     _ <== SignedBits(40)(quantity);
     for (var b = 0; b < 2; b++) {
         kindBits[b] * (kindBits[b] - 1) === 0;
@@ -103,7 +103,7 @@ template Settlement(legs) {
     // 2. Words and scale.
     component words = SettlementWords();
     words.words <== settlementWords;
-    _ <== Num2Bits(64)(scale);
+    _ <== Bits(64)(scale);
 
     // 3. Old legs and what they pay.
     component leg[legs];

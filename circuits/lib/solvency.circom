@@ -35,7 +35,7 @@ template LayoutDampings() {
     signal output damping[SCENARIO_COUNT()];
     component bits[4];
     for (var w = 0; w < 4; w++) {
-        bits[w] = Num2Bits(248);
+        bits[w] = Bits(248);
         bits[w].in <== words[w];
     }
     for (var s = 0; s < 32; s++) {
@@ -158,7 +158,7 @@ template LegInAllScenarios(expiries) {
             deviations[v] <== shocked[side].deviation;
         }
     }
-    _ <== Num2Bits(24)(slopes[1]);
+    _ <== Bits(24)(slopes[1]);
 
     component cells[SCENARIO_COUNT()];
     scenarioForwards[0] <== open.markForward;
@@ -387,5 +387,5 @@ template Solvency(legs, expiries) {
     // 8. cash + scale (mark - level requirement) >= 0, in 2^-88 of 1e-12 USD. One unit below the mark rounded up is at most the mark.
     signal required <== level * (scan + short + linear + gamma + vega);
     signal held <== scale * ((markUp - 1) * (1 << 48) - required);
-    _ <== Num2Bits(222)(cash * 1000000 * (1 << 88) + held);
+    _ <== Bits(222)(cash * 1000000 * (1 << 88) + held);
 }

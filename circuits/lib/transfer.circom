@@ -49,7 +49,7 @@ template Transfer(legs) {
     for (var v = 0; v < 4; v++) {
         hashes[v] <== PositionsCommitment(legs)(packed[v], underlyingId, salts[v]);
         hashes[v] === commitments[v];
-        _ <== Num2Bits(64)(scales[v]);
+        _ <== Bits(64)(scales[v]);
     }
 
     // 3. Quantities by instrument.
@@ -65,7 +65,7 @@ template Transfer(legs) {
         for (var v = 0; v < 4; v++) {
             positions[v][r] <== rowQuantities[v][r] * scales[v];
         }
-        _ <== Num2Bits(40)(positions[0][r] + positions[1][r] - positions[2][r] - positions[3][r]);
+        _ <== Bits(40)(positions[0][r] + positions[1][r] - positions[2][r] - positions[3][r]);
     }
 
     // 5. What a published opening is compared with.

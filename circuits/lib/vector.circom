@@ -1,6 +1,5 @@
 pragma circom 2.2.0;
 
-include "bitify.circom";
 include "comparators.circom";
 include "arithmetic.circom";
 
@@ -117,13 +116,13 @@ template InstrumentTable(rows) {
     // Linear: kind 3, without strike and expiry. Its order key, 3, is below every option's.
     ids[0] <== 3 * (1 << 36);
     // Hours never fall (below), so the first and the last bound them all.
-    _ <== Num2Bits(20)(hours[0] - 1);
-    _ <== Num2Bits(20)(hours[options - 1]);
+    _ <== Bits(20)(hours[0] - 1);
+    _ <== Bits(20)(hours[options - 1]);
     sameHour[0] <== 0;
     step[0] <== 0;
     for (var o = 0; o < options; o++) {
         isPut[o] * (isPut[o] - 1) === 0;
-        _ <== Num2Bits(36)(strikes[o]);
+        _ <== Bits(36)(strikes[o]);
         NonZero()(strikes[o]);
         ids[o + 1] <== strikes[o] + (1 + isPut[o]) * (1 << 36) + hours[o] * (1 << 38);
         if (o > 0) {
@@ -131,7 +130,7 @@ template InstrumentTable(rows) {
             sameHour[o] <== IsZero()(hours[o] - hours[o - 1]);
             step[o] <== hours[o] - hours[o - 1] - 1
                 + sameHour[o] * (2 * strikes[o] + isPut[o] - 2 * strikes[o - 1] - isPut[o - 1]);
-            _ <== Num2Bits(37)(step[o]);
+            _ <== Bits(37)(step[o]);
         }
     }
 }

@@ -93,14 +93,14 @@ export interface InstanceCount {
 
 /** Counts of the instances in `circuits/main`. */
 export const INSTANCE_COUNTS: Readonly<Record<string, InstanceCount>> = {
-  'insolvency-8': { constraints: 19_257, terms: 101_111 },
-  'insolvency-16': { constraints: 27_420, terms: 146_575 },
-  'insolvency-32': { constraints: 43_746, terms: 235_938 },
-  'solvency-8': { constraints: 60_577, terms: 303_695 },
-  'solvency-16': { constraints: 92_284, terms: 476_503 },
-  'transfer-16': { constraints: 13_991, terms: 133_941 },
-  'settlement-8': { constraints: 3_305, terms: 30_702 },
-  'settlement-32': { constraints: 10_187, terms: 110_478 },
+  'insolvency-8': { constraints: 19_257, terms: 86_445 },
+  'insolvency-16': { constraints: 27_420, terms: 126_901 },
+  'insolvency-32': { constraints: 43_746, terms: 206_248 },
+  'solvency-8': { constraints: 60_577, terms: 256_891 },
+  'solvency-16': { constraints: 92_284, terms: 410_091 },
+  'transfer-16': { constraints: 13_991, terms: 127_467 },
+  'settlement-8': { constraints: 3_305, terms: 29_009 },
+  'settlement-32': { constraints: 10_187, terms: 105_409 },
 };
 
 /**

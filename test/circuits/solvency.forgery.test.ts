@@ -430,7 +430,7 @@ describe('lying hints', () => {
           sum === in;
         }
         template TenorFactor() {`,
-        'component split = Num2Bits(98);': 'component split = LyingBits(98);',
+        'component split = Bits(98);': 'component split = LyingBits(98);',
       }),
     );
   });

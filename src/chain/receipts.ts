@@ -14,7 +14,7 @@ export interface ReceiptWait {
   readonly pollMs?: number;
   /** 180,000 unless given. */
   readonly timeoutMs?: number;
-  /** Called once when the transaction is not included after three seconds: a local chain can mine a block then. */
+  /** Called every three seconds while the transaction is not included: a local chain can mine a block then. */
   readonly nudge?: (() => Promise<unknown>) | undefined;
 }
 
@@ -32,7 +32,7 @@ export async function includedReceipt(
   { pollMs = 50, timeoutMs = 180_000, nudge }: ReceiptWait = {},
 ): Promise<TransactionReceipt> {
   const began = performance.now();
-  let nudged = nudge === undefined;
+  let nudgeAt = NUDGE_MS;
   for (;;) {
     try {
       return await client.getTransactionReceipt({ hash });
@@ -41,9 +41,9 @@ export async function includedReceipt(
     }
     const waited = performance.now() - began;
     if (waited > timeoutMs) throw new WaitForTransactionReceiptTimeoutError({ hash });
-    if (!nudged && waited > NUDGE_MS) {
-      nudged = true;
-      await nudge?.();
+    if (nudge !== undefined && waited > nudgeAt) {
+      nudgeAt = waited + NUDGE_MS;
+      await nudge();
     }
     await setTimeout(pollMs);
   }

@@ -6,7 +6,7 @@ import { ensureDevelopmentKey } from '../src/proof/keys/development.ts';
 
 export default async function setup(): Promise<void> {
   console.log('building contracts, the circuits that are served by default and their development keys');
-  // Each has one thread: side by side they use two cores.
+  // Each has one thread: side by side they use all cores.
   await Promise.all([
     buildContracts({ tests: true }),
     ...LIQUIDATION_INSTANCES.map(async (name) => ensureDevelopmentKey(await compileCircuit(name))),

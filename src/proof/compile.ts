@@ -116,6 +116,11 @@ export async function compileFile(path: string, options: CompileOptions = {}): P
   };
 }
 
+/** Where {@link compileText} keeps a circuit's source, below the project's root. */
+export function sourceOfText(name: string, text: string): string {
+  return `build/test-circuits/sources/${sha256(text).slice(0, 16)}/${name}.circom`;
+}
+
 /**
  * Compile a circuit given as text, for tests of templates. Includes are found as for any circuit. The text is kept
  * below `build/test-circuits`, named by its hash, and compiled once.
@@ -128,8 +133,7 @@ export async function compileText(
   text: string,
   options: CompileOptions = {},
 ): Promise<CompiledCircuit> {
-  const folder = join(projectRoot, 'build/test-circuits/sources', sha256(text).slice(0, 16));
-  const path = join(folder, `${name}.circom`);
+  const path = join(projectRoot, sourceOfText(name, text));
   if (!(await exists(path))) await writeFileAtomic(path, text);
   return compileFile(path, { outputRoot: 'build/test-circuits', ...options });
 }

@@ -30,6 +30,11 @@ export const LIQUIDATION_INSTANCES: readonly Instance<'insolvency'>[] = instance
   1 + CAPACITIES.insolvency.findIndex((capacity) => capacity >= CAPACITIES.transfer[0]),
 );
 
+/** Legs of a statement's instances that are among some names, increasing. */
+export function capacitiesAmong(statement: Statement, names: ReadonlySet<string>): number[] {
+  return CAPACITIES[statement].filter((capacity) => names.has(`${statement}-${capacity}`));
+}
+
 /**
  * The smallest instance with room for so many legs.
  *

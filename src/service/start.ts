@@ -12,7 +12,7 @@ import {
 } from '../chain/indexer/index.ts';
 import { ZkMarginError } from '../errors.ts';
 import { poseidonHash } from '../proof/commitment.ts';
-import { CAPACITIES, LIQUIDATION_INSTANCES } from '../proof/instances.ts';
+import { capacitiesAmong, LIQUIDATION_INSTANCES } from '../proof/instances.ts';
 import {
   type BackendConfiguration,
   type BackendReport,
@@ -133,9 +133,7 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     chain &&
     new LiveBook({
       store: chainStore,
-      capacities: CAPACITIES.insolvency.filter((legs) =>
-        circuits.some(({ name }) => name === `insolvency-${legs}`),
-      ),
+      capacities: capacitiesAmong('insolvency', new Set(circuits.map(({ name }) => name))),
       onRound: (seconds) => metrics.round(seconds),
       onError: (error) => onWarning(error, 'the book could not be read'),
       refusal: () => indexer!.refusal,

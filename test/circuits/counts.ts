@@ -1,3 +1,5 @@
+import type { Instance } from '../../src/proof/instances.ts';
+
 /** Exact constraint counts (-O2) of every template, each compiled as a main component. A lost constraint changes a count. */
 export interface TemplateCount {
   readonly template: string;
@@ -92,7 +94,7 @@ export interface InstanceCount {
 }
 
 /** Counts of the instances in `circuits/main`. */
-export const INSTANCE_COUNTS: Readonly<Record<string, InstanceCount>> = {
+export const INSTANCE_COUNTS: Readonly<Record<Instance, InstanceCount>> = {
   'insolvency-8': { constraints: 19_257, terms: 86_445 },
   'insolvency-16': { constraints: 27_420, terms: 126_901 },
   'insolvency-32': { constraints: 43_746, terms: 206_248 },

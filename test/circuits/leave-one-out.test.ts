@@ -4,8 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { compileText } from '../../src/proof/compile.ts';
-import { sha256 } from '../../src/proof/files.ts';
+import { compileText, sourceOfText } from '../../src/proof/compile.ts';
 import { removedInputs } from '../../src/proof/lint/removed-inputs.ts';
 import { type ConstraintSystem, systemOf } from '../../src/proof/lint/system.ts';
 import { UniquenessLint } from '../../src/proof/lint/uniqueness.ts';
@@ -34,11 +33,10 @@ describe.skipIf(process.env.ZKMARGIN_SLOW !== '1')('without one constraint', () 
     async ({ template, file, checksOfInputs }) => {
       const text = mainOf({ template, file });
       const circuit = await compileText('count', text);
-      const source = `build/test-circuits/sources/${sha256(text).slice(0, 16)}/count.circom`;
       const system = systemOf(
         parseR1cs(await readFile(circuit.r1csPath)),
         await readFile(circuit.symPath, 'utf8'),
-        await removedInputs(circuit, source),
+        await removedInputs(circuit, sourceOfText('count', text)),
       );
       expect(isDetermined(system)).toBe(true);
       const unnoticed = system.constraints.filter((left) =>

@@ -4,8 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { compileCircuit, compileText } from '../../src/proof/compile.ts';
-import { sha256 } from '../../src/proof/files.ts';
+import { compileCircuit, compileText, sourceOfText } from '../../src/proof/compile.ts';
 import { removedInputs } from '../../src/proof/lint/removed-inputs.ts';
 import {
   lintFiles,
@@ -27,12 +26,8 @@ async function lintText(
   allowances: readonly UniquenessAllowance[] = [],
 ): Promise<UniquenessReport> {
   const circuit = await compileText(name, text);
-  const substitutions = await removedInputs(circuit, sourceOf(name, text));
+  const substitutions = await removedInputs(circuit, sourceOfText(name, text));
   return lintFiles(name, circuit, { allowances, substitutions });
-}
-
-function sourceOf(name: string, text: string): string {
-  return `build/test-circuits/sources/${sha256(text).slice(0, 16)}/${name}.circom`;
 }
 
 const template = (signals: string, body: string, includes: readonly string[] = ['bitify.circom']): string =>
@@ -290,7 +285,7 @@ component main { public [total] } = Main();
     const circuit = await compileText('removed', text);
     const report = await lintFiles('removed', circuit);
     expect(report.determined.input).toBe(3);
-    const substitutions = await removedInputs(circuit, sourceOf('removed', text));
+    const substitutions = await removedInputs(circuit, sourceOfText('removed', text));
     expect(Object.keys(substitutions)).toHaveLength(1);
   });
 });

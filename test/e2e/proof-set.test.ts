@@ -19,6 +19,8 @@ import { includedReceipt } from '../../src/chain/receipts.ts';
 import { POSITION_UNIT, tradeBetween } from '../../src/margin/exact/transfer.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { INSTANCES } from '../../src/proof/instances.ts';
+import { verifierContractName } from '../../src/proof/keys/artifacts.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
@@ -69,20 +71,10 @@ const STATEMENTS: Readonly<Record<string, () => Promise<CircuitInput>>> = {
     }),
 };
 
-const LARGEST: typeof STATEMENTS = {
-  // With a leg in every place.
-  'insolvency-16': () => statementMaker()('insolvency-16', 1),
-  'insolvency-32': () => statementMaker()('insolvency-32', 1),
-  'solvency-16': () =>
-    solvencyInput({ ...shared, cash: 900_000_000_000n, movingCollateral, level: 5120n, capacity: 16 }),
-  'settlement-32': () =>
-    settlementInput({
-      ...shared,
-      underlyingId,
-      prices: [{ expiryHour: near, price: 101_000_000_000n }],
-      capacity: 32,
-    }),
-};
+/** All others, with a leg in every place. */
+const LARGEST: typeof STATEMENTS = Object.fromEntries(
+  INSTANCES.filter((name) => !(name in STATEMENTS)).map((name) => [name, () => statementMaker()(name, 1)]),
+);
 
 const slow = process.env.ZKMARGIN_SLOW === '1';
 const chosen = Object.entries({ ...STATEMENTS, ...(slow ? LARGEST : {}) });
@@ -98,8 +90,7 @@ beforeAll(async () => {
 afterAll(() => anvil?.stop());
 
 async function deployVerifier(circuit: string): Promise<{ address: Address; abi: readonly unknown[] }> {
-  const name = `${circuit[0]!.toUpperCase()}${circuit.slice(1).replace('-', '')}Verifier`;
-  const artifact = loadArtifact(name);
+  const artifact = loadArtifact(verifierContractName(circuit));
   const wallet = createWalletClient({ account: anvil.accounts[0]!, transport: http(anvil.url) });
   const hash = await wallet.sendTransaction({
     chain: null,

@@ -18,6 +18,7 @@ import {
   validateLegs,
 } from '../../market/instrument.ts';
 import { type MarketRound, unpackRound } from '../../market/words.ts';
+import { capacitiesAmong, capacityFor, type Statement } from '../../proof/instances.ts';
 import { JOB_PRIORITIES, type JobPriority } from '../../store/job.ts';
 import type { InsolvencyRequest, LegRequest } from '../schemas.ts';
 import type { PreparedProof, RequestSetting } from './prepared.ts';
@@ -30,19 +31,17 @@ export const MAX_CASH = 2n ** 96n - 1n;
  * What every request tells of its job: the circuit that it means, until when, and how urgent it is.
  *
  * @param legs for which the circuit needs room
- * @param capacities of the statement's circuits, increasing
  * @param natural how urgent such a statement is at most
  * @throws ZkMarginError `UNSUPPORTED`, `OUT_OF_RANGE` for a deadline that has passed
  */
 export function readJob(
   { circuit, deadline, priority }: Pick<InsolvencyRequest, 'deadline' | 'priority'> & { circuit: string },
   legs: number,
-  capacities: readonly number[],
   natural: JobPriority,
   setting: RequestSetting,
 ): Pick<PreparedProof, 'circuit' | 'deadline' | 'priority'> & { readonly capacity: number } {
   return {
-    ...chooseCircuit(circuit, legs, capacities, setting),
+    ...chooseCircuit(circuit, legs, setting),
     deadline: readDeadline(deadline, setting.now),
     priority: readPriority(priority, natural),
   };
@@ -190,18 +189,16 @@ export function readMarketLegs(items: readonly LegRequest[], round: MarketRound,
  * The circuit that a request means: the one that it names, or of a statement the smallest with room.
  *
  * @param named as in `insolvency` or `insolvency-8`
- * @param capacities of the statement's circuits, increasing
  * @throws ZkMarginError `UNSUPPORTED`, `TOO_MANY_LEGS`
  */
 function chooseCircuit(
   named: string,
   legs: number,
-  capacities: readonly number[],
   { served }: RequestSetting,
 ): { readonly circuit: string; readonly capacity: number } {
-  const [statement = '', size] = named.split('-');
-  const offered = capacities.filter(
-    (capacity) => served.has(`${statement}-${capacity}`) && (size === undefined || size === String(capacity)),
+  const [statement, size] = named.split('-') as [Statement, string?];
+  const offered = capacitiesAmong(statement, served).filter(
+    (capacity) => size === undefined || size === String(capacity),
   );
   const largest = offered.at(-1);
   if (largest === undefined) {
@@ -210,7 +207,7 @@ function chooseCircuit(
     });
   }
   // Too many legs are told where the legs are read.
-  const capacity = offered.find((room) => legs <= room) ?? largest;
+  const capacity = capacityFor(legs, offered) ?? largest;
   return { circuit: `${statement}-${capacity}`, capacity };
 }
 

@@ -2,7 +2,6 @@
 import type { Hex } from 'viem';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { exactMargin, exactScenario } from '../../margin/exact/margin.ts';
-import { CAPACITIES } from '../../proof/instances.ts';
 import { contextOf, type ProofContext } from '../../proof/witness/contexts.ts';
 import { packFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
@@ -33,7 +32,7 @@ export async function prepareInsolvency(
   body: InsolvencyRequest,
   setting: RequestSetting,
 ): Promise<PreparedProof> {
-  const { capacity, ...job } = readJob(body, body.legs.length, CAPACITIES.insolvency, 'liquidation', setting);
+  const { capacity, ...job } = readJob(body, body.legs.length, 'liquidation', setting);
   const context = contextOf(readContext(body.context));
   const salt = readSalt(body.salt);
   const scale = readScale(body.scale);

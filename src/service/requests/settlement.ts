@@ -2,7 +2,6 @@
 import type { Hex } from 'viem';
 import { validateSettlementPrices } from '../../margin/exact/settlement.ts';
 import { underlyingIdOf } from '../../market/instrument.ts';
-import { CAPACITIES } from '../../proof/instances.ts';
 import { settlementContext } from '../../proof/witness/contexts.ts';
 import { committedSettlement, settlementInput } from '../../proof/witness/settlement.ts';
 import type { SettlementRequest } from '../schemas.ts';
@@ -17,7 +16,7 @@ export async function prepareSettlement(
   body: SettlementRequest,
   setting: RequestSetting,
 ): Promise<PreparedProof> {
-  const { capacity, ...job } = readJob(body, body.legs.length, CAPACITIES.settlement, 'solvency', setting);
+  const { capacity, ...job } = readJob(body, body.legs.length, 'solvency', setting);
   const { context } = body;
   const underlyingId = underlyingIdOf(body.underlying);
   const prices = body.prices.map(({ expiryHour, price }) => ({ expiryHour, price: BigInt(price) }));

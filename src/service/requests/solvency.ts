@@ -2,7 +2,6 @@
 import type { Hex } from 'viem';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { MAINTENANCE_LEVEL } from '../../margin/exact/solvency.ts';
-import { CAPACITIES } from '../../proof/instances.ts';
 import { solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import type { SolvencyRequest } from '../schemas.ts';
@@ -37,7 +36,7 @@ export async function prepareSolvency(
   body: SolvencyRequest,
   setting: RequestSetting,
 ): Promise<PreparedProof> {
-  const { capacity, ...job } = readJob(body, body.legs.length, CAPACITIES.solvency, 'solvency', setting);
+  const { capacity, ...job } = readJob(body, body.legs.length, 'solvency', setting);
   const { context } = body;
   const salt = readSalt(body.salt);
   const scale = readScale(body.scale);

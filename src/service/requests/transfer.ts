@@ -3,7 +3,6 @@ import type { Hex } from 'viem';
 import { requireBigint } from '../../errors.ts';
 import { packLeg, underlyingIdOf } from '../../market/instrument.ts';
 import { commitPositions } from '../../proof/commitment.ts';
-import { CAPACITIES } from '../../proof/instances.ts';
 import { openingEvaluation, openingPoint } from '../../proof/opening.ts';
 import { transferContext } from '../../proof/witness/contexts.ts';
 import { type TransferAccount, transferInput } from '../../proof/witness/transfer.ts';
@@ -34,7 +33,7 @@ export async function prepareTransfer(
 ): Promise<PreparedProof> {
   const sides = [body.before.a, body.before.b, body.after.a, body.after.b];
   const largest = Math.max(...sides.map(({ legs }) => legs.length));
-  const { capacity, ...job } = readJob(body, largest, CAPACITIES.transfer, 'solvency', setting);
+  const { capacity, ...job } = readJob(body, largest, 'solvency', setting);
   const { context } = body;
   const underlyingId = underlyingIdOf(body.underlying);
   const account = (when: 'before' | 'after', side: 'a' | 'b'): TransferAccount => {

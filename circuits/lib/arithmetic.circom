@@ -70,7 +70,7 @@ template Slice(width, from, to) {
 
 // quotient = floor(dividend / divisor), divisor in [1, 2^divisorBits), dividend signed.
 // 0 <= remainder < divisor is forced by two range checks; quotient * divisor + remainder does not wrap as long as the
-// caller bounds the quotient: every use here range-checks it, directly or through the normal argument it enters.
+// caller bounds the quotient: every use here range-checks it, directly or through a rounding of it that is ranged on its own.
 // A divisor of 0 satisfies nothing.
 template FloorDivide(divisorBits) {
     signal input dividend;
@@ -163,7 +163,7 @@ template IntegerSquareRoot(rootBits) {
     _ <== Bits(rootBits + 1)(2 * root - gap);
 }
 
-// max(in, floor) for both below 2^bits.
+// max(in, floor), for in - floor within [-2^bits, 2^bits).
 template FloorAt(bits) {
     signal input in;
     signal input floor;

@@ -4,7 +4,8 @@ include "poseidon.circom";
 include "comparators.circom";
 
 // Commitment to packed legs in chunks of eight; docs/margin-model.md section 2. An empty chunk after the first is skipped, and
-// then must hold no leg at all. `legs` is a multiple of eight.
+// then must hold no leg at all, and none may follow: with a gap the same commitment would open to other places, in which the call and the put of
+// a strike are no neighbours. `legs` is a multiple of eight.
 template PositionsCommitment(legs) {
     signal input packed[legs];
     signal input underlyingId;
@@ -25,6 +26,7 @@ template PositionsCommitment(legs) {
         } else {
             empty[c] <== IsZero()(packed[8 * c]);
             for (var i = 1; i < 8; i++) empty[c] * packed[8 * c + i] === 0;
+            if (c > 1) empty[c - 1] * (1 - empty[c]) === 0;
             accumulators[c + 1] <== hashes[c].out + empty[c] * (accumulators[c] - hashes[c].out);
         }
     }

@@ -4,10 +4,10 @@ include "comparators.circom";
 include "arithmetic.circom";
 include "polynomials.circom";
 
-// Binary logarithm of an integer in [1, 2^width), in 2^-45; docs/margin-model.md 7.1.
-// The input need not be range-checked when it is known to be an integer below 2^100: normalising it proves the range.
+// Binary logarithm of an integer in [1, 2^width), in 2^-47; docs/margin-model.md 7.1.
+// The input need not be range-checked when it is known to be an integer below 2^104 in size: normalising it proves the range.
 // @input  in   integer, `width` bits
-// @output out  2^-45, below 2^51
+// @output out  2^-47, below 2^53
 template Log2(width, shiftBits) {
     signal input in;
     signal output out;

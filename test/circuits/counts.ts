@@ -74,7 +74,7 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'NetShort(32)', file: 'account', constraints: 1564, note: 'short options of 32 legs' },
   { template: 'PositionsCommitment(8)', file: 'commitment', constraints: 657, note: 'hash of 8 legs' },
   { template: 'PositionsCommitment(16)', file: 'commitment', constraints: 1084, note: 'hash of 16 legs' },
-  { template: 'PositionsCommitment(32)', file: 'commitment', constraints: 1938, note: 'hash of 32 legs' },
+  { template: 'PositionsCommitment(32)', file: 'commitment', constraints: 1940, note: 'hash of 32 legs' },
   {
     template: 'OpeningEvaluation(16)',
     file: 'opening',
@@ -97,12 +97,12 @@ export interface InstanceCount {
 export const INSTANCE_COUNTS: Readonly<Record<Instance, InstanceCount>> = {
   'insolvency-8': { constraints: 19_257, terms: 86_445 },
   'insolvency-16': { constraints: 27_420, terms: 126_901 },
-  'insolvency-32': { constraints: 43_746, terms: 206_248 },
+  'insolvency-32': { constraints: 43_748, terms: 206_254 },
   'solvency-8': { constraints: 60_577, terms: 256_891 },
   'solvency-16': { constraints: 92_284, terms: 410_091 },
   'transfer-16': { constraints: 13_991, terms: 127_467 },
   'settlement-8': { constraints: 3_305, terms: 29_009 },
-  'settlement-32': { constraints: 10_187, terms: 105_409 },
+  'settlement-32': { constraints: 10_191, terms: 105_421 },
 };
 
 /**

@@ -103,9 +103,9 @@ function randomMarket(random: Random): MarketRound {
 /** The default parameters half of the time, anything valid otherwise. */
 function randomParameters(random: Random): RiskParameters {
   if (random() < 0.5) return DEFAULT_PARAMETERS;
-  const furthest = whole(random, 1, 15);
+  const furthest = whole(random, 1, 60);
   const scenarios: Scenario[] = [{ priceMove: 0, volShock: 0, damping: 65_536 }];
-  const count = whole(random, 1, 32);
+  const count = whole(random, 1, 36);
   while (scenarios.length < count) {
     scenarios.push({
       priceMove: whole(random, -furthest, furthest),
@@ -114,7 +114,7 @@ function randomParameters(random: Random): RiskParameters {
     });
   }
   const parameters: RiskParameters = {
-    priceStep: Math.floor(logBetween(random, 1, Math.min(2 ** 20 - 1, 2 ** 20 / furthest))),
+    priceStep: Math.floor(logBetween(random, 1, Math.min(2 ** 18 - 1, 2 ** 20 / furthest))),
     volShockUp: whole(random, 0, 2 ** 13),
     volShockDown: whole(random, 0, 2 ** 13),
     tenorPowerShort: whole(random, 0, 2 ** 7),

@@ -66,10 +66,10 @@ template MarkUp() {
     out <== (1 << 93) - negatedUnits;
 }
 
-// Cost of a unit of gamma, rate 2 sigma^2 horizon / ln(price step), 2^-36, rounded down; docs/margin-model.md 7.6.
+// Cost of a unit of gamma, rate 2 sigma^2 horizon / ln(four price steps), 2^-36, rounded down; docs/margin-model.md 7.6.
 // @input  horizonRate      one deviation over the horizon, 2^-36, below 2^38
 // @input  gammaRate        2^-12, at most 2^14
-// @input  priceStep        2^-20 of log2, at least 1
+// @input  priceStep        2^-20 of log2, 18 bits, at least 1
 template GammaCost() {
     signal input horizonRate;
     signal input gammaRate;
@@ -78,6 +78,6 @@ template GammaCost() {
     signal variance <== horizonRate * horizonRate;
     // Two floors are the floor by the product. The first quotient is ranged by the second, 62 bits times 20.
     signal byLogarithm <== FloorDivide(27)(gammaRate * variance, LN2_27());
-    out <== FloorDivide(20)(byLogarithm, priceStep);
+    out <== FloorDivide(20)(byLogarithm, 4 * priceStep);
     _ <== Bits(62)(out);
 }

@@ -123,7 +123,7 @@ template TenorFactor() {
 // What parameters make of an expiry, whatever the scenario; docs/margin-model.md 7.3.
 // @input  tenor, tenorUnits, inverseSpacing    of ExpiryBase
 // @output tenorFactor      of vol shocks, 2^-20, 24 bits
-// @output step             one price step in pillar spacings, 2^-30
+// @output step             four price steps in pillar spacings, 2^-30
 // @output basisRate        move of the forward against spot, 2^-36, below 2^36
 // @output interestRate     move of the discount factor, 2^-36, below 2^36
 template ExpiryRisk() {
@@ -142,7 +142,7 @@ template ExpiryRisk() {
     signal output basisRate;
     signal output interestRate;
     tenorFactor <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
-    step <== Slice(48, 8, 48)(BitsOfProduct(48)(priceStep, inverseSpacing, 0));
+    step <== Slice(46, 6, 46)(BitsOfProduct(46)(priceStep, inverseSpacing, 0));
     basisRate <== basisPerTenor * tenorUnits + basisMinimum * (1 << 20);
     interestRate <== interestPerTenor * tenorUnits;
 }

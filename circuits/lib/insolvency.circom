@@ -27,7 +27,7 @@ template Insolvency(legs, expiries) {
     signal input select[legs][expiries - 1];
     signal input header;
     signal input scenarioWords[4];
-    signal input scenarioIndex[5];
+    signal input scenarioIndex[6];           // see Scenario
     // Signs that the prover claims; a wrong one lowers the requirement. 1 where the sum is not negative.
     signal input forwardSigns[expiries];
     signal input valueSigns[expiries];
@@ -129,8 +129,10 @@ template Insolvency(legs, expiries) {
             leg[i].interestRates[e] <== interestRates[e];
             leg[i].vegaRates[e] <== vegaRates[e];
         }
-        leg[i].priceMove <== scenario.priceMove;
-        leg[i].halfPriceMove <== scenario.halfPriceMove;
+        leg[i].fours <== scenario.fours;
+        leg[i].twos <== scenario.twos;
+        leg[i].ones <== scenario.ones;
+        leg[i].stepOffset <== scenario.stepOffset;
         markForward += leg[i].markForward;
         markStrike += leg[i].markStrike;
         scenarioForward += leg[i].scenarioForward;

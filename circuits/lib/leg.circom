@@ -154,7 +154,7 @@ template MarkProbabilities() {
 // @output picked           those of the leg's expiry
 // @output moneyness        of d1 at the mark, 2^-12
 // @output deviation        total deviation at the mark, 2^-20; half of it in 2^-16; finer in 2^-24
-// @output stepSlope        one price step over the total deviation, 2^-14, 26 bits
+// @output stepSlope        four price steps over the total deviation, 2^-14, 26 bits
 // @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
 // @output markForward      forwardAmount * probability, 1e-12 USD in 2^-119, and likewise markStrike
 // @output gammaValue       forwardAmount * density * stepSlope, 1e-12 USD in 2^-114
@@ -276,7 +276,7 @@ template OpenLeg(expiries, columns) {
     vegaValue <== density * finer;
 }
 
-// Moneyness part of d1 after a vol shock, and its change with one price step, both 2^-12; docs/margin-model.md 7.5.
+// Moneyness part of d1 after a vol shock, and its change with four price steps, both 2^-12; docs/margin-model.md 7.5.
 // @input  moneyness        at the mark, ranged by the caller
 // @input  inverseMultiplier 2^-13
 template ShockedIntercept() {
@@ -290,21 +290,25 @@ template ShockedIntercept() {
     out <== shift.out;
 }
 
-// Change of d1 with one price step after a vol shock, 2^-12.
+// Change of d1 with four price steps after a vol shock, 2^-12, and the halves for two and for one, truncated.
 // @input  stepSlope         2^-14, ranged by the caller
 // @input  inverseMultiplier 2^-13
 template ShockedSlope() {
     signal input stepSlope;
     signal input inverseMultiplier;
     signal output out;
+    signal output ofTwo;
+    signal output ofOne;
     component shift = ShiftRight(15);
     shift.in <== stepSlope * inverseMultiplier;
-    _ <== Bits(25)(shift.out);
     out <== shift.out;
+    signal slope[25] <== Bits(25)(shift.out);
+    ofTwo <== Slice(25, 1, 25)(slope);
+    ofOne <== Slice(25, 2, 25)(slope);
 }
 
 // A leg priced at the mark and under one scenario, with its charges; docs/margin-model.md 7.4 to 7.6.
-// @input  priceMove        signed, and its floored half
+// @input  fours, twos, ones, stepOffset    of the scenario's price move
 // @input  basisRates, interestRates   of each expiry, 2^-36, signed: with the sign that the prover claims for the expiry's sum
 // @input  vegaRates        likewise, 2^-22
 // @output markForward, scenarioForward ...  quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
@@ -329,8 +333,10 @@ template Leg(expiries) {
     signal input basisRates[expiries];
     signal input interestRates[expiries];
     signal input vegaRates[expiries];
-    signal input priceMove;
-    signal input halfPriceMove;
+    signal input fours;
+    signal input twos;
+    signal input ones;
+    signal input stepOffset;
     signal output isOption;
     signal output linearQuantity;
     signal output strikeKey;
@@ -376,10 +382,14 @@ template Leg(expiries) {
     vegaCharge <== open.vegaValue * open.picked[4];
 
     signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
-    signal slope <== ShockedSlope()(open.stepSlope, open.picked[1]);
-    signal drift <== slope * priceMove;
+    component slope = ShockedSlope();
+    slope.stepSlope <== open.stepSlope;
+    slope.inverseMultiplier <== open.picked[1];
+    signal driftOfFours <== slope.out * fours;
+    signal driftOfTwos <== slope.ofTwo * twos;
+    signal driftOfOnes <== slope.ofOne * ones;
     component scenario = Probabilities();
-    scenario.moneyness <== intercept + drift + halfPriceMove;
+    scenario.moneyness <== intercept + driftOfFours + driftOfTwos + driftOfOnes + stepOffset;
     scenario.product <== open.finer * open.picked[0];
     scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));
     scenarioStrike <== open.strikeAmount * (scenario.strikeWeight - open.isPut * (1 << 98));

@@ -45,40 +45,60 @@ template ParametersHeader() {
     vegaRate <== Slice(223, 206, 223)(h);
 }
 
-// The chosen scenario: one of 32 places. Place index is given as bits, so a place outside the set does not exist.
-// @output priceMove signed, volShock bits (0: down, 1: none, 2: up), damping 2^-16 (17 bits)
+// The chosen scenario: one of 36 places, nine in each of four words. Its index is given as bits, so a place outside the set does not exist.
+// @input  index            three bits of the place among the first eight of a word, a bit for the ninth, two bits of the word
+// @output priceMove        steps, signed: 4 fours + 2 twos + ones, of which twos and ones are bits
+// @output stepOffset       floor((fours + twos + ones) / 2)
+// @output isUp, isDown     of the vol shock (code 0: down, 1: none, 2: up)
+// @output damping          2^-16, 17 bits
 template Scenario() {
     signal input words[4];
-    signal input index[5];
+    signal input index[6];
     signal output priceMove;
-    signal output halfPriceMove;
+    signal output fours;
+    signal output twos;
+    signal output ones;
+    signal output stepOffset;
     signal output isUp;
     signal output isDown;
     signal output damping;
-    for (var i = 0; i < 5; i++) index[i] * (index[i] - 1) === 0;
-    signal both <== index[3] * index[4];
-    signal choose[3] <== [1 - index[3] - index[4] + both, index[3] - both, index[4] - both];
+    for (var i = 0; i < 6; i++) index[i] * (index[i] - 1) === 0;
+    for (var i = 0; i < 3; i++) index[i] * index[3] === 0;
+    signal both <== index[4] * index[5];
+    signal choose[3] <== [1 - index[4] - index[5] + both, index[4] - both, index[5] - both];
     component pickWord = Pick(4, 1);
     pickWord.select <== choose;
     for (var i = 0; i < 4; i++) pickWord.in[i][0] <== words[i];
-    signal bits[248] <== Bits(248)(pickWord.out[0]);
+    signal bits[234] <== Bits(234)(pickWord.out[0]);
     component place = OneHot8();
     for (var i = 0; i < 3; i++) place.bits[i] <== index[i];
-    signal select[7];
-    for (var i = 0; i < 7; i++) select[i] <== place.out[i];
-    // Selected bits, by weight: the two lowest groups bit by bit, damping as a number.
-    component pick = Pick(8, 5);
+    // The ninth place is the last row, which is picked when none is selected.
+    signal select[8];
+    select[0] <== place.out[0] - index[3];
+    for (var i = 1; i < 8; i++) select[i] <== place.out[i];
+    // Selected bits, by weight: those of move and shock that are used singly, the rest as numbers.
+    component pick = Pick(9, 7);
     pick.select <== select;
-    for (var p = 0; p < 8; p++) {
-        pick.in[p][0] <== Slice(248, 31 * p + 1, 31 * p + 6)(bits);
-        pick.in[p][1] <== bits[31 * p];
-        pick.in[p][2] <== bits[31 * p + 6];
-        pick.in[p][3] <== bits[31 * p + 7];
-        pick.in[p][4] <== Slice(248, 31 * p + 8, 31 * p + 25)(bits);
+    for (var p = 0; p < 9; p++) {
+        pick.in[p][0] <== bits[26 * p];
+        pick.in[p][1] <== bits[26 * p + 1];
+        pick.in[p][2] <== bits[26 * p + 2];
+        pick.in[p][3] <== Slice(234, 26 * p + 3, 26 * p + 7)(bits);
+        pick.in[p][4] <== bits[26 * p + 7];
+        pick.in[p][5] <== bits[26 * p + 8];
+        pick.in[p][6] <== Slice(234, 26 * p + 9, 26 * p + 26)(bits);
     }
-    halfPriceMove <== pick.out[0] - 16;
-    priceMove <== 2 * halfPriceMove + pick.out[1];
-    isUp <== pick.out[3] * (1 - pick.out[2]);
-    isDown <== (1 - pick.out[3]) * (1 - pick.out[2]);
-    damping <== pick.out[4];
+    ones <== pick.out[0];
+    twos <== pick.out[1];
+    signal odd <== pick.out[2];
+    var pairs = pick.out[3] - 8;
+    fours <== 2 * pairs + odd;
+    priceMove <== 4 * fours + 2 * twos + ones;
+    // At least two of the three bits.
+    signal onesAndTwos <== ones * twos;
+    signal oneOfTwo <== ones + twos - 2 * onesAndTwos;
+    stepOffset <== pairs + onesAndTwos + odd * oneOfTwo;
+    isUp <== pick.out[5] * (1 - pick.out[4]);
+    isDown <== (1 - pick.out[5]) * (1 - pick.out[4]);
+    damping <== pick.out[6];
 }

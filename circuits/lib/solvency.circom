@@ -5,51 +5,60 @@ include "parameters.circom";
 
 // The scenario layout that solvency circuits evaluate: place s of the committed words must be this one (or unused, which is
 // damping 0). Price steps and shock sizes, dampings and the length of a step are free parameters. It is the layout of
-// DEFAULT_PARAMETERS: no move, then -4..4 steps under each vol shock, then four tails.
-function SCENARIO_COUNT() { return 31; }
+// DEFAULT_PARAMETERS: no move, then every fourth step of -16..16 under each vol shock, single and double steps, four tails.
+function SCENARIO_COUNT() { return 35; }
 function LAYOUT_MOVE(s) {
     if (s == 0) { return 0; }
-    if (s == 27) { return -8; }
-    if (s == 28) { return 8; }
-    if (s == 29) { return -12; }
-    if (s == 30) { return 12; }
-    // Places 1..26: moves -4..4, each under the shocks down, none, up; the middle one of move 0 is place 0.
+    if (s == 27) { return -2; }
+    if (s == 28) { return -1; }
+    if (s == 29) { return 1; }
+    if (s == 30) { return 2; }
+    if (s == 31) { return -32; }
+    if (s == 32) { return 32; }
+    if (s == 33) { return -48; }
+    if (s == 34) { return 48; }
+    // Places 1..26: rows of moves, each under the shocks down, none, up; the middle one of move 0 is place 0.
     var t = s - 1;
     if (s > 13) { t = s; }
-    return t \ 3 - 4;
+    return 4 * (t \ 3) - 16;
 }
 // 0 down, 1 none, 2 up.
 function LAYOUT_SHOCK(s) {
     if (s == 0) { return 1; }
-    if (s == 27 || s == 29) { return 2; }
-    if (s == 28 || s == 30) { return 1; }
+    if (s == 31 || s == 33) { return 2; }
+    if (s >= 27) { return 1; }
     var t = s - 1;
     if (s > 13) { t = s; }
     return t % 3;
 }
 
-// Dampings of all scenarios, whose places must have the layout's moves and shocks.
-// @output damping[s]  2^-16, 17 bits
+// Dampings of all scenarios, whose places must have the layout's moves and shocks, or be unused: a place is 0, or the layout's code and a
+// damping above it. So a word is a number of mixed radix, whose digits are one bit for the code and the damping's bits: they are unique.
+// @output damping[s]  2^-16, 17 bits; 0 of an unused place
 template LayoutDampings() {
     signal input words[4];
     signal output damping[SCENARIO_COUNT()];
-    component bits[4];
+    signal used[SCENARIO_COUNT()];
+    signal bits[SCENARIO_COUNT()][17];
     for (var w = 0; w < 4; w++) {
-        bits[w] = Bits(248);
-        bits[w].in <== words[w];
-    }
-    for (var s = 0; s < 32; s++) {
-        var at = 31 * (s % 8);
-        var code = 0;
-        for (var i = 0; i < 8; i++) code += bits[s \ 8].out[at + i] * (1 << i);
-        var weight = 0;
-        for (var i = 0; i < 17; i++) weight += bits[s \ 8].out[at + 8 + i] * (1 << i);
-        if (s < SCENARIO_COUNT()) {
-            damping[s] <== weight;
-            damping[s] * (code - (LAYOUT_MOVE(s) + 32 + 64 * LAYOUT_SHOCK(s))) === 0;
-        } else {
-            weight === 0;
+        var word = 0;
+        for (var p = 0; p < 9; p++) {
+            var s = 9 * w + p;
+            if (s < SCENARIO_COUNT()) {
+                var at = 26 * p;
+                used[s] <-- ((words[w] >> at) & 511) == 0 ? 0 : 1;
+                used[s] * used[s] === used[s];
+                var weight = 0;
+                for (var i = 0; i < 17; i++) {
+                    bits[s][i] <-- (words[w] >> (at + 9 + i)) & 1;
+                    bits[s][i] * bits[s][i] === bits[s][i];
+                    weight += bits[s][i] * (1 << i);
+                }
+                damping[s] <== weight;
+                word += (used[s] * (LAYOUT_MOVE(s) + 64 + 128 * LAYOUT_SHOCK(s)) + weight * (1 << 9)) * (1 << at);
+            }
         }
+        words[w] === word;
     }
 }
 
@@ -151,14 +160,17 @@ template LegInAllScenarios(expiries) {
         } else {
             var side = v \ 2;
             intercepts[v] <== ShockedIntercept()(open.moneyness, open.picked[2 + side]);
-            slopes[v] <== ShockedSlope()(open.stepSlope, open.picked[2 + side]);
+            (slopes[v], _, _) <== ShockedSlope()(open.stepSlope, open.picked[2 + side]);
             shocked[side] = Deviation(24, 9);
             shocked[side].product <== open.finer * open.picked[side];
             halves[v] <== shocked[side].half;
             deviations[v] <== shocked[side].deviation;
         }
     }
-    _ <== Bits(24)(slopes[1]);
+    // Of single and double steps, which no shock comes with.
+    signal slopeBits[24] <== Bits(24)(slopes[1]);
+    signal slopeOfTwo <== Slice(24, 1, 24)(slopeBits);
+    signal slopeOfOne <== Slice(24, 2, 24)(slopeBits);
 
     component cells[SCENARIO_COUNT()];
     scenarioForwards[0] <== open.markForward;
@@ -166,11 +178,15 @@ template LegInAllScenarios(expiries) {
     for (var s = 1; s < SCENARIO_COUNT(); s++) {
         var v = LAYOUT_SHOCK(s);
         var move = LAYOUT_MOVE(s);
-        // floor(move / 2); circom's integer division is that of the field, so the negative case is spelled out.
-        var half = move \ 2;
-        if (move < 0) { half = -((1 - move) \ 2); }
+        // As Scenario; circom's integer division is that of the field, hence the offset of 64.
+        var fours = (move + 64) \ 4 - 16;
+        var twos = (move + 64) \ 2 % 2;
+        var ones = (move + 64) % 2;
+        var offset = (fours + twos + ones + 64) \ 2 - 32;
+        var drift = fours * slopes[v];
+        if (v == 1) { drift += twos * slopeOfTwo + ones * slopeOfOne; }
         cells[s] = Cell();
-        cells[s].moneyness <== intercepts[v] + move * slopes[v] + half;
+        cells[s].moneyness <== intercepts[v] + drift + offset;
         cells[s].half <== halves[v];
         cells[s].deviation <== deviations[v];
         scenarioForwards[s] <== open.forwardAmount * (cells[s].forwardWeight - open.isPut * (1 << 98));
@@ -317,14 +333,14 @@ template Solvency(legs, expiries) {
     signal markUp <== MarkUp()(markValue);
 
     // 6. Damped losses: the worst is at least every one. Losses are rounded up to 2^20 1e-12 USD. Place 0 shows none.
-    signal priceFactors[25];
-    for (var move = -12; move <= 12; move++) {
+    signal priceFactors[97];
+    for (var move = -48; move <= 48; move++) {
         var used = 0;
         for (var s = 1; s < SCENARIO_COUNT(); s++) { if (LAYOUT_MOVE(s) == move && move != 0) { used = 1; } }
         if (used == 1) {
-            priceFactors[move + 12] <== Exp2Precise()(fields.priceStep * move);
+            priceFactors[move + 48] <== Exp2Precise()(fields.priceStep * move);
         } else {
-            priceFactors[move + 12] <== 1 << 26;
+            priceFactors[move + 48] <== 1 << 26;
         }
     }
     component lossBits[SCENARIO_COUNT()];
@@ -332,13 +348,13 @@ template Solvency(legs, expiries) {
     signal losses[SCENARIO_COUNT()];
     for (var s = 1; s < SCENARIO_COUNT(); s++) {
         lossBits[s] = BitsOfProduct(240);
-        lossBits[s].a <== -priceFactors[LAYOUT_MOVE(s) + 12];
+        lossBits[s].a <== -priceFactors[LAYOUT_MOVE(s) + 48];
         lossBits[s].b <== scenarioForward[s] + linearValue;
         lossBits[s].c <== (markValue + scenarioStrike[s]) * (1 << 26) + (1 << 239);
         var units = 0;
         for (var i = 165; i < 239; i++) units += lossBits[s].out[i] * (1 << (i - 165));
         losses[s] <== lossBits[s].out[239] * (units + 1);
-        below[s] = BitsOfProduct(93);
+        below[s] = BitsOfProduct(91);
         below[s].a <== -layout.damping[s];
         below[s].b <== losses[s];
         below[s].c <== worstLoss;

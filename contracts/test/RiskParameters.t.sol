@@ -81,7 +81,7 @@ contract RiskParametersTest is Test {
         }
 
         Parameters memory p = Fixtures.parameters();
-        p.scenarios[30].damping--;
+        p.scenarios[34].damping--;
         LiquidationTerms memory t = TermsFixture.terms();
         t.penaltyBps[3] = 1_100;
         (version, commitment) = _set(p, t);
@@ -282,7 +282,7 @@ contract RiskParametersTest is Test {
 
     function test_extremeParametersAreAccepted() public {
         Parameters memory p = Fixtures.parameters();
-        p.priceStep = 87_381; // 12 steps are just below a factor of 2
+        p.priceStep = 21_845; // 48 steps are just below a factor of 2
         p.volShockUp = 2 ** 13;
         p.volShockDown = 2 ** 13;
         p.tenorPowerShort = 2 ** 7;
@@ -296,7 +296,7 @@ contract RiskParametersTest is Test {
         p.interestPerTenor = 2 ** 12;
         p.gammaRate = 2 ** 14;
         p.vegaRate = 2 ** 16;
-        for (uint256 index = 1; index < 31; index++) {
+        for (uint256 index = 1; index < 35; index++) {
             p.scenarios[index].damping = 1;
         }
         _accept(p);
@@ -309,26 +309,26 @@ contract RiskParametersTest is Test {
         p.shortOptionRate = 0;
         p.horizonSeconds = 0;
         _withoutCharges(p);
-        p.priceStep = 15_053;
-        for (uint256 index = 1; index < 31; index++) {
+        p.priceStep = 3_764;
+        for (uint256 index = 1; index < 35; index++) {
             p.scenarios[index].damping = 65_536;
         }
         _accept(p);
-        // The grid alone, four steps of which are a factor of 2.
-        p = _shortened(27);
-        p.priceStep = 2 ** 18;
+        // The grid alone, 16 steps of which are a factor of 2.
+        p = _shortened(31);
+        p.priceStep = 2 ** 16;
         _accept(p);
     }
 
     function test_refusesPriceStep() public {
         Parameters memory p = Fixtures.parameters();
-        p.priceStep = 2 ** 20;
+        p.priceStep = 2 ** 18;
         _refuse(p, ParameterWords.PriceStepOutOfRange.selector, p.priceStep);
         p.priceStep = 0;
         _refuse(p, ParameterWords.PriceStepOutOfRange.selector, 0);
         p.priceStep = 1;
         _refuse(p, ParameterWords.PriceStepTooSmall.selector, 1);
-        p.priceStep = 15_052;
+        p.priceStep = 3_763;
         _refuse(p, ParameterWords.PriceStepTooSmall.selector, p.priceStep);
     }
 
@@ -409,20 +409,20 @@ contract RiskParametersTest is Test {
 
     function test_refusesCountsOfScenarios() public {
         Parameters memory p = Fixtures.parameters();
-        p.scenarios = new Scenario[](33);
-        _refuse(p, ParameterWords.TooManyScenarios.selector, 33);
-        _refuse(_shortened(26), ParameterWords.GridIncomplete.selector, 26);
+        p.scenarios = new Scenario[](37);
+        _refuse(p, ParameterWords.TooManyScenarios.selector, 37);
+        _refuse(_shortened(30), ParameterWords.GridIncomplete.selector, 30);
         _refuse(_shortened(1), ParameterWords.GridIncomplete.selector, 1);
-        for (uint256 count = 27; count < 31; count++) {
+        for (uint256 count = 31; count < 35; count++) {
             _accept(_shortened(count));
         }
-        p.scenarios = new Scenario[](32);
-        for (uint256 index = 0; index < 31; index++) {
+        p.scenarios = new Scenario[](36);
+        for (uint256 index = 0; index < 35; index++) {
             p.scenarios[index] = Fixtures.parameters().scenarios[index];
         }
-        p.scenarios[31] = Scenario(-14, 1, 1);
-        p.priceStep = 60_000;
-        _refuse(p, abi.encodeWithSelector(ParameterWords.ScenarioOutOfLayout.selector, 31, -14, 1));
+        p.scenarios[35] = Scenario(-56, 1, 1);
+        p.priceStep = 15_000;
+        _refuse(p, abi.encodeWithSelector(ParameterWords.ScenarioOutOfLayout.selector, 35, -56, 1));
     }
 
     function test_refusesFirstScenario() public {
@@ -440,14 +440,14 @@ contract RiskParametersTest is Test {
     function test_refusesPriceMove() public {
         Parameters memory p = Fixtures.parameters();
         for (uint256 side = 0; side < 2; side++) {
-            int8 move = side == 0 ? int8(16) : int8(-16);
+            int8 move = side == 0 ? int8(61) : int8(-61);
             p.scenarios[5].priceMove = move;
             _refuse(p, abi.encodeWithSelector(ParameterWords.PriceMoveOutOfRange.selector, 5, move));
         }
-        // More than a factor of 2: 12 steps in the fixture's tails.
+        // More than a factor of 2: 48 steps in the fixture's tails.
         p = Fixtures.parameters();
-        p.priceStep = uint32(2 ** 20) / 12 + 1;
-        _refuse(p, abi.encodeWithSelector(ParameterWords.PriceMoveOutOfRange.selector, 29, -12));
+        p.priceStep = uint32(2 ** 20) / 48 + 1;
+        _refuse(p, abi.encodeWithSelector(ParameterWords.PriceMoveOutOfRange.selector, 33, -48));
     }
 
     function test_refusesVolShockOfScenario() public {
@@ -461,9 +461,9 @@ contract RiskParametersTest is Test {
     /// @dev Any other move or shock, at any place but the first.
     function testFuzz_refusesOtherLayouts(uint256 index, int256 priceMove, int256 volShock) public {
         Parameters memory p = Fixtures.parameters();
-        index = bound(index, 1, 30);
+        index = bound(index, 1, 34);
         Scenario memory scenario = p.scenarios[index];
-        int8 move = int8(bound(priceMove, -13, 13));
+        int8 move = int8(bound(priceMove, -55, 55));
         int8 shock = int8(bound(volShock, -1, 1));
         if (move == scenario.priceMove && shock == scenario.volShock) return;
         (scenario.priceMove, scenario.volShock) = (move, shock);
@@ -481,19 +481,23 @@ contract RiskParametersTest is Test {
     function test_refusesDampingThatRises() public {
         // Tails the wrong way round.
         Parameters memory p = Fixtures.parameters();
-        for (uint256 index = 27; index < 31; index++) {
-            p.scenarios[index].damping = index < 29 ? 22_938 : 32_768;
+        for (uint256 index = 31; index < 35; index++) {
+            p.scenarios[index].damping = index < 33 ? 22_938 : 32_768;
         }
-        _refuse(p, ParameterWords.DampingRises.selector, 12);
-        // One of the nearest scenarios weighs less than farther ones: move 1, shock -1.
+        _refuse(p, ParameterWords.DampingRises.selector, 48);
+        // One of the nearer scenarios weighs less than farther ones: move 4, shock -1.
         p = Fixtures.parameters();
         p.scenarios[15].damping = 65_535;
-        _refuse(p, ParameterWords.DampingRises.selector, 2);
+        _refuse(p, ParameterWords.DampingRises.selector, 8);
+        // A double step less than those of four.
+        p = Fixtures.parameters();
+        p.scenarios[27].damping = 65_535;
+        _refuse(p, ParameterWords.DampingRises.selector, 4);
         // A tail of one side against that of the other.
         p = Fixtures.parameters();
-        p.scenarios[28].damping = 22_937;
-        _refuse(p, ParameterWords.DampingRises.selector, 12);
-        p.scenarios[28].damping = 22_938;
+        p.scenarios[32].damping = 22_937;
+        _refuse(p, ParameterWords.DampingRises.selector, 48);
+        p.scenarios[32].damping = 22_938;
         _accept(p);
     }
 
@@ -685,11 +689,11 @@ contract RiskParametersTest is Test {
         _refuseStep(p, "maintenanceFactor", 4_301, 5_377);
 
         // Without the far tails, which would be beyond a factor of 2.
-        p = _shortened(29);
-        p.priceStep = 94_548;
+        p = _shortened(33);
+        p.priceStep = 23_637;
         _accept(p);
-        p.priceStep = 94_549;
-        _refuseStep(p, "priceStep", 75_639, 94_549);
+        p.priceStep = 23_638;
+        _refuseStep(p, "priceStep", 18_910, 23_638);
 
         // A quarter more than the fixture's shock up is out of bounds.
         p = Fixtures.parameters();
@@ -828,25 +832,25 @@ contract RiskParametersTest is Test {
     }
 
     function test_dampingsStep() public {
-        _set(_shortened(29), TermsFixture.terms());
+        _set(_shortened(33), TermsFixture.terms());
         Parameters memory p = Fixtures.parameters();
         // The far tails are new: they had no weight.
-        p.scenarios[29].damping = 16_384;
-        p.scenarios[30].damping = 16_384;
+        p.scenarios[33].damping = 16_384;
+        p.scenarios[34].damping = 16_384;
         _accept(p);
-        p.scenarios[30].damping = 16_385;
+        p.scenarios[34].damping = 16_385;
         _refuseStep(p, "damping", 0, 16_385);
-        p.scenarios[30].damping = 16_384;
-        p.scenarios[27].damping = 49_152;
+        p.scenarios[34].damping = 16_384;
+        p.scenarios[31].damping = 49_152;
         _accept(p);
-        p.scenarios[27].damping = 49_153;
+        p.scenarios[31].damping = 49_153;
         _refuseStep(p, "damping", 32_768, 49_153);
     }
 
     function test_whatLowersRequirementsIsFree() public {
         _set(Fixtures.parameters(), TermsFixture.terms());
-        Parameters memory p = _shortened(27);
-        p.priceStep = 15_053;
+        Parameters memory p = _shortened(31);
+        p.priceStep = 3_764;
         p.volShockUp = 0;
         p.volShockDown = 0;
         p.tenorPowerShort = 33;
@@ -855,7 +859,7 @@ contract RiskParametersTest is Test {
         p.shortOptionRate = 0;
         p.horizonSeconds = 0;
         _withoutCharges(p);
-        for (uint256 index = 1; index < 27; index++) {
+        for (uint256 index = 1; index < 31; index++) {
             p.scenarios[index].damping = 1;
         }
         _accept(p);
@@ -919,7 +923,7 @@ contract RiskParametersTest is Test {
         _set(Fixtures.parameters(), TermsFixture.terms());
         Parameters memory p = Fixtures.parameters();
         p.maintenanceFactor = uint32(bound(uint256(keccak256(abi.encode(seed, 0))), 4_096, 8_000));
-        p.priceStep = uint32(bound(uint256(keccak256(abi.encode(seed, 1))), 60_000, 87_000));
+        p.priceStep = uint32(bound(uint256(keccak256(abi.encode(seed, 1))), 15_000, 21_750));
         p.shortOptionRate = uint32(bound(uint256(keccak256(abi.encode(seed, 2))), 0, 1_300));
         p.horizonSeconds = uint32(bound(uint256(keccak256(abi.encode(seed, 3))), 0, 9_000));
         p.basisMinimum = uint32(bound(uint256(keccak256(abi.encode(seed, 6))), 0, 1_000));
@@ -1009,13 +1013,13 @@ contract RiskParametersTest is Test {
     }
 
     uint256 private constant EXPECTED_COMMITMENT =
-        1791539870847547012540756597556360028801020608291063029975119211892624953977;
+        8860021809943166211864682855081835106430682185766714238285176983943996514190;
 
     function _expectedWords() private pure returns (uint256[5] memory words) {
-        words[0] = 1685009522535222674517266216770240932387500768718583834095639406455;
-        words[1] = 3533700449939788729200449557452606481329400840745766198183950192056729696;
-        words[2] = 3533701081813539034782710805223939990915166769711765678202287345499111518;
-        words[3] = 3533728463009366876788660860496813277815868096611492896632137107074187361;
-        words[4] = 575947231302575354547501162087555371913735881516094499940466724;
+        words[0] = 1685009522535222674517266216770240932387500768718583834095639349726;
+        words[1] = 13803568592479180359518621392080055690995755207930632103082550596993216;
+        words[2] = 13803626185139544799211059189392720454544692962748098865127592699101496;
+        words[3] = 13803631121653290322616243343209801060893906207642973971745336306171976;
+        words[4] = 71993552071659527124919671250057833200065246331523584978059454;
     }
 }

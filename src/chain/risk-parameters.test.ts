@@ -213,7 +213,7 @@ function aboutBounds(least: number, largest: number): fc.Arbitrary<number> {
 }
 
 const PARAMETER_FIELDS: Readonly<Record<ParameterName, fc.Arbitrary<number>>> = {
-  priceStep: fc.oneof(aboutBounds(1, 2 ** 20 - 1), fc.integer({ min: 15_000, max: 88_000 })),
+  priceStep: fc.oneof(aboutBounds(1, 2 ** 18 - 1), fc.integer({ min: 3_750, max: 22_000 })),
   volShockUp: aboutBounds(0, 2 ** 13),
   volShockDown: aboutBounds(0, 2 ** 13),
   tenorPowerShort: aboutBounds(0, 2 ** 7),
@@ -232,9 +232,9 @@ const PARAMETER_NAMES = Object.keys(PARAMETER_FIELDS) as ParameterName[];
 
 /** A change of one of the default scenarios but the first. */
 const scenarioChange = fc.tuple(
-  fc.integer({ min: 1, max: 30 }),
+  fc.integer({ min: 1, max: 34 }),
   fc.oneof(
-    fc.record({ priceMove: fc.integer({ min: -18, max: 18 }) }),
+    fc.record({ priceMove: fc.integer({ min: -63, max: 63 }) }),
     fc.record({ volShock: fc.integer({ min: -3, max: 3 }).map((shock) => shock as VolShock) }),
     fc.record({ damping: aboutBounds(1, 2 ** 16) }),
   ),
@@ -261,7 +261,7 @@ const drawnParameters = fc
 /** Parameters that the contract accepts, every field drawn anew. */
 const acceptedParameters = fc
   .record({
-    priceStep: fc.integer({ min: 15_053, max: 87_381 }),
+    priceStep: fc.integer({ min: 3_764, max: 21_845 }),
     volShocks: fc.tuple(fc.integer({ min: 0, max: 2 ** 13 }), fc.integer({ min: 0, max: 2 ** 13 })),
     tenorPowers: fc.tuple(fc.integer({ min: 0, max: 2 ** 7 }), fc.integer({ min: 0, max: 2 ** 7 })),
     tenorFloor: fc.integer({ min: 86_400, max: 2_592_000 }),
@@ -273,7 +273,7 @@ const acceptedParameters = fc
     interestPerTenor: fc.integer({ min: 0, max: 2 ** 12 }),
     gammaRate: fc.integer({ min: 0, max: 2 ** 14 }),
     vegaRate: fc.integer({ min: 0, max: 2 ** 16 }),
-    scenarioCount: fc.integer({ min: 27, max: 31 }),
+    scenarioCount: fc.integer({ min: 31, max: 35 }),
     tailDamping: fc.integer({ min: 1, max: 2 ** 16 }),
   })
   .map(
@@ -285,7 +285,7 @@ const acceptedParameters = fc
       tenorPowerLong: Math.min(...tenorPowers),
       scenarios: DEFAULT_PARAMETERS.scenarios
         .slice(0, scenarioCount)
-        .map((scenario, index) => (index < 27 ? scenario : { ...scenario, damping: tailDamping })),
+        .map((scenario, index) => (index < 31 ? scenario : { ...scenario, damping: tailDamping })),
     }),
   );
 

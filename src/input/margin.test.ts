@@ -71,7 +71,13 @@ const valid = (): Json => ({
       { instrument: 'BTC-28FEB25', quantity: 0.5, settlement: 'linear', unrealised: 12 },
       { instrument: 'BTC-PERPETUAL', quantity: -0.4, settlement: 'inverse', unrealised: -30 },
       { instrument: 'ETH-SPOT', quantity: 4 },
-      { array: 'CME', quantity: 1, underlying: 'BTC', value: 5, profits: new Array(31).fill(-3) },
+      {
+        array: 'CME',
+        quantity: 1,
+        underlying: 'BTC',
+        value: 5,
+        profits: new Array(presetModel('ramm').scenarios.length).fill(-3),
+      },
     ],
     collateral: [
       {

@@ -25,11 +25,11 @@ function failure(change: Partial<RiskParameters>): string {
 const FIRST = { priceMove: 0, volShock: 0 as VolShock, damping: 65_536 };
 
 describe('risk parameters', () => {
-  it('have valid defaults of 31 scenarios that come back from their words', () => {
+  it('have valid defaults of 35 scenarios that come back from their words', () => {
     validateParameters(DEFAULT_PARAMETERS);
-    expect(DEFAULT_PARAMETERS.scenarios).toHaveLength(31);
+    expect(DEFAULT_PARAMETERS.scenarios).toHaveLength(35);
     const keys = DEFAULT_PARAMETERS.scenarios.map(({ priceMove, volShock }) => `${priceMove},${volShock}`);
-    expect(new Set(keys).size).toBe(31);
+    expect(new Set(keys).size).toBe(35);
     const packed = packParameters(DEFAULT_PARAMETERS);
     const back = unpackParameters(packed);
     expect(packParameters(back)).toEqual(packed);
@@ -38,7 +38,7 @@ describe('risk parameters', () => {
 
   it('round-trip by words', () => {
     const arbitrary = fc.record({
-      priceStep: fc.integer({ min: 1, max: 69_905 }),
+      priceStep: fc.integer({ min: 1, max: 17_476 }),
       volShockUp: fc.integer({ min: 0, max: 8192 }),
       volShockDown: fc.integer({ min: 0, max: 8192 }),
       tenorPowerShort: fc.integer({ min: 0, max: 128 }),
@@ -55,11 +55,11 @@ describe('risk parameters', () => {
       scenarios: fc
         .array(
           fc.record({
-            priceMove: fc.integer({ min: -15, max: 15 }),
+            priceMove: fc.integer({ min: -60, max: 60 }),
             volShock: fc.constantFrom<VolShock>(-1, 0, 1),
             damping: fc.integer({ min: 1, max: 65_536 }),
           }),
-          { maxLength: 31 },
+          { maxLength: 35 },
         )
         .map((rest) => [FIRST, ...rest]),
     });
@@ -68,7 +68,7 @@ describe('risk parameters', () => {
         const packed = packParameters(parameters);
         expect(packed.header < 2n ** HEADER_BITS).toBe(true);
         expect(packed.scenarioWords).toHaveLength(4);
-        for (const word of packed.scenarioWords) expect(word < 2n ** 248n).toBe(true);
+        for (const word of packed.scenarioWords) expect(word < 2n ** 234n).toBe(true);
         const back = unpackParameters(packed);
         expect(packParameters(back)).toEqual(packed);
         expect({ ...back, horizonSeconds: 0 }).toEqual({ ...parameters, horizonSeconds: 0 });
@@ -79,7 +79,7 @@ describe('risk parameters', () => {
 
   it('lay fields out as specified', () => {
     const { header, scenarioWords } = packParameters({ ...DEFAULT_PARAMETERS, horizonSeconds: 1_800 });
-    expect(header & (2n ** 20n - 1n)).toBe(75_639n);
+    expect(header & (2n ** 20n - 1n)).toBe(18_910n);
     expect((header >> 20n) & 0xffffn).toBe(7_373n);
     expect((header >> 68n) & 0xffffffn).toBe(86_400n);
     expect((header >> 124n) & 0xffffffn).toBe(BigInt(Math.floor(Math.sqrt((1_800 / 31_536_000) * 2 ** 40))));
@@ -89,14 +89,14 @@ describe('risk parameters', () => {
     expect((header >> 190n) & 0xffffn).toBe(8_192n);
     expect(header >> 206n).toBe(16_384n);
     expect(HEADER_BITS).toBe(223n);
-    expect(scenarioWords[0]! & (2n ** 31n - 1n)).toBe(32n + (1n << 6n) + (65_536n << 8n));
-    expect(scenarioWords[3]! >> 217n).toBe(0n);
+    expect(scenarioWords[0]! & (2n ** 26n - 1n)).toBe(64n + (1n << 7n) + (65_536n << 9n));
+    expect(scenarioWords[3]! >> 208n).toBe(0n);
   });
 
   it('are accepted at each bound and refused beyond it', () => {
     const bounds: readonly (readonly [Exclude<keyof RiskParameters, 'scenarios'>, number, number])[] = [
-      // Twelve steps are a factor of 2 at most.
-      ['priceStep', 1, 87_381],
+      // 48 steps are a factor of 2 at most.
+      ['priceStep', 1, 21_845],
       ['volShockUp', 0, 8_192],
       ['volShockDown', 0, 8_192],
       ['tenorPowerShort', 0, 128],
@@ -120,10 +120,10 @@ describe('risk parameters', () => {
       expect(failure({ [name]: least })).toBe('none');
       expect(failure({ [name]: largest })).toBe('none');
       expect(failure({ [name]: least - 1 })).toBe(`OUT_OF_RANGE parameters.${name}`);
-      const beyond = name === 'priceStep' ? 'scenarios[29].priceMove' : name;
+      const beyond = name === 'priceStep' ? 'scenarios[33].priceMove' : name;
       expect(failure({ [name]: largest + 1 })).toBe(`OUT_OF_RANGE parameters.${beyond}`);
     }
-    expect(failure({ priceStep: 2 ** 20 })).toBe('OUT_OF_RANGE parameters.priceStep');
+    expect(failure({ priceStep: 2 ** 18 })).toBe('OUT_OF_RANGE parameters.priceStep');
   });
 
   it('are refused in headers with a field out of bounds or bits beyond the last', () => {
@@ -158,9 +158,9 @@ describe('risk parameters', () => {
     expect(failure({ scenarios: [FIRST, { ...FIRST, damping: 0 }] })).toBe(
       'OUT_OF_RANGE parameters.scenarios[1].damping',
     );
-    expect(failure({ scenarios: [FIRST, { ...FIRST, priceMove: 16 }] })).toBe(
+    expect(failure({ scenarios: [FIRST, { ...FIRST, priceMove: 61 }] })).toBe(
       'OUT_OF_RANGE parameters.scenarios[1].priceMove',
     );
-    expect(failure({ scenarios: new Array(33).fill(FIRST) })).toBe('TOO_MANY_SCENARIOS parameters.scenarios');
+    expect(failure({ scenarios: new Array(37).fill(FIRST) })).toBe('TOO_MANY_SCENARIOS parameters.scenarios');
   });
 });

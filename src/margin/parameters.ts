@@ -6,15 +6,17 @@
 import { requireBigint, requireInteger, ZkMarginError } from '../errors.ts';
 
 /** Places for scenarios in the four words. */
-export const SCENARIO_CAPACITY = 32;
+export const SCENARIO_CAPACITY = 36;
 /** Number of scenario words. */
 export const SCENARIO_WORD_COUNT = 4;
 /** Scenarios of one word. */
-export const SCENARIOS_PER_WORD = 8;
+export const SCENARIOS_PER_WORD = 9;
+/** Bits of a scenario. */
+export const SCENARIO_BITS = 26;
 /** A damping of 1. */
 export const DAMPING_ONE = 2 ** 16;
 /** Largest absolute price move, in steps. */
-export const MAX_PRICE_MOVE = 15;
+export const MAX_PRICE_MOVE = 60;
 /** Longest horizon, in seconds: 7 days. */
 export const MAX_HORIZON_SECONDS = 604_800;
 /** Step in which tenors enter {@link RiskParameters.basisPerTenor} and {@link RiskParameters.interestPerTenor}, in seconds. */
@@ -27,7 +29,7 @@ export type VolShock = -1 | 0 | 1;
 
 /** One state of the market for which an account's loss is measured. */
 export interface Scenario {
-  /** Whole price steps, within ±15. */
+  /** Whole price steps, within ±60. */
   readonly priceMove: number;
   /** Down, none or up. */
   readonly volShock: VolShock;
@@ -37,7 +39,7 @@ export interface Scenario {
 
 /** The parameters of the margin model, as integers in the scales of section 4. */
 export interface RiskParameters {
-  /** One price step is a factor `2^(priceStep 2^-20)`. */
+  /** One price step is a factor `2^(priceStep 2^-20)`; below 2^18. */
   readonly priceStep: number;
   /** Relative vol shock up at 30 days, in 2^-14. */
   readonly volShockUp: number;
@@ -65,14 +67,14 @@ export interface RiskParameters {
   readonly gammaRate: number;
   /** Part of the first-order loss from one more vol shock, in 2^-16. */
   readonly vegaRate: number;
-  /** Up to 32; the first is `(0, 0)` at damping 1. */
+  /** Up to 36; the first is `(0, 0)` at damping 1. */
   readonly scenarios: readonly Scenario[];
 }
 
 /** Parameters as the words that are committed to. */
 export interface PackedParameters {
   readonly header: bigint;
-  /** Four words of eight scenarios. */
+  /** Four words of nine scenarios. */
   readonly scenarioWords: readonly bigint[];
 }
 
@@ -95,6 +97,8 @@ const HEADER_FIELDS = [
 ] as const;
 /** Bits of all header fields. */
 export const HEADER_BITS = HEADER_FIELDS.reduce((sum, [, bits]) => sum + bits, 0n);
+/** Bits of a scenario word. */
+const SCENARIO_WORD_BITS = BigInt(SCENARIO_BITS * SCENARIOS_PER_WORD);
 
 /** `floor(sqrt(horizonSeconds 2^40 / 31,536,000))`: the root of the horizon in years, in 2^-20. */
 export function horizonFactorOf(horizonSeconds: number): number {
@@ -122,7 +126,7 @@ export function validateParameters(parameters: RiskParameters, field = 'paramete
   if (typeof parameters !== 'object' || parameters === null) {
     throw new ZkMarginError('MALFORMED', `Give ${field} as an object.`, { field });
   }
-  requireInteger(parameters.priceStep, 1, 2 ** 20 - 1, `${field}.priceStep`);
+  requireInteger(parameters.priceStep, 1, 2 ** 18 - 1, `${field}.priceStep`);
   requireInteger(parameters.volShockUp, 0, 2 ** 13, `${field}.volShockUp`);
   requireInteger(parameters.volShockDown, 0, 2 ** 13, `${field}.volShockDown`);
   requireInteger(parameters.tenorPowerShort, 0, 2 ** 7, `${field}.tenorPowerShort`);
@@ -190,15 +194,15 @@ export function packParameters(parameters: RiskParameters, field = 'parameters')
   const scenarioWords: bigint[] = new Array<bigint>(SCENARIO_WORD_COUNT).fill(0n);
   parameters.scenarios.forEach((scenario, index) => {
     const word = Math.floor(index / SCENARIOS_PER_WORD);
-    const position = BigInt(31 * (index % SCENARIOS_PER_WORD));
+    const position = BigInt(SCENARIO_BITS * (index % SCENARIOS_PER_WORD));
     scenarioWords[word] = scenarioWords[word]! | (packScenario(scenario) << position);
   });
   return { header, scenarioWords };
 }
 
-/** A scenario's 31 bits. The scenario must be valid. */
+/** A scenario's 26 bits. The scenario must be valid. */
 export function packScenario(scenario: Scenario): bigint {
-  return BigInt(scenario.priceMove + 32 + ((scenario.volShock + 1) << 6)) | (BigInt(scenario.damping) << 8n);
+  return BigInt(scenario.priceMove + 64 + ((scenario.volShock + 1) << 7)) | (BigInt(scenario.damping) << 9n);
 }
 
 /**
@@ -230,16 +234,17 @@ export function unpackParameters(packed: PackedParameters, field = 'parameters')
   for (let index = 0; index < SCENARIO_CAPACITY; index++) {
     const word = Math.floor(index / SCENARIOS_PER_WORD);
     const path = `${field}.scenarioWords[${word}]`;
-    const value = requireBigint(packed.scenarioWords[word], 0n, 2n ** 248n - 1n, path);
-    const place = Number(BigInt.asUintN(31, value >> BigInt(31 * (index % SCENARIOS_PER_WORD))));
+    const value = requireBigint(packed.scenarioWords[word], 0n, 2n ** SCENARIO_WORD_BITS - 1n, path);
+    const position = BigInt(SCENARIO_BITS * (index % SCENARIOS_PER_WORD));
+    const place = Number(BigInt.asUintN(SCENARIO_BITS, value >> position));
     if (place === 0) continue;
     if (scenarios.length !== index) {
       throw new ZkMarginError('MALFORMED', 'Put unused scenario places after used ones.', { field: path });
     }
     scenarios.push({
-      priceMove: (place & 63) - 32,
-      volShock: (((place >> 6) & 3) - 1) as VolShock,
-      damping: place >> 8,
+      priceMove: (place & 127) - 64,
+      volShock: (((place >> 7) & 3) - 1) as VolShock,
+      damping: place >> 9,
     });
   }
   const { horizonFactor: _horizonFactor, ...rest } = values;
@@ -249,21 +254,24 @@ export function unpackParameters(packed: PackedParameters, field = 'parameters')
 }
 
 /**
- * The default grid: no move first, then price moves of -4 to 4 steps under each vol shock, then four damped tails.
- * The tails shock vols up only downwards, where vols rise with a fall; upwards they leave vols as they are.
+ * The default grid: no move first, then price moves of -16 to 16 steps, every fourth, under each vol shock, then single and
+ * double steps without a shock, then four damped tails. The tails shock vols up only downwards, where vols rise with a fall;
+ * upwards they leave vols as they are.
  */
 function defaultScenarios(): Scenario[] {
   const scenarios: Scenario[] = [{ priceMove: 0, volShock: 0, damping: DAMPING_ONE }];
-  for (let priceMove = -4; priceMove <= 4; priceMove++) {
+  for (let row = -4; row <= 4; row++) {
     for (const volShock of [-1, 0, 1] as const) {
-      if (priceMove !== 0 || volShock !== 0) scenarios.push({ priceMove, volShock, damping: DAMPING_ONE });
+      const priceMove = 4 * row;
+      if (row !== 0 || volShock !== 0) scenarios.push({ priceMove, volShock, damping: DAMPING_ONE });
     }
   }
+  for (const priceMove of [-2, -1, 1, 2]) scenarios.push({ priceMove, volShock: 0, damping: DAMPING_ONE });
   scenarios.push(
-    { priceMove: -8, volShock: 1, damping: 32_768 },
-    { priceMove: 8, volShock: 0, damping: 32_768 },
-    { priceMove: -12, volShock: 1, damping: 22_938 },
-    { priceMove: 12, volShock: 0, damping: 22_938 },
+    { priceMove: -32, volShock: 1, damping: 32_768 },
+    { priceMove: 32, volShock: 0, damping: 32_768 },
+    { priceMove: -48, volShock: 1, damping: 22_938 },
+    { priceMove: 48, volShock: 0, damping: 22_938 },
   );
   return scenarios;
 }
@@ -271,9 +279,9 @@ function defaultScenarios(): Scenario[] {
 /**
  * Default parameters of the maintenance level, for BTC and ETH.
  *
- * - `priceStep`: 0.05 in natural logarithm. Four steps are -18 % and +22 %, near the range that portfolio margin of
- *   crypto options usually scans (Deribit ±16 %, Derive ±20 %). Steps of 5 % find the loss between the strikes of
- *   spreads.
+ * - `priceStep`: 0.0125 in natural logarithm. Sixteen steps are -18 % and +22 %, near the range that portfolio margin of
+ *   crypto options usually scans (Deribit ±16 %, Derive ±20 %). Every fourth, 5 % apart, finds the loss between the strikes of
+ *   spreads; single and double steps find it where options of the last days cover a move of 5 % and none of 1 %.
  * - `volShockUp` 0.45 and `volShockDown` 0.25 at 30 days: with p = 0.3 the factors at one day are 2.25 and 0.5. Vols
  *   rise faster than they fall.
  * - `tenorPowerShort` 0.30 and `tenorPowerLong` 0.13: short vols move more than long ones, as in the published
@@ -288,11 +296,11 @@ function defaultScenarios(): Scenario[] {
  * - `interestPerTenor` 5 % a year: what funding rates of the settlement asset move by when they do.
  * - `gammaRate` 2: two deviations over the horizon, twice, because hedges are late at both ends of it.
  * - `vegaRate` a quarter: vols that have moved by a shock may move by another, but spikes decay in hours.
- * - Tails of ±8 steps at one half, ±12 at 0.35: -33 %, +49 %, -45 %, +82 %, for shorts of far options and ratio
+ * - Tails of ±32 steps at one half, ±48 at 0.35: -33 %, +49 %, -45 %, +82 %, for shorts of far options and ratio
  *   spreads.
  */
 export const DEFAULT_PARAMETERS: RiskParameters = Object.freeze({
-  priceStep: 75_639,
+  priceStep: 18_910,
   volShockUp: 7_373,
   volShockDown: 4_096,
   tenorPowerShort: 77,

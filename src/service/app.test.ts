@@ -506,7 +506,7 @@ describe('bad input', () => {
     ['quantity NaN', change('legs.0.quantity', 'NaN'), 400, 'NOT_FINITE', 'legs[0].quantity'],
     [
       'an infinite parameter',
-      JSON.stringify(request).replace('"priceStep":75639', '"priceStep":1e999'),
+      JSON.stringify(request).replace(`"priceStep":${DEFAULT_PARAMETERS.priceStep}`, '"priceStep":1e999'),
       400,
       'NOT_FINITE',
       'parameters.priceStep',
@@ -554,7 +554,13 @@ describe('bad input', () => {
     ['no salt', change('salt', undefined), 400, 'MALFORMED', 'salt'],
     ['scale 0', change('scale', '0'), 422, 'OUT_OF_RANGE', 'scale'],
     ['scale too large', change('scale', String(2n ** 64n)), 422, 'OUT_OF_RANGE', 'scale'],
-    ['a scenario beyond the list', change('scenarioIndex', 32), 422, 'OUT_OF_RANGE', 'scenarioIndex'],
+    [
+      'a scenario beyond the list',
+      change('scenarioIndex', DEFAULT_PARAMETERS.scenarios.length),
+      422,
+      'OUT_OF_RANGE',
+      'scenarioIndex',
+    ],
     ['a negative scenario', change('scenarioIndex', -1), 422, 'OUT_OF_RANGE', 'scenarioIndex'],
     [
       'a parameter out of range',

@@ -106,7 +106,9 @@ function schemaError(errors: readonly VerboseError[], context = 'body'): ZkMargi
     return new ZkMarginError('NO_LEGS', 'Give at least one leg.', { field });
   }
   if (field === 'parameters.scenarios' && keyword === 'maxItems') {
-    return new ZkMarginError('TOO_MANY_SCENARIOS', 'Give at most 32 scenarios.', { field });
+    return new ZkMarginError('TOO_MANY_SCENARIOS', `Give at most ${error.params.limit} scenarios.`, {
+      field,
+    });
   }
   if (keyword === 'discriminator') {
     const tag = String(error.params.tag);

@@ -2,7 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { ERROR_CODES } from '../errors.ts';
 import { SETTLEMENT_WORDS } from '../margin/exact/settlement.ts';
-import { SCENARIO_CAPACITY, SCENARIO_WORD_COUNT } from '../margin/parameters.ts';
+import { SCENARIO_CAPACITY, SCENARIO_WORD_COUNT, SCENARIOS_PER_WORD } from '../margin/parameters.ts';
 import { EXPIRY_COUNT } from '../market/words.ts';
 import { type Instance, instancesOf, type Statement } from '../proof/instances.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
@@ -69,7 +69,7 @@ const ParametersObject = Type.Object(
 const PackedParametersObject = Type.Object(
   {
     header: Unsigned('header word'),
-    scenarioWords: Type.Array(Unsigned('eight scenarios'), {
+    scenarioWords: Type.Array(Unsigned(`${SCENARIOS_PER_WORD} scenarios`), {
       minItems: SCENARIO_WORD_COUNT,
       maxItems: SCENARIO_WORD_COUNT,
     }),

@@ -5,11 +5,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { requirementWith } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { mulberry32 } from '../../src/margin/example-book.ts';
-import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
+import { DEFAULT_PARAMETERS, type RiskParameters, SCENARIO_CAPACITY } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
-import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';
 import { legs as fullLegs, round } from './full-account.ts';
 import { expectRefused } from './tampering.ts';
@@ -80,7 +80,7 @@ describe('free choices', () => {
         shortGamma: bit(),
         lossCounted: bit(),
         vegaSigns: i % 2 ? of('vegaSigns').map(bit) : of('vegaSigns').map(flip),
-        scenarioIndex: [bit(), bit(), bit(), bit(), bit()],
+        scenarioIndex: scenarioPlace(Math.floor(random() * SCENARIO_CAPACITY)),
       };
       const witness = await circuit.witness(input).catch((error: { code?: string }) => {
         // An unused place beyond the range of price factors.

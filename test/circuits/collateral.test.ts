@@ -6,11 +6,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { requirementWith } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { mulberry32 } from '../../src/margin/example-book.ts';
-import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
+import { DEFAULT_PARAMETERS, type RiskParameters, SCENARIO_CAPACITY } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
-import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';
 import { legs as fullLegs, round } from './full-account.ts';
 import { type Lies, LyingTwin } from './tampering.ts';
@@ -57,7 +57,7 @@ async function negative(): Promise<CircuitInput> {
     ...common,
     legs: gain,
     parameters: DEFAULT_PARAMETERS,
-    scenarioIndex: 30,
+    scenarioIndex: 34,
   });
   return { ...input, lossCounted: '1', deltaSign: input.deltaSign === '1' ? '0' : '1' };
 }
@@ -145,7 +145,7 @@ describe('any claim', () => {
     ...DEFAULT_PARAMETERS,
     horizonSeconds: 604_800,
     maintenanceFactor: 2 ** 14,
-    priceStep: 87_381,
+    priceStep: 21_845,
     shortOptionRate: 2 ** 14,
     basisMinimum: 2 ** 12,
     basisPerTenor: 2 ** 12,
@@ -189,7 +189,7 @@ describe('any claim', () => {
         scenarioIndex: 0,
       });
       const of = (name: string): string[] => honest[name] as string[];
-      const place = Math.floor(random() * 32);
+      const place = Math.floor(random() * SCENARIO_CAPACITY);
       if (place >= parameters.scenarios.length) unused++;
       const keep = random() < 0.6;
       const witness = await circuit.witness({
@@ -200,7 +200,7 @@ describe('any claim', () => {
         shortGamma: keep ? honest.shortGamma! : bit(),
         deltaSign: bit(),
         lossCounted: bit(),
-        scenarioIndex: Array.from({ length: 5 }, (_, i) => String((place >> i) & 1)),
+        scenarioIndex: scenarioPlace(place),
       });
       const shown = figuresShown(circuit, witness);
       if (shown.baseRequirement < 0n) negativeBases++;

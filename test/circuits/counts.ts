@@ -48,7 +48,7 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'TenorFactor()', file: 'expiry', constraints: 270, note: 'per expiry' },
   { template: 'ExpiryShock()', file: 'expiry', constraints: 88, note: 'per expiry and vol shock' },
   { template: 'VegaRate()', file: 'expiry', constraints: 53, note: 'per expiry' },
-  { template: 'ExpiryRisk()', file: 'expiry', constraints: 321, note: 'an expiry under the parameters' },
+  { template: 'ExpiryRisk()', file: 'expiry', constraints: 319, note: 'an expiry under the parameters' },
   { template: 'InterpolateVolatility()', file: 'leg', constraints: 98, note: 'per leg' },
   { template: 'Deviation(25, 5)', file: 'leg', constraints: 30, note: 'at the mark' },
   { template: 'Deviation(24, 9)', file: 'leg', constraints: 33, note: 'per revaluation' },
@@ -59,14 +59,14 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'ShockedIntercept()', file: 'leg', constraints: 43, note: 'per leg and vol shock' },
   { template: 'ShockedSlope()', file: 'leg', constraints: 41, note: 'per leg and vol shock' },
   { template: 'Pick(8, 20)', file: 'leg', constraints: 140, note: 'choice of expiry, per leg' },
-  { template: 'Leg(8)', file: 'leg', constraints: 918, note: 'all of a leg: mark and scenario' },
+  { template: 'Leg(8)', file: 'leg', constraints: 920, note: 'all of a leg: mark and scenario' },
   {
     template: 'LegInAllScenarios(8)',
     file: 'solvency',
-    constraints: 3865,
-    note: 'all of a leg: mark and 30 scenarios',
+    constraints: 4249,
+    note: 'all of a leg: mark and 34 scenarios',
   },
-  { template: 'LayoutDampings()', file: 'solvency', constraints: 1023, note: 'once' },
+  { template: 'LayoutDampings()', file: 'solvency', constraints: 630, note: 'once' },
   { template: 'MarkUp()', file: 'account', constraints: 213, note: 'once' },
   { template: 'GammaCost()', file: 'account', constraints: 159, note: 'once' },
   { template: 'NetShort(8)', file: 'account', constraints: 388, note: 'short options of 8 legs' },
@@ -83,7 +83,7 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   },
   { template: 'ParametersCommitment()', file: 'parameters', constraints: 321, note: 'once' },
   { template: 'ParametersHeader()', file: 'parameters', constraints: 223, note: 'once' },
-  { template: 'Scenario()', file: 'parameters', constraints: 298, note: 'once' },
+  { template: 'Scenario()', file: 'parameters', constraints: 312, note: 'once' },
 ];
 
 /** Exact counts of an instance. */
@@ -95,11 +95,11 @@ export interface InstanceCount {
 
 /** Counts of the instances in `circuits/main`. */
 export const INSTANCE_COUNTS: Readonly<Record<Instance, InstanceCount>> = {
-  'insolvency-8': { constraints: 19_257, terms: 86_445 },
-  'insolvency-16': { constraints: 27_420, terms: 126_901 },
-  'insolvency-32': { constraints: 43_748, terms: 206_254 },
-  'solvency-8': { constraints: 60_577, terms: 256_891 },
-  'solvency-16': { constraints: 92_284, terms: 410_091 },
+  'insolvency-8': { constraints: 19_270, terms: 86_672 },
+  'insolvency-16': { constraints: 27_449, terms: 127_208 },
+  'insolvency-32': { constraints: 43_809, terms: 206_558 },
+  'solvency-8': { constraints: 65_176, terms: 274_933 },
+  'solvency-16': { constraints: 99_955, terms: 443_013 },
   'transfer-16': { constraints: 13_991, terms: 127_467 },
   'settlement-8': { constraints: 3_305, terms: 29_009 },
   'settlement-32': { constraints: 10_191, terms: 105_421 },

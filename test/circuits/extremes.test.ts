@@ -124,12 +124,12 @@ function someRound(c: Chooser): MarketRound {
 
 function someParameters(c: Chooser): RiskParameters {
   // At most the steps of the layout's largest move in use, and what `validateDirections` asks of a version.
-  const scenarios = DEFAULT_PARAMETERS.scenarios.slice(0, c.one([27, 29, 31]));
+  const scenarios = DEFAULT_PARAMETERS.scenarios.slice(0, c.one([31, 33, 35]));
   const moves = Math.max(...scenarios.map(({ priceMove }) => Math.abs(priceMove)));
   const volShockUp = c.number(0, 2 ** 13);
   const tenorPowerShort = c.number(0, 2 ** 7);
   return {
-    priceStep: c.number(15_053, Math.floor(2 ** 20 / moves)),
+    priceStep: c.number(3_764, Math.floor(2 ** 20 / moves)),
     volShockUp,
     volShockDown: c.number(0, volShockUp),
     tenorPowerShort,
@@ -145,7 +145,7 @@ function someParameters(c: Chooser): RiskParameters {
     vegaRate: c.number(0, 2 ** 16),
     scenarios: scenarios.map((scenario) => ({
       ...scenario,
-      damping: Math.abs(scenario.priceMove) > 4 ? c.one([1, 2 ** 16, 22_938]) : 2 ** 16,
+      damping: Math.abs(scenario.priceMove) > 16 ? c.one([1, 2 ** 16, 22_938]) : 2 ** 16,
     })),
   };
 }

@@ -5,12 +5,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
+import { DEFAULT_PARAMETERS, SCENARIO_CAPACITY } from '../../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
 import { canonicalLegs } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
-import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';
 import { legs as fullLegs, round as fullRound } from './full-account.ts';
 import { type Lies, LyingTwin } from './tampering.ts';
@@ -29,7 +29,9 @@ const round = {
 
 const turned = (condition: string): Lies => ({ shift: `if (${condition}) { turned = 1; }` });
 const quotient = (when: string, lie: string): Lies => ({ divide: `if (${when}) { ${lie} }` });
-const price = 'divisorBits == 20 && divisor != 1000000 && divisor == 75639';
+/** What the second quotient of gamma's cost is by. */
+const FOUR_STEPS = 4 * DEFAULT_PARAMETERS.priceStep;
+const price = `divisorBits == 20 && divisor == ${FOUR_STEPS}`;
 
 const LIES = {
   // Half a unit of the scenario's d1 is taken from `intercept` and given to `deviation >> 9`, or taken from both.
@@ -95,7 +97,7 @@ const GAMMA_LIES = {
   'second quotient one less': quotient(price, 'q = q - 1;'),
   'a fraction of the second': quotient(price, 'q = q + 1 / divisor;'),
   'a fraction of the second that the first makes up for': quotient(
-    'divisorBits == 27 || (divisorBits == 20 && divisor == 75639)',
+    `divisorBits == 27 || (${price})`,
     'q = q + 1 / divisor;',
   ),
 } satisfies Readonly<Record<string, Lies>>;
@@ -147,10 +149,10 @@ async function expectRefused(lie: string, of: CircuitInput): Promise<void> {
 
 /** Prints what a forgery wins, for each scenario. */
 async function scan(liar: CircuitTester): Promise<void> {
-  for (let index = 0; index < 32; index++) {
+  for (let index = 0; index < SCENARIO_CAPACITY; index++) {
     const chosen = {
       ...input,
-      scenarioIndex: Array.from({ length: 5 }, (_, bit) => String((index >> bit) & 1)),
+      scenarioIndex: scenarioPlace(index),
     };
     const [a, b] = [await circuit.witness(chosen), await liar.witness(chosen)];
     const [told, lied] = [figuresShown(circuit, a), figuresShown(liar, b)];

@@ -4,7 +4,7 @@ import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { SCALAR_FIELD } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
-import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
+import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';
 import {
   type Accepted,
@@ -42,10 +42,20 @@ describe('a lying prover', () => {
   liesAboutTheOpening(accepted);
   it('cannot invent a scenario by indices that are no bits', async () => {
     await expectRefused(accepted(), changedAt(accepted(), 'scenarioIndex', 0, '2'));
-    await expectRefused(accepted(), changedAt(accepted(), 'scenarioIndex', 4, String(SCALAR_FIELD - 1n)));
+    await expectRefused(accepted(), changedAt(accepted(), 'scenarioIndex', 5, String(SCALAR_FIELD - 1n)));
+  });
+  it('cannot name the ninth place of a word together with another', async () => {
+    // Two places would be picked, and their sum be a scenario that nobody has committed to.
+    for (let bit = 0; bit < 3; bit++) {
+      const index = ['0', '0', '0', '1', '0', '0'].map((value, at) => (at === bit ? '1' : value));
+      await expect(circuit.witness({ ...input, scenarioIndex: index })).rejects.toMatchObject({
+        code: 'WITNESS_REJECTED',
+      });
+    }
+    await circuit.witness({ ...input, scenarioIndex: scenarioPlace(8) });
   });
   it('gains nothing from an unused scenario place: no loss, only add-ons', async () => {
-    const unused = await circuit.witness({ ...input, scenarioIndex: ['1', '1', '1', '1', '1'] });
+    const unused = await circuit.witness({ ...input, scenarioIndex: scenarioPlace(35) });
     const [ofUnused, ofUsed] = [unused, witness].map((values) => figuresShown(circuit, values));
     expect(ofUnused!.baseRequirement).toBeLessThan(ofUsed!.baseRequirement);
     expect(ofUnused!.mark).toBe(ofUsed!.mark);

@@ -133,7 +133,7 @@ function seen(account: Account) {
   const horizon =
     account.round.underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
   const gammaDividend = BigInt(parameters.gammaRate) * horizon * horizon;
-  // A scenario of unmoved vols that no other leg shares: twelve steps up.
+  // A scenario of unmoved vols that no other leg shares: twelve times four steps up.
   const coarse = (surface.moneyness >> 4n) + 12n * (stepSlope >> 2n) + 6n + (surface.deviation >> 34n);
   const argument = surface.moneyness + (surface.deviation >> 30n);
   return {
@@ -153,7 +153,8 @@ function seen(account: Account) {
     tenorProduct: exp2Fixed(((LOG2_SHOCK_TENOR - log2Fixed(floored, 28)) * power) >> 37n),
     gammaDividend,
     byLogarithm: gammaDividend / 93_032_640n,
-    priceStep: BigInt(parameters.priceStep),
+    /** What gamma's cost is divided by. */
+    fourSteps: BigInt(4 * parameters.priceStep),
     down: shocked[0]!,
     up: shocked[1]!,
     step: risk.step,
@@ -374,15 +375,15 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'the cost of gamma one less': {
     refusedBy: 'GammaCost',
-    say: (v) => ({ divide: divides(v.priceStep, 20, 'q = q - 1;', whole(v.byLogarithm)) }),
+    say: (v) => ({ divide: divides(v.fourSteps, 20, 'q = q - 1;', whole(v.byLogarithm)) }),
   },
   'the cost of gamma one more': {
     refusedBy: 'GammaCost',
-    say: (v) => ({ divide: divides(v.priceStep, 20, 'q = q + 1;', whole(v.byLogarithm)) }),
+    say: (v) => ({ divide: divides(v.fourSteps, 20, 'q = q + 1;', whole(v.byLogarithm)) }),
   },
   'a fraction of the cost of gamma': {
     refusedBy: 'GammaCost',
-    say: (v) => ({ divide: divides(v.priceStep, 20, 'q = q - 1 / divisor;', whole(v.byLogarithm)) }),
+    say: (v) => ({ divide: divides(v.fourSteps, 20, 'q = q - 1 / divisor;', whole(v.byLogarithm)) }),
   },
   'the cost of gamma before its price step one less': {
     refusedBy: 'GammaCost',
@@ -611,7 +612,7 @@ describe('accounts at the ends of every range', () => {
   const timestamp = 1_700_000_000n;
   const rich: RiskParameters = {
     ...DEFAULT_PARAMETERS,
-    priceStep: Math.floor(2 ** 20 / 12),
+    priceStep: Math.floor(2 ** 20 / 48),
     volShockUp: 2 ** 13,
     volShockDown: 2 ** 13,
     tenorPowerShort: 2 ** 7,

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @notice One state of the market for which an account's loss is measured.
-/// @param priceMove whole price steps, within ±15
+/// @param priceMove whole price steps, within ±60
 /// @param volShock -1, 0 or 1
 /// @param damping weight of the loss, in 2^-16, in [1, 2^16]
 struct Scenario {
@@ -15,7 +15,7 @@ struct Scenario {
 
 /// @notice The parameters of the margin model for one underlying; section 4 of docs/margin-model.md.
 /// @dev Every field is wider than its bound, so that a value out of bounds is refused by name and never cut off.
-/// @param priceStep in 2^-20 of log2: one step of the price grid is a factor 2^priceStep; at least 1
+/// @param priceStep in 2^-20 of log2: one price step is a factor 2^priceStep; at least 1, below 2^18
 /// @param volShockUp relative vol shock at 30 days, in 2^-14, at most 2^13
 /// @param volShockDown likewise, downwards
 /// @param tenorPowerShort power of the tenor multiplier up to 30 days, in 2^-8, at most 2^7
@@ -29,7 +29,7 @@ struct Scenario {
 /// @param interestPerTenor move of an expiry's discount factor for every 16 seconds to expiry, in 2^-36, at most 2^12
 /// @param gammaRate multiplies the loss from short gamma, in 2^-12, at most 2^14
 /// @param vegaRate part of the first-order loss from one more vol shock, in 2^-16, at most 2^16
-/// @param scenarios 1 to 32; the first is no move and no shock at full damping
+/// @param scenarios 1 to 36; the first is no move and no shock at full damping
 struct Parameters {
     uint32 priceStep;
     uint32 volShockUp;
@@ -51,7 +51,7 @@ struct Parameters {
 /// @title Bounds and packing of risk parameters
 /// @notice Section 4 of docs/margin-model.md.
 library ParameterWords {
-    /// @notice The price step is 0 or has more than 20 bits.
+    /// @notice The price step is 0 or has more than 18 bits.
     error PriceStepOutOfRange(uint256 value);
     /// @notice The vol shock up is above 0.5.
     error VolShockUpOutOfRange(uint256 value);
@@ -79,17 +79,17 @@ library ParameterWords {
     error GammaRateOutOfRange(uint256 value);
     /// @notice The vega rate is above 1.
     error VegaRateOutOfRange(uint256 value);
-    /// @notice There are more than 32 scenarios.
+    /// @notice There are more than 36 scenarios.
     error TooManyScenarios(uint256 count);
     /// @notice The first scenario is missing, moves something, or is damped.
     error FirstScenarioNotNeutral();
-    /// @notice A price move is more than 15 steps, or the steps are more than a factor of 2.
+    /// @notice A price move is more than 60 steps, or the steps are more than a factor of 2.
     error PriceMoveOutOfRange(uint256 index, int256 value);
     /// @notice A vol shock is not -1, 0 or 1.
     error VolShockOutOfRange(uint256 index, int256 value);
     /// @notice A damping is 0 or above 1.
     error DampingOutOfRange(uint256 index, uint256 value);
-    /// @notice The price step is below 1 %.
+    /// @notice The price step is below a quarter of 1 %.
     error PriceStepTooSmall(uint256 value);
     /// @notice The vol shock down is above the vol shock up.
     error VolShocksSwapped(uint256 up, uint256 down);
@@ -105,25 +105,29 @@ library ParameterWords {
     error StepTooLarge(string field, uint256 previous, uint256 next);
 
     /// @notice Places for scenarios.
-    uint256 internal constant SCENARIO_CAPACITY = 32;
+    uint256 internal constant SCENARIO_CAPACITY = 36;
     /// @notice Scenarios of one word.
-    uint256 internal constant SCENARIOS_PER_WORD = 8;
+    uint256 internal constant SCENARIOS_PER_WORD = 9;
+    /// @notice Bits of a scenario.
+    uint256 internal constant SCENARIO_BITS = 26;
     /// @notice A damping of 1.
     uint256 internal constant DAMPING_ONE = 1 << 16;
     /// @notice Seconds of a year of 365 days.
     uint256 internal constant YEAR = 31_536_000;
-    /// @notice Scenarios of the grid: price moves of -4 to 4 steps under each vol shock.
-    uint256 internal constant GRID_SIZE = 27;
+    /// @notice Scenarios of the grid's rows: every fourth price move of -16 to 16 steps under each vol shock.
+    uint256 internal constant ROWS_SIZE = 27;
+    /// @notice Scenarios of the grid: its rows, and moves of one and two steps without a shock.
+    uint256 internal constant GRID_SIZE = 31;
     /// @notice Scenarios of the whole layout: the grid and four tails.
-    uint256 internal constant LAYOUT_SIZE = 31;
+    uint256 internal constant LAYOUT_SIZE = 35;
     /// @notice Largest price move of the layout, in steps.
-    uint256 internal constant LARGEST_MOVE = 12;
-    /// @notice Least price step: a factor of 1.01.
-    uint256 internal constant LEAST_PRICE_STEP = 15_053;
+    uint256 internal constant LARGEST_MOVE = 48;
+    /// @notice Least price step: four are a factor of 1.01.
+    uint256 internal constant LEAST_PRICE_STEP = 3_764;
 
     /// @notice Reverts unless every field is within its bounds, naming the field.
     function validate(Parameters memory p) internal pure {
-        if (p.priceStep == 0 || p.priceStep >= 1 << 20) revert PriceStepOutOfRange(p.priceStep);
+        if (p.priceStep == 0 || p.priceStep >= 1 << 18) revert PriceStepOutOfRange(p.priceStep);
         if (p.volShockUp > 1 << 13) revert VolShockUpOutOfRange(p.volShockUp);
         if (p.volShockDown > 1 << 13) revert VolShockDownOutOfRange(p.volShockDown);
         if (p.tenorPowerShort > 1 << 7) revert TenorPowerShortOutOfRange(p.tenorPowerShort);
@@ -150,7 +154,7 @@ library ParameterWords {
             Scenario memory scenario = p.scenarios[index];
             int256 move = scenario.priceMove;
             uint256 steps = uint256(move < 0 ? -move : move);
-            if (steps > 15 || steps * p.priceStep > 1 << 20) revert PriceMoveOutOfRange(index, move);
+            if (steps > 60 || steps * p.priceStep > 1 << 20) revert PriceMoveOutOfRange(index, move);
             if (scenario.volShock < -1 || scenario.volShock > 1) revert VolShockOutOfRange(index, scenario.volShock);
             if (scenario.damping == 0 || scenario.damping > DAMPING_ONE) {
                 revert DampingOutOfRange(index, scenario.damping);
@@ -160,8 +164,8 @@ library ParameterWords {
 
     /// @notice Reverts unless solvency can be proven under the parameters and none works against its purpose, by a sign or an order that
     /// is the wrong way round.
-    /// @dev The parameters must be valid. Solvency circuits also need twelve price steps to be below a factor of 16; with the
-    /// grid's four steps within a factor of 2 they are within one of 8.
+    /// @dev The parameters must be valid. Solvency circuits also need 48 price steps to be below a factor of 16; with the
+    /// grid's 16 steps within a factor of 2 they are within one of 8.
     function validateDirections(Parameters memory p) internal pure {
         if (p.priceStep < LEAST_PRICE_STEP) revert PriceStepTooSmall(p.priceStep);
         if (p.volShockDown > p.volShockUp) revert VolShocksSwapped(p.volShockUp, p.volShockDown);
@@ -192,16 +196,22 @@ library ParameterWords {
     }
 
     /// @notice Price move and vol shock of a place of the layout that solvency circuits evaluate.
-    /// @param index below 31; further places have none
+    /// @param index below 35; further places have none
     function layoutOf(uint256 index) internal pure returns (int256 priceMove, int256 volShock) {
         if (index == 0) return (0, 0);
-        if (index < GRID_SIZE) {
+        if (index < ROWS_SIZE) {
             // Row by row; the middle, (0, 0), is not among the rows, for it comes first. Places are small numbers.
             // forge-lint: disable-next-line(unsafe-typecast)
-            int256 place = int256(index <= GRID_SIZE / 2 ? index - 1 : index);
-            return (place / 3 - 4, place % 3 - 1);
+            int256 place = int256(index <= ROWS_SIZE / 2 ? index - 1 : index);
+            return (4 * (place / 3) - 16, place % 3 - 1);
         }
-        int256 steps = index < GRID_SIZE + 2 ? int256(8) : int256(12);
+        if (index < GRID_SIZE) {
+            // -2, -1, 1 and 2.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            int256 move = int256(index) - 29;
+            return (move < 0 ? move : move + 1, int256(0));
+        }
+        int256 steps = index < GRID_SIZE + 2 ? int256(32) : int256(48);
         return index % 2 == 1 ? (-steps, int256(1)) : (steps, int256(0));
     }
 
@@ -242,10 +252,10 @@ library ParameterWords {
 
         for (uint256 index = 0; index < LAYOUT_SIZE; index++) {
             uint256 word = 1 + index / SCENARIOS_PER_WORD;
-            uint256 offset = 31 * (index % SCENARIOS_PER_WORD) + 8;
+            uint256 offset = SCENARIO_BITS * (index % SCENARIOS_PER_WORD) + 9;
             // A place that was unused had no weight.
-            old = _field(previous[word], offset, 23);
-            value = _field(next[word], offset, 23);
+            old = _field(previous[word], offset, 17);
+            value = _field(next[word], offset, 17);
             if (value > old + DAMPING_ONE / 4) revert StepTooLarge("damping", old, value);
         }
     }
@@ -267,15 +277,15 @@ library ParameterWords {
             | (uint256(p.vegaRate) << 206);
         for (uint256 index = 0; index < p.scenarios.length; index++) {
             words[1 + index / SCENARIOS_PER_WORD] |= packScenario(p.scenarios[index])
-            << (31 * (index % SCENARIOS_PER_WORD));
+            << (SCENARIO_BITS * (index % SCENARIOS_PER_WORD));
         }
     }
 
-    /// @notice A scenario's 31 bits: `priceMove + 32` 6 | `volShock + 1` 2 | `damping` 17 (of 23).
+    /// @notice A scenario's 26 bits: `priceMove + 64` 7 | `volShock + 1` 2 | `damping` 17.
     /// @dev The scenario must be valid.
     function packScenario(Scenario memory scenario) internal pure returns (uint256) {
-        return uint256(int256(scenario.priceMove) + 32) | (uint256(int256(scenario.volShock) + 1) << 6)
-            | (uint256(scenario.damping) << 8);
+        return uint256(int256(scenario.priceMove) + 64) | (uint256(int256(scenario.volShock) + 1) << 7)
+            | (uint256(scenario.damping) << 9);
     }
 
     function _field(uint256 word, uint256 offset, uint256 bits) private pure returns (uint256) {

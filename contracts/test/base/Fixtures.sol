@@ -51,7 +51,7 @@ library Fixtures {
     }
 
     function parameters() internal pure returns (Parameters memory p) {
-        p.priceStep = 75_639;
+        p.priceStep = 18_910;
         p.volShockUp = 7_373;
         p.volShockDown = 4_096;
         p.tenorPowerShort = 77;
@@ -65,18 +65,21 @@ library Fixtures {
         p.interestPerTenor = 1_743;
         p.gammaRate = 8_192;
         p.vegaRate = 16_384;
-        p.scenarios = new Scenario[](31);
+        p.scenarios = new Scenario[](35);
         uint256 next = 0;
         p.scenarios[next++] = Scenario(0, 0, 65_536);
-        for (int8 move = -4; move <= 4; move++) {
+        for (int8 row = -4; row <= 4; row++) {
             for (int8 shock = -1; shock <= 1; shock++) {
-                if (move != 0 || shock != 0) p.scenarios[next++] = Scenario(move, shock, 65_536);
+                if (row != 0 || shock != 0) p.scenarios[next++] = Scenario(4 * row, shock, 65_536);
             }
         }
-        p.scenarios[next++] = Scenario(-8, 1, 32_768);
-        p.scenarios[next++] = Scenario(8, 0, 32_768);
-        p.scenarios[next++] = Scenario(-12, 1, 22_938);
-        p.scenarios[next++] = Scenario(12, 0, 22_938);
+        for (int8 move = -2; move <= 2; move++) {
+            if (move != 0) p.scenarios[next++] = Scenario(move, 0, 65_536);
+        }
+        p.scenarios[next++] = Scenario(-32, 1, 32_768);
+        p.scenarios[next++] = Scenario(32, 0, 32_768);
+        p.scenarios[next++] = Scenario(-48, 1, 22_938);
+        p.scenarios[next++] = Scenario(48, 0, 22_938);
     }
 
     /// @param kind 1 call, 2 put, 3 linear

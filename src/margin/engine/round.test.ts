@@ -102,8 +102,8 @@ describe.each([
       const tolerance = { basis: 0, interest: 0, gamma: 0, vega: 0 };
       const { realisedVolatility } = market.underlyings[0]!;
       const root = Math.sqrt(parameters.horizonSeconds / 31_536_000);
-      const step = (parameters.priceStep / 2 ** 20) * Math.LN2;
-      const gammaCost = ((parameters.gammaRate / 4_096) * 2 * (realisedVolatility * root) ** 2) / step;
+      const fourSteps = ((4 * parameters.priceStep) / 2 ** 20) * Math.LN2;
+      const gammaCost = ((parameters.gammaRate / 4_096) * 2 * (realisedVolatility * root) ** 2) / fourSteps;
       const vegaCost = ((parameters.vegaRate / 65_536) * parameters.volShockUp) / 2 ** 14;
       for (const { position, forward, greeks, volatility } of margin.valued) {
         if (position.kind !== 'option') continue;
@@ -122,7 +122,7 @@ describe.each([
         tolerance.basis += size * (2e-4 * move + 0.15 * unit);
         tolerance.interest += 5e-7 * Math.abs(position.quantity) * (forward + position.strike) * interest;
         tolerance.interest += Math.abs(greeks.price) * 0.15 * unit;
-        tolerance.gamma += size * gammaCost * (1.3e-4 * (step / deviation) + 0.4 * 2 ** -14);
+        tolerance.gamma += size * gammaCost * (1.3e-4 * (fourSteps / deviation) + 0.4 * 2 ** -14);
         tolerance.vega +=
           size * vegaCost * tenorRatio(model, secondsToExpiry) * deviation * (1.3e-4 + 0.4 * 2 ** -17);
       }

@@ -38,11 +38,11 @@ export interface ExactCharges {
 /** `round(ln 2 * 2^27)`. */
 const LN2_27 = 93_032_640n;
 
-/** What a unit of {@link ExactChargeSums.gammaValue} costs, 2^-36: `rate 2 sigma^2 horizon / ln(step)`, rounded down. */
+/** What a unit of {@link ExactChargeSums.gammaValue} costs, 2^-36: `rate 2 sigma^2 horizon / ln(four steps)`, rounded down. */
 export function gammaCost(underlying: UnderlyingState, parameters: RiskParameters): bigint {
   const root = BigInt(horizonFactorOf(parameters.horizonSeconds));
   const variance = underlying.realisedVolatility * underlying.realisedVolatility * root * root;
-  return (BigInt(parameters.gammaRate) * variance) / (LN2_27 * BigInt(parameters.priceStep));
+  return (BigInt(parameters.gammaRate) * variance) / (LN2_27 * BigInt(4 * parameters.priceStep));
 }
 
 /** One deviation of the price over the horizon, 2^-36. */

@@ -38,7 +38,7 @@ export interface ExactExpiry {
 
 /** Figures of an expiry that depend on parameters, but on no scenario. */
 export interface ExactExpiryRisk {
-  /** One price step in pillar spacings, 2^-30. */
+  /** Four price steps in pillar spacings, 2^-30. */
   readonly step: bigint;
   /** What vol shocks are multiplied by at this tenor, 2^-20. */
   readonly tenorFactor: bigint;
@@ -109,7 +109,7 @@ export function exactExpiryRisk(
   const tenorFactor = exp2Fixed(exponent) >> 74n;
   const vegaRate = (shock: number): bigint => (tenorFactor * BigInt(shock * parameters.vegaRate)) >> 28n;
   return {
-    step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 8n,
+    step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 6n,
     tenorFactor,
     vegaRateUp: vegaRate(parameters.volShockUp),
     vegaRateDown: vegaRate(parameters.volShockDown),

@@ -91,11 +91,11 @@ export interface ExactLegGreeks {
   readonly density: bigint;
   /** Total deviation, 2^-24. */
   readonly deviation: bigint;
-  /** One price step in total deviations, 2^-14. */
+  /** Four price steps in total deviations, 2^-14. */
   readonly stepSlope: bigint;
 }
 
-/** One price step in total deviations at unmoved vols, 2^-14. */
+/** Four price steps in total deviations at unmoved vols, 2^-14. */
 export function stepSlopeOf(surface: ExactLegSurface, risk: ExactExpiryRisk): bigint {
   return (risk.step << 4n) / surface.volatility;
 }
@@ -109,17 +109,36 @@ export function legGreeks(surface: ExactLegSurface, risk: ExactExpiryRisk): Exac
   };
 }
 
+/**
+ * A move as fours, twos and ones of price steps, signed by the fours alone: `move = 4 fours + 2 twos + ones`. The slope of d1 is known for
+ * four steps, and halved for two and for one. Each part loses half a unit of d1 by truncation, which `offset` makes up for.
+ */
+export interface StepParts {
+  readonly fours: number;
+  readonly twos: number;
+  readonly ones: number;
+  readonly offset: number;
+}
+
+/** {@link StepParts} of a move. */
+export function stepParts(priceMove: number): StepParts {
+  const [fours, twos, ones] = [priceMove >> 2, (priceMove >> 1) & 1, priceMove & 1];
+  return { fours, twos, ones, offset: (fours + twos + ones) >> 1 };
+}
+
 /** Probabilities after `priceMove` steps of the price, under the expiry's vol shock; d1 has 12 bits. */
 export function scenarioProbabilities(
   surface: ExactLegSurface,
   stepSlope: bigint,
   shock: ExactExpiryShock,
-  priceMove: bigint,
+  priceMove: number,
 ): ExactProbabilities {
   const intercept = ((2n * (surface.moneyness >> 4n) + 1n) * shock.inverseMultiplier) >> 14n;
   const slope = (stepSlope * shock.inverseMultiplier) >> 15n;
   const deviation = ((surface.deviation >> 21n) * shock.volMultiplier) >> 24n;
-  const argument = intercept + priceMove * slope + (priceMove >> 1n) + (deviation >> 9n);
+  const { fours, twos, ones, offset } = stepParts(priceMove);
+  const drift = BigInt(fours) * slope + BigInt(twos) * (slope >> 1n) + BigInt(ones) * (slope >> 2n);
+  const argument = intercept + drift + BigInt(offset) + (deviation >> 9n);
   return {
     forwardWeight: normalCdfCoarse(argument),
     strikeWeight: normalCdfFine(256n * argument + 127n - deviation),

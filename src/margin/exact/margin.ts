@@ -247,7 +247,7 @@ export function scenarioLossValue(prepared: PreparedAccount, scenario: Scenario)
     const { surface, greeks, expiryIndex } = option;
     const { forward, strike } = weigh(
       option,
-      scenarioProbabilities(surface, greeks.stepSlope, shocks[expiryIndex]!, BigInt(scenario.priceMove)),
+      scenarioProbabilities(surface, greeks.stepSlope, shocks[expiryIndex]!, scenario.priceMove),
     );
     forwardValue += forward;
     strikeValue += strike;

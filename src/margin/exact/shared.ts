@@ -184,7 +184,7 @@ export class ExactValuer {
       if (isUnmoved(scenario)) return 0n;
       const { priceMove, volShock } = scenario;
       const weights = forKind(
-        scenarioProbabilities(surface, stepSlope, shocks[volShock + 1]!, BigInt(priceMove)),
+        scenarioProbabilities(surface, stepSlope, shocks[volShock + 1]!, priceMove),
         isPut,
       );
       return (

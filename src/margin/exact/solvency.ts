@@ -18,7 +18,7 @@ export const MAINTENANCE_LEVEL = 4096n;
 /** The initial level of the default parameters: 1.25 times maintenance. */
 export const INITIAL_LEVEL = 5120n;
 /** Largest move of the layout, in price steps. */
-const LARGEST_MOVE = 12;
+const LARGEST_MOVE = 48;
 /** Cash of an account is below this in size, 1e-6 USD. */
 export const MAX_CASH = 2n ** 96n;
 
@@ -100,7 +100,7 @@ export function exactSolvency(
 export function requireSolvencyLayout(parameters: RiskParameters): void {
   // The circuit takes the price factor of its largest move whether or not the place is used.
   if (parameters.priceStep * LARGEST_MOVE >= 2 ** 22) {
-    throw new ZkMarginError('UNSUPPORTED', 'Keep twelve price steps below a factor of 16.', {
+    throw new ZkMarginError('UNSUPPORTED', 'Keep 48 price steps below a factor of 16.', {
       field: 'parameters.priceStep',
     });
   }

@@ -161,7 +161,7 @@ describe('instrument values', () => {
         fc.bigInt({ min: 1n, max: MAX_PRICE }),
         fc.constantFrom(DEFAULT_PARAMETERS, {
           ...DEFAULT_PARAMETERS,
-          priceStep: 2 ** 16,
+          priceStep: 2 ** 14,
           horizonSeconds: 604_800,
           gammaRate: 2 ** 14,
           vegaRate: 2 ** 16,
@@ -170,8 +170,10 @@ describe('instrument values', () => {
           tenorPowerShort: 128,
           scenarios: [
             DEFAULT_PARAMETERS.scenarios[0]!,
-            { priceMove: -15, volShock: 1, damping: 65_535 },
-            { priceMove: 15, volShock: -1, damping: 1 },
+            { priceMove: -60, volShock: 1, damping: 65_535 },
+            { priceMove: 60, volShock: -1, damping: 1 },
+            // Every remainder of four steps, both ways.
+            ...[-7, -6, -5, 5, 6, 7].map((priceMove) => ({ priceMove, volShock: 1, damping: 65_536 })),
           ],
         } as RiskParameters),
         (expiry, spot, parameters) => {

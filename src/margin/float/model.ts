@@ -268,7 +268,11 @@ export class InstrumentValuer {
       const shock = shockIndices[scenario]!;
       const move = priceMoves[scenario]!;
       const shocked = deviations[shock]!;
-      const coarse = intercepts[shock]! + move * slopes[shock]! + (move >> 1) + Math.floor(shocked / 512);
+      // As `stepParts`.
+      const slope = slopes[shock]!;
+      const [fours, twos, ones] = [move >> 2, (move >> 1) & 1, move & 1];
+      const drift = fours * slope + twos * (slope >> 1) + ones * (slope >> 2) + ((fours + twos + ones) >> 1);
+      const coarse = intercepts[shock]! + drift + Math.floor(shocked / 512);
       const value =
         discountedForward * priceFactors[scenario]! * coarseProbability(tails, coarse, less) -
         discountedStrike * fineProbability(tails, 256 * coarse + 127 - shocked, less);

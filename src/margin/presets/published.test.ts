@@ -149,7 +149,7 @@ describe('RAMM', () => {
   it('scans the scenarios that are proven', () => {
     const model = presetModel('ramm-core');
     const step = 2 ** (DEFAULT_PARAMETERS.priceStep / 2 ** 20);
-    expect(model.scenarios).toHaveLength(31);
+    expect(model.scenarios).toHaveLength(35);
     DEFAULT_PARAMETERS.scenarios.forEach(({ priceMove, volShock, damping }, index) => {
       const scenario = model.scenarios[index]!;
       expect(scenario.priceFactor).toBeCloseTo(step ** priceMove, 12);

@@ -2,7 +2,7 @@
 import { ZkMarginError } from '../../errors.ts';
 import type { ExactExpirySums } from '../../margin/exact/charges.ts';
 import { evaluateScenario, prepareAccount } from '../../margin/exact/margin.ts';
-import { packParameters, type RiskParameters } from '../../margin/parameters.ts';
+import { packParameters, type RiskParameters, SCENARIOS_PER_WORD } from '../../margin/parameters.ts';
 import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
 import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts';
 import { commitParameters, commitPositions } from '../commitment.ts';
@@ -104,6 +104,16 @@ export async function insolvencyInput(statement: InsolvencyStatement): Promise<C
     lossCounted: flag(lossCounted),
     shortGamma: flag(charges.gammaValue < 0n),
     vegaSigns: signs(({ vegaValue }) => vegaValue),
-    scenarioIndex: Array.from({ length: 5 }, (_, bit) => String((scenarioIndex >> bit) & 1)),
+    scenarioIndex: scenarioPlace(scenarioIndex),
   };
+}
+
+/** Bits by which the circuit finds a scenario among the words: see `Scenario` in `circuits/lib/parameters.circom`. */
+export function scenarioPlace(index: number): string[] {
+  const word = Math.floor(index / SCENARIOS_PER_WORD);
+  const place = index % SCENARIOS_PER_WORD;
+  const isNinth = place === SCENARIOS_PER_WORD - 1;
+  const bits = (value: number, count: number): number[] =>
+    Array.from({ length: count }, (_, bit) => (value >> bit) & 1);
+  return [...bits(isNinth ? 0 : place, 3), Number(isNinth), ...bits(word, 2)].map(String);
 }

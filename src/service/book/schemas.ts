@@ -1,5 +1,6 @@
 /** The shapes of what the service tells of the chain: one source for types and OpenAPI. Amounts are decimal strings. */
 import { type Static, Type } from 'typebox';
+import { SCENARIOS_PER_WORD } from '../../margin/parameters.ts';
 import { PATTERNS } from '../patterns.ts';
 import { PROOF_PURPOSES, type ProofPurpose } from '../speculation/keepers.ts';
 
@@ -125,7 +126,7 @@ export const AccountsSchema = Type.Object({
 
 const ScenarioObject = {
   index: Type.Integer(),
-  priceMove: Type.Integer({ description: 'log steps' }),
+  priceMove: Type.Integer({ description: 'price steps of the parameters' }),
   volShock: Type.Integer(),
   damping: Type.Integer({ description: '2^-16' }),
 };
@@ -273,7 +274,7 @@ export const MarketViewSchema = Type.Object({
   parametersCommitment: Amount('to the parameters'),
   parameters: Type.Object({
     header: Amount('header word'),
-    scenarioWords: Type.Array(Amount('eight scenarios')),
+    scenarioWords: Type.Array(Amount(`${SCENARIOS_PER_WORD} scenarios`)),
   }),
   terms: TermsSchema,
 });

@@ -10,7 +10,6 @@ import type { LocalAccount, PublicClient } from 'viem';
 import type { ProtocolAbis } from '../chain/artifacts.ts';
 import { provenRequirement } from '../chain/requests/insolvency.ts';
 import { isZkMarginError, textOfError } from '../errors.ts';
-import { smaller } from '../liquidation/amounts.ts';
 import { callAbis, callOf, type KeeperContracts, provenAccounts, vesselsOf } from './calls.ts';
 import { ChainFigures, type ReadAt } from './chain-figures.ts';
 import { firstLine, KeeperError } from './errors.ts';
@@ -30,6 +29,7 @@ import {
 } from './strategy/decide.ts';
 import { type ActionKind, type GasPrice, moneyToWei, weiToMoney } from './strategy/gas.ts';
 import { exposureOf, notionalOf } from './strategy/hedge.ts';
+import { lossOfDay, mayCost } from './strategy/limits.ts';
 import type { KeeperJournal } from './transactions/journal.ts';
 import { type SenderOptions, type TransactionIntent, TransactionSender } from './transactions/sender.ts';
 import type { ContractCall } from './transactions/simulation.ts';
@@ -306,7 +306,7 @@ class Keeper implements RunningKeeper {
     const book: KeeperBook = {
       vessels,
       grossNotional: await this.#notional(vessels, markets, reservedNotional),
-      lossToday: this.#lossToday(nativePrice),
+      lossToday: lossOfDay(this.sender.ended, Date.now(), nativePrice),
       inFlight: this.#occupied(),
     };
     this.#tell({
@@ -457,22 +457,6 @@ class Keeper implements RunningKeeper {
     return sum;
   }
 
-  /**
-   * What transactions of this day (UTC) have lost: gas of those that brought nothing, and of those that cost more than they
-   * brought. Gains of others are not set against it.
-   */
-  #lossToday(nativePrice: bigint): bigint {
-    const midnight = Date.now() - (Date.now() % 86_400_000);
-    let loss = 0n;
-    for (const { end, endedAt, inclusion, gain } of this.sender.ended) {
-      if (endedAt === undefined || endedAt < midnight || inclusion === undefined) continue;
-      const cost = weiToMoney(inclusion.cost, nativePrice);
-      const result = (end === 'confirmed' ? gain : 0n) - cost;
-      if (result < 0n) loss -= result;
-    }
-    return loss;
-  }
-
   #occupied(): ReadonlySet<bigint> {
     const now = Date.now();
     for (const [accountId, until] of this.#resting) if (until <= now) this.#resting.delete(accountId);
@@ -542,7 +526,7 @@ class Keeper implements RunningKeeper {
       ...call,
       kind,
       gain,
-      maxCost: moneyToWei(this.#mayCost(action), gasPrice.nativePrice),
+      maxCost: moneyToWei(mayCost(action, this.#options.strategy), gasPrice.nativePrice),
       notAfter: deadline,
       details: {
         accounts: accounts.join(','),
@@ -576,26 +560,6 @@ class Keeper implements RunningKeeper {
   async #commitment(action: SealedBidAction): Promise<ContractCall> {
     if (this.#sealed === undefined) throw new Error('There is no sealed-bid stage.');
     return this.#sealed.commitment(action, this.#options.dryRun === true);
-  }
-
-  /** What gas may cost, in 1e-6 USD: the configured part of what leaves the least profit. */
-  #mayCost({ kind, profit }: Action): bigint {
-    const { minimumProfit, minimumStartProfit, gasShareBps } = this.#options.strategy;
-    const share = (amount: bigint): bigint => (amount * gasShareBps) / 10_000n;
-    if (kind === 'close') return minimumProfit;
-    if (kind === 'start') {
-      // By the reward, or by the takeover of what is worth nothing, whose profit the net holds.
-      const byTakeover = profit.net + profit.gas - minimumProfit;
-      return share(-smaller(-byTakeover, -profit.gross)) - smaller(minimumStartProfit, 0n);
-    }
-    // What it takes to bid is spent by then.
-    if (kind === 'fill') return share(profit.gross - profit.hedge);
-    if (kind !== 'refresh' && kind !== 'restart' && kind !== 'poke') {
-      return share(profit.gross - profit.hedge - minimumProfit);
-    }
-    // It is paid by the slice that it makes possible, whose profit its own holds, or by what starts may cost.
-    const bySlice = share(profit.net + profit.gas - minimumProfit);
-    return -smaller(-bySlice, minimumStartProfit);
   }
 
   /** All proofs that an action needs, in time or not at all. */

@@ -16,6 +16,7 @@ import {
   toHex,
 } from 'viem';
 import type { ProtocolAbis } from '../../chain/artifacts.ts';
+import { BASIS } from '../../liquidation/amounts.ts';
 import type { KeeperContracts } from '../calls.ts';
 import type { KeeperEvent } from '../events.ts';
 import type { SealedBidAction } from '../strategy/actions.ts';
@@ -187,7 +188,7 @@ export class SealedBids {
       if (bid.state === 'committed' && now > bid.commitEnd && now < bid.revealEnd) {
         this.#send('reveal', record, nativePrice, bond, bid.revealEnd);
       } else if (bid.state === 'revealed' && now >= bid.publicStart) {
-        const most = (bond * RELEASE_SHARE_BPS) / 10_000n;
+        const most = (bond * RELEASE_SHARE_BPS) / BASIS;
         this.#send('release', record, nativePrice, most, now + KEPT_SECONDS);
       } else if (now > bid.publicStart + KEPT_SECONDS) await this.#forget(record);
     }

@@ -1,6 +1,5 @@
 /** What transactions cost, in money. */
 import type { ACTION_KINDS } from '../../input/keeper.ts';
-import { BASIS } from '../../liquidation/amounts.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
 
 /** What follows from a sealed bid, whatever a keeper is told to do: without it the bond would be lost, or the slice. */
@@ -84,9 +83,4 @@ export function weiToMoney(wei: bigint, nativePrice: bigint): bigint {
 /** 1e-6 USD in wei, rounded down; nothing for debts. */
 export function moneyToWei(money: bigint, nativePrice: bigint): bigint {
   return money <= 0n ? 0n : (money * NATIVE_UNIT) / nativePrice;
-}
-
-/** A part of an amount, in basis points, rounded up. */
-export function shareUp(amount: bigint, bps: bigint): bigint {
-  return ceilDivide(amount * bps, BASIS);
 }

@@ -103,7 +103,7 @@ export function weighSlice(
   const requirement = (account.requirement * scaleTaken) / account.scale + 1n;
   const ofOthers = exposureOf([], round, scaleTaken, { ...collateral, moving: 0n });
   return {
-    hedge: (requirement * costs.hidden.hedgeBps) / 10_000n + 1n + hedgeCost(ofOthers, costs.spreads),
+    hedge: (requirement * costs.hidden.hedgeBps) / BASIS + 1n + hedgeCost(ofOthers, costs.spreads),
     notional: requirement * costs.hidden.notionalMultiple + collateral.moving + collateral.other,
     resale,
   };
@@ -206,7 +206,7 @@ export function auctionChance(
     options,
   );
   const whole = quote.kind === 'sale' ? quote.maxScale : scale;
-  const leastScale = (whole * terms.minBidBps + 9_999n) / 10_000n;
+  const leastScale = ceilDivide(whole * terms.minBidBps, BASIS);
   // Of all worth, also what bids have paid, a taker of bad debt has the share; a buyer has that of the rest.
   const worthTaken =
     quote.kind === 'sale' ? quote.worthTaken : floorDivide(quote.worth * quote.scaleTaken, scale);

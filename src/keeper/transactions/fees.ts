@@ -1,4 +1,5 @@
 /** What transactions offer for gas (EIP-1559), in wei per gas. */
+import { BASIS } from '../../liquidation/amounts.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
 
 /** How much is offered. */
@@ -65,7 +66,7 @@ export function bumpedFees(
   maxCost: bigint,
 ): Fees | undefined {
   const bound = boundOf(policy, gas, maxCost);
-  const raise = (fee: bigint): bigint => ceilDivide(fee * (10_000n + policy.bumpBps), 10_000n) + 1n;
+  const raise = (fee: bigint): bigint => ceilDivide(fee * (BASIS + policy.bumpBps), BASIS) + 1n;
   const maxFeePerGas = raise(previous.maxFeePerGas);
   const maxPriorityFeePerGas = raise(previous.maxPriorityFeePerGas);
   if (maxFeePerGas > bound) return undefined;

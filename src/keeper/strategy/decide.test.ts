@@ -18,7 +18,6 @@ import {
   type VesselState,
 } from './decide.ts';
 import { gasCost, moneyToWei, weiToMoney } from './gas.ts';
-import { exposureOf, hedgeCost } from './hedge.ts';
 import { auctionChance } from './profit.ts';
 
 const USD = 1_000_000n;
@@ -146,7 +145,6 @@ describe('an atomic liquidation', () => {
     const given = situation({ candidates: [candidate()] });
     const { actions } = decide(given, ATOMIC);
     const expected = atomicLiquidation(candidate(), TERMS, 0n);
-    const exposure = exposureOf(candidate().legs!, market.round, expected.scaleTaken);
     const gas = gasCost(DEFAULT_STRATEGY.gasTable.liquidate, given.gasPrice);
     // 540,000 gas at 2 gwei and 2,500 USD.
     expect(gas).toBe(2_700_000n);
@@ -157,12 +155,44 @@ describe('an atomic liquidation', () => {
       vesselId: 101n,
       scaleTaken: expected.scaleTaken,
       profit: {
-        gross: expected.reward,
+        // A fifth of 6 % of 5,000 USD, and 3 basis points of 30,000, for 6,000 parts of 10,700.
+        gross: 33_644_859n,
         gas,
-        hedge: hedgeCost(exposure, DEFAULT_STRATEGY.spreads),
-        net: expected.reward - gas - hedgeCost(exposure, DEFAULT_STRATEGY.spreads),
+        hedge: 5_046_729n,
+        net: 25_898_130n,
       },
+      // A tenth of a per cent more than what is paid.
+      maxPayment: (expected.payment * 10_010n + 9_999n) / 10_000n,
     });
+  });
+
+  it('goes to the poorest vessel that suffices, in whatever order they come', () => {
+    const poorFirst = [
+      vessel(101n, 50_000n * USD),
+      vessel(102n, 70_000n * USD),
+      vessel(100n, 100_000n * USD),
+    ];
+    for (const vessels of [poorFirst, [...poorFirst].reverse()]) {
+      const { actions } = decide(situation({ candidates: [candidate()] }, { vessels }), ATOMIC);
+      expect(actions).toMatchObject([{ kind: 'liquidate', vesselId: 101n }]);
+    }
+  });
+
+  it.each<[string, Situation]>([
+    ['a proof comes in the last second', situation({ candidates: [candidate({ proofExpiry: NOW + 15n })] })],
+    [
+      'a proof comes in the last second of the market',
+      situation({
+        candidates: [candidate()],
+        markets: new Map([[1n, { ...market, proofExpiry: NOW + 15n }]]),
+      }),
+    ],
+    [
+      'losses lack a unit of their limit',
+      situation({ candidates: [candidate()] }, { lossToday: 500n * USD - 1n }),
+    ],
+  ])('is made while %s', (_, given) => {
+    expect(decide(given, ATOMIC).actions).toMatchObject([{ kind: 'liquidate' }]);
   });
 
   it('asks for no less than what is still worth its gas', () => {
@@ -335,6 +365,14 @@ describe('an atomic liquidation', () => {
     ['HEALTHY', situation({ candidates: [candidate({ cash: 0n })] }), ATOMIC],
     ['PROOF_EXPIRED', situation({ candidates: [candidate({ round: 8n })] }), ATOMIC],
     ['PROOF_EXPIRED', situation({ candidates: [candidate({ proofExpiry: NOW + 14n })] }), ATOMIC],
+    [
+      'PROOF_EXPIRED',
+      situation({
+        candidates: [candidate()],
+        markets: new Map([[1n, { ...market, proofExpiry: NOW + 14n }]]),
+      }),
+      ATOMIC,
+    ],
     ['NO_MARKET', situation({ candidates: [candidate({ underlyingId: 2n })] }), ATOMIC],
     ['IN_FLIGHT', situation({ candidates: [candidate()] }, { inFlight: new Set([10n]) }), ATOMIC],
     ['DAILY_LOSS_LIMIT', situation({ candidates: [candidate()] }, { lossToday: 500n * USD }), ATOMIC],
@@ -383,10 +421,9 @@ describe('an atomic liquidation', () => {
     const { legs: _, ...hidden } = candidate();
     const given = situation({ candidates: [hidden] });
     const [action] = decide(given, { ...ATOMIC, hidden: { hedgeBps: 10n, notionalMultiple: 20n } }).actions;
-    const { scaleTaken } = atomicLiquidation(candidate(), TERMS, 0n);
-    const requirement = (10_000n * USD * scaleTaken) / ONE;
-    expect(action!.profit.hedge - (requirement * 10n) / 10_000n).toBeLessThanOrEqual(2n);
-    expect(action!.notional - requirement * 20n).toBeLessThanOrEqual(20n);
+    // 6,000 parts of 10,700 of 10,000 USD, rounded up: a thousandth of it, rounded up, and twenty times as much.
+    expect(action!.profit.hedge).toBe(5_607_477n);
+    expect(action!.notional).toBe(20n * 5_607_476_636n);
   });
 });
 
@@ -467,6 +504,42 @@ describe('several accounts', () => {
     expect(declined.map(({ reason }) => reason)).toEqual(['NO_VESSEL']);
     const alone = decide(situation({ candidates: many }, { vessels }), ATOMIC).actions;
     expect(batch.profit.net).toBeGreaterThan(alone.reduce((sum, { profit }) => sum + profit.net, 0n));
+  });
+
+  it('are served by what they gain, not in the order in which they come', () => {
+    const small = candidate({
+      accountId: 30n,
+      legs: [{ instrument: LINEAR, quantity: 250_000n }],
+      mark: 15_000n * USD,
+      cash: -12_500n * USD,
+      requirement: 5_000n * USD,
+    });
+    const large = candidate({ accountId: 31n });
+    for (const candidates of [
+      [small, large],
+      [large, small],
+    ]) {
+      const { actions, declined } = decide(
+        situation({ candidates }, { vessels: [vessel(100n, 50_000n * USD)] }),
+        ATOMIC,
+      );
+      expect(actions.map(({ accountId }) => accountId)).toEqual([31n]);
+      expect(declined).toMatchObject([{ accountId: 30n, reason: 'NO_VESSEL' }]);
+    }
+  });
+
+  it('of a batch ask for all of a slice that gains less than the least profit alone, and never for more', () => {
+    const { actions } = decide(
+      situation({ candidates: many.slice(0, 2) }, { vessels }),
+      strategy({ kinds: ['liquidate', 'liquidateBatch'], minimumProfit: 30n * USD }),
+    );
+    const [batch] = actions;
+    if (batch?.kind !== 'liquidateBatch') throw new Error('There is no batch.');
+    expect(batch.orders).toHaveLength(2);
+    for (const { profit, minScale, scaleTaken } of batch.orders) {
+      expect(profit.net).toBeLessThan(30n * USD);
+      expect(minScale).toBe(scaleTaken);
+    }
   });
 
   it('never exceed the limits together', () => {
@@ -578,6 +651,48 @@ describe('a running auction', () => {
     ]);
     // At what is paid for it.
     expect([older(0n, 8n, 11_000n * USD), older(0n, 8n, 11_000n * USD + 1n)]).toEqual(['bid', 'refresh']);
+  });
+
+  const broken = (changes: Partial<RunningAuction> = {}) =>
+    auction({ cash: -31_000n * USD, subsidyFrom: NOW - 450n, ...changes });
+  const expiring = (seconds: bigint, changes: Partial<RunningAuction>) =>
+    situation({
+      auctions: [auction(changes)],
+      markets: new Map([[1n, { ...market, proofExpiry: NOW + seconds }]]),
+    });
+
+  it.each<[string, string, Situation]>([
+    ['figures of the greatest age', 'bid', situation({ auctions: [auction({ provenAt: NOW - 300n })] })],
+    ['older figures', 'bid: NO_NEWER_ROUND', situation({ auctions: [auction({ provenAt: NOW - 301n })] })],
+    [
+      'figures of the greatest age of what is worth nothing',
+      'takeOver',
+      situation({ auctions: [broken({ provenAt: NOW - 300n })] }),
+    ],
+    [
+      'older figures of what is worth nothing',
+      'takeOver: NO_NEWER_ROUND',
+      situation({ auctions: [broken({ provenAt: NOW - 301n })] }),
+    ],
+    [
+      'the last second of the curve',
+      'bid',
+      situation({ auctions: [auction({ publicStart: NOW - 1_800n })] }),
+    ],
+    ['the second after', 'restart', situation({ auctions: [auction({ publicStart: NOW - 1_801n })] })],
+    ['a newer proof in the last second', 'refresh', expiring(15n, { provenAt: NOW - 301n, round: 8n })],
+    [
+      'a newer proof that comes too late',
+      'bid: PROOF_EXPIRED',
+      expiring(14n, { provenAt: NOW - 301n, round: 8n }),
+    ],
+  ])('with %s: %s', (_, expected, given) => {
+    const { actions, declined } = decide(given, bids);
+    const found = [
+      ...actions.map(({ kind }) => kind),
+      ...declined.map(({ kind, reason }) => `${kind}: ${reason}`),
+    ];
+    expect(found).toEqual([expected]);
   });
 
   it('is bid for in part when the cash does not suffice for all', () => {
@@ -825,6 +940,8 @@ describe('collateral that is sold for more than it is priced at', () => {
     }).actions;
     expect(unseen!.notional - 28_500n * USD).toBeLessThanOrEqual(20n);
     expect(unseen!.notional).toBeGreaterThanOrEqual(28_500n * USD);
+    // As what can be seen, and a unit for the requirement that rounds to nothing.
+    expect(unseen!.profit.hedge).toBe(8_550_001n);
   });
 });
 
@@ -873,7 +990,7 @@ describe('the sealed stage of an auction', () => {
       maxScale: bid.maxScale,
     });
     // 2 % of the worth, and a fifth more cash than is needed now.
-    expect(bid.profit.gross * 50n).toBeLessThanOrEqual((quote as SaleQuote).worthTaken);
+    expect(bid.profit.gross).toBe((quote as SaleQuote).worthTaken / 50n);
     const poor = given(bidding(), {}, { vessels: [vessel(100n, (quote.leastCash * 11n) / 10n)] });
     const [part] = decide(poor, sealedBids).actions;
     if (part?.kind !== 'sealedBid') throw new Error('Nothing is bid.');
@@ -903,6 +1020,24 @@ describe('the sealed stage of an auction', () => {
   ])('is left alone for %s', (reason, situationOf, configuration) => {
     expect(decide(situationOf, configuration).actions).toEqual([]);
     expect(reasons(situationOf, configuration)).toEqual([`sealedBid: ${reason}`]);
+  });
+
+  it('is bid in with just the stake, in the last second but one of commitments', () => {
+    for (const open of [given(bidding({ freeStake: 1_000n * USD })), given(bidding(), { now: NOW + 19n })]) {
+      expect(decide(open, sealedBids).actions).toMatchObject([{ kind: 'sealedBid' }]);
+    }
+  });
+
+  it.each<[string, bigint, boolean]>([
+    ['the last second of reveals', stage.revealEnd, false],
+    ['the second after', stage.revealEnd + 1n, true],
+    ['the last second whose next block is before public bidding', stage.publicStart - 2n, true],
+    ['the second after that', stage.publicStart - 1n, false],
+  ])('is filled, or not, in %s', (_, now, isFilled) => {
+    const busy = { vessels: [vessel(100n, 100_000n * USD, { busy: true })] };
+    const { actions, declined } = decide(given(bidding({ bids: [own()] }), { now }, busy), sealedBids);
+    expect(actions.map(({ kind }) => kind)).toEqual(isFilled ? ['fill'] : []);
+    expect(declined.map(({ reason }) => reason)).toEqual(isFilled ? [] : ['SEALED_BID_OPEN']);
   });
 
   it('is filled between reveals and public bidding, while the own bid is worth it and can be paid', () => {
@@ -945,6 +1080,28 @@ describe('a call without a proof', () => {
     expect(reasons(situation({ auctions: [{ ...unmarked, round: 8n }] }), pokes)).toEqual([
       'takeOver: NOT_ENABLED',
     ]);
+  });
+
+  it('is not made once losses have reached their limit, nor when it is not enabled', () => {
+    const { subsidyFrom: _, ...unmarked } = auction({ cash: -31_000n * USD });
+    const vessels = [vessel(11n, 0n, { busy: true, scale: ONE, commitment: 6n })];
+    const covered = auction({ cash: -19_000n * USD });
+    const lossToday = 500n * USD;
+    expect(reasons(situation({ auctions: [unmarked] }, { lossToday }), strategy())).toEqual([
+      'takeOver: DAILY_LOSS_LIMIT',
+    ]);
+    expect(reasons(situation({ auctions: [covered] }, { vessels, lossToday }), strategy())).toEqual([
+      'close: DAILY_LOSS_LIMIT',
+    ]);
+    const others = strategy({ kinds: ['bid', 'poke'] });
+    expect(decide(situation({ auctions: [covered] }, { vessels }), others).actions).toEqual([]);
+    expect(reasons(situation({ auctions: [covered] }, { vessels }), others)).toEqual(['close: OWN_ACCOUNT']);
+  });
+
+  it('ends the auction of an own vessel that a settlement has ended, covered or not', () => {
+    const vessels = [vessel(11n, 0n, { busy: true, scale: ONE, commitment: 6n })];
+    const ended = situation({ auctions: [auction({ superseded: true })] }, { vessels });
+    expect(decide(ended, strategy()).actions).toMatchObject([{ kind: 'close', accountId: 11n }]);
   });
 
   it('ends the auction of an own vessel once that is covered, and never bids there', () => {

@@ -82,7 +82,7 @@ describe('a slice of an auction', () => {
     const grossAt = (presentMark: bigint, maxScale: bigint) =>
       auctionChance(takeover({ presentMark }), NOW, { maxScale }).gross;
     // A worth of -1, a third of which is rounded against the taker.
-    expect([grossAt(30n, 1n), grossAt(31n, 1n)]).toEqual([-1n, -1n]);
+    expect([grossAt(30n, 1n), grossAt(60n, 1n)]).toEqual([-1n, -1n]);
     // A third and four thirds of a unit.
     expect([grossAt(29n, 1n), grossAt(26n, 1n)]).toEqual([-2n, -3n]);
     expect(grossAt(26n, 3n)).toBe(-5n);

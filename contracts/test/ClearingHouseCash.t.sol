@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ClearingHouse} from "../src/ClearingHouse.sol";
 import {CollateralVault} from "../src/CollateralVault.sol";
@@ -132,7 +133,7 @@ contract ClearingHouseCashTest is HouseTest {
 
         _deploy(new SilentToken());
         vm.prank(alice);
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, usd));
         house.deposit(a, 50);
     }
 

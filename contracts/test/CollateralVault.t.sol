@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Collateral, CollateralVault, Haircuts} from "../src/CollateralVault.sol";
 import {CollateralValues} from "../src/interfaces/ICollateralVault.sol";
@@ -385,9 +386,10 @@ contract CollateralVaultTest is HouseTest {
         vm.expectRevert(abi.encodeWithSelector(CollateralVault.TransferAmountMismatch.selector, 10, 11));
         vault.give(a, alice, id, 10);
 
-        id = _token(new SilentToken());
+        SilentToken silent = new SilentToken();
+        id = _token(silent);
         vm.prank(address(house));
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, silent));
         vault.take(a, alice, id, 1);
     }
 

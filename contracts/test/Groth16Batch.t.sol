@@ -27,6 +27,19 @@ contract Groth16BatchTest is Test {
         return Groth16Batch.verify(_key(), proofs, signals);
     }
 
+    /// @dev External likewise.
+    function powersOf(Groth16Proof[] calldata proofs, uint256[14][] calldata signals)
+        external
+        pure
+        returns (bytes32 seed, uint256[] memory powers)
+    {
+        seed = Groth16Batch.seedOf(proofs, signals);
+        powers = new uint256[](proofs.length);
+        for (uint256 index = 0; index < proofs.length; index++) {
+            powers[index] = Groth16Batch.powerOf(seed, index);
+        }
+    }
+
     function test_acceptsOneToTenProofs() public view {
         for (uint256 count = 1; count <= 10; count++) {
             (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(count, count);
@@ -148,13 +161,57 @@ contract Groth16BatchTest is Test {
         assertTrue(!this.verify(proofs, signals), "proofs exchanged");
     }
 
+    function test_powersAreOfAHashOfAllProofsAndSignals() public view {
+        for (uint256 count = 1; count <= 4; count++) {
+            (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(count, count);
+            bytes memory points;
+            bytes memory claims;
+            for (uint256 index = 0; index < count; index++) {
+                points = abi.encodePacked(points, abi.encode(proofs[index]));
+                claims = abi.encodePacked(claims, abi.encode(signals[index]));
+            }
+            (bytes32 seed, uint256[] memory powers) = this.powersOf(proofs, signals);
+            assertTrue(seed == keccak256(abi.encodePacked(points, claims)), "hash of everything");
+            assertEq(powers[0], 1, "the first");
+            for (uint256 index = 1; index < count; index++) {
+                assertEq(powers[index], uint256(keccak256(abi.encode(seed, index))) >> 128, "half of a hash");
+            }
+        }
+    }
+
+    /// @dev Whoever can change a word without changing the powers chooses it after he knows them.
+    function testFuzz_anyChangedWordChangesThePowers(uint256 seed, uint256 which, uint256 word, uint256 change)
+        public
+        view
+    {
+        (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(bound(seed, 2, 4), seed);
+        (, uint256[] memory before) = this.powersOf(proofs, signals);
+        which = which % proofs.length;
+        word = word % 22;
+        change = bound(change, 1, type(uint256).max);
+        if (word < 14) signals[which][word] ^= change;
+        else if (word < 16) proofs[which].a[word - 14] ^= change;
+        else if (word < 20) proofs[which].b[(word - 16) / 2][word % 2] ^= change;
+        else proofs[which].c[word - 20] ^= change;
+        (, uint256[] memory afterwards) = this.powersOf(proofs, signals);
+        for (uint256 index = 1; index < proofs.length; index++) {
+            assertTrue(afterwards[index] != before[index], "another power");
+        }
+    }
+
     /// @dev Errors that cancel under powers that are known beforehand: those of the batch before the change, and those that would
-    /// follow from a part of what is to be hashed. The changed batch has other powers.
+    /// follow from a part of what is to be hashed, also with zeros in place of the rest. The changed batch has other powers.
     function test_refusesErrorsThatCancelUnderPowersKnownBeforehand() public view {
         (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(2, 4);
         bytes memory points = abi.encode(proofs[0], proofs[1]);
         bytes memory claims = abi.encode(signals[0], signals[1]);
-        bytes32[3] memory seeds = [keccak256(abi.encodePacked(points, claims)), keccak256(points), keccak256(claims)];
+        bytes32[5] memory seeds = [
+            keccak256(abi.encodePacked(points, claims)),
+            keccak256(points),
+            keccak256(claims),
+            keccak256(abi.encodePacked(points, new bytes(claims.length))),
+            keccak256(abi.encodePacked(new bytes(points.length), claims))
+        ];
         for (uint256 index = 0; index < seeds.length; index++) {
             uint256 power = uint256(keccak256(abi.encode(seeds[index], uint256(1)))) >> 128;
             (uint256[2] memory c0, uint256[2] memory c1) = (proofs[0].c, proofs[1].c);

@@ -900,6 +900,12 @@ contract LiquidationMathTest is Test {
         assertEq(fee + reward, 0, "at the target, worth more");
         (fee, reward) = LiquidationMath.startFee(_state(1_100e6, 0, 1_000e6, ONE), terms, 0);
         assertEq(fee + reward, 0, "at the target");
+        // What is above the target has no size as a number without sign.
+        (fee, reward) = LiquidationMath.startFee(_state(1_100e6 + 1, 0, 1_000e6, ONE), terms, 0);
+        assertEq(fee + reward, 0, "a unit above the target");
+        state.cash += 1_000e6;
+        (fee, reward) = LiquidationMath.startFee(state, terms, 0);
+        assertEq(fee + reward, 0, "far above the target, worth more");
     }
 
     function testFuzz_startFeeIsAPartOfWhatIsPutUp(Failing memory f, uint256 volatility) public pure {

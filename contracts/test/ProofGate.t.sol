@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {ProofGate, Verifiers} from "../src/ProofGate.sol";
-import {Groth16Proof, IVerifier14, IVerifier16} from "../src/interfaces/Groth16.sol";
+import {Groth16Proof, IVerifier14} from "../src/interfaces/Groth16.sol";
 import {
     IProofGate,
     InsolvencyClaim,
@@ -251,6 +251,16 @@ contract ProofGateTest is HouseTest {
         gate.requireInsolvency(insolvency, _proof());
 
         SolvencyClaim memory solvency = _solvency();
+        solvency.level = 4_096;
+        assertEq(gate.solvencySignals(solvency)[4], 4_096, "the maintenance level itself");
+        // At a spot of 96,000.
+        (solvency.scale, solvency.movingCollateral) = (ONE, (2 ** 47 - 1) * 96_000 + 95_999);
+        assertEq(gate.solvencySignals(solvency)[3], 2 ** 47 - 1, "the largest quantity itself");
+        solvency.movingCollateral++;
+        vm.expectRevert(
+            abi.encodeWithSelector(IProofGate.MovingCollateralOutOfRange.selector, uint256(2 ** 47) * 96_000)
+        );
+        gate.solvencySignals(solvency);
         (solvency.scale, solvency.movingCollateral) = (type(uint64).max, 2 ** 86);
         gate.requireSolvency(solvency, _proof());
         solvency.movingCollateral = 2 ** 96;
@@ -398,17 +408,30 @@ contract ProofGateTest is HouseTest {
         verifiers.insolvency8 = IVerifier14(address(new HungryVerifier()));
         ProofGate hungry = new ProofGate(oracle, parameters, verifiers);
         InsolvencyClaim memory claim = _insolvency();
-        vm.expectRevert();
+        // All gas but a 64th is gone, and with it every word of why.
+        vm.expectRevert(new bytes(0));
         hungry.requireInsolvency{gas: 1_000_000}(claim, _proof());
     }
 
     function test_refusesAddressesWithoutCode() public {
-        Verifiers memory verifiers = _verifiers();
-        verifiers.solvency16 = IVerifier16(address(0x1234));
-        vm.expectRevert(abi.encodeWithSelector(ProofGate.NoContract.selector, address(0x1234)));
-        new ProofGate(oracle, parameters, verifiers);
-        verifiers = _verifiers();
+        address none = makeAddr("no contract");
+        bytes memory refusal = abi.encodeWithSelector(ProofGate.NoContract.selector, none);
+        vm.expectRevert(refusal);
+        new ProofGate(IRiskOracle(none), parameters, _verifiers());
+        vm.expectRevert(refusal);
+        new ProofGate(oracle, IRiskParameters(none), _verifiers());
         vm.expectRevert(abi.encodeWithSelector(ProofGate.NoContract.selector, address(0)));
-        new ProofGate(IRiskOracle(address(0)), parameters, verifiers);
+        new ProofGate(IRiskOracle(address(0)), parameters, _verifiers());
+        // A word for each verifier, however many there are.
+        uint256 count = abi.encode(_verifiers()).length / 32;
+        assertEq(count, 11, "verifiers");
+        for (uint256 index = 0; index < count; index++) {
+            Verifiers memory verifiers = _verifiers();
+            assembly ("memory-safe") {
+                mstore(add(verifiers, mul(index, 32)), none)
+            }
+            vm.expectRevert(refusal);
+            new ProofGate(oracle, parameters, verifiers);
+        }
     }
 }

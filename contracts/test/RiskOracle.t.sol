@@ -18,6 +18,21 @@ contract RiskOracleTest is OracleTest {
         }
     }
 
+    /// @dev To an oracle with other words, or of another domain, a signature is that of a stranger. As the first report it keeps the order.
+    function _strangerOf(RiskOracle asked, Report memory report) private view returns (bytes memory refusal) {
+        bytes memory signature = report.signature;
+        bytes32 r;
+        bytes32 s;
+        uint8 v;
+        assembly ("memory-safe") {
+            r := mload(add(signature, 32))
+            s := mload(add(signature, 64))
+            v := byte(0, mload(add(signature, 96)))
+        }
+        address signer = ecrecover(asked.reportDigest(report.underlyingWord, report.expiryWords), v, r, s);
+        return abi.encodeWithSelector(OracleSources.UnknownSource.selector, 0, signer);
+    }
+
     // ----- posting and reading
 
     function test_postsAndReads() public {
@@ -178,10 +193,8 @@ contract RiskOracleTest is OracleTest {
 
     function test_refusesChangedWords() public {
         Report[] memory reports = _agreeing(96_000e6, NOW);
-        reports[1].underlyingWord += 1;
-        // The signature is another address's, about whom nothing is known but that it is no source.
-        vm.expectRevert();
-        oracle.postRound(BTC, reports);
+        reports[0].underlyingWord += 1;
+        _expectRefused(_strangerOf(oracle, reports[0]), reports);
     }
 
     function test_refusesReportsForAnotherOracle() public {
@@ -191,11 +204,10 @@ contract RiskOracleTest is OracleTest {
         for (uint256 index = 0; index < SOURCES; index++) {
             other.setSource(BTC, vm.addr(keys[index]), true);
         }
-        vm.expectRevert();
+        vm.expectRevert(_strangerOf(other, reports[0]));
         other.postRound(BTC, reports);
         vm.chainId(5);
-        vm.expectRevert();
-        oracle.postRound(BTC, reports);
+        _expectRefused(_strangerOf(oracle, reports[0]), reports);
     }
 
     function test_refusesInvalidWordsAndNamesTheReport() public {

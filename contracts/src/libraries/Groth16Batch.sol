@@ -55,7 +55,7 @@ library Groth16Batch {
         uint256 count = proofs.length;
         if (count == 0 || count != publicSignals.length) return false;
 
-        bytes32 seed = _seed(proofs, publicSignals);
+        bytes32 seed = seedOf(proofs, publicSignals);
         // A pair for each proof, then the pairs of beta, gamma and delta. Zeros are points at infinity: where sums begin.
         uint256[] memory buffer = new uint256[]((count + 3) * 6);
         uint256 pairs;
@@ -75,7 +75,7 @@ library Groth16Batch {
         returns (bool)
     {
         for (uint256 index = 0; index < proofs.length; index++) {
-            if (!_addProof(pairs + index * PAIR_BYTES, sumOfC, proofs[index], _power(seed, index))) return false;
+            if (!_addProof(pairs + index * PAIR_BYTES, sumOfC, proofs[index], powerOf(seed, index))) return false;
         }
         return true;
     }
@@ -89,7 +89,7 @@ library Groth16Batch {
         // Of the key's IC points: the sum of the powers, and the sums of powers times signals.
         uint256[15] memory scalars;
         for (uint256 index = 0; index < publicSignals.length; index++) {
-            if (!_addSignals(scalars, publicSignals[index], _power(seed, index))) return false;
+            if (!_addSignals(scalars, publicSignals[index], powerOf(seed, index))) return false;
         }
         uint256 keyPoints;
         assembly ("memory-safe") {
@@ -106,9 +106,10 @@ library Groth16Batch {
         return true;
     }
 
-    /// @dev Hash of all proofs and all signals. How many follows from the length of what is hashed, 704 bytes for each.
-    function _seed(Groth16Proof[] calldata proofs, uint256[14][] calldata publicSignals)
-        private
+    /// @notice Hash of all proofs and all signals. How many follows from the length of what is hashed, 704 bytes for each.
+    /// @dev For tests: a power that any part of a proof or a signal does not enter can be forged with.
+    function seedOf(Groth16Proof[] calldata proofs, uint256[14][] calldata publicSignals)
+        internal
         pure
         returns (bytes32 seed)
     {
@@ -123,8 +124,8 @@ library Groth16Batch {
         }
     }
 
-    /// @dev The power of an equation: 1 for the first, 128 bits of a hash for the others.
-    function _power(bytes32 seed, uint256 index) private pure returns (uint256 power) {
+    /// @notice The power of an equation: 1 for the first, 128 bits of a hash for the others.
+    function powerOf(bytes32 seed, uint256 index) internal pure returns (uint256 power) {
         if (index == 0) return 1;
         assembly ("memory-safe") {
             mstore(0x00, seed)

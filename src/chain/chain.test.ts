@@ -1,13 +1,15 @@
 /** Deployment on a local chain: wiring, running it again, handing it over, refusals. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, createPublicClient, createWalletClient, http, type PublicClient } from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { INSTANCES } from '../proof/instances.ts';
+import { type KeyManifest, loadManifest } from '../proof/keys/artifacts.ts';
 import { readAddressBook } from './address-book.ts';
 import { type Anvil, startAnvil } from './anvil.ts';
 import {
+  ARTIFACT_DIRECTORY,
   linkedBytecode,
   loadArtifact,
   loadProtocolAbis,
@@ -183,6 +185,83 @@ describe('deployProtocol', () => {
       await other.stop();
     }
   });
+
+  it('wants governors and a settlement asset on a chain that is not local, before it deploys anything', async () => {
+    const other = await startAnvil({ chainId: 1 });
+    try {
+      const foreign = createWalletClient({ account: anvil.accounts[0]!, transport: http(other.url) });
+      const steps: DeploymentStep[] = [];
+      const { addressBook, ...fresh } = options;
+      const named = { ...fresh, keyDirectory: await ceremonyKeys(), onStep: (step) => steps.push(step) };
+      const governance = { governors: [anvil.accounts[6]!.address], delaySeconds: 172_800n };
+      const asset = deployment.asset;
+      const refused = (given: Partial<DeployOptions>, code: string) =>
+        expect(deployProtocol(foreign, { ...named, ...given }), code).rejects.toMatchObject({
+          code,
+          details: { chainId: 1 },
+        });
+      await refused({}, 'GOVERNANCE_MISSING');
+      await refused({ asset }, 'GOVERNANCE_MISSING');
+      await refused({ governance }, 'ASSET_MISSING');
+      expect(steps).toEqual([]);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  /** Key files that call the development keys those of a ceremony, so that they pass on any chain. */
+  async function ceremonyKeys(): Promise<string> {
+    const keys = join(directory, 'ceremony-keys');
+    mkdirSync(keys);
+    const manifest: KeyManifest = structuredClone(await loadManifest());
+    for (const entry of Object.values(manifest.circuits)) entry.provenance = 'ceremony';
+    writeFileSync(join(keys, 'manifest.json'), JSON.stringify(manifest));
+    return keys;
+  }
+
+  it.each([
+    ['insolvency-8', { verifiers: { 'insolvency-8': 'AlwaysTrue' } }],
+    ['settlement-32', { verifiers: { 'settlement-32': 'AlwaysTrue' } }],
+    ['insolvency-8 batch', { batchVerifiers: { 'insolvency-8': 'AlwaysTrue' } }],
+    ['insolvency-32 batch', { batchVerifiers: { 'insolvency-32': 'AlwaysTrue' } }],
+  ])('goes no further with a verifier of %s that anyone can forge proofs for', async (role, verifiers) => {
+    const steps: DeploymentStep[] = [];
+    const addressBook = join(directory, `${role}.json`);
+    copyFileSync(options.addressBook!, addressBook);
+    await expect(
+      deployProtocol(wallet, {
+        ...options,
+        ...verifiers,
+        addressBook,
+        artifactDirectory: artifactsWithAlwaysTrue(),
+        onStep: (step) => steps.push(step),
+      }),
+    ).rejects.toMatchObject({
+      code: 'VERIFIER_FORGEABLE',
+      message: `The verifier of ${role} accepts a forged proof.`,
+      details: { address: readAddressBook(addressBook)!.contracts[`verifier ${role}`]!.address },
+    });
+    expect(steps.filter(({ action }) => action !== 'kept')).toEqual([
+      { name: `verifier ${role}`, action: 'deploy' },
+    ]);
+    expect(steps.every(({ name }) => name.startsWith('verifier '))).toBe(true);
+  });
+
+  /** The verifiers' artefacts, and that of a contract whose answer is true whatever it is asked. */
+  function artifactsWithAlwaysTrue(): string {
+    const artifacts = join(directory, 'artifacts');
+    for (const { contract } of Object.values(readAddressBook(options.addressBook!)!.contracts)) {
+      const folder = `${contract}.sol`;
+      if (/Verifier$/.test(contract)) {
+        cpSync(join(ARTIFACT_DIRECTORY, folder), join(artifacts, folder), { recursive: true });
+      }
+    }
+    mkdirSync(join(artifacts, 'AlwaysTrue.sol'), { recursive: true });
+    // PUSH1 1, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
+    const artifact = { abi: [], bytecode: { object: '0x6760015f5260205ff35f5260086018f3' } };
+    writeFileSync(join(artifacts, 'AlwaysTrue.sol', 'AlwaysTrue.json'), JSON.stringify(artifact));
+    return artifacts;
+  }
 
   it('names the contract that is missing', async () => {
     const { addressBook, ...fresh } = options;

@@ -1,4 +1,6 @@
+import type { Groth16Proof } from 'snarkjs';
 import { compileFile, compileText } from './compile.ts';
+import { BASE_MODULUS } from './field.ts';
 import { ensureDevelopmentKey } from './keys/development.ts';
 import type { CircuitInput } from './prover/backend.ts';
 import type { ProverCircuit } from './prover/protocol.ts';
@@ -60,4 +62,69 @@ template Medium(hashes, words) {
 component main = Medium(30, 130);
 `,
   );
+}
+
+/** The same points as a proof's in other words, each named. All pass the equation: a proof must have one form. */
+export function otherSpellings(proof: Groth16Proof): [name: string, proof: Groth16Proof][] {
+  const spellings: [string, Groth16Proof][] = [];
+  const add = (name: string, change: (copy: Groth16Proof) => void): void => {
+    const copy = structuredClone(proof);
+    change(copy);
+    spellings.push([name, copy]);
+  };
+  const parts: readonly [string, (copy: Groth16Proof) => string[]][] = [
+    ['A', ({ pi_a }) => pi_a],
+    ['x of B', ({ pi_b }) => pi_b[0]!],
+    ['y of B', ({ pi_b }) => pi_b[1]!],
+    ['C', ({ pi_c }) => pi_c],
+  ];
+  for (const [name, of] of parts) {
+    for (const index of [0, 1]) {
+      const spell = (how: string, text: (value: string) => string) =>
+        add(`${name}, coordinate ${index} ${how}`, (copy) => {
+          of(copy)[index] = text(of(copy)[index]!);
+        });
+      spell('and the modulus', (value) => String(BigInt(value) + BASE_MODULUS));
+      spell('with a leading zero', (value) => `0${value}`);
+    }
+  }
+  // Jacobian coordinates (x z^2, y z^3, z) of the same point.
+  for (const part of ['pi_a', 'pi_c'] as const) {
+    const [x, y] = proof[part].map(BigInt) as [bigint, bigint];
+    const scaled = [(4n * x) % BASE_MODULUS, (8n * y) % BASE_MODULUS, 2n].map(String);
+    add(`${part} with z = 2`, (copy) => {
+      copy[part] = scaled;
+    });
+    add(`${part} with z = 01`, (copy) => {
+      copy[part][2] = '01';
+    });
+  }
+  const [x, y] = proof.pi_b.map((pair) => pair.map(BigInt)) as [Pair, Pair, Pair];
+  for (const z of [
+    [2n, 0n],
+    [0n, 1n],
+    [1n, 1n],
+  ] as const) {
+    const square = times(z, z);
+    add(`pi_b with z = ${z.join(' + u ')}`, (copy) => {
+      copy.pi_b = [times(x, square), times(y, times(square, z)), z].map((pair) => pair.map(String));
+    });
+  }
+  for (const z of [
+    ['01', '0'],
+    ['1', '00'],
+    ['1', '0', '0'],
+  ]) {
+    add(`pi_b with z = ${z.join(' + u ')}`, (copy) => {
+      copy.pi_b[2] = z;
+    });
+  }
+  return spellings;
+}
+
+type Pair = readonly [bigint, bigint];
+
+/** Product in the field of B's coordinates, where the square of u is -1. */
+function times([a, b]: Pair, [c, d]: Pair): Pair {
+  return [(((a * c - b * d) % BASE_MODULUS) + BASE_MODULUS) % BASE_MODULUS, (a * d + b * c) % BASE_MODULUS];
 }

@@ -5,7 +5,7 @@ import { BASE_MODULUS, SCALAR_MODULUS } from '../../src/proof/field.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { verifyProof } from '../../src/proof/prover/verify.ts';
 import { type BatchItem, findInvalidProofs, verifyBatch } from '../../src/proof/prover/verify-batch.ts';
-import { prepareToyCircuit, toyInput } from '../../src/proof/testing.ts';
+import { otherSpellings, prepareToyCircuit, toyInput } from '../../src/proof/testing.ts';
 
 const COUNT = 9;
 let curve: Curve;
@@ -138,6 +138,25 @@ describe('verifyBatch', () => {
       const batch = [items[1]!, { ...good, ...change }, items[2]!];
       expect(await verifyBatch(key, batch), JSON.stringify(change)).toBe(false);
       expect(await findInvalidProofs(key, batch)).toEqual([{ index: 1, reason }]);
+    }
+  });
+
+  it('refuses each other spelling of the same points', async () => {
+    const good = items[0]!;
+    for (const [name, proof] of otherSpellings(good.proof)) {
+      const batch = [items[1]!, { ...good, proof }];
+      expect(await verifyBatch(key, batch), name).toBe(false);
+      expect(await findInvalidProofs(key, batch), name).toEqual([{ index: 1, reason: 'malformed' }]);
+    }
+  });
+
+  it('refuses keys with another number of points than signals', async () => {
+    for (const IC of [key.IC.slice(0, -1), [...key.IC, key.IC[0]!]]) {
+      expect(await verifyBatch({ ...key, IC }, items.slice(0, 2))).toBe(false);
+      expect(await findInvalidProofs({ ...key, IC }, items.slice(0, 2))).toEqual([
+        { index: 0, reason: 'signals' },
+        { index: 1, reason: 'signals' },
+      ]);
     }
   });
 

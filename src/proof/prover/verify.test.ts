@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Groth16Proof, Groth16VerificationKey } from 'snarkjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { singleThreadCurve } from '../curve.ts';
 import { BASE_MODULUS, SCALAR_MODULUS } from '../field.ts';
-import { prepareToyCircuit, toyInput } from '../testing.ts';
+import { otherSpellings, prepareToyCircuit, toyInput } from '../testing.ts';
 import { fromCalldata, toCalldata } from './backend.ts';
 import { CircuitProver } from './circuit-prover.ts';
 import { createSnarkjsBackend } from './snarkjs-backend.ts';
@@ -49,6 +50,31 @@ describe('verifyProof', () => {
     });
   });
 
+  it('refuses keys with another number of points than signals', async () => {
+    for (const IC of [key.IC.slice(0, -1), [...key.IC, key.IC[0]!]]) {
+      await expect(verifyProof({ ...key, IC }, publicSignals, proof)).rejects.toMatchObject({
+        code: 'KEY_MISMATCH',
+      });
+    }
+  });
+
+  it('refuses each other spelling of the same points', async () => {
+    const { G1, G2 } = await singleThreadCurve();
+    const points = ({ pi_a, pi_b, pi_c }: Groth16Proof) => ({
+      a: G1.fromObject(pi_a.map(BigInt)),
+      b: G2.fromObject(pi_b.map((pair) => pair.map(BigInt))),
+      c: G1.fromObject(pi_c.map(BigInt)),
+    });
+    const own = points(proof);
+    const spellings = otherSpellings(proof);
+    expect(spellings).toHaveLength(26);
+    for (const [name, spelled] of spellings) {
+      const { a, b, c } = points(spelled);
+      expect([G1.eq(a, own.a), G2.eq(b, own.b), G1.eq(c, own.c)], name).toEqual([true, true, true]);
+      expect(await verifyProof(key, publicSignals, spelled), name).toBe(false);
+    }
+  });
+
   it('refuses malformed proofs without an exception', async () => {
     const moved = [...proof.pi_a];
     moved[0] = String(BigInt(moved[0]!) + BASE_MODULUS);
@@ -61,6 +87,8 @@ describe('verifyProof', () => {
       { pi_c: proof.pi_a },
       { pi_b: [proof.pi_b[1]!, proof.pi_b[0]!, proof.pi_b[2]!] },
       { pi_b: [] },
+      { pi_b: [proof.pi_b[0]!, proof.pi_b[1]!, '10' as never] },
+      { pi_b: [proof.pi_b[0]!, proof.pi_b[1]!, null as never] },
       { protocol: 'plonk' },
     ]) {
       expect(await verifyProof(key, publicSignals, { ...proof, ...change }), JSON.stringify(change)).toBe(
@@ -73,12 +101,24 @@ describe('verifyProof', () => {
 describe('CircuitProver', () => {
   it('refuses a proving key that is not the verification key’s', async () => {
     const circuit = await prepareToyCircuit();
-    const other = { ...circuit.verificationKey, vk_delta_2: circuit.verificationKey.vk_gamma_2 };
-    const mismatched = new CircuitProver([{ ...circuit, verificationKey: other }]);
-    await expect(mismatched.prove({ circuit: circuit.name, input: toyInput() })).rejects.toMatchObject({
-      code: 'KEY_MISMATCH',
-    });
-    await mismatched.close();
+    const { vk_gamma_2, vk_delta_2, IC } = circuit.verificationKey;
+    const changes = {
+      nPublic: 4,
+      vk_alpha_1: IC[0]!,
+      vk_beta_2: vk_gamma_2,
+      vk_gamma_2: vk_delta_2,
+      vk_delta_2: vk_gamma_2,
+      IC: IC.toReversed(),
+    };
+    for (const [field, value] of Object.entries(changes)) {
+      const other = { ...circuit.verificationKey, [field]: value };
+      const mismatched = new CircuitProver([{ ...circuit, verificationKey: other }]);
+      await expect(
+        mismatched.prove({ circuit: circuit.name, input: toyInput() }),
+        field,
+      ).rejects.toMatchObject({ code: 'KEY_MISMATCH', details: { circuit: circuit.name, field } });
+      await mismatched.close();
+    }
     const backend = createSnarkjsBackend(await readFile(circuit.zkeyPath));
     await expect(backend.prove(new Uint8Array(20))).rejects.toMatchObject({ code: 'FILE_MALFORMED' });
     await backend.close();

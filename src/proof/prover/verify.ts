@@ -125,7 +125,9 @@ export function isWellFormed(proof: Groth16Proof): boolean {
     coordinates(proof.pi_a, '1') &&
     coordinates(proof.pi_c, '1') &&
     [x, y].every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isCoordinate)) &&
-    z?.[0] === '1' &&
+    Array.isArray(z) &&
+    z.length === 2 &&
+    z[0] === '1' &&
     z[1] === '0'
   );
 }

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { exactScenario } from '../../margin/exact/margin.ts';
 import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
+import { canonicalLegs, type Leg } from '../../market/instrument.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { insolvencyInput } from './insolvency.ts';
 import { figuresShown, randomLegs, randomRound } from './testing.ts';
@@ -42,5 +43,43 @@ describe('insolvency circuit at 8 legs', () => {
         collateralSlope,
       });
     }
+  });
+});
+
+describe('insolvencyInput', () => {
+  const round = randomRound(mulberry32(SEED));
+  const { expiryHour } = round.expiries[0]!;
+  const legs = (count: number): Leg[] =>
+    canonicalLegs(
+      Array.from({ length: count }, (_, index) => ({
+        instrument: { kind: 'call' as const, expiryHour, strike: 900_000_000n + BigInt(index) },
+        quantity: -1_000_000n,
+      })),
+    );
+  const statement = {
+    legs: legs(8),
+    scale: 2n ** 40n,
+    round,
+    parameters: DEFAULT_PARAMETERS,
+    scenarioIndex: 30,
+    salt: 1n,
+    context: 2n,
+    capacity: 8,
+  };
+
+  it('takes as many legs as there are places, and the last scenario', async () => {
+    const { scenarioIndex, packed } = await insolvencyInput(statement);
+    expect(scenarioIndex).toEqual(['0', '1', '1', '1', '1']);
+    expect(packed).toHaveLength(8);
+  });
+
+  // A leg without a place would be left out of what is shown.
+  it.each([
+    ['legs', { legs: legs(9) }, 'TOO_MANY_LEGS'],
+    ['scenarioIndex', { scenarioIndex: 31 }, 'OUT_OF_RANGE'],
+    ['scenarioIndex', { scenarioIndex: -1 }, 'OUT_OF_RANGE'],
+    ['scenarioIndex', { scenarioIndex: 0.5 }, 'OUT_OF_RANGE'],
+  ])('names %s', async (field, change, code) => {
+    await expect(insolvencyInput({ ...statement, ...change })).rejects.toMatchObject({ code, field });
   });
 });

@@ -175,6 +175,7 @@ describe('settlementInput', () => {
   };
   it.each([
     ['capacity', { capacity: 12 }, 'OUT_OF_RANGE'],
+    ['capacity', { capacity: 0 }, 'OUT_OF_RANGE'],
     ['context', { context: SCALAR_FIELD }, 'OUT_OF_RANGE'],
     ['salt', { salt: -1n }, 'OUT_OF_RANGE'],
     ['scale', { scale: 2n ** 64n }, 'OUT_OF_RANGE'],

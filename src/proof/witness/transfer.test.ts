@@ -330,6 +330,8 @@ describe('transferInput', () => {
   });
   it.each([
     ['capacity', { capacity: 4 }, 'OUT_OF_RANGE'],
+    ['capacity', { capacity: 0 }, 'OUT_OF_RANGE'],
+    ['capacity', { capacity: -8 }, 'OUT_OF_RANGE'],
     ['context', { context: -1n }, 'OUT_OF_RANGE'],
     ['points.a', { points: { a: -1n } }, 'OUT_OF_RANGE'],
     ['points.b', { points: { b: SCALAR_FIELD } }, 'OUT_OF_RANGE'],

@@ -99,7 +99,7 @@ export function otherSpellings(proof: Groth16Proof): [name: string, proof: Groth
       copy[part][2] = '01';
     });
   }
-  const [x, y] = proof.pi_b.map((pair) => pair.map(BigInt)) as [Pair, Pair, Pair];
+  const [x, y] = proof.pi_b.map(([first, second]): Pair => [BigInt(first!), BigInt(second!)]) as [Pair, Pair];
   for (const z of [
     [2n, 0n],
     [0n, 1n],

@@ -200,7 +200,7 @@ contract Groth16BatchTest is Test {
     }
 
     /// @dev Errors that cancel under powers that are known beforehand: those of the batch before the change, and those that would
-    /// follow from a part of what is to be hashed, also with zeros in place of the rest. The changed batch has other powers.
+    /// follow from a part of what is to be hashed, alone or with zeros for the rest. The changed batch has other powers.
     function test_refusesErrorsThatCancelUnderPowersKnownBeforehand() public view {
         (Groth16Proof[] memory proofs, uint256[14][] memory signals) = _batch(2, 4);
         bytes memory points = abi.encode(proofs[0], proofs[1]);

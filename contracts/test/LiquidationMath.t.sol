@@ -900,7 +900,7 @@ contract LiquidationMathTest is Test {
         assertEq(fee + reward, 0, "at the target, worth more");
         (fee, reward) = LiquidationMath.startFee(_state(1_100e6, 0, 1_000e6, ONE), terms, 0);
         assertEq(fee + reward, 0, "at the target");
-        // What is above the target has no size as a number without sign.
+        // Without its sign a lack below 0 would be an immense one.
         (fee, reward) = LiquidationMath.startFee(_state(1_100e6 + 1, 0, 1_000e6, ONE), terms, 0);
         assertEq(fee + reward, 0, "a unit above the target");
         state.cash += 1_000e6;

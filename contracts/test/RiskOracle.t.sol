@@ -18,7 +18,7 @@ contract RiskOracleTest is OracleTest {
         }
     }
 
-    /// @dev To an oracle with other words, or of another domain, a signature is that of a stranger. As the first report it keeps the order.
+    /// @dev With other words, or for another oracle, a signature is that of a stranger. The first report keeps the order.
     function _strangerOf(RiskOracle asked, Report memory report) private view returns (bytes memory refusal) {
         bytes memory signature = report.signature;
         bytes32 r;

@@ -2,7 +2,14 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Address, createPublicClient, createWalletClient, http, type PublicClient } from 'viem';
+import {
+  type Address,
+  createPublicClient,
+  createWalletClient,
+  http,
+  type PublicClient,
+  toFunctionSelector,
+} from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { INSTANCES } from '../proof/instances.ts';
 import { type KeyManifest, loadManifest } from '../proof/keys/artifacts.ts';
@@ -224,34 +231,49 @@ describe('deployProtocol', () => {
   }
 
   it.each([
-    ['insolvency-8', { verifiers: { 'insolvency-8': 'AlwaysTrue' } }],
-    ['settlement-32', { verifiers: { 'settlement-32': 'AlwaysTrue' } }],
-    ['insolvency-32 batch', { batchVerifiers: { 'insolvency-32': 'AlwaysTrue' } }],
-  ])('goes no further with a verifier of %s that anyone can forge proofs for', async (role, verifiers) => {
-    const steps: DeploymentStep[] = [];
-    const addressBook = join(directory, `${role}.json`);
-    copyFileSync(options.addressBook!, addressBook);
-    const failure = await deployProtocol(wallet, {
-      ...options,
-      ...verifiers,
-      addressBook,
-      artifactDirectory: artifactsWithAlwaysTrue(),
-      onStep: (step) => steps.push(step),
-    }).catch((error: unknown) => error);
-    const { address } = readAddressBook(addressBook)!.contracts[`verifier ${role}`]!;
-    expect(failure).toMatchObject({
-      code: 'VERIFIER_FORGEABLE',
-      message: `The verifier of ${role} accepts a forged proof.`,
-      details: { address },
-    });
-    expect(steps.filter(({ action }) => action !== 'kept')).toEqual([
-      { name: `verifier ${role}`, action: 'deploy' },
-    ]);
-    expect(steps.every(({ name }) => name.startsWith('verifier '))).toBe(true);
-  });
+    [
+      'insolvency-8',
+      { verifiers: { 'insolvency-8': 'AlwaysTrue' } },
+      'verifyProof(uint256[2],uint256[2][2],uint256[2],uint256[14])',
+    ],
+    [
+      'settlement-32',
+      { verifiers: { 'settlement-32': 'AlwaysTrue' } },
+      'verifyProof(uint256[2],uint256[2][2],uint256[2],uint256[10])',
+    ],
+    [
+      'insolvency-32 batch',
+      { batchVerifiers: { 'insolvency-32': 'AlwaysTrue' } },
+      'verifyBatch((uint256[2],uint256[2][2],uint256[2])[],uint256[14][])',
+    ],
+  ])(
+    'goes no further with a verifier of %s that anyone can forge for',
+    async (role, verifiers, signature) => {
+      const steps: DeploymentStep[] = [];
+      const addressBook = join(directory, `${role}.json`);
+      copyFileSync(options.addressBook!, addressBook);
+      const failure = await deployProtocol(wallet, {
+        ...options,
+        ...verifiers,
+        addressBook,
+        artifactDirectory: artifactsWithAlwaysTrue(signature),
+        onStep: (step) => steps.push(step),
+      }).catch((error: unknown) => error);
+      const { address } = readAddressBook(addressBook)!.contracts[`verifier ${role}`]!;
+      expect(failure).toMatchObject({
+        code: 'VERIFIER_FORGEABLE',
+        message: `The verifier of ${role} accepts a forged proof.`,
+        details: { address },
+      });
+      expect(steps.filter(({ action }) => action !== 'kept')).toEqual([
+        { name: `verifier ${role}`, action: 'deploy' },
+      ]);
+      expect(steps.every(({ name }) => name.startsWith('verifier '))).toBe(true);
+    },
+  );
 
-  /** The verifiers' artefacts, and that of a contract whose answer is true whatever it is asked. */
-  function artifactsWithAlwaysTrue(): string {
+  /** The verifiers' artefacts, and that of a contract whose answer is true whenever this one function is called. */
+  function artifactsWithAlwaysTrue(signature: string): string {
     const artifacts = join(directory, 'artifacts');
     for (const { contract } of Object.values(readAddressBook(options.addressBook!)!.contracts)) {
       const folder = `${contract}.sol`;
@@ -260,8 +282,9 @@ describe('deployProtocol', () => {
       }
     }
     mkdirSync(join(artifacts, 'AlwaysTrue.sol'), { recursive: true });
-    // PUSH1 1, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
-    const artifact = { abi: [], bytecode: { object: '0x6760015f5260205ff35f5260086018f3' } };
+    // PUSH0, CALLDATALOAD, PUSH1 224, SHR, PUSH4 the selector, EQ; PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
+    const runtime = `5f3560e01c63${toFunctionSelector(signature).slice(2)}145f5260205ff3`;
+    const artifact = { abi: [], bytecode: { object: `0x70${runtime}5f526011600ff3` } };
     writeFileSync(join(artifacts, 'AlwaysTrue.sol', 'AlwaysTrue.json'), JSON.stringify(artifact));
     return artifacts;
   }

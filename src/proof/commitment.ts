@@ -3,8 +3,9 @@ import { buildPoseidon } from 'circomlibjs';
 import { requireBigint } from '../errors.ts';
 import { MAX_LEGS } from '../margin/exact/margin.ts';
 import { packParameters, type RiskParameters } from '../margin/parameters.ts';
-import { type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../market/instrument.ts';
+import { type Leg, packLeg, validateLegs } from '../market/instrument.ts';
 import { MAX_UNDERLYING_ID } from '../market/words.ts';
+import { requireSalt } from './salt.ts';
 
 /** Legs hashed at a time. */
 export const CHUNK_SIZE = 8;
@@ -32,7 +33,7 @@ export interface PositionsOpening {
  */
 export async function commitPositions({ legs, underlyingId, salt }: PositionsOpening): Promise<bigint> {
   validateLegs(legs, MAX_LEGS);
-  requireBigint(salt, 0n, SCALAR_FIELD - 1n, 'salt');
+  requireSalt(salt);
   requireBigint(underlyingId, 0n, MAX_UNDERLYING_ID, 'underlyingId');
   let accumulator = await poseidonHash([underlyingId, salt]);
   const packed = legs.map((leg, index) => packLeg(leg, `legs[${index}]`));

@@ -6,8 +6,9 @@
  * For openings that are withheld, z is 0, and so is the value.
  */
 import { encodeAbiParameters, keccak256 } from 'viem';
-import { requireBigint, ZkMarginError } from '../errors.ts';
+import { requireBigint } from '../errors.ts';
 import { SCALAR_FIELD } from '../market/instrument.ts';
+import { requireSalt } from './salt.ts';
 
 /** An opening of a commitment. */
 export interface Opening {
@@ -49,9 +50,5 @@ function requireOpening({ legs, salt }: Opening): void {
   legs.forEach((leg, index) => {
     requireBigint(leg, 0n, SCALAR_FIELD - 1n, `legs[${index}]`);
   });
-  if (typeof salt === 'bigint' && salt >= 0n && salt < SCALAR_FIELD) return;
-  // No details: a salt is a secret until it is published.
-  throw new ZkMarginError('OUT_OF_RANGE', "Keep the salt below the order of the circuits' field.", {
-    field: 'salt',
-  });
+  requireSalt(salt);
 }

@@ -13,12 +13,12 @@ import {
   type InstrumentKind,
   type Leg,
   parseInstrument,
-  SCALAR_FIELD,
   underlyingIdOf,
   validateLegs,
 } from '../../market/instrument.ts';
 import { type MarketRound, unpackRound } from '../../market/words.ts';
 import { capacitiesAmong, capacityFor, type Statement } from '../../proof/instances.ts';
+import { requireSalt } from '../../proof/salt.ts';
 import { JOB_PRIORITIES, type JobPriority } from '../../store/job.ts';
 import type { InsolvencyRequest, LegRequest } from '../schemas.ts';
 import type { PreparedProof, RequestSetting } from './prepared.ts';
@@ -79,15 +79,9 @@ export function readNumbers<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Record<Name, bigint>;
 }
 
-/** @throws ZkMarginError `OUT_OF_RANGE`, without details: a salt is a secret */
+/** @throws ZkMarginError `OUT_OF_RANGE` */
 export function readSalt(text: string, field = 'salt'): bigint {
-  const salt = BigInt(text);
-  if (salt >= SCALAR_FIELD) {
-    throw new ZkMarginError('OUT_OF_RANGE', "Keep the salt below the order of the circuits' field.", {
-      field,
-    });
-  }
-  return salt;
+  return requireSalt(BigInt(text), field);
 }
 
 /** @throws ZkMarginError `OUT_OF_RANGE` */

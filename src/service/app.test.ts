@@ -182,6 +182,39 @@ describe('proof jobs', () => {
     expect((await post(request)).statusCode).toBe(200);
   });
 
+  it('tells of every change while somebody watches', async () => {
+    await start();
+    const { id, links } = (await post(request)).json<JobView>();
+    await given(1);
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    const stream = await fetch(url + links.events);
+    expect(stream.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    const chunks = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const seen = () =>
+      [...text.matchAll(/^event: job\ndata: (.*)$/gm)].map(([, data]) => JSON.parse(data!) as JobView);
+    /** Until so many events have come, or the end. */
+    const until = async (count: number) => {
+      while (seen().length < count) {
+        const { done, value } = await chunks.read();
+        if (done) break;
+        text += value;
+      }
+      return seen();
+    };
+    // The next change comes when the last one was read: none can be missed.
+    expect(await until(1)).toMatchObject([{ id, state: 'proving' }]);
+    const [job] = prover.pending;
+    for (const [index, stage] of (['witness', 'proving'] as const).entries()) {
+      job!.options.onProgress?.(stage, { attempt: 1 });
+      expect((await until(index + 2)).at(-1)).toMatchObject({ state: 'proving', progress: { stage } });
+    }
+    job!.resolve(await proven(request));
+    const events = await until(Number.POSITIVE_INFINITY);
+    expect(events.map(({ state }) => state)).toEqual(['proving', 'proving', 'proving', 'done']);
+    expect(events.at(-1)).toEqual((await get(links.self)).json());
+  });
+
   it('gives the prover the input of the statement, with the worst scenario unless one is chosen', async () => {
     await start();
     const legs = canonicalLegs(

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { startLine } from '../commands/keeper.ts';
 import { strategyDefaults, strategyOf } from '../keeper/configuration.ts';
 import { DEFAULT_STRATEGY } from '../keeper/strategy/configuration.ts';
+import { apiKeysOf } from '../service/access.ts';
 import { configurationDocument } from './document.ts';
 import {
   CONFIGURATIONS,
@@ -188,13 +189,30 @@ describe('settings', () => {
     expect(shown).toContain('postgres://db:5432/***');
     expect(shown).toContain('https://rpc.example/***, https://second.example/***');
     expect(shown + JSON.stringify(settingsReport(serveConfiguration, resolved))).not.toContain(word);
-    for (const [name, value] of Object.entries(environment)) {
-      for (const wrong of [`${word} `.repeat(2_000_000 / word.length), `x${value}`, word]) {
-        try {
-          resolveSettings(serveConfiguration, { environment: { [name]: wrong } });
-        } catch (error) {
-          expect(String(error) + JSON.stringify(error)).not.toContain(word);
-        }
+    const long = `${word} `.repeat(2_000_000 / word.length);
+    const noScheme = (name: keyof typeof environment) => `x${environment[name]}`;
+    const wrongs: Record<keyof typeof environment, readonly string[]> = {
+      DATABASE_URL: [long, word, noScheme('DATABASE_URL')],
+      ZKMARGIN_RPC: [long, word, noScheme('ZKMARGIN_RPC')],
+      // Their lines are read by the service, which refuses to start.
+      ZKMARGIN_API_KEYS: [
+        long,
+        word,
+        `a read ${word}`,
+        `a write ${word}${word}`,
+        `a read ${word}${word} ${word}`,
+      ],
+      ZKMARGIN_ALERT_SECRET: [long, word],
+      ZKMARGIN_ALERT_WEBHOOKS: [long, word, noScheme('ZKMARGIN_ALERT_WEBHOOKS')],
+    };
+    for (const [name, values] of Object.entries(wrongs)) {
+      for (const wrong of values) {
+        const error = refusal(() => {
+          const settings = resolveSettings(serveConfiguration, { environment: { [name]: wrong } });
+          if (settings.values.apiKeys !== undefined) apiKeysOf(settings.values.apiKeys);
+        });
+        expect(error.code, `${name} ${error}`).toMatch(/^[A-Z_]+$/);
+        expect(String(error) + JSON.stringify(error)).not.toContain(word);
       }
     }
     expect(

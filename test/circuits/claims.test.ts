@@ -69,6 +69,7 @@ describe('free choices', () => {
       (movingCollateral) => exactMargin({ legs, scale, movingCollateral }, round, parameters).requirement,
     );
     const honest = await inputOf(legs, parameters, scale);
+    let shows = 0;
     for (let i = 0; i < CHOICES; i++) {
       const flip = (sign: string): string => (random() < 0.15 ? String(1 - Number(sign)) : sign);
       const of = (name: string): string[] => honest[name] as string[];
@@ -88,6 +89,7 @@ describe('free choices', () => {
         return undefined;
       });
       if (witness === undefined) continue;
+      shows++;
       const shown = figuresShown(circuit, witness);
       expect(shown.mark).toBe(mark);
       collaterals.forEach((collateral, index) => {
@@ -96,6 +98,8 @@ describe('free choices', () => {
         );
       });
     }
+    // Otherwise the choices were refused for something else, and nothing was compared.
+    expect(shows, `of ${CHOICES}, seed ${SEED}`).toBeGreaterThanOrEqual(CHOICES / 2);
   });
 
   it('signs are booleans', async () => {

@@ -23,7 +23,6 @@ export const ERROR_CODES = [
   // Portfolios, markets and models.
   'UNKNOWN_MODEL',
   'UNKNOWN_UNDERLYING',
-  'UNKNOWN_ASSET',
   'DUPLICATE_POSITION',
   'NO_ARBITRAGE_FREE_PRICE',
   'NOT_ENOUGH_DATA',
@@ -42,7 +41,6 @@ export const ERROR_CODES = [
   // Risk parameters.
   'TOO_MANY_SCENARIOS',
   'FIRST_SCENARIO',
-  'PARAMETERS_MISMATCH',
   // Arithmetic of the integer model.
   'ARITHMETIC_OVERFLOW',
   // Liquidation.
@@ -67,7 +65,6 @@ export const ERROR_CODES = [
   'BUSY',
   'TIMEOUT',
   'CANCELLED',
-  'CHAIN_REVERTED',
   'CHAIN_UNAVAILABLE',
   'CHAIN_DIVERGED',
   // The store: another process has it, it cannot be reached, it has no room, its schema is not this version's.

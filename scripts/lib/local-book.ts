@@ -5,7 +5,6 @@ import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { type PreparedSettlement, prepareSettlement } from '../../src/chain/requests/settlement.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
-import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import type { ExampleAccount } from '../../src/margin/example-book.ts';
 import { mulberry32 } from '../../src/margin/example-book.ts';
 import type { Leg } from '../../src/market/instrument.ts';
@@ -87,12 +86,6 @@ export async function openPair(
     },
     receipt,
   };
-}
-
-/** Whether an example may be opened: its equity covers the initial requirement. */
-export function coversInitialMargin(account: ExampleAccount, protocol: LocalProtocol): boolean {
-  const { round, parameters, initialLevel } = protocol.market;
-  return exactSolvency(account, round, parameters, initialLevel).solvent;
 }
 
 /** A settlement of the options of an hour that has a price, with that price. */

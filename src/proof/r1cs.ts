@@ -138,7 +138,7 @@ export function termCount(r1cs: R1cs): number {
  *
  * @param witness field elements in [0, r), the leading 1 included.
  * @param limit stop after so many.
- * @returns indices of violated constraints, ascending; empty when the witness satisfies the circuit.
+ * @returns indices of violated constraints, ascending, and before them -1 when wire 0 is not 1; empty when the witness satisfies the circuit.
  * @throws {ProofError} `WITNESS_REJECTED` for a witness of the wrong length.
  */
 export function violatedConstraints(r1cs: R1cs, witness: readonly bigint[], limit = 1): number[] {

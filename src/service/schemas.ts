@@ -5,6 +5,7 @@ import { SETTLEMENT_WORDS } from '../margin/exact/settlement.ts';
 import { SCENARIO_CAPACITY, SCENARIO_WORD_COUNT, SCENARIOS_PER_WORD } from '../margin/parameters.ts';
 import { EXPIRY_COUNT } from '../market/words.ts';
 import { type Instance, instancesOf, type Statement } from '../proof/instances.ts';
+import { SOLVENCY_PURPOSES, type SolvencyPurpose } from '../proof/witness/contexts.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
 import { PATTERNS } from './patterns.ts';
 
@@ -172,7 +173,10 @@ const SolvencyRequestSchema = Type.Object(
       {
         chainId: Unsigned('chain of the consumer'),
         consumer: Address('contract that takes the proof'),
-        purpose: Type.String({ enum: ['withdrawal', 'trade', 'recovery'] }),
+        purpose: Type.Unsafe<SolvencyPurpose>({
+          type: 'string',
+          enum: Object.keys(SOLVENCY_PURPOSES),
+        }),
         accountId: Unsigned('the account'),
         nonce: Unsigned("the account's nonce"),
         round: Unsigned('number of the oracle round'),

@@ -39,6 +39,7 @@ library ProofContext {
         view
         returns (uint256)
     {
+        // Ends in a 0 so that it has seven words: with six, it could be what an insolvency proof binds.
         return _reduce(keccak256(abi.encode(block.chainid, consumer, purpose, accountId, nonce, round, uint256(0))));
     }
 

@@ -1,5 +1,4 @@
 /** The market as the contracts see it when they judge a proof. */
-import type { Address } from 'viem';
 import type { RiskParameters } from '../../margin/parameters.ts';
 import type { Leg } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
@@ -13,13 +12,6 @@ export interface MarketView {
   readonly parameters: RiskParameters;
   /** Factor on the maintenance requirement that trades and withdrawals must cover, 2^-12. */
   readonly initialLevel: bigint;
-}
-
-/** The contracts that requests are for. */
-export interface RequestTargets {
-  readonly clearingHouse: Address;
-  readonly engine: Address;
-  readonly auctionHouse: Address;
 }
 
 /** What opens an account's positions. */

@@ -3,7 +3,7 @@ import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
 import { cashForSlack, exactSolvency } from '../../margin/exact/solvency.ts';
 import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
-import { type SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
+import { type SolvencyPurpose, solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import type { HouseCollateral } from '../house-records.ts';
 import type { MarketView, Positions } from './market.ts';
@@ -13,7 +13,7 @@ import { type ProofArgument, type Prover, proofArgument } from './proofs.ts';
 export interface SolvencyRequest {
   /** Contract that takes the proof. */
   readonly consumer: Address;
-  readonly purpose: keyof typeof SOLVENCY_PURPOSES;
+  readonly purpose: SolvencyPurpose;
   readonly accountId: bigint;
   /** Of the account, before the transaction. */
   readonly nonce: bigint;

@@ -73,7 +73,7 @@ export interface ExactScenarioMargin {
 
 /** The margin over all scenarios. */
 export interface ExactMargin extends ExactScenarioMargin {
-  /** Index of the scenario with the largest damped loss (the first of equals). */
+  /** Index of the scenario that shows the largest requirement (the first of equals). */
   readonly worstScenario: number;
   readonly scenarios: readonly ExactScenarioMargin[];
 }

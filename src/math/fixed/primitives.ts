@@ -70,8 +70,6 @@ export function log2Fixed(x: bigint, width: number): bigint {
   );
 }
 
-/** Scale exponent of {@link exp2Fixed}. */
-export const EXP2_SCALE = 90n;
 /** `ln 2` in 2^-12, enough for a correction below 2^-9. */
 const LN2_SHORT = 2839n;
 

@@ -30,13 +30,15 @@ export const SOLVENCY_PURPOSES = Object.freeze({
   /** It is solvent again: its auction ends. */
   recovery: 3n,
 });
+/** What a solvency proof is for. */
+export type SolvencyPurpose = keyof typeof SOLVENCY_PURPOSES;
 
 /** What a solvency proof is bound to. */
 export interface SolvencyContext {
   readonly chainId: bigint;
   /** Contract that takes the proof. */
   readonly consumer: Hex;
-  readonly purpose: keyof typeof SOLVENCY_PURPOSES;
+  readonly purpose: SolvencyPurpose;
   readonly accountId: bigint;
   readonly nonce: bigint;
   readonly round: bigint;
@@ -82,6 +84,7 @@ export function solvencyContext(context: SolvencyContext): bigint {
   const { chainId, consumer, purpose, accountId, nonce, round } = context;
   return hashed(
     ['uint256', 'address', 'uint256', 'uint256', 'uint256', 'uint256', 'uint256'],
+    // Ends in a 0 so that it has seven words: with six, it could be what an insolvency proof binds.
     [chainId, consumer, SOLVENCY_PURPOSES[purpose], accountId, nonce, round, 0n],
   );
 }

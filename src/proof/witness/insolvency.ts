@@ -8,8 +8,6 @@ import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts
 import { commitParameters, commitPositions } from '../commitment.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 
-export { contextOf, type ProofContext } from './contexts.ts';
-
 /** Everything an `insolvency` proof speaks of. */
 export interface InsolvencyStatement {
   readonly legs: readonly Leg[];
@@ -20,7 +18,10 @@ export interface InsolvencyStatement {
   readonly parameters: RiskParameters;
   /** Index of the scenario that shows the requirement. */
   readonly scenarioIndex: number;
-  /** Value of the account's moving collateral, 1e-6 USD; 0 unless given. It is no part of what is proven, and decides what is claimed. */
+  /**
+   * Value of the account's moving collateral, 1e-6 USD; 0 unless given. Insolvency proves nothing of it: it decides what is claimed. Solvency
+   * proves it as a leg.
+   */
   readonly movingCollateral?: bigint;
   /** Field element, see `contexts.ts`. */
   readonly context: bigint;

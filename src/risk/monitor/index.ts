@@ -26,7 +26,6 @@ export {
   changesSince,
   compareUrgency,
   isAtRisk,
-  isWorse,
   type Nearness,
   type RiskChange,
   type RiskSnapshot,

@@ -91,11 +91,6 @@ const RANK: Readonly<Record<RiskTier, number>> = Object.fromEntries(
   TIERS_BY_URGENCY.map((tier, rank) => [tier, rank]),
 ) as Record<RiskTier, number>;
 
-/** Whether the first tier is more urgent than the second. */
-export function isWorse(tier: RiskTier, than: RiskTier): boolean {
-  return RANK[tier] < RANK[than];
-}
-
 /** Whether an account of the tier is at risk: soft or worse. */
 export function isAtRisk(tier: RiskTier): boolean {
   return RANK[tier] <= RANK.soft;

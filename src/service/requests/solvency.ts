@@ -60,7 +60,7 @@ export async function prepareSolvency(
     context: solvencyContext({
       ...readNumbers(context, 'chainId', 'accountId', 'nonce', 'round'),
       consumer: context.consumer.toLowerCase() as Hex,
-      purpose: context.purpose as 'withdrawal',
+      purpose: context.purpose,
     }),
   };
   const input = await solvencyInput(statement).catch((error: unknown) => {

@@ -113,7 +113,7 @@ const transfer = {
 } satisfies TransferRequest;
 
 /** Commitment to the default parameters. */
-const PARAMETERS = '1791539870847547012540756597556360028801020608291063029975119211892624953977';
+const PARAMETERS = '8860021809943166211864682855081835106430682185766714238285176983943996514190';
 const withMarket = [market.underlyingWord, ...market.expiryWords, PARAMETERS];
 
 /** What a transfer states whoever publishes: between the evaluations and the points. */
@@ -143,7 +143,7 @@ describe('public signals', () => {
       'insolvency',
       insolvency,
       [
-        '3480196209630703239147345451570647589004753057265803795346408174957279645369',
+        '3480193806840325828370985487453194397738615762990135286019557276307255791289',
         '17779432225259597263131651391219928126764364059625134026153126581017873218772',
         '1099511627776',
         ...withMarket,

@@ -14,22 +14,36 @@ export interface ProcessIdentity {
 
 /** This process. */
 export function thisProcess(): ProcessIdentity {
-  return { pid: process.pid, started: startOf(process.pid), place: placeOfProcesses() };
+  return { pid: process.pid, started: statusOf(process.pid)?.started ?? '', place: placeOfProcesses() };
 }
 
-/** Whether a process of this place lives. */
-export function isRunning({ pid, started }: Pick<ProcessIdentity, 'pid' | 'started'>): boolean {
-  return startOf(pid) === started && isProcessAlive(pid);
+/** Whether a process of this place lives; also true when the system does not tell whether it is another of the same id. */
+export function isRunning(identity: Pick<ProcessIdentity, 'pid' | 'started'>): boolean {
+  return fateOf(identity) !== 'ended';
 }
 
-/** Ticks since the system's start at which a process began; empty where the system does not tell, or when there is none. */
-function startOf(pid: number): string {
+/** What has become of a process of this place. `unknown`: one of its id lives, and the system does not tell when it began. */
+export function fateOf({
+  pid,
+  started,
+}: Pick<ProcessIdentity, 'pid' | 'started'>): 'runs' | 'ended' | 'unknown' {
+  if (!isProcessAlive(pid)) return 'ended';
+  const found = statusOf(pid);
+  if (found?.isZombie) return 'ended';
+  if (found === undefined || started === '') return 'unknown';
+  return found.started === started ? 'runs' : 'ended';
+}
+
+/** Of a process that the system tells of: ticks from the system's start to its own, and whether it only waits to be buried. */
+function statusOf(pid: number): { started: string; isZombie: boolean } | undefined {
   try {
     // The name in parentheses may hold blanks.
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const started = fields[19];
+    return started === undefined ? undefined : { started, isZombie: fields[0] === 'Z' };
   } catch {
-    return '';
+    return undefined;
   }
 }
 

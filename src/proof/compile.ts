@@ -93,14 +93,15 @@ export async function compileFile(path: string, options: CompileOptions = {}): P
   let compileMs = 0;
   let cached = true;
   if (!(await exists(directory))) {
-    await withFileLock(directory, async () => {
+    const compile = async (): Promise<void> => {
       if (await exists(directory)) return;
       cached = false;
       options.onProgress?.({ stage: 'compiling', circuit: name });
       const start = performance.now();
       await runCompiler(source, name, directory, options.signal);
       compileMs = performance.now() - start;
-    });
+    };
+    await withFileLock(directory, compile, { signal: options.signal });
   }
   const r1csHash = sha256(await readFile(paths.r1csPath));
   options.onProgress?.({ stage: 'done', circuit: name });

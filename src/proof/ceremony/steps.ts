@@ -28,6 +28,9 @@ import {
   transcriptPath,
 } from './transcript.ts';
 
+/** How long a step waits for another in the same directory. Contributors take turns, so it need not wait for the end of one. */
+const PATIENCE_MS = 60_000;
+
 /** How a ceremony begins. */
 export interface InitOptions {
   readonly circuit: CompiledCircuit;
@@ -49,8 +52,8 @@ export interface InitOptions {
  * Begin a ceremony: copies constraint system and powers of tau into the directory, makes the initial key, and opens the
  * transcript.
  *
- * @throws {ZkMarginError} `CONFLICT` for a directory that holds a ceremony, `UNSUPPORTED` for unlisted powers of tau,
- * `OUT_OF_RANGE` for powers that are too small, `NOT_FOUND`
+ * @throws {ZkMarginError} `CONFLICT` for a directory that holds a ceremony or in which another process works,
+ * `UNSUPPORTED` for unlisted powers of tau, `OUT_OF_RANGE` for powers that are too small, `NOT_FOUND`
  * @throws {ProofError} `FILE_MALFORMED`
  */
 export async function initCeremony(options: InitOptions): Promise<Transcript> {
@@ -64,7 +67,7 @@ export async function initCeremony(options: InitOptions): Promise<Transcript> {
   const fault = ptauFault(await singleThreadCurve(), ptau);
   if (fault) throw new ProofError('FILE_MALFORMED', `the powers of tau are of no use: ${fault}`);
   await mkdir(directory, { recursive: true });
-  return withFileLock(transcriptPath(directory), async () => {
+  return alone(directory, async () => {
     if (await exists(transcriptPath(directory))) {
       throw new ZkMarginError(
         'CONFLICT',
@@ -122,8 +125,8 @@ export interface ContributeOptions {
  * randomness, 64 bytes here and 64 in snarkjs, and the contributor's text.
  *
  * @returns the transcript's new entry; its hash is what the contributor announces
- * @throws {ZkMarginError} `CONFLICT` after the beacon, `KEY_MISMATCH` when the newest key is not the transcript's,
- * `MALFORMED`, `NOT_FOUND`
+ * @throws {ZkMarginError} `CONFLICT` after the beacon or while another process works in the directory, `KEY_MISMATCH` when
+ * the newest key is not the transcript's, `MALFORMED`, `NOT_FOUND`
  * @throws {ProofError} `FILE_MALFORMED`
  */
 export async function contribute(options: ContributeOptions): Promise<TranscriptContribution> {
@@ -190,6 +193,11 @@ export async function applyBeacon(options: BeaconOptions): Promise<TranscriptCon
   );
 }
 
+/** Takes a step while no other process takes one in the directory. */
+function alone<T>(directory: string, step: () => Promise<T>): Promise<T> {
+  return withFileLock(transcriptPath(directory), step, { patienceMs: PATIENCE_MS });
+}
+
 async function addStep(
   path: string,
   type: TranscriptContribution['type'],
@@ -198,7 +206,7 @@ async function addStep(
 ): Promise<TranscriptContribution> {
   const directory = resolve(path);
   await loadTranscript(directory);
-  return withFileLock(transcriptPath(directory), async () => {
+  return alone(directory, async () => {
     const transcript = await loadTranscript(directory);
     if (isClosed(transcript)) {
       throw new ZkMarginError(

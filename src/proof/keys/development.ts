@@ -187,7 +187,7 @@ export async function ensureDevelopmentKey(
   };
   // The metadata is written last: when it is there, the key is complete.
   if (await exists(metaPath)) return load(true);
-  return withFileLock(zkeyPath, async () => {
+  const make = async (): Promise<DevelopmentKey> => {
     if (await exists(metaPath)) return load(true);
     const r1csBytes = await readFile(circuit.r1csPath);
     const zkey = await generateDevelopmentKey(circuit.name, r1csBytes, options);
@@ -204,7 +204,8 @@ export async function ensureDevelopmentKey(
     await removeOldKeys(directory);
     report('done', 1);
     return load(false);
-  });
+  };
+  return withFileLock(zkeyPath, make, { signal: options.signal });
 }
 
 /** Keys of earlier versions of a circuit are megabytes each: keep the newest few. */

@@ -201,8 +201,19 @@ describe('a lock', () => {
     const results = await Promise.allSettled(['a', 'b', 'c'].map(take));
     expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect([order[0], order[2], order[4]]).toEqual([order[1], order[3], order[5]]);
-    expect(readdirSync(join(path, '..'))).toEqual(['key.lock.3']);
-    expect(readFileSync(`${path}.lock.3`, 'utf8')).toBe('{}');
+    expect(readdirSync(join(path, '..'))).toEqual([]);
+  });
+
+  it('keeps its number while somebody may reckon with it', async () => {
+    const path = newPath();
+    const draft = `${path}.lock-draft-x`;
+    writeHolder(path, { pid: 99_999_999 });
+    writeFileSync(draft, '');
+    expect(await isFree(path)).toBe(true);
+    expect(readFileSync(`${path}.lock.2`, 'utf8')).toBe('{}');
+    rmSync(draft);
+    expect(await isFree(path)).toBe(true);
+    expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
   it('as earlier versions left it, an id alone, keeps nobody', async () => {

@@ -47,6 +47,9 @@ export interface Sighting {
   sinceMs: number;
 }
 
+/** Gives a lock back. `nothing`: without a file that has its number, where that can be. */
+export type Release = (leave?: 'number' | 'nothing') => void;
+
 /** Locks of this process, by the names that they have in their files. */
 const held = new Set<string>();
 
@@ -61,27 +64,34 @@ const held = new Set<string>();
  * @returns releases the lock; or who has it; or nothing when others were faster
  * @throws ZkMarginError `CONFLICT` when the files are nobody's
  */
-export function takeLock(path: string, sighting?: Sighting): (() => void) | Holder | undefined {
+export function takeLock(path: string, sighting?: Sighting): Release | Holder | undefined {
   const self = thisProcess();
   const token = randomBytes(16).toString('hex');
   const text = JSON.stringify({ ...self, token });
+  const draft = `${path}-draft-${token}`;
   for (let attempt = 0; attempt < 100; attempt++) {
-    const last = Math.max(0, ...numbers(path));
-    const mine = last + 1;
-    if (String(mine).length > MOST_DIGITS) {
-      throw new ZkMarginError('CONFLICT', `Remove ${path}.${last}: no process made it.`, {
-        details: { path: `${path}.${last}` },
-      });
-    }
-    const draft = `${path}-draft-${token}`;
-    const own = `${path}.${mine}`;
-    // Kept open: what stands in it is changed later also when others have removed the name, and nothing else is.
+    // Kept open: what stands in it is changed later also when others have removed the name, and nothing else is. Made before the
+    // numbers are read, so that a holder who goes keeps its number while somebody may reckon with it.
     let file = openSync(draft, 'wx', 0o600);
+    let mine: number;
+    let own: string;
     try {
+      const last = Math.max(0, ...numbers(path));
+      mine = last + 1;
+      own = `${path}.${mine}`;
+      if (String(mine).length > MOST_DIGITS) {
+        throw new ZkMarginError('CONFLICT', `Remove ${path}.${last}: no process made it.`, {
+          details: { path: `${path}.${last}` },
+        });
+      }
       writeSync(file, text);
       // The draft's time is now by the clock that gives the holder's file its time, whatever this machine's clock says.
       const nowMs = fstatSync(file).mtimeMs;
       const holder = last === 0 ? undefined : holderOf(`${path}.${last}`, self, nowMs, sighting);
+      if (holder === 'gone') {
+        closeSync(file);
+        continue;
+      }
       if (holder !== undefined) {
         closeSync(file);
         return holder === 'beginning' ? undefined : holder;
@@ -104,10 +114,16 @@ export function takeLock(path: string, sighting?: Sighting): (() => void) | Hold
     for (const number of numbers(path)) if (number < mine) removeIfPossible(`${path}.${number}`);
     held.add(token);
     const stopTouching = keepTouching(own);
-    return () => {
+    return (leave) => {
       if (!held.delete(token)) return;
       stopTouching();
       try {
+        // One with a draft may have found a dead holder and be about to take a number after it: numbers must not go down then.
+        const isWanted = leave !== 'nothing' || hasDrafts(path);
+        if (!isWanted && lstatSync(own).ino === fstatSync(file).ino) {
+          rmSync(own);
+          return;
+        }
         // The number stays taken. First what is read as released, then its end: the file is never empty.
         writeSync(file, '{}', 0);
         ftruncateSync(file, 2);
@@ -145,6 +161,10 @@ function publish(file: number, draft: string, own: string, text: string): number
   return named;
 }
 
+function hasDrafts(path: string): boolean {
+  return readdirSync(dirname(path)).some((name) => name.startsWith(`${basename(path)}-draft-`));
+}
+
 /** How {@link withFileLock} waits. */
 export interface WaitOptions {
   /** Gives up after so many milliseconds; waits as long as it takes unless given. */
@@ -168,11 +188,11 @@ export async function withFileLock<T>(
   try {
     return await action();
   } finally {
-    release();
+    release('nothing');
   }
 }
 
-async function waitForLock(path: string, options: WaitOptions): Promise<() => void> {
+async function waitForLock(path: string, options: WaitOptions): Promise<Release> {
   const { patienceMs = Number.POSITIVE_INFINITY, signal, onWait = writeToStandardError } = options;
   const begin = performance.now();
   const sighting: Sighting = { sign: '', sinceMs: begin };
@@ -230,9 +250,9 @@ function holderOf(
   self: ProcessIdentity,
   nowMs: number,
   sighting: Sighting | undefined,
-): Holder | 'beginning' | undefined {
+): Holder | 'beginning' | 'gone' | undefined {
   const found = read(path);
-  if (found === undefined) return undefined;
+  if (found === undefined || found === 'gone') return found;
   const { pid, started, place, token, changedMs } = found;
   let silentMs = nowMs - changedMs;
   if (sighting !== undefined) {
@@ -253,7 +273,7 @@ function holderOf(
   return isSilent ? undefined : holder;
 }
 
-/** What a lock's file says; no `pid` while it is made. Nothing when it is released, or no holder made it. */
+/** What a lock's file says; no `pid` while it is made. Undefined when it is released, or no holder made it. */
 function read(path: string) {
   try {
     const status = lstatSync(path);
@@ -271,9 +291,9 @@ function read(path: string) {
       token: typeof token === 'string' ? token : undefined,
       changedMs: status.mtimeMs,
     };
-  } catch {
-    // Gone meanwhile, and the next look tells, or no text of a holder.
-    return undefined;
+  } catch (error) {
+    // Or no text of a holder.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : undefined;
   }
 }
 

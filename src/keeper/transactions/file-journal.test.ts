@@ -1,7 +1,8 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { thisProcess } from '../../process-identity.ts';
 import type { SealedBidRecord } from '../sealed-bids/journal.ts';
 import { FileJournal } from './file-journal.ts';
 import type { TransactionRecord } from './journal.ts';
@@ -150,13 +151,22 @@ describe('a journal in a file', () => {
     await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' });
     await journal.save(record(1));
     await journal.close();
-    for (const alive of [`${process.ppid} ${hostname()}`, `${process.ppid}`, `${process.pid} elsewhere`]) {
-      await writeFile(`${path}.lock`, alive);
+    const self = thisProcess();
+    const leave = (holder: object, number: number) =>
+      writeFile(`${path}.lock.${number}`, JSON.stringify({ ...self, ...holder }));
+    const parent = { pid: process.ppid, started: '' };
+    for (const alive of [parent, { place: 'elsewhere' }]) {
+      await leave(alive, 2);
       await expect(FileJournal.open(path)).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' });
     }
-    // No process has the first id: Linux gives none above 2^22. The second one is that of a killed process before this one.
-    for (const dead of ['99999999', `${process.pid} ${hostname()}`]) {
-      await writeFile(`${path}.lock`, dead);
+    // No process has the first id: Linux gives none above 2^22. The others are of a process that began at another time: a killed one
+    // before this one in its container, and one whose id somebody else has now.
+    for (const [i, dead] of [
+      { pid: 99_999_999 },
+      { started: `${self.started}0` },
+      { pid: process.ppid, started: '1' },
+    ].entries()) {
+      await leave(dead, 2 + 2 * i);
       const heir = await FileJournal.open(path);
       expect(await heir.load()).toHaveLength(1);
       await heir.close();

@@ -1,8 +1,7 @@
 /** A journal in one file, written as a whole and flushed to the disk. For one keeper with some hundred transactions a day. */
-import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { isProcessAlive } from '../../process-alive.ts';
+import { nameOf, STALE_MS, takeLock } from '../../file-lock.ts';
 import { KeeperError } from '../errors.ts';
 import { type SealedBidKey, type SealedBidRecord, sealedBidKey } from '../sealed-bids/journal.ts';
 import type { KeeperJournal, TransactionRecord } from './journal.ts';
@@ -14,35 +13,34 @@ const KEPT_MS = 2 * 86_400_000;
 /** Since 2, sealed bids tell their chain. Older programs refuse it, rather than to lose that. */
 const SCHEMA = 2;
 
-/** Locks of this process. In a container that is started again a process has the id of the one before it, which was killed. */
-const held = new Set<string>();
-
 /** A journal in a file. */
 export class FileJournal implements KeeperJournal {
   readonly #path: string;
   readonly #records: Map<string, TransactionRecord>;
   readonly #bids: Map<string, SealedBidRecord>;
+  readonly #unlock: () => void;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, { records, sealedBids }: Content) {
+  private constructor(path: string, { records, sealedBids }: Content, unlock: () => void) {
     this.#path = path;
+    this.#unlock = unlock;
     this.#records = new Map(records.map((record) => [record.id, record]));
     this.#bids = new Map(sealedBids.map((bid) => [sealedBidKey(bid), bid]));
   }
 
   /**
-   * Opens a journal, or begins one. A lock file beside it holds id and host of the process that uses it; that of a process
-   * which has ended is taken over.
+   * Opens a journal, or begins one. A lock file beside it tells which process uses it; that of a process which has ended is
+   * taken over.
    *
    * @throws KeeperError `JOURNAL_LOCKED`, `JOURNAL_MALFORMED`
    */
   static async open(path: string): Promise<FileJournal> {
     await mkdir(dirname(path), { recursive: true });
-    await lock(`${path}.lock`);
+    const unlock = lock(resolve(`${path}.lock`));
     try {
-      return new FileJournal(path, await read(path));
+      return new FileJournal(path, await read(path), unlock);
     } catch (error) {
-      await unlock(`${path}.lock`);
+      unlock();
       throw error;
     }
   }
@@ -82,7 +80,7 @@ export class FileJournal implements KeeperJournal {
 
   async close(): Promise<void> {
     await this.#writing.catch(() => {});
-    await unlock(`${this.#path}.lock`);
+    this.#unlock();
   }
 
   /** One write after another: each holds all that was changed before it. */
@@ -175,37 +173,21 @@ async function read(path: string): Promise<Content> {
   return { records, sealedBids: bids };
 }
 
-async function lock(path: string): Promise<void> {
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    try {
-      const file = await open(path, 'wx', 0o600);
-      await file.writeFile(`${process.pid} ${hostname()}`);
-      await file.close();
-      held.add(resolve(path));
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const [id, host] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
-    const holder = Number(id);
-    // Another container may have a process of the same id.
-    const isPredecessor = holder === process.pid && host === hostname();
-    const isOther = holder > 0 && !isPredecessor && isProcessAlive(holder);
-    if (isOther || held.has(resolve(path))) {
-      throw new KeeperError(
-        'JOURNAL_LOCKED',
-        `Stop the keeper with process id ${holder}, or give this one a journal and a key of its own. If that is no keeper, remove ${path}.`,
-        { path, holder },
-      );
-    }
-    await unlink(path).catch(() => {});
+function lock(path: string): () => void {
+  const lock = takeLock(path);
+  if (typeof lock === 'function') return lock;
+  if (lock === undefined) {
+    throw new KeeperError(
+      'JOURNAL_LOCKED',
+      'Try again: another process takes the journal at the same time.',
+      { path },
+    );
   }
-  throw new KeeperError('JOURNAL_LOCKED', 'Try again: another process takes the journal at the same time.', {
-    path,
-  });
-}
-
-async function unlock(path: string): Promise<void> {
-  held.delete(resolve(path));
-  await rm(path, { force: true });
+  const { pid: holder, here, path: file } = lock;
+  const stop = here ? 'Stop' : `Wait ${STALE_MS / 1000} s if it has ended, else stop`;
+  throw new KeeperError(
+    'JOURNAL_LOCKED',
+    `${stop} the keeper that is ${nameOf(lock)}, or give this one a journal and a key of its own. If that is no keeper, remove ${file}.`,
+    { path: file, holder },
+  );
 }

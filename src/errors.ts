@@ -72,6 +72,8 @@ export const ERROR_CODES = [
   'STORE_UNAVAILABLE',
   'STORE_FULL',
   'STORE_MISMATCH',
+  // Files: there is no room for them.
+  'DISK_FULL',
   'UNSUPPORTED',
   'INTERNAL',
 ] as const;

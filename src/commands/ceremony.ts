@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { ZkMarginError } from '../errors.ts';
 import type { CeremonyProgress } from '../proof/ceremony/snarkjs.ts';
-import type { CeremonyCheck, CeremonyReport } from '../proof/ceremony/verify.ts';
+import type { CeremonyCheck, CeremonyReport, CeremonyState } from '../proof/ceremony/verify.ts';
 import { printJson, writeLine } from './io.ts';
 
 /** Longest text of a contributor's own, in bytes. */
@@ -41,6 +41,7 @@ export function registerCeremony(program: Command): void {
     .requiredOption('--dir <directory>', 'where the ceremony is kept; made when absent')
     .option('--beacon-plan <text>', 'which public value will be the beacon, announced before it is known')
     .option('--allow-unlisted-ptau', 'accept other powers of tau: a test ceremony, for local chains alone')
+    .option('--allow-other-circuit', 'accept a circuit outside circuits/main: a test ceremony as well')
     .option('--json', 'print the transcript as JSON')
     .action(
       async (
@@ -50,21 +51,24 @@ export function registerCeremony(program: Command): void {
           dir: string;
           beaconPlan?: string;
           allowUnlistedPtau?: boolean;
+          allowOtherCircuit?: boolean;
         },
       ) => {
         const { compileFile } = await import('../proof/compile.ts');
+        const { withFileErrors } = await import('../proof/ceremony/files.ts');
         const { initCeremony } = await import('../proof/ceremony/steps.ts');
         const onProgress = progress(options);
         const source = options.circuit.endsWith('.circom')
           ? options.circuit
           : `circuits/main/${options.circuit}.circom`;
-        const circuit = await compileFile(source);
+        const circuit = await withFileErrors({ path: 'build', field: 'circuit' }, () => compileFile(source));
         const transcript = await initCeremony({
           circuit,
           source,
           ptauPath: options.ptau,
           directory: options.dir,
           allowUnlistedPtau: options.allowUnlistedPtau ?? false,
+          allowOtherCircuit: options.allowOtherCircuit ?? false,
           ...(options.beaconPlan !== undefined && { beaconPlan: options.beaconPlan }),
           onProgress,
         });
@@ -138,12 +142,17 @@ export function registerCeremony(program: Command): void {
 
   ceremony
     .command('verify')
-    .description("verify a ceremony's directory, or one final key; exit code 1 when a check fails")
+    .description("verify a ceremony's directory, or one final key")
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 a final key; 1 refused, a check failed; 2 in order so far, and not for use: the ceremony is open.',
+    )
     .option('--dir <directory>', 'the ceremony')
     .option('--zkey <file>', 'a final key, with --r1cs and --ptau')
     .option('--r1cs <file>', 'the constraint system')
     .option('--ptau <file>', 'the powers of tau; with --dir, those in the directory unless given')
     .option('--allow-unlisted-ptau', 'with --zkey: accept powers of tau that are no public file')
+    .option('--allow-other-circuit', 'with --zkey: accept a circuit that the manifest does not have')
     .option('--json', 'print the report as JSON')
     .action(
       async (
@@ -153,6 +162,7 @@ export function registerCeremony(program: Command): void {
           r1cs?: string;
           ptau?: string;
           allowUnlistedPtau?: boolean;
+          allowOtherCircuit?: boolean;
         },
       ) => {
         const { verifyCeremony, verifyKeyFile } = await import('../proof/ceremony/verify.ts');
@@ -174,12 +184,13 @@ export function registerCeremony(program: Command): void {
             r1csPath: r1cs,
             ptauPath: ptau,
             allowUnlistedPtau: options.allowUnlistedPtau ?? false,
+            allowOtherCircuit: options.allowOtherCircuit ?? false,
             ...common,
           });
         } else {
           throw new ZkMarginError('MALFORMED', 'Give --dir, or --zkey with --r1cs and --ptau.');
         }
-        if (!report.ok) process.exitCode = 1;
+        process.exitCode = EXIT_CODES[report.state];
         if (options.json) {
           printJson(report);
           return;
@@ -195,7 +206,7 @@ export function registerCeremony(program: Command): void {
     .option('--ptau <file>', 'the powers of tau, when they are not in the directory')
     .option('--out <directory>', "where keys and manifest go; the project's proving-keys unless given")
     .option('--verifiers <directory>', 'where the contract goes; beside the verification key unless given')
-    .option('--force', "replace another ceremony's key")
+    .option('--force', "replace another ceremony's key, or another circuit of this name")
     .option('--json', 'print what was written as JSON')
     .action(
       async (
@@ -212,7 +223,8 @@ export function registerCeremony(program: Command): void {
           ...(options.json ? {} : { onCheck: writeCheck }),
         });
         if (options.json) {
-          printJson({ ...written, checks: report.checks });
+          const { source, sourceHash, constraints, checks } = report;
+          printJson({ ...written, source, sourceHash, constraints, checks });
           return;
         }
         writeSummary(report);
@@ -223,6 +235,9 @@ export function registerCeremony(program: Command): void {
       },
     );
 }
+
+/** Of `verify`. A key of an open ceremony is not for use, however well it is in order. */
+const EXIT_CODES: Readonly<Record<CeremonyState, number>> = { final: 0, refused: 1, open: 2, empty: 2 };
 
 const MARKS = { passed: '✓', failed: '✗', waived: '!', pending: '…', 'not run': '–' } as const;
 
@@ -237,15 +252,23 @@ function writeSummary(report: CeremonyReport): void {
     writeLine(`\n${title}\n${hashLines(hash)}`);
   }
   writeLine('');
-  if (!report.ok) writeLine(`${report.keyFile} is refused: do not use it.`);
-  else if (!report.final) writeLine(`${report.keyFile} is in order so far, and not final.`);
-  else writeLine(`${report.keyFile} is a final key of a ${report.provenance}.`);
+  const { circuit, source, sourceHash, r1csHash, constraints, keyFile, state } = report;
+  const facts = { circuit, source, 'source hash': sourceHash, 'constraint system': r1csHash, constraints };
+  for (const [name, value] of Object.entries(facts)) {
+    if (value !== undefined) writeLine(`${name.padEnd(18)} ${plain(String(value))}`);
+  }
+  if (state === 'refused') writeLine(`${keyFile} is refused: do not use it.`);
+  else if (state === 'empty') {
+    writeLine(`${keyFile} has no contribution yet: never use this key. The ceremony may begin with it.`);
+  } else if (state === 'open') writeLine(`${keyFile} is in order so far, and not final.`);
+  else writeLine(`${keyFile} is a final key of a ${report.provenance}.`);
   if (report.provenance !== 'ceremony') warnOfTestCeremony();
 }
 
 function warnOfTestCeremony(): void {
   console.error(
-    'WARNING: TEST CEREMONY. Its powers of tau are no file of the public ceremony: whoever made them can forge proofs.\n' +
+    'WARNING: TEST CEREMONY. Its powers of tau are no file of the public ceremony, so that whoever made them can forge\n' +
+      "proofs, or its circuit is none of this repository's.\n" +
       'Its keys are for local chains alone. Deployments elsewhere are refused.',
   );
 }

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { ZkMarginError } from '../../errors.ts';
-import { compileFile, compilerFlags } from '../compile.ts';
+import { type CompiledCircuit, compileFile, compilerFlags } from '../compile.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { projectRoot, sha256, writeFileAtomic } from '../files.ts';
+import { projectRoot, sha256, withFileLock, writeFileAtomic } from '../files.ts';
 import {
   type ArtifactRoots,
   batchContractName,
@@ -25,9 +25,16 @@ import {
 import { decodeProvingKey, verificationKeyOf } from '../keys/zkey.ts';
 import type { ProverCircuit } from '../prover/protocol.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
+import { entryOf, manifestPathOf, readManifest } from './committed.ts';
+import { withFileErrors } from './files.ts';
 import { ceremonyContractName } from './origin.ts';
 import type { Transcript } from './transcript.ts';
-import { type CeremonyReport, examineCeremony, type VerifyCeremonyOptions } from './verify.ts';
+import {
+  type CeremonyReport,
+  type ExaminedCeremony,
+  examineCeremony,
+  type VerifyCeremonyOptions,
+} from './verify.ts';
 
 /** What to write, and where. */
 export interface FinalizeOptions extends VerifyCeremonyOptions {
@@ -35,7 +42,7 @@ export interface FinalizeOptions extends VerifyCeremonyOptions {
   readonly out?: string;
   /** Where the verifier contract goes; beside the verification key unless given. */
   readonly verifiers?: string;
-  /** Replace another ceremony's key. */
+  /** Replace another ceremony's key, a test ceremony's too, or the entry of another circuit of this name. */
   readonly force?: boolean;
 }
 
@@ -55,10 +62,11 @@ export interface FinalizedCeremony {
  * Running it again on the same ceremony writes the same files.
  *
  * @throws {ProofError} `KEY_INVALID` naming the checks that the key fails
- * @throws {ZkMarginError} `CONFLICT` for a ceremony that is still open, or when the manifest holds another ceremony's key
+ * @throws {ZkMarginError} `CONFLICT` for a ceremony that is still open, or when the manifest holds another ceremony's key or
+ * another circuit of this name, and those of {@link withFileErrors}
  */
 export async function finalizeCeremony(options: FinalizeOptions): Promise<FinalizedCeremony> {
-  const { report, transcript, key, circuit } = await examineCeremony(options);
+  const { report, transcript, key, circuit } = await examineCeremony(options, 'for use');
   if (!report.ok || !circuit) {
     const failed = report.checks.filter(({ outcome }) => outcome === 'failed');
     throw new ProofError(
@@ -72,27 +80,65 @@ export async function finalizeCeremony(options: FinalizeOptions): Promise<Finali
       field: 'dir',
     });
   }
-  const { provenance } = report;
   const roots: ArtifactRoots = options.out === undefined ? {} : { keys: resolve(options.out) };
+  const path = manifestPathOf(roots);
+  return withFileErrors({ path, field: 'out' }, async () => {
+    const output = await outputOf(options, roots, { report, transcript, key, circuit });
+    // Another run may write the same manifest: whoever holds the lock reads what the one before wrote.
+    return withFileLock(path, async () => {
+      const manifest = await readManifest(roots);
+      const present = entryOf(manifest, circuit.name);
+      if (present && !options.force) refuseReplacement(circuit.name, present, output.entry);
+      for (const [file, content] of output.files) await writeFileAtomic(file, content);
+      // Last: an entry never names files that are not there.
+      manifest.circuits[circuit.name] = output.entry;
+      await saveManifest(manifest, roots);
+      return { report, entry: output.entry, ...output.paths };
+    });
+  });
+}
+
+/** @throws {ZkMarginError} `CONFLICT` */
+function refuseReplacement(circuit: string, present: ManifestEntry, entry: ManifestEntry): void {
+  const refuse = (what: string, details: Record<string, string>): never => {
+    throw new ZkMarginError(
+      'CONFLICT',
+      `Choose another --out, or replace the entry with --force: the manifest holds ${what} ${circuit}.`,
+      { field: 'out', details },
+    );
+  };
+  if (present.r1csHash !== entry.r1csHash || present.source !== entry.source) {
+    refuse('another circuit of the name', {
+      presentSource: present.source,
+      newSource: entry.source,
+      presentR1csHash: present.r1csHash,
+      newR1csHash: entry.r1csHash,
+    });
+  }
+  if (present.provenance !== 'development' && present.verificationKeyHash !== entry.verificationKeyHash) {
+    refuse(`a ${present.provenance} key of`, {
+      present: present.verificationKeyHash,
+      new: entry.verificationKeyHash,
+    });
+  }
+}
+
+/** Everything that is written for a verified ceremony, the manifest apart. */
+async function outputOf(
+  options: FinalizeOptions,
+  roots: ArtifactRoots,
+  { report, transcript, key, circuit }: ExaminedCeremony & { circuit: CompiledCircuit },
+): Promise<{
+  entry: ManifestEntry;
+  files: [path: string, content: string | Uint8Array][];
+  paths: Omit<FinalizedCeremony, 'report' | 'entry'>;
+}> {
+  const { provenance } = report;
   const contract = ceremonyContractName(circuit.name, provenance);
   const decoded = decodeProvingKey(key);
   const verificationKey = verificationKeyOf(await singleThreadCurve(), decoded);
   const verificationKeyText = `${JSON.stringify(verificationKey, null, 1)}\n`;
   const verificationKeyHash = sha256(verificationKeyText);
-
-  const manifest = await loadManifest(roots);
-  const present = manifest.circuits[circuit.name];
-  if (
-    present?.provenance === 'ceremony' &&
-    present.verificationKeyHash !== verificationKeyHash &&
-    !options.force
-  ) {
-    throw new ZkMarginError(
-      'CONFLICT',
-      `Choose another --out, or replace the key with --force: the manifest holds a ceremony key of ${circuit.name}.`,
-      { field: 'out', details: { present: present.verificationKeyHash, new: verificationKeyHash } },
-    );
-  }
 
   const r1cs = parseR1cs(await readFile(circuit.r1csPath));
   const record = recordOf(transcript);
@@ -127,15 +173,18 @@ export async function finalizeCeremony(options: FinalizeOptions): Promise<Finali
       batchVerifierPath: join(verifierFolder, `${batchContractName(contract)}.sol`),
     }),
   };
-  const verifierText = await solidityVerifier(key, head);
-  await writeFileAtomic(paths.verificationKeyPath, verificationKeyText);
-  await writeFileAtomic(paths.zkeyPath, key);
-  await writeFileAtomic(paths.verifierPath, verifierText);
-  if (paths.batchVerifierPath !== undefined) await writeFileAtomic(paths.batchVerifierPath, batchText!);
-  // Last: an entry never names files that are not there.
-  manifest.circuits[circuit.name] = entry;
-  await saveManifest(manifest, roots);
-  return { report, entry, ...paths };
+  return {
+    entry,
+    paths,
+    files: [
+      [paths.verificationKeyPath, verificationKeyText],
+      [paths.zkeyPath, key],
+      [paths.verifierPath, await solidityVerifier(key, head)],
+      ...(paths.batchVerifierPath === undefined
+        ? []
+        : [[paths.batchVerifierPath, batchText!] as [string, string]]),
+    ],
+  };
 }
 
 /** Path of a ceremony's proving key. It is megabytes, and not committed. */
@@ -213,7 +262,8 @@ export function verifierHead(circuit: string, entry: ManifestEntry): VerifierHea
   const test = provenance !== 'ceremony';
   const steps = contributions.length === 1 ? 'one contribution' : `${contributions.length} contributions`;
   const notice = test
-    ? 'Its powers of tau are no public file, so that somebody may know the secrets of the key.\n' +
+    ? 'Its powers of tau are no public file, so that somebody may know the secrets of the key, or its circuit is none of\n' +
+      'those that the repository commits to.\n' +
       'Deployment reverts on every chain but the local ones (31337, 1337).'
     : `Its powers of tau are ${ptau.file}.`;
   const guard = localChainsOnly({

@@ -1,24 +1,30 @@
 /** Powers of tau: reading a file, and telling a public one from any other. */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { Curve } from 'snarkjs';
 import { ZkMarginError } from '../../errors.ts';
 import { ProofError } from '../errors.ts';
 import { BASE_MODULUS, readU256LE, SCALAR_MODULUS } from '../field.ts';
 import { domainSizeOf } from '../keys/qap.ts';
 import { type R1cs, readSections, sectionBytes } from '../r1cs.ts';
+import { lookError, readBytes, readingFile } from './files.ts';
 import { PUBLIC_PTAU, PUBLIC_PTAU_FOLDER, type PublicPtau, publicPtauFor } from './public-ptau.ts';
 
 /** Node reads no larger file at once. Powers up to 20, a million rows, are smaller. */
 const LARGEST_FILE = 2 ** 31 - 1;
 
-/** A powers-of-tau file in memory: what is hashed is what is used. */
-export interface Ptau {
+/** A file that should hold powers of tau, in memory: what is hashed is what is used. */
+export interface PtauFile {
+  readonly path: string;
   readonly bytes: Uint8Array;
-  /** It serves domains of up to 2^power rows. */
-  readonly power: number;
   /** BLAKE2b-512 of the file, hexadecimal. */
   readonly blake2b: string;
+}
+
+/** Powers of tau, read. */
+export interface Ptau extends PtauFile {
+  /** It serves domains of up to 2^power rows. */
+  readonly power: number;
   /** The public file that it is; undefined for any other. */
   readonly listed: PublicPtau | undefined;
 }
@@ -27,27 +33,46 @@ export interface Ptau {
  * Read a powers-of-tau file and look its hash up.
  *
  * @param publicFiles the public files; tests pass others
- * @throws {ZkMarginError} `NOT_FOUND`, `TOO_LARGE`
- * @throws {ProofError} `FILE_MALFORMED` for another curve, or a file that is not prepared for the second phase
+ * @throws {ZkMarginError} and {ProofError} of {@link readPtauFile} and {@link decodePtau}
  */
 export async function readPtau(
   path: string,
   publicFiles: readonly PublicPtau[] = PUBLIC_PTAU,
 ): Promise<Ptau> {
-  const missing = (cause: unknown): never => {
-    throw new ZkMarginError('NOT_FOUND', `Give a powers-of-tau file: ${path} cannot be read.`, {
-      field: 'ptau',
-      cause,
-    });
-  };
-  const { size } = await stat(path).catch(missing);
+  return decodePtau(await readPtauFile(path), publicFiles);
+}
+
+/**
+ * Read a file and compute its hash, whatever it holds.
+ *
+ * @throws {ZkMarginError} `NOT_FOUND`, `TOO_LARGE`, `FORBIDDEN`
+ */
+export async function readPtauFile(path: string): Promise<PtauFile> {
+  const missing = `Give a powers-of-tau file: there is no ${path}.`;
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw lookError(error, path, 'ptau', missing);
+  });
   if (size > LARGEST_FILE) {
     throw new ZkMarginError('TOO_LARGE', 'Take the powers-of-tau file of the smallest power that suffices.', {
       field: 'ptau',
     });
   }
-  const bytes = await readFile(path).catch(missing);
-  const blake2b = createHash('blake2b512').update(bytes).digest('hex');
+  const bytes = await readBytes(path, 'ptau', missing);
+  return { path, bytes, blake2b: createHash('blake2b512').update(bytes).digest('hex') };
+}
+
+/**
+ * Find out what a powers-of-tau file holds.
+ *
+ * @throws {ProofError} `FILE_MALFORMED` for another curve, or a file that is not prepared for the second phase
+ */
+export function decodePtau(file: PtauFile, publicFiles: readonly PublicPtau[] = PUBLIC_PTAU): Ptau {
+  const power = readingFile(file.path, () => preparedPower(file.bytes));
+  const listed = publicFiles.find((one) => one.blake2b === file.blake2b && one.power === power);
+  return { ...file, power, listed };
+}
+
+function preparedPower(bytes: Uint8Array): number {
   const sections = readSections(bytes, 'ptau');
   const header = sectionBytes(bytes, sections, 1);
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
@@ -64,8 +89,7 @@ export async function readPtau(
       );
     }
   }
-  const listed = publicFiles.find((file) => file.blake2b === blake2b && file.power === power);
-  return { bytes, power, blake2b, listed };
+  return power;
 }
 
 /** The power that a circuit needs: its domain has 2^power rows. */
@@ -104,7 +128,7 @@ export function requirePtau(ptau: Ptau, r1cs: R1cs, allowUnlisted: boolean): voi
  * Why the secrets of a powers-of-tau file are no secrets, or undefined: tau, alpha and beta must be points of their groups,
  * and neither zero nor one. A file without a contribution has tau = alpha = beta = 1.
  */
-export function ptauFault(curve: Curve, ptau: Ptau): string | undefined {
+export function ptauFault(curve: Curve, ptau: Pick<Ptau, 'bytes'>): string | undefined {
   const sections = readSections(ptau.bytes, 'ptau');
   const point = (id: number, index: number, size: number) =>
     sectionBytes(ptau.bytes, sections, id).subarray(index * size, (index + 1) * size);

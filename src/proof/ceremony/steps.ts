@@ -1,6 +1,6 @@
 /** The steps of a ceremony: begin, contribute, close with a beacon. Each leaves the directory as it was, or complete. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { ZkMarginError } from '../../errors.ts';
 import type { CompiledCircuit } from '../compile.ts';
@@ -8,12 +8,15 @@ import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
 import { exists, projectRoot, sha256, withFileLock, writeFileAtomic } from '../files.ts';
 import { parseR1cs } from '../r1cs.ts';
+import { CIRCUIT_FOLDER, foreignSource } from './committed.ts';
 import { type Contribution, type KeyHistory, readHistory } from './contributions.ts';
+import { readBytes, readingFile, withFileErrors } from './files.ts';
 import { ptauFault, readPtau, requirePtau } from './ptau.ts';
 import { PUBLIC_PTAU, type PublicPtau } from './public-ptau.ts';
 import { applyBeaconToKey, type CeremonyProgress, contributeToKey, newKey } from './snarkjs.ts';
 import {
   BEACON_ITERATIONS,
+  checkTranscript,
   currentKey,
   isClosed,
   keyFileName,
@@ -21,6 +24,7 @@ import {
   r1csFileName,
   refuseExisting,
   removeTemporaryFiles,
+  requireFreeText,
   requireName,
   saveTranscript,
   type Transcript,
@@ -41,10 +45,14 @@ export interface InitOptions {
   readonly directory: string;
   /** Accept powers of tau that are no public file: a test ceremony. */
   readonly allowUnlistedPtau?: boolean;
+  /** Accept a circuit outside `circuits/main`: a test ceremony. With unlisted powers of tau it is one already. */
+  readonly allowOtherCircuit?: boolean;
   /** Which public value will be the beacon, told before it is known. */
   readonly beaconPlan?: string;
   /** The public files; tests pass others. */
   readonly publicPtau?: readonly PublicPtau[];
+  /** Where circuits for use lie; tests pass another folder. */
+  readonly circuitFolder?: string;
   readonly onProgress?: CeremonyProgress;
 }
 
@@ -52,20 +60,58 @@ export interface InitOptions {
  * Begin a ceremony: copies constraint system and powers of tau into the directory, makes the initial key, and opens the
  * transcript.
  *
- * @throws {ZkMarginError} `CONFLICT` for a directory that holds a ceremony or in which another process works,
- * `UNSUPPORTED` for unlisted powers of tau, `OUT_OF_RANGE` for powers that are too small, `NOT_FOUND`
+ * @throws {ZkMarginError} `CONFLICT` for a directory that holds a ceremony or other files of these names,
+ * or in which another process works, `UNSUPPORTED` for
+ * unlisted powers of tau or a circuit outside `circuits/main`, `OUT_OF_RANGE` for powers that are too small, `MALFORMED` for
+ * the plan, `NOT_FOUND`, and those of {@link withFileErrors}
  * @throws {ProofError} `FILE_MALFORMED`
  */
-export async function initCeremony(options: InitOptions): Promise<Transcript> {
-  const { circuit, onProgress, publicPtau = PUBLIC_PTAU } = options;
+export function initCeremony(options: InitOptions): Promise<Transcript> {
   const directory = resolve(options.directory);
-  const r1csBytes = await readFile(circuit.r1csPath);
-  const r1cs = parseR1cs(r1csBytes);
+  return withFileErrors({ path: directory, field: 'dir' }, () => begin(directory, options));
+}
+
+async function begin(directory: string, options: InitOptions): Promise<Transcript> {
+  const { circuit, beaconPlan, onProgress, publicPtau = PUBLIC_PTAU } = options;
+  if (beaconPlan !== undefined) requireFreeText(beaconPlan, 'beacon-plan');
+  const source = relative(projectRoot, resolve(projectRoot, options.source)).replaceAll('\\', '/');
+  const foreign = await foreignSource(source, circuit.name, options.circuitFolder);
+  const r1csBytes = await readBytes(
+    circuit.r1csPath,
+    'circuit',
+    `Compile again: ${circuit.r1csPath} is gone.`,
+  );
+  const r1cs = readingFile(circuit.r1csPath, () => parseR1cs(r1csBytes));
   onProgress?.('Reading the powers of tau and computing their hash', 'step');
   const ptau = await readPtau(options.ptauPath, publicPtau);
   requirePtau(ptau, r1cs, options.allowUnlistedPtau ?? false);
+  if (foreign && ptau.listed && !options.allowOtherCircuit) {
+    throw new ZkMarginError(
+      'UNSUPPORTED',
+      `Give a circuit of ${options.circuitFolder ?? CIRCUIT_FOLDER} by its name: ${foreign}. For a test ceremony, whose ` +
+        'keys no public chain accepts, add --allow-other-circuit.',
+      { field: 'circuit', details: { source } },
+    );
+  }
   const fault = ptauFault(await singleThreadCurve(), ptau);
   if (fault) throw new ProofError('FILE_MALFORMED', `the powers of tau are of no use: ${fault}`);
+  const ptauFile = ptau.listed?.file ?? 'unlisted.ptau';
+  const initialFile = keyFileName(circuit.name, 0);
+  const opening: Transcript = {
+    schema: 1,
+    circuit: circuit.name,
+    source,
+    compiler: circuit.compilerVersion,
+    sourceHash: circuit.sourceHash,
+    r1csHash: circuit.r1csHash,
+    provenance: ptau.listed && !foreign ? 'ceremony' : 'test ceremony',
+    ptau: { file: ptauFile, power: ptau.power, blake2b: ptau.blake2b },
+    ...(beaconPlan !== undefined && { beaconPlan }),
+    initial: { file: initialFile, sha256: '0'.repeat(64), circuitHash: '0'.repeat(128) },
+    contributions: [],
+  };
+  // Before anything is written: all but the hashes of the initial key is known.
+  checkTranscript(opening);
   await mkdir(directory, { recursive: true });
   return alone(directory, async () => {
     if (await exists(transcriptPath(directory))) {
@@ -75,40 +121,53 @@ export async function initCeremony(options: InitOptions): Promise<Transcript> {
         { field: 'dir' },
       );
     }
-    const initialFile = keyFileName(circuit.name, 0);
-    const foreign = (await readdir(directory)).find((file) => /\.zkey$/.test(file) && file !== initialFile);
-    if (foreign) {
+    const foreignKey = (await readdir(directory)).find(
+      (file) => /\.zkey$/.test(file) && file !== initialFile,
+    );
+    if (foreignKey) {
       throw new ZkMarginError(
         'CONFLICT',
-        `Choose an empty directory: ${foreign} is there without a transcript.`,
-        { field: 'dir', details: { file: foreign } },
+        `Choose an empty directory: ${foreignKey} is there without a transcript.`,
+        { field: 'dir', details: { file: foreignKey } },
       );
     }
-    await removeTemporaryFiles(directory);
-    const ptauFile = ptau.listed?.file ?? 'unlisted.ptau';
-    await writeFileAtomic(join(directory, ptauFile), ptau.bytes);
-    await writeFileAtomic(join(directory, r1csFileName(circuit.name)), r1csBytes);
+    const files: [file: string, bytes: Uint8Array][] = [
+      [ptauFile, ptau.bytes],
+      [r1csFileName(circuit.name), r1csBytes],
+    ];
+    for (const [file, bytes] of files) await refuseOtherFile(directory, file, bytes);
     onProgress?.('Making the initial key; a circuit of 31,000 constraints takes about a minute', 'step');
     const key = await newKey(r1csBytes, ptau.bytes, onProgress);
     const { circuitHash } = readHistory(await singleThreadCurve(), key);
-    await writeFileAtomic(join(directory, initialFile), key);
+    await refuseOtherFile(directory, initialFile, key);
+    files.push([initialFile, key]);
+    await removeTemporaryFiles(directory);
+    for (const [file, bytes] of files) await writeFileAtomic(join(directory, file), bytes);
     const transcript: Transcript = {
-      schema: 1,
-      circuit: circuit.name,
-      source: relative(projectRoot, resolve(projectRoot, options.source)).replaceAll('\\', '/'),
-      compiler: circuit.compilerVersion,
-      sourceHash: circuit.sourceHash,
-      r1csHash: circuit.r1csHash,
-      provenance: ptau.listed ? 'ceremony' : 'test ceremony',
-      ptau: { file: ptauFile, power: ptau.power, blake2b: ptau.blake2b },
-      ...(options.beaconPlan !== undefined && { beaconPlan: options.beaconPlan }),
+      ...opening,
       initial: { file: initialFile, sha256: sha256(key), circuitHash },
-      contributions: [],
     };
     // Last: with the transcript there, the beginning is complete.
     await saveTranscript(directory, transcript);
     return transcript;
   });
+}
+
+/**
+ * Refuse a file of other contents than those to be written: it is somebody's. An interrupted beginning leaves the same bytes.
+ *
+ * @throws {ZkMarginError} `CONFLICT`
+ */
+async function refuseOtherFile(directory: string, file: string, bytes: Uint8Array): Promise<void> {
+  const path = join(directory, file);
+  if (!(await exists(path))) return;
+  const present = await readBytes(path, 'dir', `Run again: ${path} has just gone.`);
+  if (Buffer.from(present).equals(bytes)) return;
+  throw new ZkMarginError(
+    'CONFLICT',
+    `Choose an empty directory, or move ${file} away: another file of this name is there.`,
+    { field: 'dir', details: { file } },
+  );
 }
 
 /** A contribution. */
@@ -160,7 +219,8 @@ export interface BeaconOptions {
  * `MALFORMED` for the value, `KEY_MISMATCH`, `NOT_FOUND`
  */
 export async function applyBeacon(options: BeaconOptions): Promise<TranscriptContribution> {
-  const { iterationsExponent } = options;
+  const { iterationsExponent, source } = options;
+  if (source !== undefined) requireFreeText(source, 'source');
   const hash = options.hash.replace(/^0x/i, '').toLowerCase();
   if (!/^([0-9a-f]{2}){32,255}$/.test(hash) || /^(..)\1*$/.test(hash)) {
     throw new ZkMarginError(
@@ -183,7 +243,7 @@ export async function applyBeacon(options: BeaconOptions): Promise<TranscriptCon
   const beacon = {
     hash,
     iterationsExponent,
-    ...(options.source !== undefined && { source: options.source }),
+    ...(source !== undefined && { source }),
   };
   return addStep(
     options.directory,
@@ -198,60 +258,62 @@ function alone<T>(directory: string, step: () => Promise<T>): Promise<T> {
   return withFileLock(transcriptPath(directory), step, { patienceMs: PATIENCE_MS });
 }
 
-async function addStep(
+function addStep(
   path: string,
   type: TranscriptContribution['type'],
   apply: (key: Uint8Array) => Promise<{ key: Uint8Array; hash: Uint8Array }>,
   beacon?: TranscriptContribution['beacon'],
 ): Promise<TranscriptContribution> {
   const directory = resolve(path);
-  await loadTranscript(directory);
-  return alone(directory, async () => {
-    const transcript = await loadTranscript(directory);
-    if (isClosed(transcript)) {
-      throw new ZkMarginError(
-        'CONFLICT',
-        'Begin another ceremony: the beacon has been applied, and no step may follow.',
-        { field: 'dir' },
-      );
-    }
-    if (type === 'beacon' && transcript.contributions.length === 0) {
-      throw new ZkMarginError(
-        'CONFLICT',
-        'Contribute first: a beacon is public, so a key that rests on it alone lets anyone forge proofs.',
-        { field: 'dir' },
-      );
-    }
-    await removeTemporaryFiles(directory);
-    const file = keyFileName(transcript.circuit, transcript.contributions.length + 1, type);
-    await refuseExisting(directory, file);
-    const curve = await singleThreadCurve();
-    const current = await readCurrentKey(directory, transcript);
-    const before = readHistory(curve, current);
-    requireSameHistory(transcript, before);
-    const { key, hash } = await apply(current);
-    const entry = recordOf(before, readHistory(curve, key), file, key, beacon);
-    if (entry.hash !== Buffer.from(hash).toString('hex')) {
-      throw new ProofError('INTERNAL', 'snarkjs reports another contribution hash than the key gives');
-    }
-    // The key first: a transcript never names a file that is not there.
-    await writeFileAtomic(join(directory, file), key);
-    await saveTranscript(directory, {
-      ...transcript,
-      contributions: [...transcript.contributions, entry],
+  return withFileErrors({ path: directory, field: 'dir' }, async () => {
+    await loadTranscript(directory);
+    return alone(directory, async () => {
+      const transcript = await loadTranscript(directory);
+      if (isClosed(transcript)) {
+        throw new ZkMarginError(
+          'CONFLICT',
+          'Begin another ceremony: the beacon has been applied, and no step may follow.',
+          { field: 'dir' },
+        );
+      }
+      if (type === 'beacon' && transcript.contributions.length === 0) {
+        throw new ZkMarginError(
+          'CONFLICT',
+          'Contribute first: a beacon is public, so a key that rests on it alone lets anyone forge proofs.',
+          { field: 'dir' },
+        );
+      }
+      await removeTemporaryFiles(directory);
+      const file = keyFileName(transcript.circuit, transcript.contributions.length + 1, type);
+      await refuseExisting(directory, file);
+      const curve = await singleThreadCurve();
+      const current = await readCurrentKey(directory, transcript);
+      const before = readingFile(currentKey(transcript).file, () => readHistory(curve, current));
+      requireSameHistory(transcript, before);
+      const { key, hash } = await apply(current);
+      const entry = recordOf(before, readHistory(curve, key), file, key, beacon);
+      if (entry.hash !== Buffer.from(hash).toString('hex')) {
+        throw new ProofError('INTERNAL', 'snarkjs reports another contribution hash than the key gives');
+      }
+      const next = checkTranscript({
+        ...transcript,
+        contributions: [...transcript.contributions, entry],
+      });
+      // The key first: a transcript never names a file that is not there.
+      await writeFileAtomic(join(directory, file), key);
+      await saveTranscript(directory, next);
+      return entry;
     });
-    return entry;
   });
 }
 
 async function readCurrentKey(directory: string, transcript: Transcript): Promise<Uint8Array> {
   const { file, sha256: expected } = currentKey(transcript);
-  const key = await readFile(join(directory, file)).catch((cause: unknown) => {
-    throw new ZkMarginError('NOT_FOUND', `Bring ${file} into the directory: the transcript ends with it.`, {
-      field: 'dir',
-      cause,
-    });
-  });
+  const key = await readBytes(
+    join(directory, file),
+    'dir',
+    `Bring ${file} into the directory: the transcript ends with it.`,
+  );
   if (sha256(key) !== expected) {
     throw new ZkMarginError(
       'KEY_MISMATCH',

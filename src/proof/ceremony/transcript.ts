@@ -2,12 +2,13 @@
  * The transcript of a ceremony, `transcript.json` in its directory. It holds nothing secret, and nothing that
  * verification cannot compute anew but two free texts: what beacon was announced, and where its value came from.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { ZkMarginError } from '../../errors.ts';
 import { checkShape } from '../../input/check.ts';
 import { exists, writeFileAtomic } from '../files.ts';
+import { readBytes } from './files.ts';
 
 /** Fewest and most iterations of a beacon, as powers of two. snarkjs sets the lower bound; 2^30 take about half an hour. */
 export const BEACON_ITERATIONS = { least: 10, most: 30 } as const;
@@ -15,7 +16,8 @@ export const BEACON_ITERATIONS = { least: 10, most: 30 } as const;
 const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 const Blake2b = Type.String({ pattern: '^[0-9a-f]{128}$' });
 const FileName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' });
-const FreeText = Type.String({ minLength: 1, maxLength: 500 });
+const MAX_FREE_TEXT = 500;
+const FreeText = Type.String({ minLength: 1, maxLength: MAX_FREE_TEXT });
 
 /** One step: who, what, and the file that it gave. */
 export const TranscriptContribution = Type.Object(
@@ -52,7 +54,7 @@ export const Transcript = Type.Object(
     compiler: Type.String({ maxLength: 100 }),
     sourceHash: Sha256,
     r1csHash: Sha256,
-    /** A test ceremony rests on powers of tau that are no public file. */
+    /** A test ceremony rests on powers of tau that are no public file, or is for a circuit outside `circuits/main`. */
     provenance: Type.Union([Type.Literal('ceremony'), Type.Literal('test ceremony')]),
     ptau: Type.Object(
       { file: FileName, power: Type.Integer({ minimum: 1, maximum: 28 }), blake2b: Blake2b },
@@ -109,27 +111,52 @@ export function requireName(name: string, field = 'name'): string {
 }
 
 /**
+ * A free text of the transcript: 1 to 500 characters without control characters. Asked before a step: a transcript that
+ * holds another cannot be read again.
+ *
+ * @throws {ZkMarginError} `MALFORMED`
+ */
+export function requireFreeText(text: string, field: string): string {
+  if (text.length > MAX_FREE_TEXT || !/^\P{Cc}+$/u.test(text)) {
+    throw new ZkMarginError(
+      'MALFORMED',
+      `Give ${field} as 1 to ${MAX_FREE_TEXT} characters of plain text, or leave it out.`,
+      { field },
+    );
+  }
+  return text;
+}
+
+/**
  * Read and check a ceremony's transcript.
  *
- * @throws {ZkMarginError} `NOT_FOUND` without a transcript, `MALFORMED` and others of {@link checkShape}
+ * @throws {ZkMarginError} `NOT_FOUND` without a transcript, `FORBIDDEN` for one that may not be read, and those of
+ * {@link checkTranscript}
  */
 export async function loadTranscript(directory: string): Promise<Transcript> {
-  const path = transcriptPath(directory);
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new ZkMarginError('NOT_FOUND', `Begin with ceremony init: ${directory} holds no transcript.json.`, {
-      field: 'dir',
-      cause,
-    });
-  });
+  const bytes = await readBytes(
+    transcriptPath(directory),
+    'dir',
+    `Begin with ceremony init: ${directory} holds no transcript.json.`,
+  );
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch (cause) {
     throw new ZkMarginError('MALFORMED', `Restore transcript.json: it is no JSON.`, {
       field: 'transcript',
       cause,
     });
   }
+  return checkTranscript(value);
+}
+
+/**
+ * A transcript that every command can read again.
+ *
+ * @throws {ZkMarginError} `MALFORMED` and others of {@link checkShape}
+ */
+export function checkTranscript(value: unknown): Transcript {
   const transcript = checkShape(Transcript, value, 'transcript');
   const wrong = (field: string, expected: string): never => {
     throw new ZkMarginError('MALFORMED', `Restore transcript.json: ${field} should be ${expected}.`, {
@@ -151,9 +178,16 @@ export async function loadTranscript(directory: string): Promise<Transcript> {
   return transcript;
 }
 
-/** Write a transcript: old or new, never a part. */
+/**
+ * Write a transcript: old or new, never a part, and never one that cannot be read again.
+ *
+ * @throws {ZkMarginError} of {@link checkTranscript}, before anything is written
+ */
 export async function saveTranscript(directory: string, transcript: Transcript): Promise<void> {
-  await writeFileAtomic(transcriptPath(directory), `${JSON.stringify(transcript, null, 2)}\n`);
+  const text = `${JSON.stringify(transcript, null, 2)}\n`;
+  // What is read again is the text: a field that is undefined is not in it.
+  checkTranscript(JSON.parse(text));
+  await writeFileAtomic(transcriptPath(directory), text);
 }
 
 /** Remove what interrupted writes left behind. Call while holding the directory's lock. */

@@ -6,19 +6,29 @@
  * Random Beacon Model" (eprint 2017/1050), sections 4 and 6. In that protocol gamma is the generator of G2, in the initial
  * key and in the final one, so that soundness rests on delta being another, unknown multiple.
  */
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Curve } from 'snarkjs';
-import { ZkMarginError } from '../../errors.ts';
+import { isZkMarginError, textOfError } from '../../errors.ts';
 import { type CompiledCircuit, compileFile } from '../compile.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { SCALAR_MODULUS } from '../field.ts';
 import { sha256 } from '../files.ts';
+import type { ArtifactRoots } from '../keys/artifacts.ts';
 import { domainSizeOf } from '../keys/qap.ts';
 import { decodeProvingKey, type ProvingKey } from '../keys/zkey.ts';
-import { parseR1cs, publicSignalCount } from '../r1cs.ts';
+import { parseR1cs, publicSignalCount, type R1cs } from '../r1cs.ts';
+import { committedCircuit, entryOf, foreignSource, readManifest } from './committed.ts';
 import { type KeyHistory, readHistory } from './contributions.ts';
-import { type Ptau, powerOf, ptauFault, readPtau, requirePtau } from './ptau.ts';
+import { fileError, readBytes, readingFile, withFileErrors } from './files.ts';
+import {
+  decodePtau,
+  type Ptau,
+  type PtauFile,
+  powerOf,
+  ptauFault,
+  readPtauFile,
+  requirePtau,
+} from './ptau.ts';
 import { PUBLIC_PTAU, type PublicPtau } from './public-ptau.ts';
 import { type CeremonyProgress, newKey, verifyFromInitialKey, withSnarkjsThreads } from './snarkjs.ts';
 import { historyDifference } from './steps.ts';
@@ -33,8 +43,8 @@ import {
 } from './transcript.ts';
 
 /**
- * What became of a check. `waived`: it does not hold, and a test ceremony does not ask for it. `pending`: the ceremony is
- * still open. `not run`: an earlier check failed.
+ * What became of a check. `waived`: it does not hold, and is not asked for here, as by a test ceremony. `pending`: the
+ * ceremony is still open. `not run`: an earlier check failed.
  */
 export type CheckOutcome = 'passed' | 'failed' | 'waived' | 'pending' | 'not run';
 
@@ -49,11 +59,15 @@ export interface CeremonyCheck {
 }
 
 const CHECKS = {
+  'ptau-file': 'the powers of tau are a whole file, prepared for the second phase',
+  'r1cs-file': 'the constraint system is a whole file',
   ptau: 'the powers of tau are those of the transcript',
   'ptau-public': 'the powers of tau are a file of the public ceremony',
   'ptau-power': 'the powers of tau suffice for the circuit',
   'ptau-secrets': 'tau, alpha and beta of the powers of tau are neither 0 nor 1',
   source: 'the circuit compiles to the constraint system of the transcript',
+  circuit: 'the source is the one in circuits/main, by its very path',
+  manifest: 'the circuit is the one of the committed manifest',
   r1cs: 'the constraint system in the directory is that of the transcript',
   files: 'every key file has the hash that the transcript gives it',
   shape: 'the key has the sizes of the circuit',
@@ -77,19 +91,36 @@ const CHECKS = {
 /** Id of a check; stable. */
 export type CheckId = keyof typeof CHECKS;
 
+/**
+ * What a key is good for. `refused`: a check failed. `empty`: nobody contributed yet, so that anyone can forge proofs.
+ * `open`: in order so far, and without a beacon. `final`: for use.
+ */
+export type CeremonyState = 'refused' | 'empty' | 'open' | 'final';
+
 /** What verification found. */
 export interface CeremonyReport {
   /** No check failed. */
   readonly ok: boolean;
   /** The key is closed by a beacon and all checks passed: it may be finalised. */
   readonly final: boolean;
-  /** `test ceremony` for powers of tau that no public ceremony made. Such a key must not guard value. */
+  readonly state: CeremonyState;
+  /**
+   * `test ceremony` for powers of tau that no public ceremony made, and for a circuit that is none of this repository's.
+   * Such a key must not guard value.
+   */
   readonly provenance: 'ceremony' | 'test ceremony';
+  /** Of a key alone: the circuit of the manifest that has this constraint system, if any. */
   readonly circuit?: string;
+  /** Path of the source below the project's root, and the hash over it and all that it includes, as it is here and now. */
+  readonly source?: string;
+  readonly sourceHash?: string;
+  /** Absent when the constraint system cannot be read. */
+  readonly constraints?: number;
   readonly keyFile: string;
   readonly keySha256: string;
   readonly r1csHash: string;
-  readonly ptau: { readonly file: string; readonly power: number; readonly blake2b: string };
+  /** Without the power when the file cannot be read. */
+  readonly ptau: { readonly file: string; readonly power?: number; readonly blake2b: string };
   readonly contributions: readonly {
     readonly name: string;
     readonly type: 'contribution' | 'beacon';
@@ -103,6 +134,10 @@ export interface CeremonyReport {
 export interface VerifyOptions {
   /** The public files; tests pass others. */
   readonly publicPtau?: readonly PublicPtau[];
+  /** Where the manifest of committed circuits lies; tests pass another place. */
+  readonly committed?: ArtifactRoots;
+  /** Where circuits for use lie; tests pass another folder. */
+  readonly circuitFolder?: string;
   readonly onProgress?: CeremonyProgress;
   /** Called with each check as soon as it is decided. */
   readonly onCheck?: (check: CeremonyCheck) => void;
@@ -132,7 +167,7 @@ class Checklist {
     try {
       detail = await fault();
     } catch (error) {
-      detail = error instanceof Error ? error.message : String(error);
+      detail = textOfError(fileError(error, { path: 'a file' }));
     }
     this.add(id, detail === undefined ? 'passed' : 'failed', detail);
     return detail === undefined;
@@ -151,35 +186,82 @@ export interface VerifyKeyOptions extends VerifyOptions {
   readonly r1csPath: string;
   readonly ptauPath: string;
   readonly allowUnlistedPtau?: boolean;
+  /** Accept a constraint system that is none of the committed manifest's. */
+  readonly allowOtherCircuit?: boolean;
 }
 
 /**
  * Verify a final key against a constraint system and powers of tau, without a transcript. A key without a beacon fails.
  *
- * @throws {ZkMarginError} `NOT_FOUND` for a file that is not there
- * @throws {ProofError} `FILE_MALFORMED` for an r1cs or ptau file that is none
+ * @throws {ZkMarginError} `NOT_FOUND` for a file that is not there, `FORBIDDEN` for one that may not be read
  */
 export function verifyKeyFile(options: VerifyKeyOptions): Promise<CeremonyReport> {
-  return withSnarkjsThreads(() => checkKeyFile(options));
+  return withFileErrors({ path: options.zkeyPath }, () => withSnarkjsThreads(() => checkKeyFile(options)));
 }
 
 async function checkKeyFile(options: VerifyKeyOptions): Promise<CeremonyReport> {
-  const [key, r1cs] = await Promise.all([
-    readInput(options.zkeyPath, 'zkey'),
-    readInput(options.r1csPath, 'r1cs'),
+  const read = (path: string, field: string) =>
+    readBytes(path, field, `Give a file that can be read: there is no ${path}.`);
+  const [key, r1csBytes] = await Promise.all([
+    read(options.zkeyPath, 'zkey'),
+    read(options.r1csPath, 'r1cs'),
   ]);
-  const ptau = await readPtau(options.ptauPath, options.publicPtau ?? PUBLIC_PTAU);
+  const ptauFile = await readPtauFile(options.ptauPath);
   const list = new Checklist(options.onCheck);
-  checkOrigin(list, ptau, options.allowUnlistedPtau ? 'test ceremony' : 'ceremony');
+  const { ptau, r1cs } = await readPhaseOne(list, options, ptauFile, options.r1csPath, r1csBytes);
+  if (ptau) checkOrigin(list, ptau, options.allowUnlistedPtau ? 'test ceremony' : 'ceremony');
+  else list.add('ptau-public', 'not run');
+  const r1csHash = sha256(r1csBytes);
+  const circuit = await committedCircuit(r1csHash, options.circuitFolder, options.committed);
+  if (circuit !== undefined) list.add('manifest', 'passed', circuit);
+  else {
+    list.add(
+      'manifest',
+      options.allowOtherCircuit ? 'waived' : 'failed',
+      'no circuit of the manifest has this constraint system',
+    );
+  }
   await checkPtau(list, ptau, r1cs);
   const curve = await singleThreadCurve();
-  const history = await checkKey(curve, list, key, r1cs, true);
-  await checkFromInitial(curve, list, { key, r1cs, ptau, history, onProgress: options.onProgress });
-  return reportOf(list, ptau, basename(options.ptauPath), history, {
+  const history = await checkKey(curve, list, { bytes: key, path: options.zkeyPath, r1cs, stage: 'final' });
+  await checkFromInitial(curve, list, {
+    key,
+    r1cs,
+    r1csBytes,
+    ptau,
+    history,
+    onProgress: options.onProgress,
+  });
+  return reportOf(list, history, {
+    provenance: ptau?.listed && circuit !== undefined ? 'ceremony' : 'test ceremony',
+    ...(circuit !== undefined && { circuit }),
+    ...(r1cs && { constraints: r1cs.constraints }),
     keyFile: basename(options.zkeyPath),
     keySha256: sha256(key),
-    r1csHash: sha256(r1cs),
+    r1csHash,
+    ptau: { file: basename(options.ptauPath), ...(ptau && { power: ptau.power }), blake2b: ptauFile.blake2b },
   });
+}
+
+/** Powers of tau and constraint system as far as they can be read. */
+async function readPhaseOne(
+  list: Checklist,
+  { publicPtau = PUBLIC_PTAU }: VerifyOptions,
+  ptauFile: PtauFile,
+  r1csPath: string,
+  r1csBytes: Uint8Array,
+): Promise<{ ptau: Ptau | undefined; r1cs: R1cs | undefined }> {
+  let ptau: Ptau | undefined;
+  let r1cs: R1cs | undefined;
+  await list.run('ptau-file', () => {
+    ptau = decodePtau(ptauFile, publicPtau);
+    return undefined;
+  });
+  await list.run('r1cs-file', () => {
+    r1cs = readingFile(r1csPath, () => parseR1cs(r1csBytes));
+    return undefined;
+  });
+  return { ptau, r1cs };
 }
 
 /** A ceremony's directory, verified, with the files that were looked at. */
@@ -188,7 +270,6 @@ export interface ExaminedCeremony {
   readonly transcript: Transcript;
   /** The newest key. */
   readonly key: Uint8Array;
-  readonly r1cs: Uint8Array;
   /** The circuit as it compiles here and now. */
   readonly circuit: CompiledCircuit | undefined;
 }
@@ -209,31 +290,53 @@ export async function verifyCeremony(options: VerifyCeremonyOptions): Promise<Ce
  * Verify a ceremony's directory: transcript, circuit, powers of tau, every key file, and the newest key. Nothing in the
  * directory is believed: the circuit is compiled, the initial key rebuilt and every hash computed anew.
  *
- * @throws {ZkMarginError} `NOT_FOUND` for a file that is not there, `MALFORMED` for a damaged transcript
- * @throws {ProofError} `FILE_MALFORMED` for an r1cs or ptau file that is none
+ * @param use the newest key is to be used: it must have a contribution. Otherwise a ceremony may wait for its first one.
+ * @throws {ZkMarginError} `NOT_FOUND` for a file that is not there, `FORBIDDEN` for one that may not be read, `MALFORMED` for
+ * a damaged transcript
  */
-export function examineCeremony(options: VerifyCeremonyOptions): Promise<ExaminedCeremony> {
-  return withSnarkjsThreads(() => examine(options));
+export function examineCeremony(
+  options: VerifyCeremonyOptions,
+  use: 'for use' | 'for a look' = 'for a look',
+): Promise<ExaminedCeremony> {
+  return withFileErrors({ path: resolve(options.directory), field: 'dir' }, () =>
+    withSnarkjsThreads(() => examine(options, use)),
+  );
 }
 
-async function examine(options: VerifyCeremonyOptions): Promise<ExaminedCeremony> {
-  const { onProgress, publicPtau = PUBLIC_PTAU } = options;
+async function examine(
+  options: VerifyCeremonyOptions,
+  use: 'for use' | 'for a look',
+): Promise<ExaminedCeremony> {
+  const { onProgress } = options;
   const directory = resolve(options.directory);
   const transcript = await loadTranscript(directory);
-  const ptau = await readPtau(options.ptauPath ?? join(directory, transcript.ptau.file), publicPtau);
-  const r1cs = await readInput(join(directory, r1csFileName(transcript.circuit)), 'dir');
+  const { provenance: claimed } = transcript;
+  const ptauFile = await readPtauFile(options.ptauPath ?? join(directory, transcript.ptau.file));
+  const r1csPath = join(directory, r1csFileName(transcript.circuit));
+  const r1csBytes = await readBytes(
+    r1csPath,
+    'dir',
+    `Bring ${basename(r1csPath)} into the directory: it is not there.`,
+  );
   const list = new Checklist(options.onCheck);
+  const { ptau, r1cs } = await readPhaseOne(list, options, ptauFile, r1csPath, r1csBytes);
+  const foreign = await foreignSource(transcript.source, transcript.circuit, options.circuitFolder);
+  const provenance = ptau?.listed && !foreign ? 'ceremony' : 'test ceremony';
 
   await list.run('ptau', () =>
-    ptau.blake2b !== transcript.ptau.blake2b || ptau.power !== transcript.ptau.power
+    ptauFile.blake2b !== transcript.ptau.blake2b || (ptau && ptau.power !== transcript.ptau.power)
       ? 'hash or power differ'
       : undefined,
   );
-  if (ptau.listed && transcript.provenance !== 'ceremony') {
-    list.add('ptau-public', 'failed', `the transcript calls it a ${transcript.provenance}`);
-  } else checkOrigin(list, ptau, transcript.provenance);
+  if (!ptau) list.add('ptau-public', 'not run');
+  else if (provenance === 'ceremony' && claimed !== 'ceremony') {
+    list.add('ptau-public', 'failed', `the transcript calls it a ${claimed}`);
+  } else checkOrigin(list, ptau, claimed);
   await checkPtau(list, ptau, r1cs);
 
+  if (!foreign) list.add('circuit', 'passed', transcript.source);
+  else if (claimed === 'ceremony') list.add('circuit', 'failed', foreign);
+  else list.add('circuit', 'waived', `${foreign}; this is a test ceremony`);
   let circuit: CompiledCircuit | undefined;
   await list.run('source', async () => {
     onProgress?.(`Compiling ${transcript.source}`, 'step');
@@ -247,16 +350,23 @@ async function examine(options: VerifyCeremonyOptions): Promise<ExaminedCeremony
       return 'the same constraint system, but other sources or another compiler';
     return undefined;
   });
-  await list.run('r1cs', () => (sha256(r1cs) === transcript.r1csHash ? undefined : 'its hash differs'));
+  await checkManifest(list, transcript, circuit, options.committed);
+  await list.run('r1cs', () => (sha256(r1csBytes) === transcript.r1csHash ? undefined : 'its hash differs'));
 
   const keys: { file: string; bytes: Uint8Array }[] = [];
   await list.run('files', async () => {
     const wrong: string[] = [];
     for (const entry of [transcript.initial, ...transcript.contributions]) {
-      const bytes = await readFile(join(directory, entry.file)).catch(() => undefined);
-      if (bytes === undefined) wrong.push(`${entry.file} is missing`);
-      else if (sha256(bytes) !== entry.sha256) wrong.push(`${entry.file} is another file`);
-      if (bytes) keys.push({ file: entry.file, bytes });
+      const bytes = await readBytes(join(directory, entry.file), 'dir', `${entry.file} is missing`).catch(
+        (error: unknown) => {
+          wrong.push(
+            isZkMarginError(error, 'NOT_FOUND') ? error.message : `${entry.file}: ${textOfError(error)}`,
+          );
+        },
+      );
+      if (!bytes) continue;
+      if (sha256(bytes) !== entry.sha256) wrong.push(`${entry.file} is another file`);
+      keys.push({ file: entry.file, bytes });
     }
     return wrong.length > 0 ? wrong.join(', ') : undefined;
   });
@@ -264,7 +374,13 @@ async function examine(options: VerifyCeremonyOptions): Promise<ExaminedCeremony
   const { file } = currentKey(transcript);
   const key = keys.find((one) => one.file === file)?.bytes ?? new Uint8Array(0);
   const curve = await singleThreadCurve();
-  const history = await checkKey(curve, list, key, r1cs, isClosed(transcript));
+  const stage = isClosed(transcript) ? 'final' : transcript.contributions.length > 0 ? 'open' : 'empty';
+  const history = await checkKey(curve, list, {
+    bytes: key,
+    path: file,
+    r1cs,
+    stage: use === 'for use' && stage === 'empty' ? 'open' : stage,
+  });
   await list.run('transcript', () => {
     if (!history) return 'the key cannot be read';
     if (history.circuitHash !== transcript.initial.circuitHash) return 'the circuit hash of the key differs';
@@ -286,18 +402,45 @@ async function examine(options: VerifyCeremonyOptions): Promise<ExaminedCeremony
   await checkFromInitial(curve, list, {
     key,
     r1cs,
+    r1csBytes,
     ptau,
     history,
     onProgress,
     initial: keys.find((one) => one.file === keyFileName(transcript.circuit, 0))?.bytes,
   });
-  const report = reportOf(list, ptau, transcript.ptau.file, history, {
+  const report = reportOf(list, history, {
+    provenance,
     circuit: transcript.circuit,
+    source: transcript.source,
+    ...(circuit && { sourceHash: circuit.sourceHash }),
+    ...(r1cs && { constraints: r1cs.constraints }),
     keyFile: file,
     keySha256: sha256(key),
-    r1csHash: sha256(r1cs),
+    r1csHash: sha256(r1csBytes),
+    ptau: { file: transcript.ptau.file, ...(ptau && { power: ptau.power }), blake2b: ptauFile.blake2b },
   });
-  return { report, transcript, key, r1cs, circuit };
+  return { report, transcript, key, circuit };
+}
+
+/** A ceremony for use is for the circuit that the repository commits to, where it does already. */
+async function checkManifest(
+  list: Checklist,
+  transcript: Transcript,
+  circuit: CompiledCircuit | undefined,
+  committed: ArtifactRoots | undefined,
+): Promise<void> {
+  const entry = entryOf(await readManifest(committed), transcript.circuit);
+  if (!circuit) list.add('manifest', 'not run');
+  else if (!entry) list.add('manifest', 'waived', `it has no entry of ${transcript.circuit}`);
+  else if (entry.r1csHash === circuit.r1csHash && entry.sourceHash === circuit.sourceHash) {
+    list.add('manifest', 'passed');
+  } else {
+    list.add(
+      'manifest',
+      transcript.provenance === 'ceremony' ? 'failed' : 'waived',
+      `it commits to another ${entry.r1csHash === circuit.r1csHash ? 'source' : 'constraint system'} of ${transcript.circuit}`,
+    );
+  }
 }
 
 /** Only a test ceremony may do without public powers of tau, and its report says so. */
@@ -307,32 +450,42 @@ function checkOrigin(list: Checklist, ptau: Ptau, claimed: CeremonyReport['prove
   else list.add('ptau-public', 'waived', 'they are not; this is a test ceremony');
 }
 
-async function checkPtau(list: Checklist, ptau: Ptau, r1csBytes: Uint8Array): Promise<void> {
-  await list.run('ptau-power', () => {
-    const r1cs = parseR1cs(r1csBytes);
-    return ptau.power >= powerOf(r1cs)
-      ? undefined
-      : `the circuit needs 2^${powerOf(r1cs)} rows, the file serves 2^${ptau.power}`;
-  });
-  await list.run('ptau-secrets', async () => ptauFault(await singleThreadCurve(), ptau));
+async function checkPtau(list: Checklist, ptau: Ptau | undefined, r1cs: R1cs | undefined): Promise<void> {
+  if (ptau && r1cs) {
+    await list.run('ptau-power', () =>
+      ptau.power >= powerOf(r1cs)
+        ? undefined
+        : `the circuit needs 2^${powerOf(r1cs)} rows, the file serves 2^${ptau.power}`,
+    );
+  } else list.add('ptau-power', 'not run');
+  if (ptau) await list.run('ptau-secrets', async () => ptauFault(await singleThreadCurve(), ptau));
+  else list.add('ptau-secrets', 'not run');
 }
 
-/** The checks of a key by itself: quick, and enough to refuse a key that no one contributed to. */
+/**
+ * The checks of a key by itself: quick, and enough to refuse a key that no one contributed to.
+ *
+ * @param given `stage`: `empty` for a ceremony that waits for its first contribution
+ */
 async function checkKey(
   curve: Curve,
   list: Checklist,
-  bytes: Uint8Array,
-  r1csBytes: Uint8Array,
-  closed: boolean,
+  given: {
+    bytes: Uint8Array;
+    path: string;
+    r1cs: R1cs | undefined;
+    stage: Exclude<CeremonyState, 'refused'>;
+  },
 ): Promise<KeyHistory | undefined> {
   const { G1, G2 } = curve;
   const same = (a: Uint8Array, b: Uint8Array) => Buffer.from(a).equals(b);
-  const r1cs = parseR1cs(r1csBytes);
+  const { bytes, path, r1cs, stage } = given;
   let key: ProvingKey | undefined;
   let history: KeyHistory | undefined;
   await list.run('shape', () => {
-    key = decodeProvingKey(bytes);
-    history = readHistory(curve, bytes);
+    key = readingFile(path, () => decodeProvingKey(bytes));
+    history = readingFile(path, () => readHistory(curve, bytes));
+    if (!r1cs) return 'there is no constraint system to compare it with';
     if (key.wires !== r1cs.wires) return `${key.wires} wires instead of ${r1cs.wires}`;
     const domain = domainSizeOf(r1cs);
     return key.domainSize === domain ? undefined : `${key.domainSize} rows instead of ${domain}`;
@@ -345,6 +498,7 @@ async function checkKey(
   const { contributions } = history;
 
   await list.run('public-inputs', () => {
+    if (!r1cs) return 'there is no constraint system to compare them with';
     const expected = publicSignalCount(r1cs);
     if (publicSignals !== expected) return `${publicSignals} public signals instead of ${expected}`;
     if (expected === 0) return 'a circuit without public signals proves nothing about anything';
@@ -373,13 +527,16 @@ async function checkKey(
     async () =>
       faultOfG1(curve, delta1) ?? faultOfG2(curve, delta2) ?? (await pairFault(curve, delta1, delta2)),
   );
-  await list.run('delta-generator', () =>
-    generatorFault(same(delta1, G1.gAffine) || same(delta2, G2.gAffine)),
-  );
-  await list.run('delta-gamma', () =>
+  // Before the first contribution delta is the generator, and must be: what these checks refuse is a key for use.
+  const due = async (id: CheckId, fault: () => string | undefined): Promise<void> => {
+    if (stage === 'empty' && contributions.length === 0 && fault()) list.add(id, 'pending', NO_CONTRIBUTION);
+    else await list.run(id, fault);
+  };
+  await due('delta-generator', () => generatorFault(same(delta1, G1.gAffine) || same(delta2, G2.gAffine)));
+  await due('delta-gamma', () =>
     same(delta2, gamma2) ? 'they are equal: anyone can forge a proof for any public signals' : undefined,
   );
-  await list.run('contributions', () =>
+  await due('contributions', () =>
     contributions.some(({ type }) => type === 'contribution')
       ? undefined
       : 'there is none: everyone knows delta, and so anyone can forge proofs',
@@ -400,7 +557,7 @@ async function checkKey(
   });
 
   const beacons = contributions.filter(({ type }) => type === 'beacon');
-  const applied = beacons.length > 0 || closed;
+  const applied = beacons.length > 0 || stage === 'final';
   if (!applied) list.add('beacon', 'pending', 'not applied yet: the key is not final');
   else {
     await list.run('beacon', () => {
@@ -417,6 +574,9 @@ async function checkKey(
   }
   return history;
 }
+
+/** What is said of a key before the first contribution. */
+const NO_CONTRIBUTION = 'no contribution yet: never use this key';
 
 /** What cannot be checked of a key that cannot be read. */
 const KEY_CHECKS: readonly CheckId[] = [
@@ -438,19 +598,23 @@ async function checkFromInitial(
   list: Checklist,
   given: {
     key: Uint8Array;
-    r1cs: Uint8Array;
-    ptau: Ptau;
+    r1cs: R1cs | undefined;
+    r1csBytes: Uint8Array;
+    ptau: Ptau | undefined;
     history: KeyHistory | undefined;
     onProgress: CeremonyProgress | undefined;
     initial?: Uint8Array | undefined;
   },
 ): Promise<void> {
-  const { key, r1cs, ptau, history, onProgress } = given;
+  const { key, r1cs, r1csBytes, ptau, history, onProgress } = given;
+  // Without either a check has failed, and nothing below runs.
+  const ptauBytes = ptau?.bytes ?? new Uint8Array(0);
   let initial: Uint8Array = new Uint8Array(0);
   await list.runLast('initial', async () => {
-    requirePtau(ptau, parseR1cs(r1cs), true);
+    if (!ptau || !r1cs) return 'there is nothing to rebuild it from';
+    requirePtau(ptau, r1cs, true);
     onProgress?.('Rebuilding the initial key; a circuit of 31,000 constraints takes about a minute', 'step');
-    initial = await newKey(r1cs, ptau.bytes, onProgress);
+    initial = await newKey(r1csBytes, ptauBytes, onProgress);
     if (given.initial && !Buffer.from(initial).equals(given.initial)) {
       return 'the file in the directory differs from the rebuilt one';
     }
@@ -474,24 +638,23 @@ async function checkFromInitial(
   });
   await list.runLast('snarkjs', () => {
     onProgress?.('Verifying the contributions and the key', 'step');
-    return verifyFromInitialKey(initial, ptau.bytes, key, onProgress);
+    return verifyFromInitialKey(initial, ptauBytes, key, onProgress);
   });
 }
 
 function reportOf(
   list: Checklist,
-  ptau: Ptau,
-  ptauFile: string,
   history: KeyHistory | undefined,
-  facts: Pick<CeremonyReport, 'circuit' | 'keyFile' | 'keySha256' | 'r1csHash'>,
+  facts: Omit<CeremonyReport, 'ok' | 'final' | 'state' | 'contributions' | 'checks'>,
 ): CeremonyReport {
   const ok = !list.failed;
+  const final = ok && list.checks.every(({ outcome }) => outcome === 'passed' || outcome === 'waived');
+  const empty = list.checks.some(({ id, outcome }) => id === 'contributions' && outcome === 'pending');
   return {
     ok,
-    final: ok && list.checks.every(({ outcome }) => outcome === 'passed' || outcome === 'waived'),
-    provenance: ptau.listed ? 'ceremony' : 'test ceremony',
+    final,
+    state: !ok ? 'refused' : final ? 'final' : empty ? 'empty' : 'open',
     ...facts,
-    ptau: { file: ptauFile, power: ptau.power, blake2b: ptau.blake2b },
     contributions: (history?.contributions ?? []).map(({ name, type, hash, beacon }) => ({
       name,
       type,
@@ -520,13 +683,4 @@ async function pairFault(curve: Curve, one: Uint8Array, two: Uint8Array): Promis
   return (await curve.pairingEq(one, G2.gAffine, G1.neg(G1.gAffine), two))
     ? undefined
     : 'the two groups hold different secrets';
-}
-
-async function readInput(path: string, field: string): Promise<Uint8Array> {
-  return readFile(path).catch((cause: unknown) => {
-    throw new ZkMarginError('NOT_FOUND', `Give a file that can be read: ${basename(path)} cannot.`, {
-      field,
-      cause,
-    });
-  });
 }

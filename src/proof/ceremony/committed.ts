@@ -1,0 +1,81 @@
+/** The circuits that this repository commits to: their sources, and the manifest's entries. */
+import { readFile, realpath } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ZkMarginError } from '../../errors.ts';
+import { projectRoot } from '../files.ts';
+import {
+  type ArtifactRoots,
+  type KeyManifest,
+  type ManifestEntry,
+  verificationKeyPath,
+} from '../keys/artifacts.ts';
+import { systemCode } from './files.ts';
+
+/** Where sources of circuits for use lie. Any other is somebody's own, and good for a test ceremony alone. */
+export const CIRCUIT_FOLDER = 'circuits/main';
+
+/**
+ * Why a source is not this repository's circuit of that name, or undefined. Its path must be the very one: a path that leads
+ * there by detours, or a link, is no promise about what lies there tomorrow.
+ */
+export async function foreignSource(
+  source: string,
+  circuit: string,
+  folder = CIRCUIT_FOLDER,
+): Promise<string | undefined> {
+  const expected = `${folder}/${circuit}.circom`;
+  if (source !== expected) return `its source is ${source} instead of ${expected}`;
+  try {
+    const real = await realpath(join(projectRoot, source));
+    return real === join(await realpath(projectRoot), source) ? undefined : `${source} is a link`;
+  } catch {
+    return `there is no ${source}`;
+  }
+}
+
+/** Path of the manifest; also what writers lock. */
+export function manifestPathOf(roots: ArtifactRoots = {}): string {
+  return resolve(verificationKeyPath('any', 'development', roots), '../../manifest.json');
+}
+
+/**
+ * The manifest; an empty one when there is none. Unlike `loadManifest` it does not take one that cannot be read for none:
+ * who then writes it would lose its entries.
+ *
+ * @throws {ZkMarginError} `MALFORMED`
+ */
+export async function readManifest(roots: ArtifactRoots = {}): Promise<KeyManifest> {
+  const path = manifestPathOf(roots);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return { schema: 1, circuits: {} };
+    throw error;
+  }
+  try {
+    const manifest = JSON.parse(text) as KeyManifest;
+    if (typeof manifest.circuits === 'object' && manifest.circuits !== null) return manifest;
+  } catch {
+    // Told below.
+  }
+  throw new ZkMarginError('MALFORMED', `Restore ${path}: it is no manifest of keys.`, { field: 'out' });
+}
+
+/** The manifest's entry of a circuit, if it has one. */
+export function entryOf(manifest: KeyManifest, circuit: string): ManifestEntry | undefined {
+  return Object.hasOwn(manifest.circuits, circuit) ? manifest.circuits[circuit] : undefined;
+}
+
+/** Name of the circuit for use that the manifest gives this constraint system, if there is one. */
+export async function committedCircuit(
+  r1csHash: string,
+  folder = CIRCUIT_FOLDER,
+  roots: ArtifactRoots = {},
+): Promise<string | undefined> {
+  const { circuits } = await readManifest(roots);
+  return Object.keys(circuits).find((name) => {
+    const entry = circuits[name]!;
+    return entry.r1csHash === r1csHash && entry.source === `${folder}/${name}.circom`;
+  });
+}

@@ -2,11 +2,13 @@
  * A whole ceremony on real files: powers of tau, two contributions, a beacon, a verifier on a chain that judges a real
  * proof; and every way of getting a weak key past the checks that we could think of.
  */
-import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
 import * as snarkjs from 'snarkjs';
 import { curves, type Groth16Proof, type Groth16VerificationKey, type MemoryFile } from 'snarkjs';
 import {
@@ -27,6 +29,7 @@ import { type Anvil, startAnvil } from '../src/chain/anvil.ts';
 import { deployProtocol } from '../src/chain/deploy.ts';
 import { includedReceipt } from '../src/chain/receipts.ts';
 import { readHistory } from '../src/proof/ceremony/contributions.ts';
+import { fileError } from '../src/proof/ceremony/files.ts';
 import {
   type FinalizedCeremony,
   finalizeCeremony,
@@ -51,17 +54,20 @@ import {
 import {
   type CeremonyReport,
   type CheckId,
+  type VerifyOptions,
   verifyCeremony,
   verifyKeyFile,
 } from '../src/proof/ceremony/verify.ts';
-import { type CompiledCircuit, compileFile, compileText } from '../src/proof/compile.ts';
+import { type CompiledCircuit, compileFile, compileText, sourceOfText } from '../src/proof/compile.ts';
 import { singleThreadCurve } from '../src/proof/curve.ts';
+import { ProofError } from '../src/proof/errors.ts';
 import { SCALAR_MODULUS } from '../src/proof/field.ts';
-import { projectRoot, sha256 } from '../src/proof/files.ts';
+import { projectRoot, sha256, withFileLock } from '../src/proof/files.ts';
 import {
   buildKeyArtifacts,
   compareKeyArtifacts,
   loadManifest,
+  saveManifest,
   writeKeyArtifacts,
 } from '../src/proof/keys/artifacts.ts';
 import { decodeProvingKey, verificationKeyOf } from '../src/proof/keys/zkey.ts';
@@ -92,6 +98,18 @@ const CIRCUIT = 'ceremony-product';
 const BEACON = '7b1f2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9';
 const PUBLIC_CHAIN = 8453;
 
+/** Options for a space of its own for mounts, which ends with its process. */
+const APART = ['--mount', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'])];
+function canMount(): boolean {
+  try {
+    execFileSync('unshare', [...APART, 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()], { stdio: 'ignore' });
+    return true;
+  } catch {
+    console.warn('left out: this machine lets no test mount a small file system');
+    return false;
+  }
+}
+
 let folder: string;
 /** The finished ceremony, and the state of its directory after the beginning. */
 let done: string;
@@ -100,6 +118,8 @@ let ptauPath: string;
 let publicPtau: readonly PublicPtau[];
 let circuit: CompiledCircuit;
 let source: string;
+/** What the repository would have committed to: the folder of the circuit, and the manifest after the ceremony. */
+let trusted: Required<Pick<VerifyOptions, 'publicPtau' | 'circuitFolder' | 'committed'>>;
 let otherCircuit: CompiledCircuit;
 let finalized: FinalizedCeremony;
 let copies = 0;
@@ -132,7 +152,7 @@ async function makePtau(power: number, path: string, contributions = 1): Promise
 }
 
 const init = (directory: string, more: Partial<Parameters<typeof initCeremony>[0]> = {}) =>
-  initCeremony({ circuit, source, ptauPath, directory, publicPtau, ...more });
+  initCeremony({ circuit, source, ptauPath, directory, ...trusted, ...more });
 
 /** A copy of a ceremony's directory, to be damaged. */
 async function copyOf(directory: string): Promise<string> {
@@ -141,7 +161,7 @@ async function copyOf(directory: string): Promise<string> {
   return copy;
 }
 
-const verify = (directory: string) => verifyCeremony({ directory, publicPtau });
+const verify = (directory: string) => verifyCeremony({ directory, ...trusted });
 
 function failedChecks(report: CeremonyReport): CheckId[] {
   expect(report.ok).toBe(false);
@@ -234,6 +254,7 @@ beforeAll(async () => {
   const { blake2b } = await readPtau(ptauPath);
   // The flow of a public ceremony, with this file in the place of a published one.
   publicPtau = [{ file: 'published.ptau', power: 7, blake2b }];
+  trusted = { publicPtau, circuitFolder: dirname(source), committed: { keys: at('keys') } };
 
   done = at('done');
   await init(done, { beaconPlan: 'drand quicknet, round 1234567' });
@@ -247,7 +268,7 @@ beforeAll(async () => {
     iterationsExponent: 10,
     source: 'drand quicknet, round 1234567',
   });
-  finalized = await finalizeCeremony({ directory: done, publicPtau, out: at('keys') });
+  finalized = await finalizeCeremony({ directory: done, ...trusted, out: at('keys') });
 });
 
 afterAll(async () => {
@@ -296,7 +317,7 @@ describe('a ceremony', () => {
       zkeyPath: join(done, finalName),
       r1csPath: join(done, `${CIRCUIT}.r1cs`),
       ptauPath,
-      publicPtau,
+      ...trusted,
     });
     expect(alone).toMatchObject({ ok: true, final: true });
   });
@@ -327,14 +348,14 @@ describe('a ceremony', () => {
     expect(report.checks.filter(({ outcome }) => outcome !== 'passed').map(({ id }) => id)).toEqual([
       'beacon',
     ]);
-    await expect(finalizeCeremony({ directory: open, publicPtau, out: at('unused') })).rejects.toMatchObject({
+    await expect(finalizeCeremony({ directory: open, ...trusted, out: at('unused') })).rejects.toMatchObject({
       code: 'CONFLICT',
     });
     const alone = await verifyKeyFile({
       zkeyPath: join(open, keyName(1)),
       r1csPath: join(open, `${CIRCUIT}.r1cs`),
       ptauPath,
-      publicPtau,
+      ...trusted,
     });
     expect(failedChecks(alone)).toEqual(['beacon']);
   });
@@ -431,7 +452,9 @@ describe('powers of tau', () => {
     bytes[bytes.length - 1]! ^= 1;
     await writeFile(file, bytes);
     expect(failedChecks(await verify(copy))).toEqual(['ptau', 'ptau-public']);
-    expect(failedChecks(await verifyCeremony({ directory: done }))).toEqual(['ptau-public']);
+    expect(
+      failedChecks(await verifyCeremony({ directory: done, ...trusted, publicPtau: PUBLIC_PTAU })),
+    ).toEqual(['ptau-public']);
   });
 });
 
@@ -453,15 +476,25 @@ describe('a key without contributions', () => {
     expect(await verifyProof(sound, signals.map(String), forged)).toBe(false);
 
     const refused: CheckId[] = ['delta-generator', 'delta-gamma', 'contributions'];
-    expect(failedChecks(await verify(fresh))).toEqual(refused);
-    await expect(finalizeCeremony({ directory: fresh, publicPtau, out: at('unused') })).rejects.toMatchObject(
+    // To whoever would contribute first, it is the beginning; to anybody else no key.
+    const beginning = await verify(fresh);
+    expect(beginning).toMatchObject({ ok: true, final: false, state: 'empty' });
+    expect(
+      beginning.checks.flatMap(({ id, outcome, detail }) =>
+        outcome === 'passed' ? [] : [[id, outcome, detail]],
+      ),
+    ).toEqual([
+      ...refused.map((id) => [id, 'pending', 'no contribution yet: never use this key']),
+      ['beacon', 'pending', expect.any(String)],
+    ]);
+    await expect(finalizeCeremony({ directory: fresh, ...trusted, out: at('unused') })).rejects.toMatchObject(
       { code: 'KEY_INVALID', details: { failed: refused.join(', ') } },
     );
     const alone = await verifyKeyFile({
       zkeyPath: join(fresh, keyName(0)),
       r1csPath: join(fresh, `${CIRCUIT}.r1cs`),
       ptauPath,
-      publicPtau,
+      ...trusted,
     });
     expect(failedChecks(alone)).toEqual([...refused, 'beacon']);
   });
@@ -470,7 +503,7 @@ describe('a key without contributions', () => {
     const { key } = await applyBeaconToKey(await readFile(join(fresh, keyName(0))), 'beacon', BEACON, 10);
     const zkeyPath = at('beacon-alone.zkey');
     await writeFile(zkeyPath, key);
-    const report = await verifyKeyFile({ zkeyPath, r1csPath: circuit.r1csPath, ptauPath, publicPtau });
+    const report = await verifyKeyFile({ zkeyPath, r1csPath: circuit.r1csPath, ptauPath, ...trusted });
     expect(failedChecks(report)).toEqual(['contributions', 'beacon']);
   });
 });
@@ -558,7 +591,8 @@ describe('a ceremony is refused', () => {
       zkeyPath: join(done, finalName),
       r1csPath: otherCircuit.r1csPath,
       ptauPath,
-      publicPtau,
+      ...trusted,
+      allowOtherCircuit: true,
     });
     expect(failedChecks(report)).toEqual(['initial']);
     expect(report.checks.filter(({ outcome }) => outcome === 'not run').map(({ id }) => id)).toEqual([
@@ -660,7 +694,7 @@ describe('the finished key', () => {
     // The same ceremony again: the same files. From here on in a copy.
     const out = at('keys-to-replace');
     await cp(at('keys'), out, { recursive: true });
-    const again = await finalizeCeremony({ directory: done, publicPtau, out });
+    const again = await finalizeCeremony({ directory: done, ...trusted, out });
     expect(again.entry).toEqual(entry);
     for (const file of ['ceremony/ceremony-product.zkey', 'ceremony/CeremonyProductCeremonyVerifier.sol']) {
       expect(await readFile(join(out, file))).toEqual(await readFile(at('keys', file)));
@@ -678,7 +712,7 @@ describe('the finished key', () => {
     const second = await copyOf(fresh);
     await contribute({ directory: second, name: 'Dave' });
     await applyBeacon({ directory: second, hash: BEACON, iterationsExponent: 10 });
-    const options = { directory: second, publicPtau, out };
+    const options = { directory: second, ...trusted, out };
     await expect(finalizeCeremony(options)).rejects.toMatchObject({ code: 'CONFLICT', field: 'out' });
     const forced = await finalizeCeremony({ ...options, force: true });
     expect(forced.entry).not.toEqual(entry);
@@ -735,6 +769,400 @@ describe('the finished key', () => {
   });
 });
 
+/** Twelve constraints with as many public signals as the circuits of insolvency have. */
+const FOREIGN = `pragma circom 2.2.0;
+template Foreign() {
+    signal input words[14];
+    signal input hint;
+    signal squares[12];
+    for (var i = 0; i < 12; i++) squares[i] <== words[i] * (hint + i);
+}
+component main { public [words] } = Foreign();
+`;
+
+describe('a circuit under the name of another', () => {
+  const name = 'insolvency-8';
+  const place = sourceOfText(name, FOREIGN);
+  const disguised = `circuits/main/../../${place}`;
+  let foreign: CompiledCircuit;
+  let directory: string;
+
+  beforeAll(async () => {
+    foreign = await compileText(name, FOREIGN);
+    directory = at('foreign');
+    const begin = { circuit: foreign, source: place, ptauPath, publicPtau, directory };
+    for (const own of [place, disguised]) {
+      await expect(initCeremony({ ...begin, source: own })).rejects.toMatchObject({
+        code: 'UNSUPPORTED',
+        field: 'circuit',
+        message: expect.stringContaining('--allow-other-circuit'),
+      });
+    }
+    expect(await readdir(folder)).not.toContain('foreign');
+    const { provenance } = await initCeremony({ ...begin, allowOtherCircuit: true });
+    expect(provenance).toBe('test ceremony');
+    await contribute({ directory, name: 'Mallory' });
+    await applyBeacon({ directory, hash: BEACON, iterationsExponent: 10 });
+  });
+
+  it('is good for a test ceremony, which says what it is for', async () => {
+    const report = await verifyCeremony({ directory, publicPtau });
+    expect(report).toMatchObject({
+      state: 'final',
+      provenance: 'test ceremony',
+      source: place,
+      sourceHash: foreign.sourceHash,
+      constraints: 12,
+    });
+    expect(report.checks.filter(({ outcome }) => outcome === 'waived').map(({ id }) => id)).toEqual([
+      'circuit',
+      'manifest',
+    ]);
+    const alone = {
+      zkeyPath: join(directory, keyFileName(name, 2, 'beacon')),
+      r1csPath: foreign.r1csPath,
+      ptauPath,
+      publicPtau,
+    };
+    expect(failedChecks(await verifyKeyFile(alone))).toEqual(['manifest']);
+    expect(await verifyKeyFile({ ...alone, allowOtherCircuit: true })).toMatchObject({
+      final: true,
+      provenance: 'test ceremony',
+    });
+  });
+
+  it('is refused as a ceremony, whatever the transcript says of its source', async () => {
+    for (const [own, checks] of [
+      [place, ['circuit', 'manifest']],
+      [disguised, ['circuit', 'manifest']],
+      [`./${place}`, ['circuit', 'manifest']],
+      // The repository's own circuit, which is another.
+      [`circuits/main/${name}.circom`, ['source']],
+    ] as const) {
+      const copy = await copyOf(directory);
+      await editTranscript(copy, (t) => Object.assign(t, { provenance: 'ceremony', source: own }));
+      expect(failedChecks(await verifyCeremony({ directory: copy, publicPtau })), own).toEqual(checks);
+      await expect(
+        finalizeCeremony({ directory: copy, publicPtau, out: at('unused'), force: true }),
+      ).rejects.toMatchObject({ code: 'KEY_INVALID' });
+    }
+  });
+
+  it('is refused when its source is a link', async () => {
+    const links = `build/test-circuits/sources/link-${randomBytes(6).toString('hex')}`;
+    await mkdir(join(projectRoot, links));
+    try {
+      const link = `${links}/${CIRCUIT}.circom`;
+      await symlink(join(projectRoot, source), join(projectRoot, link));
+      const copy = await copyOf(done);
+      await editTranscript(copy, (t) => Object.assign(t, { source: link }));
+      const options = { directory: copy, ...trusted, circuitFolder: links };
+      expect(failedChecks(await verifyCeremony(options))).toEqual(['circuit']);
+    } finally {
+      await rm(join(projectRoot, links), { recursive: true });
+    }
+  });
+
+  it('is refused when the committed manifest has another', async () => {
+    for (const field of ['r1csHash', 'sourceHash'] as const) {
+      const roots = { keys: at(`manifest-${field}`) };
+      const manifest = await loadManifest({ keys: at('keys') });
+      manifest.circuits[CIRCUIT]![field] = '00'.repeat(32);
+      await saveManifest(manifest, roots);
+      const report = await verifyCeremony({ directory: done, ...trusted, committed: roots });
+      expect(failedChecks(report), field).toEqual(['manifest']);
+    }
+  });
+
+  it('does not replace the entry of that name unless forced', async () => {
+    const out = at('keys-of-the-name');
+    const committed = await loadManifest();
+    await saveManifest(committed, { keys: out });
+    const options = { directory, publicPtau, out };
+    await expect(finalizeCeremony(options)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      field: 'out',
+      details: { presentSource: `circuits/main/${name}.circom`, newSource: place },
+    });
+    expect(await loadManifest({ keys: out })).toEqual(committed);
+    expect(await readdir(out)).toEqual(['manifest.json']);
+    const { entry } = await finalizeCeremony({ ...options, force: true });
+    expect(entry).toMatchObject({ provenance: 'test ceremony', source: place, constraints: 12 });
+  });
+});
+
+describe('what cannot be read again is not written', () => {
+  it('such as a plan or a source that is empty, too long or commands a terminal', async () => {
+    const open = await copyOf(fresh);
+    await contribute({ directory: open, name: 'Carol' });
+    const before = await contentsOf(open);
+    for (const text of ['', 'x'.repeat(501), 'drand\n', '\u001b[2J']) {
+      await expect(init(at('planless'), { beaconPlan: text }), text).rejects.toMatchObject({
+        code: 'MALFORMED',
+        field: 'beacon-plan',
+      });
+      await expect(
+        applyBeacon({ directory: open, hash: BEACON, iterationsExponent: 10, source: text }),
+        text,
+      ).rejects.toMatchObject({ code: 'MALFORMED', field: 'source' });
+    }
+    expect(await readdir(folder)).not.toContain('planless');
+    expect(await contentsOf(open)).toEqual(before);
+    await applyBeacon({
+      directory: open,
+      hash: BEACON,
+      iterationsExponent: 10,
+      source: 'x'.repeat(500),
+    });
+    expect((await verify(open)).state).toBe('final');
+  });
+
+  it('nor any transcript of another shape', async () => {
+    const copy = await copyOf(done);
+    const before = await contentsOf(copy);
+    const transcript = await loadTranscript(copy);
+    for (const wrong of [
+      { beaconPlan: '' },
+      { circuit: '../circuit' },
+      { contributions: transcript.contributions.slice(1) },
+      { approved: true },
+    ]) {
+      await expect(saveTranscript(copy, { ...transcript, ...wrong })).rejects.toMatchObject({
+        code: 'MALFORMED',
+      });
+    }
+    expect(await contentsOf(copy)).toEqual(before);
+    // A circuit whose name no transcript takes: nothing is begun.
+    const long = `c${'x'.repeat(64)}`;
+    const named = { circuit: { ...circuit, name: long }, allowOtherCircuit: true };
+    await expect(init(at('long'), named)).rejects.toMatchObject({ code: 'MALFORMED' });
+    expect(await readdir(folder)).not.toContain('long');
+  });
+});
+
+describe('files that were there', () => {
+  it('are not overwritten at the beginning, unless they are the same', async () => {
+    for (const file of [keyName(0), `${CIRCUIT}.r1cs`, 'published.ptau']) {
+      const directory = at(`own-${file}`);
+      await mkdir(directory);
+      await writeFile(join(directory, file), 'somebody needs this');
+      await expect(init(directory), file).rejects.toMatchObject({
+        code: 'CONFLICT',
+        field: 'dir',
+        details: { file },
+      });
+      expect(await contentsOf(directory)).toEqual({ [file]: sha256('somebody needs this') });
+    }
+    // What an interrupted beginning leaves.
+    const interrupted = await copyOf(fresh);
+    await rm(join(interrupted, 'transcript.json'));
+    await init(interrupted, { beaconPlan: 'drand quicknet, round 1234567' });
+    expect(await contentsOf(interrupted)).toEqual(await contentsOf(fresh));
+  });
+
+  it('such as the key of a test ceremony stay, unless forced', async () => {
+    const out = at('keys-of-tests');
+    const finish = async (name: string, force = false) => {
+      const directory = await copyOf(fresh);
+      await contribute({ directory, name });
+      await applyBeacon({ directory, hash: BEACON, iterationsExponent: 10 });
+      await editTranscript(directory, (t) => Object.assign(t, { provenance: 'test ceremony' }));
+      return finalizeCeremony({ directory, ...trusted, publicPtau: PUBLIC_PTAU, out, force });
+    };
+    const { entry } = await finish('Erin');
+    expect(entry.provenance).toBe('test ceremony');
+    await expect(finish('Frank')).rejects.toMatchObject({ code: 'CONFLICT', field: 'out' });
+    expect((await loadManifest({ keys: out })).circuits[CIRCUIT]).toEqual(entry);
+    expect((await finish('Frank', true)).entry).not.toEqual(entry);
+  });
+
+  it('such as the entry that another run writes at the same time are kept', async () => {
+    const roots = { keys: at('keys-of-two') };
+    const other = (await loadManifest({ keys: at('keys') })).circuits[CIRCUIT]!;
+    let verified: () => void;
+    const atLastCheck = new Promise<void>((resolve) => {
+      verified = resolve;
+    });
+    let finished = false;
+    const run = finalizeCeremony({
+      directory: done,
+      ...trusted,
+      out: roots.keys,
+      onCheck: ({ id }) => {
+        if (id === 'snarkjs') verified();
+      },
+    });
+    await withFileLock(join(roots.keys, 'manifest.json'), async () => {
+      const manifest = await loadManifest(roots);
+      await atLastCheck;
+      // Time enough to write the files, for a run that does not wait.
+      await Promise.race([run.then(() => (finished = true)), new Promise((go) => setTimeout(go, 3_000))]);
+      expect(finished).toBe(false);
+      manifest.circuits['another-circuit'] = other;
+      await saveManifest(manifest, roots);
+    });
+    await run;
+    expect(Object.keys((await loadManifest(roots)).circuits)).toEqual(['another-circuit', CIRCUIT]);
+  });
+
+  it('such as a manifest that cannot be read are not replaced by a new one', async () => {
+    const out = at('keys-damaged');
+    await mkdir(out);
+    await writeFile(join(out, 'manifest.json'), '{"schema": 1, "circ');
+    await expect(finalizeCeremony({ directory: done, ...trusted, out })).rejects.toMatchObject({
+      code: 'MALFORMED',
+      field: 'out',
+    });
+    expect(await readdir(out)).toEqual(['manifest.json']);
+  });
+});
+
+describe('a file that is cut short', () => {
+  it('fails a check that names it', async () => {
+    for (const [file, id, checks] of [
+      [`${CIRCUIT}.r1cs`, 'r1cs-file', ['r1cs-file', 'r1cs', 'shape', 'public-inputs']],
+      ['published.ptau', 'ptau-file', ['ptau-file', 'ptau']],
+      [finalName, 'shape', ['files', 'shape', 'transcript', 'history']],
+    ] as const) {
+      for (const part of [0.5, 0.001]) {
+        const copy = await copyOf(done);
+        const bytes = await readFile(join(done, file));
+        await writeFile(join(copy, file), bytes.subarray(0, Math.floor(bytes.length * part)));
+        const report = await verify(copy);
+        expect(failedChecks(report), file).toEqual(checks);
+        expect(report.checks.find((check) => check.id === id)!.detail).toContain(`${file}: `);
+        const alone = await verifyKeyFile({
+          zkeyPath: join(copy, finalName),
+          r1csPath: join(copy, `${CIRCUIT}.r1cs`),
+          ptauPath: join(copy, 'published.ptau'),
+          ...trusted,
+        });
+        expect(failedChecks(alone), file).toContain(id);
+      }
+    }
+    // Its head is whole, and its sizes are not.
+    const header = await copyOf(done);
+    const bytes = await readFile(join(done, `${CIRCUIT}.r1cs`));
+    bytes.writeBigUInt64LE(20n, readSections(bytes, 'r1cs').get(1)!.offset - 8);
+    await writeFile(join(header, `${CIRCUIT}.r1cs`), bytes);
+    expect(failedChecks(await verify(header))).toContain('r1cs-file');
+    const cut = at('cut.ptau');
+    await writeFile(cut, (await readFile(ptauPath)).subarray(0, 1000));
+    await expect(init(at('a'), { ptauPath: cut })).rejects.toMatchObject({
+      code: 'FILE_MALFORMED',
+      message: 'cut.ptau: .ptau file is cut short',
+    });
+  });
+});
+
+describe('what the file system refuses', () => {
+  it('is told with a code, the path and what to do', () => {
+    const codes = { DISK_FULL: /^ENOSPC|EDQUOT|EFBIG$/, FORBIDDEN: /^EACCES|EPERM|EROFS$/ };
+    for (const system of [
+      'ENOSPC',
+      'EDQUOT',
+      'EFBIG',
+      'EACCES',
+      'EPERM',
+      'EROFS',
+      'ENOTDIR',
+      'EEXIST',
+      'EISDIR',
+    ]) {
+      const error = Object.assign(new Error(`${system}: ${system}`), { code: system, syscall: 'write' });
+      const [code] = Object.entries(codes).find(([, own]) => own.test(system)) ?? ['CONFLICT'];
+      expect(fileError(error, { path: '/somewhere', field: 'dir' })).toMatchObject({
+        code,
+        field: 'dir',
+        message: expect.stringMatching(/^\/somewhere: [A-Z]/),
+        cause: error,
+      });
+      // The place where the file was to be, and not the name beside it.
+      const path = '/d/key.zkey';
+      for (const named of [path, `${path}.12.0123abcd.tmp`, `${path}.lock`]) {
+        expect(fileError(Object.assign(error, { path: named }), { path: '/d' })).toMatchObject({
+          details: { path, system },
+        });
+      }
+    }
+    const own = new ProofError('FILE_MALFORMED', 'not a .zkey file');
+    expect(fileError(own, { path: '/d' })).toBe(own);
+  });
+
+  it('such as a file in the place of a directory', async () => {
+    const file = at('a-file');
+    await writeFile(file, '');
+    const conflict = { code: 'CONFLICT', message: expect.stringContaining(file) };
+    await expect(verify(file)).rejects.toMatchObject(conflict);
+    await expect(contribute({ directory: file, name: 'Eve' })).rejects.toMatchObject(conflict);
+    await expect(init(file)).rejects.toMatchObject(conflict);
+    await expect(init(join(file, 'below'))).rejects.toMatchObject(conflict);
+    await expect(finalizeCeremony({ directory: done, ...trusted, out: file })).rejects.toMatchObject(
+      conflict,
+    );
+  });
+
+  it('such as files of somebody else', async () => {
+    const copy = await copyOf(fresh);
+    await chmod(folder, 0o711);
+    await chmod(copy, 0o777);
+    const unreadable = async (file: string, action: () => Promise<unknown>) => {
+      await chmod(join(copy, file), 0);
+      try {
+        return await asNobody(action);
+      } finally {
+        await chmod(join(copy, file), 0o644);
+      }
+    };
+    const forbidden = (path: string) => ({ code: 'FORBIDDEN', message: expect.stringContaining(path) });
+    const rejected = (action: () => Promise<unknown>, path: string) => async () =>
+      await expect(action()).rejects.toMatchObject(forbidden(join(copy, path)));
+    const enter = () => contribute({ directory: copy, name: 'Eve' });
+    const look = () => verify(copy);
+    await unreadable('transcript.json', rejected(look, 'transcript.json'));
+    await unreadable('published.ptau', rejected(look, 'published.ptau'));
+    await unreadable(`${CIRCUIT}.r1cs`, rejected(look, `${CIRCUIT}.r1cs`));
+    await unreadable(keyName(0), rejected(enter, keyName(0)));
+    const report = (await unreadable(keyName(0), look)) as CeremonyReport;
+    const { detail } = report.checks.find(({ id }) => id === 'files')!;
+    expect(detail).toContain('refuses access');
+    expect(detail).not.toContain('missing');
+    await chmod(copy, 0o555);
+    await asNobody(rejected(enter, 'transcript.json'));
+  });
+
+  it.runIf(canMount())('such as more than the disk holds, or any change', async () => {
+    const disk = at('disk');
+    await mkdir(disk);
+    const run = (command: string) =>
+      promisify(execFile)(
+        'unshare',
+        [
+          ...APART,
+          'sh',
+          '-c',
+          `mount -t tmpfs -o size=8m tmpfs "$0" && cp "$1"/* "$0" && { ${command}; }; shift; exec "$@"`,
+          disk,
+          fresh,
+          process.execPath,
+          join(projectRoot, 'bin/zkmargin.mjs'),
+          ...['ceremony', 'contribute', '--dir', disk, '--name', 'Grace'],
+        ],
+        { cwd: projectRoot },
+      ).then(
+        () => 'accepted',
+        (error: { stderr: string }) => error.stderr,
+      );
+    const [full, readOnly] = await Promise.all([
+      run('head -c 9m /dev/zero > "$0"/ballast 2>/dev/null'),
+      run('mount -o remount,ro "$0"'),
+    ]);
+    expect(full).toMatch(new RegExp(`^DISK_FULL \\(dir\\): ${disk}.*: Free space`, 'm'));
+    expect(full).not.toContain('ENOSPC');
+    expect(readOnly).toMatch(new RegExp(`^FORBIDDEN \\(dir\\): ${disk}/.*: Choose a place`, 'm'));
+  });
+});
+
 describe('zkmargin ceremony', () => {
   it('runs a test ceremony whose key no public chain takes', async () => {
     const dir = at('by-command');
@@ -745,6 +1173,8 @@ describe('zkmargin ceremony', () => {
     ]);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('UNSUPPORTED (ptau)') });
     expect(begun).toMatchObject({ code: 0, stderr: expect.stringContaining('WARNING: TEST CEREMONY') });
+    const beginning = await zkmargin(['verify', '--dir', dir]);
+    expect(beginning).toMatchObject({ code: 2, stdout: expect.stringContaining('never use this key') });
     const contributed = await zkmargin(
       ['contribute', '--dir', dir, '--name', 'Erin', '--entropy', '-'],
       'sentinel-of-erin',
@@ -754,6 +1184,11 @@ describe('zkmargin ceremony', () => {
     expect(
       (await readFile(join(dir, 'transcript.json'), 'utf8')) + (await readdir(dir)).join(),
     ).not.toContain('sentinel');
+    const open = await zkmargin(['verify', '--dir', dir]);
+    expect(open).toMatchObject({ code: 2, stdout: expect.stringContaining('not final') });
+    for (const fact of [source, circuit.sourceHash, circuit.r1csHash, '71']) {
+      expect(open.stdout).toContain(fact);
+    }
     const closed = await zkmargin(['beacon', '--dir', dir, '--hash', BEACON, '--iterations', '10', '--json']);
     expect(JSON.parse(closed.stdout)).toMatchObject({ type: 'beacon', file: finalName });
     const verified = await zkmargin(['verify', '--dir', dir, '--json']);
@@ -767,7 +1202,9 @@ describe('zkmargin ceremony', () => {
     ]);
     expect(unflagged).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/^✗ the powers of tau are a file/),
+      stdout: expect.stringMatching(
+        /^✗ the powers of tau are a file[\s\S]*^✗ the circuit is the one of the/m,
+      ),
     });
     expect(written).toMatchObject({ code: 0, stdout: expect.stringContaining('✓ delta is not gamma') });
 
@@ -816,6 +1253,25 @@ describe('zkmargin ceremony', () => {
     }
   });
 });
+
+/** Hashes of a directory's files. */
+async function contentsOf(directory: string): Promise<Record<string, string>> {
+  const files = (await readdir(directory)).sort();
+  return Object.fromEntries(
+    await Promise.all(files.map(async (file) => [file, sha256(await readFile(join(directory, file)))])),
+  );
+}
+
+/** Run an action without the rights of root, who may read everything. */
+async function asNobody<T>(action: () => Promise<T>): Promise<T> {
+  if (process.getuid?.() !== 0) return await action();
+  process.seteuid!(65_534);
+  try {
+    return await action();
+  } finally {
+    process.seteuid!(0);
+  }
+}
 
 function clients(anvil: Anvil) {
   const transport = http(anvil.url);

@@ -1,25 +1,44 @@
 /** `zkmargin circuits`: which circuits have keys. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { printJson, writeLine } from './io.ts';
+
+interface CircuitsOptions {
+  readonly json?: boolean;
+  readonly prepare?: string;
+  readonly provingKeys?: string;
+  readonly ceremonyKeys?: string;
+}
 
 /** Adds the command to a program. */
 export function registerCircuits(program: Command): void {
   program
     .command('circuits')
     .description('list the circuits that have keys')
-    .option('--prepare <names>', 'compile these and make their development keys, as serve would; or all')
+    .option(
+      '--prepare <names>',
+      'compile these, make their development keys and look at those of ceremonies, as serve would; or all',
+    )
+    .addOption(new Option('--proving-keys <folder>', 'folder of the manifest').env('ZKMARGIN_PROVING_KEYS'))
+    .addOption(
+      new Option('--ceremony-keys <folder>', 'folder of the proving keys of ceremonies').env(
+        'ZKMARGIN_CEREMONY_KEYS',
+      ),
+    )
     .option('--json', 'print JSON')
-    .action(async (options: { json?: boolean; prepare?: string }) => {
-      const { loadManifest } = await import('../proof/keys/artifacts.ts');
+    .action(async (options: CircuitsOptions) => {
+      const [{ loadManifest }, { circuitNames, keyPlacesOf, loadCircuits }] = await Promise.all([
+        import('../proof/keys/artifacts.ts'),
+        import('../service/circuits.ts'),
+      ]);
+      const places = keyPlacesOf(options);
       if (options.prepare !== undefined) {
-        const { circuitNames, loadCircuits } = await import('../service/circuits.ts');
         const names = options.prepare.split(/[\s,]+/).filter((name) => name !== '');
-        const prepared = await loadCircuits(await circuitNames(names));
+        const prepared = await loadCircuits(await circuitNames(names, places), places);
         for (const { name, zkeyPath } of prepared) writeLine(`${name}: ${zkeyPath}`);
         // The curve's threads would keep the process.
         process.exit(0);
       }
-      const { circuits } = await loadManifest();
+      const { circuits } = await loadManifest(places.roots);
       if (options.json) {
         printJson(circuits);
         return;

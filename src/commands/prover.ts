@@ -4,6 +4,7 @@ import { proverConfiguration } from '../configuration/index.ts';
 import { writeLine } from './io.ts';
 import { runUntilSignal } from './process.ts';
 import { addSettings, readSettings } from './settings.ts';
+import { warn } from './warn.ts';
 
 const HELP = `
 DATABASE_URL names the PostgreSQL store of the service. Start as many provers on as many machines as you like: each job is taken by
@@ -26,14 +27,16 @@ export function registerProver(program: Command): void {
     const { values } = settings;
     const closeGraceMs = values.closeSeconds * 1000;
     await runUntilSignal(async (signal) => {
-      const [{ startProver }, { circuitNames }, { backendOf }] = await Promise.all([
+      const [{ startProver }, { circuitNames, keyPlacesOf }, { backendOf }] = await Promise.all([
         import('../service/start-prover.ts'),
         import('../service/circuits.ts'),
         import('../proof/prover/backends.ts'),
       ]);
+      const keys = keyPlacesOf(values);
       const prover = await startProver({
         url: values.databaseUrl,
-        circuits: await circuitNames(values.circuits),
+        circuits: await circuitNames(values.circuits, keys),
+        keys,
         workers: values.workers,
         backend: backendOf(values),
         closeGraceMs,
@@ -42,6 +45,7 @@ export function registerProver(program: Command): void {
           metrics: { port: values.metricsPort, host: values.metricsHost },
         }),
         signal,
+        onWarning: warn,
         onStoreError: ({ code, message }) => process.stderr.write(`${code}: ${message}\n`),
       });
       writeLine(

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { type Resolved, type ServeSettings, serveConfiguration } from '../configuration/index.ts';
 import { ZkMarginError } from '../errors.ts';
 import type { StartOptions } from '../service/index.ts';
-import { warningText } from '../service/place-of.ts';
 import { writeLine } from './io.ts';
 import { runUntilSignal } from './process.ts';
 import { addSettings, readSettings } from './settings.ts';
 import { storeOf } from './store-settings.ts';
+import { warn } from './warn.ts';
 
 const HELP = `
 Settings come from flags, variables, and a JSON file (--config), in this order: docs/configuration.md has them all, zkmargin schema serve
@@ -20,23 +20,6 @@ With --rpc and --book it follows the chain: accounts, rounds and auctions go int
 the API tells of them. Several endpoints stand in for one another. Catching up with an old chain takes an endpoint that
 keeps old states.
 `;
-
-/** Milliseconds in which the same warning is told once. */
-const WARN_EVERY_MS = 60_000;
-/** When each warning of the last minute was told, the oldest first. */
-const warned = new Map<string, number>();
-
-function warn(error: unknown, what: string): void {
-  const text = warningText(error, what);
-  const now = Date.now();
-  for (const [former, at] of warned) {
-    if (now - at < WARN_EVERY_MS) break;
-    warned.delete(former);
-  }
-  if (warned.has(text)) return;
-  warned.set(text, now);
-  process.stderr.write(`${text}\n`);
-}
 
 type Serve = Resolved<(typeof serveConfiguration)['settings']>;
 
@@ -62,7 +45,7 @@ function chainOf({ rpc, book, ...values }: ServeSettings): StartOptions['chain']
 /** What {@link startService} is given. */
 async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
   const { values } = resolved;
-  const [{ apiKeysOf }, { circuitNames }, { backendOf }] = await Promise.all([
+  const [{ apiKeysOf }, { circuitNames, keyPlacesOf }, { backendOf }] = await Promise.all([
     import('../service/access.ts'),
     import('../service/circuits.ts'),
     import('../proof/prover/backends.ts'),
@@ -74,11 +57,13 @@ async function startOptionsOf(resolved: Serve): Promise<StartOptions> {
     });
   }
   const chain = chainOf(values);
+  const keys = keyPlacesOf(values);
   return {
     host: values.host,
     port: values.port,
     store,
-    circuits: await circuitNames(values.circuits),
+    circuits: await circuitNames(values.circuits, keys),
+    keys,
     workers: values.workers,
     backend: backendOf(values),
     queue: { capacity: values.capacity, maxJobsPerClient: values.maxJobsPerClient },
@@ -127,7 +112,11 @@ export function registerServe(program: Command): void {
       const options = await startOptionsOf(settings);
       const { startService } = await import('../service/index.ts');
       const service = await startService({ ...options, signal });
-      writeLine(`zkmargin serves on ${service.url}; its description is at ${service.url}/openapi.json`);
+      const who =
+        settings.values.workers === 0 ? 'other processes prove' : `it proves with ${service.backend.name}`;
+      writeLine(
+        `zkmargin serves on ${service.url}; ${who}; its description is at ${service.url}/openapi.json`,
+      );
       return service;
     }, settings.values.closeSeconds * 1000);
   });

@@ -76,6 +76,12 @@ describe('settings', () => {
   it.each([
     ['flags', { flags: { port: '70000' } }, 'OUT_OF_RANGE', 'flag --port'],
     ['flags', { flags: { port: 'http' } }, 'MALFORMED', 'flag --port'],
+    [
+      'flags',
+      { flags: { prover: 'nope' } },
+      'MALFORMED',
+      'prover as one of: snarkjs, native, rapidsnark. It',
+    ],
     ['variables', { environment: { ZKMARGIN_PORT: '8080x' } }, 'MALFORMED', 'variable ZKMARGIN_PORT'],
     ['variables', { environment: { ZKMARGIN_SPECULATION: 'perhaps' } }, 'MALFORMED', 'ZKMARGIN_SPECULATION'],
     ['variables', { environment: { ZKMARGIN_RPC: 'ftp://a' } }, 'MALFORMED', 'variable ZKMARGIN_RPC'],

@@ -24,6 +24,14 @@ const proving = {
     }),
     { default: [...LIQUIDATION_INSTANCES], flag: '<names>' },
   ),
+  provingKeys: setting(
+    text('folder of `manifest.json` and verification keys, as `ceremony finalize --out` writes it'),
+    { otherwise: '`proving-keys` of this version', flag: '<folder>' },
+  ),
+  ceremonyKeys: setting(text('folder of the proving keys of ceremonies, each as `NAME.zkey`'), {
+    otherwise: '`ceremony` in `provingKeys`',
+    flag: '<folder>',
+  }),
   prover: setting(
     Type.Union([Type.Literal('snarkjs'), Type.Literal('native'), Type.Literal('rapidsnark')], {
       description: 'what makes the proofs',

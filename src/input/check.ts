@@ -36,7 +36,24 @@ export function checkShape<Schema extends TSchema>(
   }
   if (validator.Check(value)) return value as Static<Schema>;
   const place = narrow(schema, value);
+  const choices = choicesOf(place.schema);
+  if (choices !== undefined) {
+    const field = fieldOfPointer(place.pointer, root);
+    throw new ZkMarginError(
+      'MALFORMED',
+      `Give ${field || 'the document'} as one of: ${choices.join(', ')}.`,
+      {
+        field,
+      },
+    );
+  }
   throw shapeError(Errors(place.schema, place.value), place.value, fieldOfPointer(place.pointer, root));
+}
+
+/** What a union of constants allows; undefined for any other schema. */
+function choicesOf({ anyOf }: SchemaShape): readonly string[] | undefined {
+  if (anyOf === undefined || anyOf.length === 0) return undefined;
+  return anyOf.every((branch) => 'const' in branch) ? anyOf.map((branch) => String(branch.const)) : undefined;
 }
 
 /** A schema as JSON Schema writes it, as far as {@link narrow} reads it. */

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CircuitTester } from './circuit-tester.ts';
 import { collectSources, compileCircuit, compileFile, compileText } from './compile.ts';
@@ -22,6 +23,33 @@ describe('compileFile', () => {
     const symbols = parseSymbols(await readFile(first.symPath, 'utf8'));
     expect(r1cs).toMatchObject({ outputs: 1, publicInputs: 2, privateInputs: 2 });
     expect(publicSignalNames(r1cs, symbols)).toEqual(['digest', 'product', 'context']);
+  });
+
+  it('compiles again what is missing or was damaged', async () => {
+    const name = `damaged-${process.pid}`;
+    const text =
+      'pragma circom 2.2.0;\ntemplate A() { signal input a; signal output b; b <== a * a; }\ncomponent main = A();\n';
+    const first = await compileText(name, text);
+    const { directory, r1csPath, wasmPath, symPath, r1csHash } = first;
+    try {
+      for (const path of [r1csPath, wasmPath, symPath]) {
+        const whole = await readFile(path);
+        for (const damage of [() => rm(path), () => truncate(path, Math.floor(whole.length / 2))]) {
+          await damage();
+          expect(await compileText(name, text), path).toMatchObject({ cached: false, r1csHash });
+          expect(Buffer.compare(await readFile(path), whole)).toBe(0);
+        }
+      }
+      expect(await compileText(name, text)).toMatchObject({ cached: true, r1csHash });
+      // A result of an earlier version has no hashes: it is looked at once, and kept.
+      await rm(join(directory, 'hashes.json'));
+      expect(await compileText(name, text)).toMatchObject({ cached: true });
+      await rm(join(directory, 'hashes.json'));
+      await truncate(r1csPath, 100);
+      expect(await compileText(name, text)).toMatchObject({ cached: false, r1csHash });
+    } finally {
+      await rm(join(directory, '..'), { recursive: true, force: true });
+    }
   });
 
   it('reaches every include', async () => {

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { ProofError } from './errors.ts';
 import { exists, projectRoot, sha256, withFileLock, writeFileAtomic } from './files.ts';
+import { readSections } from './r1cs.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -65,7 +66,7 @@ export function compileCircuit(name: string, options: CompileOptions = {}): Prom
 
 /**
  * Compile any circuit file below the project's root. The result lies in `<outputRoot>/<name>/<hash>/` and is reused
- * as long as no source changes.
+ * as long as no source changes and none of its files was damaged.
  *
  * @throws {ProofError} as {@link compileCircuit}.
  */
@@ -92,18 +93,27 @@ export async function compileFile(path: string, options: CompileOptions = {}): P
   };
   let compileMs = 0;
   let cached = true;
-  if (!(await exists(directory))) {
+  let r1csHash = await wholeResult(directory, paths);
+  if (r1csHash === undefined) {
     const compile = async (): Promise<void> => {
-      if (await exists(directory)) return;
+      r1csHash = await wholeResult(directory, paths);
+      if (r1csHash !== undefined) return;
+      await rm(directory, { recursive: true, force: true });
       cached = false;
       options.onProgress?.({ stage: 'compiling', circuit: name });
       const start = performance.now();
       await runCompiler(source, name, directory, options.signal);
       compileMs = performance.now() - start;
+      r1csHash = await wholeResult(directory, paths);
     };
     await withFileLock(directory, compile, { signal: options.signal });
   }
-  const r1csHash = sha256(await readFile(paths.r1csPath));
+  if (r1csHash === undefined) {
+    throw new ProofError('FILE_MALFORMED', `what the compiler wrote of ${name} is damaged: ${directory}`, {
+      circuit: name,
+      path: directory,
+    });
+  }
   options.onProgress?.({ stage: 'done', circuit: name });
   return {
     name,
@@ -116,6 +126,38 @@ export async function compileFile(path: string, options: CompileOptions = {}): P
     compileMs,
   };
 }
+
+/** Hashes of a result's files, by which damage is noticed. */
+const HASHES = 'hashes.json';
+
+/**
+ * Hash of the constraint system of a result, when all of its files are as the compiler wrote them; undefined otherwise. A result
+ * without hashes, of an earlier version, is given them when its files are complete.
+ */
+async function wholeResult(
+  directory: string,
+  paths: Pick<CompiledCircuit, 'r1csPath' | 'wasmPath' | 'symPath'>,
+): Promise<string | undefined> {
+  try {
+    const [r1cs, wasm, symbols] = await Promise.all(
+      [paths.r1csPath, paths.wasmPath, paths.symPath].map((path) => readFile(path)),
+    );
+    const hashes = { r1cs: sha256(r1cs!), wasm: sha256(wasm!), sym: sha256(symbols!) };
+    const text = `${JSON.stringify(hashes)}\n`;
+    const file = join(directory, HASHES);
+    const kept = await readFile(file, 'utf8').catch(() => undefined);
+    if (kept !== undefined) return kept === text ? hashes.r1cs : undefined;
+    readSections(r1cs!, 'r1cs');
+    if (!WebAssembly.validate(wasm!) || symbols!.at(-1) !== LINE_END) return undefined;
+    // A folder that cannot be written to is looked at each time.
+    await writeFileAtomic(file, text).catch(() => {});
+    return hashes.r1cs;
+  } catch {
+    return undefined;
+  }
+}
+
+const LINE_END = 10;
 
 /** Where {@link compileText} keeps a circuit's source, below the project's root. */
 export function sourceOfText(name: string, text: string): string {

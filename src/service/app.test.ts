@@ -12,7 +12,7 @@ import { canonicalLegs, parseInstrument } from '../market/instrument.ts';
 import { packRound, packUnderlying } from '../market/words.ts';
 import { ProofError } from '../proof/errors.ts';
 import type { ProofJob, ProvenJob } from '../proof/prover/protocol.ts';
-import type { ProveOptions } from '../proof/prover/worker-pool.ts';
+import type { PoolStatus, ProveOptions } from '../proof/prover/worker-pool.ts';
 import { unpackFigures } from '../proof/witness/figures.ts';
 import { insolvencyInput } from '../proof/witness/insolvency.ts';
 import { type Database, openDatabase } from '../store/database.ts';
@@ -72,6 +72,7 @@ class FakeProver implements Prover {
   }[] = [];
   closed = false;
   closes = 0;
+  unloaded: PoolStatus['unloaded'] = {};
 
   prove(job: ProofJob, options: ProveOptions = {}): Promise<ProvenJob> {
     return new Promise((resolve, reject) => {
@@ -85,7 +86,7 @@ class FakeProver implements Prover {
   }
 
   status() {
-    return { closed: this.closed };
+    return { closed: this.closed, unloaded: this.unloaded };
   }
 
   async close(): Promise<void> {
@@ -721,9 +722,39 @@ describe('operation', () => {
     expect(unready.headers['retry-after']).toBeDefined();
     reasons = [];
     expect((await get('/readyz')).json()).toEqual({ status: 'ready' });
+    prover.unloaded = { 'insolvency-8': 'KEY_MISMATCH' };
+    expect((await get('/readyz')).json<Problem>()).toMatchObject({
+      status: 503,
+      reasons: ['insolvency-8 cannot be loaded (KEY_MISMATCH)'],
+    });
+    prover.unloaded = {};
     prover.closed = true;
     expect((await get('/readyz')).json<Problem>().reasons).toEqual(['the prover is closed']);
   });
+
+  it.each([
+    [new ProofError('BACKEND_FAILED', 'it ended', { code: 1, output: 'a\nb' }), 'BACKEND_FAILED', true],
+    [new ProofError('KEY_MISMATCH', 'it differs'), 'KEY_MISMATCH', true],
+    [new ProofError('INTERNAL', 'secret text'), 'INTERNAL', true],
+    [new ProofError('WITNESS_REJECTED', 'secret text'), 'WITNESS_REJECTED', false],
+    [new ProofError('INPUT_INVALID', 'secret text'), 'INPUT_INVALID', false],
+  ])(
+    'tells its operator of failed proofs that are not the fault of who asked: %s',
+    async (error, code, told) => {
+      const warnings: string[] = [];
+      await start({ onWarning: (failure, what) => warnings.push(warningText(failure, what)) });
+      const job = (await post(request)).json<JobView>();
+      await given(1);
+      prover.pending[0]!.reject(error);
+      expect((await get(job.links.wait)).json()).toMatchObject({ state: 'failed' });
+      expect(warnings.map((text) => text.slice(0, 80).replace(/:.*/, ''))).toEqual(
+        told ? [`a proof of insolvency-8 failed (${code})`] : [],
+      );
+      expect(warnings.join()).not.toContain('secret');
+      expect(warnings.join()).not.toContain('\n');
+      if (code === 'BACKEND_FAILED') expect(warnings[0]).toMatch(/: it ended; code 1; output "a\\nb"$/);
+    },
+  );
 
   it('describes every route in OpenAPI', async () => {
     await start();
@@ -778,6 +809,7 @@ describe('operation', () => {
     expect(log).toContain('request failed');
     expect(log).toContain('app.test.ts');
     expect(warnings).toEqual([
+      expect.stringMatching(/^a proof of insolvency-8 failed \(INTERNAL\): Error at .*app\.test\.ts/),
       expect.stringMatching(/^a request failed \(INTERNAL\): Error at .*app\.test\.ts/),
     ]);
     expect(warnings.join()).not.toContain(SALT);

@@ -17,7 +17,7 @@ import type { ServiceMetrics } from './metrics.ts';
 import { placeOf } from './place-of.ts';
 import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
 import { ProofJobs } from './proof-jobs.ts';
-import { type Prover, ProverRunner } from './prover-runner.ts';
+import { loadReasons, type Prover, ProverRunner } from './prover-runner.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { addEntityTags, bookRoutes } from './routes/book.ts';
 import { circuitRoutes, type ServedCircuit } from './routes/circuits.ts';
@@ -126,6 +126,7 @@ export function buildService(options: ServiceOptions): FastifyInstance {
       worker: options.worker ?? `${hostname()}:${process.pid}`,
       concurrency: requireInteger(options.concurrency ?? 1, 1, 256, 'concurrency'),
       onStoreError,
+      onProofFailure: (error, circuit) => warn(error, `a proof of ${circuit} failed`),
     });
   const jobs = new ProofJobs({
     queue,
@@ -302,7 +303,11 @@ export function buildService(options: ServiceOptions): FastifyInstance {
         },
       },
       async (_request, reply) => {
-        const reasons = [...(await jobs.refusals()), ...(options.notReady?.() ?? [])];
+        const reasons = [
+          ...(await jobs.refusals()),
+          ...loadReasons(prover?.status().unloaded),
+          ...(options.notReady?.() ?? []),
+        ];
         if (reasons.length === 0) {
           const backend = prover?.status().backend?.name;
           return { status: 'ready', ...(backend !== undefined && { backend }) };

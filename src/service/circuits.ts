@@ -1,7 +1,9 @@
 /** Circuits with their keys, by their names. */
+import { resolve } from 'node:path';
 import { ZkMarginError } from '../errors.ts';
-import { loadManifest } from '../proof/keys/artifacts.ts';
-import { prepareDevelopmentCircuit } from '../proof/prover/circuits.ts';
+import { type KeyManifest, loadManifest, manifestPath } from '../proof/keys/artifacts.ts';
+import { verificationKeyHash } from '../proof/keys/documents.ts';
+import { type KeyPlaces, prepareCircuit } from '../proof/prover/circuits.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
 import type { ServedCircuit } from './routes/circuits.ts';
 
@@ -9,31 +11,66 @@ import type { ServedCircuit } from './routes/circuits.ts';
 export type LoadedCircuit = ProverCircuit & ServedCircuit;
 
 /**
- * Circuits ready for a prover: compiled, and their development keys made, where `build/` has none.
+ * Circuits ready for a prover: compiled, and with the keys that the manifest names. Development keys are made where `build/` has none;
+ * those of ceremonies must be there.
  *
  * @param wanted names, or circuits that are ready
- * @throws ZkMarginError `UNSUPPORTED` for an unknown name; ProofError of keys
+ * @throws ZkMarginError `UNSUPPORTED` for an unknown name, `KEY_MISSING` without a manifest; ProofError of keys
  */
-export async function loadCircuits(wanted: readonly (string | ProverCircuit)[]): Promise<LoadedCircuit[]> {
-  const { circuits: known } = await loadManifest();
+export async function loadCircuits(
+  wanted: readonly (string | ProverCircuit)[],
+  places: KeyPlaces = {},
+): Promise<LoadedCircuit[]> {
+  const needed = wanted.some((item) => typeof item === 'string');
+  const known = needed ? await knownCircuits(places) : (await loadManifest(places.roots)).circuits;
   const loaded: LoadedCircuit[] = [];
   for (const item of wanted) {
-    const name = typeof item === 'string' ? item : item.name;
-    const entry = known[name];
-    if (entry === undefined && typeof item === 'string') {
+    if (typeof item !== 'string') {
+      // Of a key that is not the manifest's, the manifest knows nothing.
+      const entry = known[item.name];
+      const same = entry?.verificationKeyHash === verificationKeyHash(item.verificationKey);
+      loaded.push({
+        ...item,
+        publicSignals: entry?.publicSignals,
+        provenance: same ? entry?.provenance : undefined,
+      });
+      continue;
+    }
+    if (known[item] === undefined) {
       throw new ZkMarginError('UNSUPPORTED', `Use circuits of: ${Object.keys(known).join(', ')}.`, {
         field: 'circuits',
       });
     }
     // One after the other: each uses every core.
-    const circuit = typeof item === 'string' ? await prepareDevelopmentCircuit(item) : item;
-    loaded.push({ ...circuit, publicSignals: entry?.publicSignals, provenance: entry?.provenance });
+    loaded.push(await prepareCircuit(item, places));
   }
   return loaded;
 }
 
-/** The circuits of a setting: names, or `all`. */
-export async function circuitNames(names: readonly string[]): Promise<string[]> {
-  if (names.includes('all')) return Object.keys((await loadManifest()).circuits);
+/** The circuits of a setting: names, or `all`. @throws ZkMarginError `KEY_MISSING` without a manifest */
+export async function circuitNames(names: readonly string[], places: KeyPlaces = {}): Promise<string[]> {
+  if (names.includes('all')) return Object.keys(await knownCircuits(places));
   return [...new Set(names)];
+}
+
+async function knownCircuits({ roots }: KeyPlaces): Promise<KeyManifest['circuits']> {
+  const { circuits } = await loadManifest(roots);
+  if (Object.keys(circuits).length > 0) return circuits;
+  throw new ZkMarginError(
+    'KEY_MISSING',
+    `Restore ${manifestPath(roots)}, or name the folder of a manifest: it names no circuit.`,
+    { field: 'provingKeys' },
+  );
+}
+
+/** Places of settings; relative paths are those of the working directory. */
+export function keyPlacesOf(settings: {
+  readonly provingKeys?: string | undefined;
+  readonly ceremonyKeys?: string | undefined;
+}): KeyPlaces {
+  const { provingKeys, ceremonyKeys } = settings;
+  return {
+    ...(provingKeys !== undefined && { roots: { keys: resolve(provingKeys) } }),
+    ...(ceremonyKeys !== undefined && { ceremonyKeys: resolve(ceremonyKeys) }),
+  };
 }

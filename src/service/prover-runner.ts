@@ -18,8 +18,13 @@ export interface Prover {
   readonly hasBackground?: boolean;
   /** Makes the background ready for its first job. */
   warmBackground?(): Promise<void>;
-  status(): Pick<PoolStatus, 'closed'> & Partial<Pick<PoolStatus, 'backend'>>;
+  status(): Pick<PoolStatus, 'closed'> & Partial<Pick<PoolStatus, 'backend' | 'unloaded'>>;
   close(graceMs?: number): Promise<void>;
+}
+
+/** Why proofs of some circuits would fail. */
+export function loadReasons(unloaded: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries(unloaded).map(([circuit, code]) => `${circuit} cannot be loaded (${code})`);
 }
 
 /** What a {@link ProverRunner} works with. */
@@ -36,7 +41,17 @@ export interface ProverRunnerOptions {
   readonly pollMs?: number;
   /** Told of what goes wrong between the runner and the store; never of inputs. */
   readonly onStoreError?: (error: ZkMarginError) => void;
+  /** Told of attempts that failed for no fault of who asked: what an operator must know, and holds no inputs. */
+  readonly onProofFailure?: (error: unknown, circuit: string) => void;
 }
+
+/** Failures that are of the inputs, or were wanted. */
+const NOT_THE_OPERATORS: ReadonlySet<ProofErrorCode> = new Set([
+  'INPUT_INVALID',
+  'WITNESS_REJECTED',
+  'PUBLIC_SIGNAL_OUT_OF_RANGE',
+  'CANCELLED',
+]);
 
 /** Failures that another attempt would meet again. */
 const FINAL: ReadonlySet<ProofErrorCode> = new Set([
@@ -56,7 +71,8 @@ type Kind = 'any' | 'asked' | 'speculative';
  * nothing else waits that could be. One that is asked for meanwhile is proven as any other from then on.
  */
 export class ProverRunner {
-  readonly #options: Required<Omit<ProverRunnerOptions, 'onStoreError'>>;
+  readonly #options: Required<Omit<ProverRunnerOptions, 'onStoreError' | 'onProofFailure'>>;
+  readonly #onProofFailure: NonNullable<ProverRunnerOptions['onProofFailure']>;
   readonly #onStoreError: (error: ZkMarginError) => void;
   readonly #running = new Map<string, AbortController>();
   readonly #news = new News();
@@ -70,7 +86,8 @@ export class ProverRunner {
   #closing: Promise<void> | undefined;
 
   constructor(options: ProverRunnerOptions) {
-    const { onStoreError, ...rest } = options;
+    const { onStoreError, onProofFailure, ...rest } = options;
+    this.#onProofFailure = onProofFailure ?? (() => {});
     this.#options = { concurrency: 1, pollMs: 1_000, ...rest };
     this.#onStoreError = onStoreError ?? (() => {});
   }
@@ -243,6 +260,9 @@ export class ProverRunner {
       if (this.#closing !== undefined && wasStopped(error)) {
         await this.#write(claim, () => queue.release(claim), onTry);
         return;
+      }
+      if (!(error instanceof ProofError && NOT_THE_OPERATORS.has(error.code))) {
+        this.#onProofFailure(error, claim.circuit);
       }
       const again = error instanceof ProofError ? !FINAL.has(error.code) : !(error instanceof ZkMarginError);
       await this.#write(claim, () => queue.fail(claim, jobErrorOf(error), again), onTry);

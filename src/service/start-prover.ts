@@ -9,6 +9,7 @@ import {
   backendFromEnvironment,
   resolveBackend,
 } from '../proof/prover/backends.ts';
+import type { KeyPlaces } from '../proof/prover/circuits.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
 import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { openDatabase } from '../store/database.ts';
@@ -20,7 +21,7 @@ import { type HealthPlace, type HealthServer, serveHealth } from './health-serve
 import { verificationKeyDigest } from './job-id.ts';
 import { Liveness } from './liveness.ts';
 import { ProofMetrics, watchLiveness, watchRunner } from './prover-metrics.ts';
-import { ProverRunner } from './prover-runner.ts';
+import { loadReasons, ProverRunner } from './prover-runner.ts';
 
 /** Options of {@link startProver}. */
 export interface StartProverOptions {
@@ -30,6 +31,8 @@ export interface StartProverOptions {
   readonly queue?: JobQueueOptions;
   /** What it proves: names, or circuits with their keys. Default {@link LIQUIDATION_INSTANCES}. */
   readonly circuits?: readonly (string | ProverCircuit)[];
+  /** Where keys are, as in `StartOptions`. */
+  readonly keys?: KeyPlaces;
   /** Proving processes. Default 1. */
   readonly workers?: number;
   /** Whether it speculates while it has nothing else to do: one process more then. Default true. */
@@ -48,6 +51,8 @@ export interface StartProverOptions {
   readonly signal?: AbortSignal;
   /** Told of what goes wrong between the prover and the store. */
   readonly onStoreError?: (error: ZkMarginError) => void;
+  /** Told of what keeps proofs from being made; never of inputs. */
+  readonly onWarning?: (error: unknown, what: string) => void;
 }
 
 /** A prover that takes jobs. */
@@ -68,14 +73,16 @@ export interface RunningProver {
  */
 export async function startProver(options: StartProverOptions): Promise<RunningProver> {
   const { url, workers = 1, worker = `${hostname()}:${process.pid}`, onStoreError = () => {} } = options;
+  const { onWarning = () => {} } = options;
   const liveness = new Liveness({ boundMs: options.stallMs });
   const chosen = await resolveBackend(options.backend ?? backendFromEnvironment());
   const circuits = await unlessAborted(
-    loadCircuits(options.circuits ?? LIQUIDATION_INSTANCES),
+    loadCircuits(options.circuits ?? LIQUIDATION_INSTANCES, options.keys),
     options.signal,
   );
   const database = await openDatabase({ url });
   const queue = new JobQueue(database, options.queue);
+  let notReady: readonly string[] = ['keys are being loaded'];
   const prover = new WorkerPool({
     circuits,
     backend: chosen.configuration,
@@ -83,6 +90,10 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     maxQueue: workers,
     background: options.speculation !== false,
     crashRetries: 0,
+    onLoadFailure: (name, error) => {
+      // At the start the promise rejects with it.
+      if (notReady.length === 0) onWarning(error, `${name} cannot be loaded`);
+    },
   });
   const registry = processRegistry();
   const runner = new ProverRunner({
@@ -94,6 +105,7 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     worker,
     concurrency: workers,
     onStoreError,
+    onProofFailure: (error, circuit) => onWarning(error, `a proof of ${circuit} failed`),
   });
   let turns = 0;
   const endMaintenance = maintainQueue(queue, {
@@ -109,7 +121,6 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
   watchLiveness(registry, liveness);
   watchRunner(registry, runner, workers);
   let server: HealthServer | undefined;
-  let notReady: readonly string[] = ['keys are being loaded'];
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
@@ -133,7 +144,12 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
   try {
     if (options.metrics !== undefined) {
       const checks = { 'the store cannot be reached': () => queue.isFull() };
-      const health = { registry, stalls: () => liveness.reasons(), checks, notReady: () => notReady };
+      const health = {
+        registry,
+        stalls: () => liveness.reasons(),
+        checks,
+        notReady: () => [...loadReasons(prover.status().unloaded), ...notReady],
+      };
       server = await serveHealth(health, options.metrics);
     }
     liveness.start();

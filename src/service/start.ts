@@ -19,6 +19,7 @@ import {
   backendFromEnvironment,
   resolveBackend,
 } from '../proof/prover/backends.ts';
+import type { KeyPlaces } from '../proof/prover/circuits.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
 import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { ChainStore } from '../store/chain-store.ts';
@@ -50,6 +51,8 @@ export interface StartOptions
   readonly queue?: JobQueueOptions;
   /** What is proven: names, or circuits with their keys. Default {@link LIQUIDATION_INSTANCES}. */
   readonly circuits?: readonly (string | ProverCircuit)[];
+  /** Where keys of circuits that are named are: those of this version unless given. */
+  readonly keys?: KeyPlaces;
   /** Proving processes; with 0, `zkmargin prover` takes the jobs from a PostgreSQL store. Default 1. */
   readonly workers?: number;
   /** What makes the proofs. As the environment says unless given: see `backendFromEnvironment`. */
@@ -106,15 +109,16 @@ export interface RunningService {
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
   const { host = '127.0.0.1', port = 8080, workers = 1, backend, ...rest } = options;
-  const { store, queue: bounds, circuits: wanted, chain: followed, ...others } = rest;
+  const { store, queue: bounds, circuits: wanted, keys, chain: followed, ...others } = rest;
   const { alerts: alertOptions = {}, onWarning = () => {}, signal, stallMs, ...service } = others;
   const alertSettings = readAlertOptions(alertOptions);
   const chain = followed && { ...followed, ...contractsOf(followed.book) };
   // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
   const chosen = await resolveBackend(backend ?? backendFromEnvironment());
-  const circuits = await unlessAborted(loadCircuits(wanted ?? LIQUIDATION_INSTANCES), signal);
+  const circuits = await unlessAborted(loadCircuits(wanted ?? LIQUIDATION_INSTANCES, keys), signal);
   const database = await openDatabase(store);
   const queue = new JobQueue(database, bounds);
+  let reason: string | undefined = 'keys are being loaded';
   const prover =
     workers === 0
       ? undefined
@@ -126,6 +130,10 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
           background: chain !== undefined && rest.speculation !== false,
           // The queue tries again, and keeps the cause.
           crashRetries: 0,
+          onLoadFailure: (name, error) => {
+            // At the start the promise rejects with it.
+            if (reason === undefined) onWarning(error, `${name} cannot be loaded`);
+          },
         });
   const metrics = new ServiceMetrics();
   const chainStore = new ChainStore(database);
@@ -177,7 +185,6 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   metrics.watchLiveness(liveness);
   if (indexer) metrics.watchIndexer(() => indexer.status());
   if (book) metrics.watchBook(book);
-  let reason: string | undefined = 'keys are being loaded';
   const app = buildService({
     ...service,
     onWarning,

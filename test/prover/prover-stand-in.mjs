@@ -4,8 +4,8 @@
 //
 // Its file name says how it fails, because a test may choose no arguments and no environment: `prover-exit`, `prover-hang`,
 // `prover-garbage`, ... are links to this file.
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 const mode = basename(process.argv[1])
@@ -51,6 +51,18 @@ switch (mode) {
     break;
   case 'huge':
     write('x'.repeat(2 ** 21), '[]');
+    break;
+  case 'directory':
+    writeFileSync(publicPath, '["1"]');
+    mkdirSync(proofPath);
+    break;
+  case 'pipe':
+    writeFileSync(publicPath, '["1"]');
+    execFileSync('mkfifo', [proofPath]);
+    break;
+  case 'link':
+    writeFileSync(publicPath, '["1"]');
+    symlinkSync('/dev/zero', proofPath);
     break;
   case 'silent':
     break;

@@ -118,11 +118,20 @@ describe('rapidsnark backend', () => {
     ['no-signals', { code: 'BACKEND_OUTPUT_INVALID' }],
     ['huge', { code: 'BACKEND_OUTPUT_INVALID', details: { size: 2 ** 21 } }],
     ['silent', { code: 'BACKEND_OUTPUT_INVALID' }],
+    ['directory', { code: 'BACKEND_OUTPUT_INVALID' }],
+    ['pipe', { code: 'BACKEND_OUTPUT_INVALID' }],
+    ['link', { code: 'BACKEND_OUTPUT_INVALID' }],
     ['replay', { code: 'BACKEND_OUTPUT_INVALID' }],
   ])('turns a binary that fails by %s into a typed error and removes its files', async (mode, expected) => {
     const backend = await open(mode);
     await expect(backend.prove(witness)).rejects.toMatchObject(expected);
     expect(await readdir(scratch)).toEqual([]);
+  });
+
+  it('refuses a time limit that no timer can wait', async () => {
+    for (const timeoutMs of [Number.NaN, 2 ** 31, 0]) {
+      await expect(open('good', { timeoutMs })).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    }
   });
 
   it('refuses a proof of other inputs even when it is labelled with the right signals', async () => {

@@ -77,6 +77,29 @@ describe('committed key files', () => {
     ]);
   });
 
+  it('that are damaged are named by their paths', async () => {
+    const manifest = join(folder, 'keys', 'manifest.json');
+    for (const [path, load] of [
+      [manifest, () => loadManifest(roots)],
+      [artifacts.verificationKeyPath, () => loadVerificationKey('toy-multiplier', 'development', roots)],
+    ] as const) {
+      const text = await readFile(path, 'utf8');
+      const entryless = text.replace('"contract"', '"contracts"').replace('"IC"', '"ID"');
+      for (const damaged of [text.slice(0, 500), '', '[]', 'null', '{}', '{"schema":1}', entryless]) {
+        await writeFile(path, damaged);
+        await expect(load(), damaged.slice(0, 20)).rejects.toMatchObject({
+          code: 'FILE_MALFORMED',
+          message: expect.stringContaining(path),
+          details: { path },
+        });
+      }
+      await writeFile(path, text);
+      await load();
+    }
+    // None is no damage: the first key makes it.
+    expect(await loadManifest({ keys: join(folder, 'nothing') })).toEqual({ schema: 1, circuits: {} });
+  });
+
   it('of a circuit with batches hold a second contract', async () => {
     expect(artifacts.batchVerifier).toBeUndefined();
     const batched = await buildKeyArtifacts('circuits/main/insolvency-8.circom', { roots });

@@ -6,10 +6,18 @@ import { zKey } from 'snarkjs';
 import { type CompiledCircuit, type CompileProgress, compileFile, compilerFlags } from '../compile.ts';
 import { terminateSnarkjsThreads } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { projectRoot, sha256, writeFileAtomic } from '../files.ts';
+import { projectRoot, writeFileAtomic } from '../files.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
 import { checkDevelopmentKey } from './check.ts';
 import { DEVELOPMENT_SEED, developmentWaste, ensureDevelopmentKey, type KeyProgress } from './development.ts';
+import {
+  isRecord,
+  isVerificationKey,
+  malformed,
+  readJsonFile,
+  verificationKeyHash,
+  verificationKeyText,
+} from './documents.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -119,10 +127,12 @@ export function verificationKeyPath(
   );
 }
 
+const RESTORE = 'restore it from the release, or make it again with npm run keys:dev';
+
 /**
  * Read a committed verification key.
  *
- * @throws {ProofError} `CIRCUIT_NOT_FOUND` when there is none.
+ * @throws {ProofError} `CIRCUIT_NOT_FOUND` when there is none, `FILE_MALFORMED` with the path of a damaged one.
  */
 export async function loadVerificationKey(
   circuit: string,
@@ -130,21 +140,66 @@ export async function loadVerificationKey(
   roots: ArtifactRoots = {},
 ): Promise<Groth16VerificationKey> {
   const path = verificationKeyPath(circuit, provenance, roots);
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new ProofError('CIRCUIT_NOT_FOUND', `no ${provenance} verification key for ${circuit}`, {
+  const advice = provenance === 'development' ? RESTORE : "restore the ceremony's file";
+  const key = await readJsonFile(path, advice);
+  if (key === undefined) {
+    throw new ProofError('CIRCUIT_NOT_FOUND', `no ${provenance} verification key for ${circuit}: ${path}`, {
       circuit,
+      path,
     });
-  });
-  return JSON.parse(text) as Groth16VerificationKey;
+  }
+  if (!isVerificationKey(key)) throw malformed(path, 'is no verification key', advice);
+  return key;
 }
 
-/** Read the committed manifest; an empty one when there is none. */
+/**
+ * Read the committed manifest; an empty one when there is none.
+ *
+ * @throws {ProofError} `FILE_MALFORMED` with the path of a damaged one.
+ */
 export async function loadManifest(roots: ArtifactRoots = {}): Promise<KeyManifest> {
-  const text = await readFile(manifestPath(roots), 'utf8').catch(() => undefined);
-  return text === undefined ? { schema: 1, circuits: {} } : (JSON.parse(text) as KeyManifest);
+  const path = manifestPath(roots);
+  const found = await readJsonFile(path, 'restore it from the release');
+  if (found === undefined) return { schema: 1, circuits: {} };
+  const fault = manifestFault(found);
+  if (fault !== undefined)
+    throw malformed(path, `is no manifest of keys: ${fault}`, 'restore it from the release');
+  return found as KeyManifest;
 }
 
-function manifestPath(roots: ArtifactRoots): string {
+const PROVENANCES: readonly unknown[] = [
+  'development',
+  'test ceremony',
+  'ceremony',
+] satisfies KeyProvenance[];
+
+/** What is wrong with the shape of a manifest; undefined when nothing is. */
+function manifestFault(value: unknown): string | undefined {
+  if (!isRecord(value)) return 'it is no object';
+  if (value.schema !== 1) return 'its schema is not 1';
+  if (!isRecord(value.circuits)) return 'it has no circuits';
+  for (const [name, entry] of Object.entries(value.circuits)) {
+    if (!isRecord(entry)) return `circuits.${name} is no object`;
+    for (const field of ['source', 'contract', 'sourceHash', 'r1csHash', 'verificationKeyHash']) {
+      if (typeof entry[field] !== 'string') return `circuits.${name}.${field} is no text`;
+    }
+    for (const field of ['constraints', 'wires']) {
+      if (!Number.isSafeInteger(entry[field])) return `circuits.${name}.${field} is no number`;
+    }
+    const { publicSignals, provenance, ceremony } = entry;
+    if (!Array.isArray(publicSignals) || publicSignals.some((signal) => typeof signal !== 'string')) {
+      return `circuits.${name}.publicSignals is no list of names`;
+    }
+    if (!PROVENANCES.includes(provenance)) return `circuits.${name}.provenance is not known`;
+    if (provenance !== 'development' && (!isRecord(ceremony) || typeof ceremony.zkeySha256 !== 'string')) {
+      return `circuits.${name}.ceremony has no zkeySha256`;
+    }
+  }
+  return undefined;
+}
+
+/** Where the manifest is. */
+export function manifestPath(roots: ArtifactRoots = {}): string {
   return join(resolve(projectRoot, roots.keys ?? 'proving-keys'), 'manifest.json');
 }
 
@@ -181,16 +236,12 @@ export async function buildKeyArtifacts(
   });
   const r1csBytes = await readFile(circuit.r1csPath);
   const zkey = await readFile(key.zkeyPath);
-  if (sha256(zkey) !== key.zkeyHash) {
-    throw new ProofError('KEY_INVALID', `${key.zkeyPath} was changed; remove it and run again`);
-  }
   if (options.thorough) await checkDevelopmentKey(zkey, r1csBytes, developmentWaste(circuit.r1csHash));
   const r1cs = parseR1cs(r1csBytes);
   const symbols = parseSymbols(await readFile(circuit.symPath, 'utf8'));
   const contract = verifierContractName(circuit.name);
   const verifierFolder = resolve(projectRoot, options.roots?.verifiers ?? 'contracts/src/verifiers');
   const batchText = batchVerifier(circuit.name, key.verificationKey, developmentHead(circuit.name));
-  const verificationKeyText = `${JSON.stringify(key.verificationKey, null, 1)}\n`;
   return {
     name: circuit.name,
     circuit,
@@ -203,7 +254,7 @@ export async function buildKeyArtifacts(
       constraints: r1cs.constraints,
       wires: r1cs.wires,
       publicSignals: publicSignalNames(r1cs, symbols),
-      verificationKeyHash: sha256(verificationKeyText),
+      verificationKeyHash: verificationKeyHash(key.verificationKey),
       provenance: 'development',
       tools: {
         compiler: circuit.compilerVersion,
@@ -213,7 +264,7 @@ export async function buildKeyArtifacts(
       },
     },
     verificationKeyPath: verificationKeyPath(circuit.name, 'development', options.roots),
-    verificationKeyText,
+    verificationKeyText: verificationKeyText(key.verificationKey),
     verifierPath: join(verifierFolder, `${contract}.sol`),
     verifierText: await solidityVerifier(zkey, developmentHead(circuit.name)),
     ...(batchText !== undefined && {

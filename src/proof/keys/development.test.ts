@@ -1,14 +1,17 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Groth16Proof, groth16, zKey } from 'snarkjs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { compileFile } from '../compile.ts';
 import { singleThreadCurve, terminateSnarkjsThreads } from '../curve.ts';
 import { sha256 } from '../files.ts';
 import { createSnarkjsBackend } from '../prover/snarkjs-backend.ts';
 import { verifyProof } from '../prover/verify.ts';
 import { WitnessCalculator } from '../prover/witness-calculator.ts';
-import { compileMediumCircuit, prepareToyCircuit, toyInput } from '../testing.ts';
+import { compileMediumCircuit, prepareToyCircuit, toyCircuit, toyInput } from '../testing.ts';
 import { checkDevelopmentKey } from './check.ts';
-import { developmentWaste, generateDevelopmentKey } from './development.ts';
+import { developmentWaste, ensureDevelopmentKey, generateDevelopmentKey } from './development.ts';
 import { decodeProvingKey, encodeProvingKey, verificationKeyOf } from './zkey.ts';
 
 afterAll(terminateSnarkjsThreads);
@@ -66,6 +69,46 @@ describe('development keys', () => {
     await expect(generateDevelopmentKey('toy', r1cs, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'CANCELLED',
     });
+  });
+});
+
+describe('a kept development key', () => {
+  it('is made again when any of it is missing or damaged, and not otherwise', async () => {
+    const circuit = await compileFile(toyCircuit);
+    const outputRoot = await mkdtemp(join(tmpdir(), 'zkmargin-kept-'));
+    try {
+      const ensure = () => ensureDevelopmentKey(circuit, { outputRoot });
+      const { zkeyPath, zkeyHash, verificationKey } = await ensure();
+      const metaPath = zkeyPath.replace(/zkey$/, 'json');
+      const meta = await readFile(metaPath, 'utf8');
+      expect(await ensure()).toMatchObject({ cached: true, zkeyHash, verificationKey });
+      const other = await generateDevelopmentKey(
+        'medium',
+        await readFile((await compileMediumCircuit()).r1csPath),
+      );
+      const otherKey = verificationKeyOf(await singleThreadCurve(), decodeProvingKey(other));
+      const damages: Record<string, () => Promise<unknown>> = {
+        'a key that is missing': () => rm(zkeyPath),
+        'a key that was cut short': () => truncate(zkeyPath, 5_000),
+        "another circuit's key": () => writeFile(zkeyPath, other),
+        "another circuit's key with its metadata": async () => {
+          await writeFile(zkeyPath, other);
+          await writeFile(metaPath, JSON.stringify({ zkeyHash: sha256(other), verificationKey: otherKey }));
+        },
+        'metadata that were cut short': () => truncate(metaPath, 500),
+        'metadata that are none': () => writeFile(metaPath, '[]'),
+        'another verification key': () => writeFile(metaPath, meta.replace(/"\d{20,}"/, '"1"')),
+      };
+      for (const [what, damage] of Object.entries(damages)) {
+        await damage();
+        expect(await ensure(), what).toMatchObject({ cached: false, zkeyHash, verificationKey });
+        expect(sha256(await readFile(zkeyPath)), what).toBe(zkeyHash);
+        expect(await readFile(metaPath, 'utf8'), what).toBe(meta);
+      }
+      expect(await ensure()).toMatchObject({ cached: true });
+    } finally {
+      await rm(outputRoot, { recursive: true, force: true });
+    }
   });
 });
 

@@ -6,9 +6,10 @@ import type { CompiledCircuit } from '../compile.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
 import { modR, powR, writeU256LE } from '../field.ts';
-import { exists, projectRoot, sha256, withFileLock, writeFileAtomic } from '../files.ts';
+import { projectRoot, sha256, withFileLock, writeFileAtomic } from '../files.ts';
 import { parseR1cs, publicSignalCount } from '../r1cs.ts';
 import { checkDevelopmentKey } from './check.ts';
+import { isRecord, isVerificationKey, sameVerificationKey } from './documents.ts';
 import { multiplyGenerators } from './multiply.ts';
 import { evaluateQap, type ToxicWaste } from './qap.ts';
 import type { CurveCode } from './wasm.ts';
@@ -155,7 +156,7 @@ export async function generateDevelopmentKey(
 }
 
 /**
- * The development key of a compiled circuit: from `build/keys/<name>/` when it is there, else generated, checked and
+ * The development key of a compiled circuit: from `build/keys/<name>/` when it is there and whole, else generated, checked and
  * written. Several processes may ask at once; one of them works.
  *
  * @throws {ProofError} `KEY_INVALID` when the new key fails its check, `CANCELLED`.
@@ -171,24 +172,19 @@ export async function ensureDevelopmentKey(
   const metaPath = join(directory, `${id}.json`);
   const start = performance.now();
   const report = progressReporter(circuit.name, start, options.onProgress);
-  const load = async (cached: boolean): Promise<DevelopmentKey> => {
-    const meta = JSON.parse(await readFile(metaPath, 'utf8')) as {
-      zkeyHash: string;
-      verificationKey: Groth16VerificationKey;
-    };
-    return {
-      circuit: circuit.name,
-      zkeyPath,
-      r1csHash: circuit.r1csHash,
-      ...meta,
-      cached,
-      generateMs: cached ? 0 : performance.now() - start,
-    };
-  };
-  // The metadata is written last: when it is there, the key is complete.
-  if (await exists(metaPath)) return load(true);
+  const made = (parts: KeptKey, cached: boolean): DevelopmentKey => ({
+    circuit: circuit.name,
+    zkeyPath,
+    r1csHash: circuit.r1csHash,
+    ...parts,
+    cached,
+    generateMs: cached ? 0 : performance.now() - start,
+  });
+  const kept = await readKept(circuit, zkeyPath, metaPath);
+  if (kept !== undefined) return made(kept, true);
   const make = async (): Promise<DevelopmentKey> => {
-    if (await exists(metaPath)) return load(true);
+    const present = await readKept(circuit, zkeyPath, metaPath);
+    if (present !== undefined) return made(present, true);
     const r1csBytes = await readFile(circuit.r1csPath);
     const zkey = await generateDevelopmentKey(circuit.name, r1csBytes, options);
     report('check', 0.95);
@@ -197,15 +193,48 @@ export async function ensureDevelopmentKey(
     report('write', 0.99);
     await writeFileAtomic(zkeyPath, zkey);
     const verificationKey = verificationKeyOf(await singleThreadCurve(), key);
-    await writeFileAtomic(
-      metaPath,
-      `${JSON.stringify({ zkeyHash: sha256(zkey), verificationKey }, null, 1)}\n`,
-    );
+    const fresh: KeptKey = { zkeyHash: sha256(zkey), verificationKey };
+    await writeFileAtomic(metaPath, `${JSON.stringify(fresh, null, 1)}\n`);
     await removeOldKeys(directory);
     report('done', 1);
-    return load(false);
+    return made(fresh, false);
   };
   return withFileLock(zkeyPath, make, { signal: options.signal });
+}
+
+/** What is kept beside a key. */
+interface KeptKey {
+  zkeyHash: string;
+  verificationKey: Groth16VerificationKey;
+}
+
+/**
+ * What is kept of a circuit's key; undefined unless all of it is there and belongs together. A key that was cut short or exchanged
+ * could be loaded by nobody, or would prove for another verification key.
+ */
+async function readKept(
+  circuit: CompiledCircuit,
+  zkeyPath: string,
+  metaPath: string,
+): Promise<KeptKey | undefined> {
+  try {
+    const meta = JSON.parse(await readFile(metaPath, 'utf8')) as unknown;
+    if (!isRecord(meta)) return undefined;
+    const { zkeyHash, verificationKey } = meta;
+    if (typeof zkeyHash !== 'string' || !isVerificationKey(verificationKey)) return undefined;
+    const zkey = await readFile(zkeyPath);
+    if (sha256(zkey) !== zkeyHash) return undefined;
+    const key = decodeProvingKey(zkey);
+    const r1csDigest = createHash('sha512')
+      .update(await readFile(circuit.r1csPath))
+      .digest();
+    if (!r1csDigest.equals(key.circuitHash)) return undefined;
+    const own = verificationKeyOf(await singleThreadCurve(), key);
+    return sameVerificationKey(own, verificationKey) ? { zkeyHash, verificationKey } : undefined;
+  } catch {
+    // Missing, unreadable or no key: made anew, and what keeps it from being written is told then.
+    return undefined;
+  }
 }
 
 /** Keys of earlier versions of a circuit are megabytes each: keep the newest few. */

@@ -13,6 +13,22 @@ interface LoadedCircuit {
   backend: ProverBackend;
 }
 
+/** What reads a file of a circuit, with both of them in its errors. */
+async function named<T>(circuit: string, path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error;
+    const { code, message, details } = error;
+    throw new ProofError(
+      code,
+      `a file of circuit ${circuit} cannot be used: ${path}: ${message}`,
+      { ...details, circuit, path },
+      { cause: error },
+    );
+  }
+}
+
 /** From inputs to a verified proof, in the calling process. Keys are loaded at first use and stay in memory. */
 export class CircuitProver {
   readonly #circuits: ReadonlyMap<string, ProverCircuit>;
@@ -35,7 +51,7 @@ export class CircuitProver {
    * Load a circuit's witness calculator and key.
    *
    * @throws {ProofError} `CIRCUIT_NOT_FOUND`, `FILE_MALFORMED`, `KEY_MISMATCH` when the proving key does not belong to
-   * the verification key.
+   * the verification key or to the witness calculator; each with the path.
    */
   load(name: string): Promise<LoadedCircuit> {
     let loading = this.#loaded.get(name);
@@ -53,27 +69,35 @@ export class CircuitProver {
       throw new ProofError('CIRCUIT_NOT_FOUND', `no circuit ${name} is served`, { circuit: name });
     const read = (path: string) =>
       readFile(path).catch(() => {
-        throw new ProofError('CIRCUIT_NOT_FOUND', `a file of circuit ${name} is missing`, {
+        throw new ProofError('CIRCUIT_NOT_FOUND', `a file of circuit ${name} is missing: ${path}`, {
           circuit: name,
           path,
         });
       });
     const [wasm, zkey] = await Promise.all([read(circuit.wasmPath), read(circuit.zkeyPath)]);
-    const key = decodeProvingKey(zkey);
+    const key = await named(name, circuit.zkeyPath, async () => decodeProvingKey(zkey));
     const own = verificationKeyOf(await singleThreadCurve(), key);
     for (const field of ['nPublic', 'vk_alpha_1', 'vk_beta_2', 'vk_gamma_2', 'vk_delta_2', 'IC'] as const) {
       if (JSON.stringify(own[field]) !== JSON.stringify(circuit.verificationKey[field])) {
         throw new ProofError(
           'KEY_MISMATCH',
-          `the proving key of ${name} is not that of its verification key`,
+          `the proving key of ${name} is not that of its verification key: ${circuit.zkeyPath}`,
           {
             circuit: name,
             field,
+            path: circuit.zkeyPath,
           },
         );
       }
     }
-    const calculator = await WitnessCalculator.create(wasm);
+    const calculator = await named(name, circuit.wasmPath, () => WitnessCalculator.create(wasm));
+    if ((await calculator.witnessSize()) !== key.wires) {
+      throw new ProofError(
+        'KEY_MISMATCH',
+        `the proving key of ${name} is of another circuit than its witness calculator: ${circuit.wasmPath}`,
+        { circuit: name, path: circuit.wasmPath },
+      );
+    }
     const files = { zkey, key, zkeyPath: circuit.zkeyPath };
     return { calculator, backend: await openBackend(this.#backend, files, this.#environment) };
   }

@@ -1,42 +1,132 @@
+/** Circuits ready for a prover: compiled, with the key that the manifest names. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type CompileProgress, compileCircuit } from '../compile.ts';
 import { ProofError } from '../errors.ts';
-import { type ArtifactRoots, loadManifest, loadVerificationKey } from '../keys/artifacts.ts';
+import { sha256 } from '../files.ts';
+import {
+  type ArtifactRoots,
+  type KeyProvenance,
+  loadManifest,
+  loadVerificationKey,
+  type ManifestEntry,
+  manifestPath,
+  verificationKeyPath,
+} from '../keys/artifacts.ts';
 import { ensureDevelopmentKey, type KeyProgress } from '../keys/development.ts';
+import { sameVerificationKey, verificationKeyHash } from '../keys/documents.ts';
 import type { ProverCircuit } from './protocol.ts';
 
+/** Where keys are. */
+export interface KeyPlaces {
+  readonly roots?: ArtifactRoots | undefined;
+  /** Folder of the proving keys of ceremonies, each named as its circuit; where `ceremony finalize` puts them unless given. */
+  readonly ceremonyKeys?: string | undefined;
+}
+
+/** A circuit with what the manifest says of the key that was loaded. */
+export interface PreparedCircuit extends ProverCircuit {
+  readonly provenance: KeyProvenance;
+  readonly publicSignals: readonly string[];
+}
+
+interface PrepareOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: KeyProgress | CompileProgress) => void;
+}
+
 /**
- * Everything a prover needs for a circuit with a development key: compiles it and makes its key when `build/` has none.
+ * Everything a prover needs for a circuit, with the key that the manifest names: that of a ceremony, or the development key, which
+ * is made when `build/` has none.
+ *
+ * @throws {ProofError} as {@link prepareDevelopmentCircuit}; for the key of a ceremony `CIRCUIT_NOT_FOUND` and `KEY_MISMATCH`,
+ * which say where its proving key is expected
+ */
+export async function prepareCircuit(
+  name: string,
+  { roots, ceremonyKeys, ...options }: KeyPlaces & PrepareOptions = {},
+): Promise<PreparedCircuit> {
+  const entry = await entryOf(name, roots);
+  const { provenance, publicSignals } = entry;
+  const circuit =
+    provenance === 'development'
+      ? await prepareDevelopmentCircuit(name, { ...options, ...(roots && { roots }) })
+      : await prepareFromCeremony(name, entry, roots, ceremonyKeys);
+  return { ...circuit, provenance, publicSignals };
+}
+
+async function entryOf(name: string, roots: ArtifactRoots | undefined): Promise<ManifestEntry> {
+  const entry = (await loadManifest(roots)).circuits[name];
+  if (entry !== undefined) return entry;
+  const path = manifestPath(roots);
+  throw new ProofError('CIRCUIT_NOT_FOUND', `${path} has no circuit ${name}`, { circuit: name, path });
+}
+
+async function prepareFromCeremony(
+  name: string,
+  entry: ManifestEntry,
+  roots: ArtifactRoots | undefined,
+  ceremonyKeys: string | undefined,
+): Promise<ProverCircuit> {
+  // Only here: what runs ceremonies is large.
+  const { ceremonyZkeyPath, prepareCeremonyCircuit } = await import('../ceremony/finalize.ts');
+  const zkeyPath =
+    ceremonyKeys === undefined
+      ? ceremonyZkeyPath(name, entry.provenance, roots)
+      : resolve(ceremonyKeys, `${name}.zkey`);
+  const expected = entry.ceremony?.zkeySha256;
+  const wanted = `fetch the final .zkey of the ceremony, SHA-256 ${expected}`;
+  const zkey = await readFile(zkeyPath).catch((cause: unknown) => {
+    throw new ProofError(
+      'CIRCUIT_NOT_FOUND',
+      `there is no proving key of ${name} at ${zkeyPath}: ${wanted}, and put it there, or name its folder as ceremonyKeys`,
+      { circuit: name, path: zkeyPath },
+      { cause },
+    );
+  });
+  if (sha256(zkey) !== expected) {
+    throw new ProofError(
+      'KEY_MISMATCH',
+      `${zkeyPath} is not the proving key of ${name} that the manifest names: ${wanted}`,
+      { circuit: name, path: zkeyPath },
+    );
+  }
+  return prepareCeremonyCircuit(name, { zkeyPath, ...(roots && { roots }) });
+}
+
+/**
+ * Everything a prover needs for a circuit with a development key, whatever key the manifest names: compiles it and makes its key
+ * when `build/` has none.
  *
  * @returns paths, with the committed verification key.
  * @throws {ProofError} `KEY_MISMATCH` when the committed key files belong to another version of the circuit,
- * `CIRCUIT_NOT_FOUND`, `CIRCUIT_COMPILE_FAILED`, `CANCELLED`.
+ * `CIRCUIT_NOT_FOUND`, `CIRCUIT_COMPILE_FAILED`, `FILE_MALFORMED`, `CANCELLED`.
  */
 export async function prepareDevelopmentCircuit(
   name: string,
-  options: {
-    roots?: ArtifactRoots;
-    signal?: AbortSignal;
-    onProgress?: (progress: KeyProgress | CompileProgress) => void;
-  } = {},
+  options: PrepareOptions & { roots?: ArtifactRoots } = {},
 ): Promise<ProverCircuit> {
   const { roots, ...common } = options;
   const verificationKey = await loadVerificationKey(name, 'development', roots);
   const entry = (await loadManifest(roots)).circuits[name];
   const circuit = await compileCircuit(name, common);
+  const differs = (what: string, details = {}): never => {
+    throw new ProofError('KEY_MISMATCH', `${what}; run npm run keys:dev`, { circuit: name, ...details });
+  };
   if (entry?.r1csHash !== circuit.r1csHash) {
-    throw new ProofError(
-      'KEY_MISMATCH',
-      `the committed key files of ${name} belong to another version of the circuit; run npm run keys:dev`,
-      { circuit: name },
-    );
+    differs(`the committed key files of ${name} belong to another version of the circuit`);
   }
   const key = await ensureDevelopmentKey(circuit, common);
-  if (JSON.stringify(key.verificationKey.IC) !== JSON.stringify(verificationKey.IC)) {
-    throw new ProofError(
-      'KEY_MISMATCH',
-      `the committed verification key of ${name} differs from the rebuilt one; run npm run keys:dev`,
-      { circuit: name },
-    );
+  const path = verificationKeyPath(name, 'development', roots);
+  if (!sameVerificationKey(key.verificationKey, verificationKey)) {
+    differs(`the committed verification key of ${name}, ${path}, differs from the rebuilt one`, { path });
+  }
+  // An entry of a ceremony holds the hash of that one's key.
+  if (
+    entry?.provenance === 'development' &&
+    verificationKeyHash(verificationKey) !== entry.verificationKeyHash
+  ) {
+    differs(`the manifest names another verification key of ${name} than ${path}`, { path });
   }
   return { name, wasmPath: circuit.wasmPath, zkeyPath: key.zkeyPath, verificationKey };
 }

@@ -57,9 +57,15 @@ export type ToWorker =
   | { type: 'prove'; id: number; job: ProofJob }
   | { type: 'close' };
 
+/** A circuit that a proving process could not load. */
+export interface LoadFailure {
+  circuit: string;
+  error: SerializedProofError;
+}
+
 /** Messages from a proving process. `rss` is its resident memory in bytes. */
 export type FromWorker =
-  | { type: 'ready'; rss: number }
+  | { type: 'ready'; failures: LoadFailure[]; rss: number }
   | { type: 'progress'; id: number; stage: ProofStage; step?: ProvingStep }
   | { type: 'proved'; id: number; result: ProvenJob; rss: number }
   | { type: 'failed'; id: number; error: SerializedProofError; rss: number };

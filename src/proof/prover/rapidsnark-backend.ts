@@ -1,5 +1,6 @@
 /** Proofs by an external binary with rapidsnark's command line: `prover key.zkey witness.wtns proof.json public.json`. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:fs';
 import { mkdtemp, open as openFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import {
   type ProofResult,
   type ProverBackend,
 } from './backend.ts';
+import { isTimeout, timeoutError } from './timeout.ts';
 import { isWellFormed } from './verify.ts';
 import { publicSignalsOf, witnessValues } from './witness-file.ts';
 
@@ -45,6 +47,7 @@ export interface RapidsnarkOptions {
  */
 export function createRapidsnarkBackend(options: RapidsnarkOptions): ProverBackend {
   const { key, timeoutMs = 120_000 } = options;
+  if (!isTimeout(timeoutMs)) throw timeoutError(timeoutMs);
   const running = new Set<() => void>();
   let open = true;
   return {
@@ -202,13 +205,20 @@ function notStarted(binary: string, cause: unknown): ProofError {
   );
 }
 
+/** A pipe that nobody writes to would keep a read waiting for ever, and a link may lead anywhere. */
+const PLAIN_READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+
 /** Text of an output file, of a bounded size. */
 async function readOutput(path: string): Promise<string> {
-  const file = await openFile(path, 'r').catch(() => {
+  const file = await openFile(path, PLAIN_READ).catch(() => {
     throw new ProofError('BACKEND_OUTPUT_INVALID', 'the external prover wrote no output file');
   });
   try {
-    const { size } = await file.stat();
+    const found = await file.stat();
+    if (!found.isFile()) {
+      throw new ProofError('BACKEND_OUTPUT_INVALID', 'the external prover wrote something that is no file');
+    }
+    const { size } = found;
     if (size > OUTPUT_LIMIT) {
       throw new ProofError('BACKEND_OUTPUT_INVALID', `the external prover wrote ${size} bytes`, { size });
     }

@@ -39,9 +39,25 @@ export class WitnessCalculator {
     this.#module = module;
   }
 
-  /** @param wasm content of the circuit's .wasm file. */
+  /**
+   * @param wasm content of the circuit's .wasm file.
+   * @throws {ProofError} `FILE_MALFORMED` for anything else.
+   */
   static async create(wasm: Uint8Array): Promise<WitnessCalculator> {
-    return new WitnessCalculator(await WebAssembly.compile(wasm));
+    try {
+      const calculator = new WitnessCalculator(await WebAssembly.compile(wasm));
+      await calculator.#fresh();
+      return calculator;
+    } catch (cause) {
+      if (cause instanceof ProofError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ProofError('FILE_MALFORMED', `not the .wasm file of a circuit: ${why}`, {}, { cause });
+    }
+  }
+
+  /** Numbers that a witness has. */
+  async witnessSize(): Promise<number> {
+    return (await this.#fresh()).getWitnessSize();
   }
 
   /**

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { alive } from '../../../test/prover/processes.ts';
 import { ensureDevelopmentKey } from '../keys/development.ts';
 import { compileMediumCircuit, prepareToyCircuit, toyInput } from '../testing.ts';
@@ -202,6 +202,27 @@ describe('WorkerPool', () => {
     await expect(pool.prove(toyJob())).resolves.toBeDefined();
   });
 
+  it.each([Number.NaN, 2 ** 31, Number.POSITIVE_INFINITY, 0, -1])(
+    'refuses a time limit of %s',
+    async (timeoutMs) => {
+      await expect(open().prove(toyJob(), { timeoutMs })).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+        details: { field: 'timeoutMs' },
+      });
+    },
+  );
+
+  it('refuses an input that cannot be sent, and goes on', async () => {
+    const pool = open();
+    const input = { ...toyInput(), left: (() => '3') as unknown as string };
+    await expect(pool.prove({ circuit: toy.name, input })).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      details: { field: 'input' },
+    });
+    await expect(pool.prove(toyJob())).resolves.toBeDefined();
+    expect(pool.status()).toMatchObject({ restarts: 0, failed: 1, proved: 1 });
+  });
+
   it('bounds its queue', async () => {
     const pool = open({ maxQueue: 1 });
     const running = startSlow(pool);
@@ -270,5 +291,74 @@ describe('WorkerPool', () => {
     expect(alive(pid)).toBe(true);
     parent.kill('SIGKILL');
     await expect.poll(() => alive(pid), { timeout: 20_000, interval: 100 }).toBe(false);
+  });
+});
+
+describe('circuits that cannot be loaded', () => {
+  let folder: string;
+  let copy: ProverCircuit;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'zkmargin-pool-'));
+    copy = { ...toy, zkeyPath: join(folder, 'toy.zkey'), wasmPath: join(folder, 'toy.wasm') };
+    await cp(toy.zkeyPath, copy.zkeyPath);
+    await cp(toy.wasmPath, copy.wasmPath);
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it.each([
+    ['a key that is missing', 'CIRCUIT_NOT_FOUND', 'toy.zkey', () => rm(copy.zkeyPath)],
+    ['a key that was cut short', 'FILE_MALFORMED', 'toy.zkey', () => truncate(copy.zkeyPath, 50_000)],
+    [
+      "another circuit's key",
+      'KEY_MISMATCH',
+      'toy.zkey',
+      async () => writeFile(copy.zkeyPath, await readFile(medium.zkeyPath)),
+    ],
+    ['code that was cut short', 'FILE_MALFORMED', 'toy.wasm', () => truncate(copy.wasmPath, 20_000)],
+    [
+      "another circuit's code",
+      'KEY_MISMATCH',
+      'toy.wasm',
+      async () => writeFile(copy.wasmPath, await readFile(medium.wasmPath)),
+    ],
+  ] as const)('are told at the start: %s', async (_what, code, file, damage) => {
+    await damage();
+    const told: string[] = [];
+    const pool = open({
+      circuits: [copy, medium],
+      preload: true,
+      onLoadFailure: (circuit, error) => told.push(`${circuit} ${error.code}`),
+    });
+    await expect(pool.warmUp()).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(join(folder, file)),
+      details: { circuit: toy.name, path: join(folder, file) },
+    });
+    expect(told).toEqual([`${toy.name} ${code}`]);
+    expect(pool.status().unloaded).toEqual({ [toy.name]: code });
+    // The other circuit is none the worse.
+    await expect(pool.prove(slowJob())).resolves.toBeDefined();
+    await expect(pool.prove(toyJob())).rejects.toMatchObject({ code });
+  });
+
+  it('are told when a later process meets them, and no longer once they prove again', async () => {
+    const told: string[] = [];
+    const pool = open({
+      circuits: [copy],
+      preload: true,
+      recycleAfter: 1,
+      onLoadFailure: (circuit, error) => told.push(`${circuit} ${error.code}`),
+    });
+    await pool.warmUp();
+    await pool.prove(toyJob());
+    await truncate(copy.zkeyPath, 50_000);
+    for (let i = 0; i < 2; i++) {
+      await expect(pool.prove(toyJob())).rejects.toMatchObject({ code: 'FILE_MALFORMED' });
+    }
+    expect(pool.status().unloaded).toEqual({ [toy.name]: 'FILE_MALFORMED' });
+    expect(told).toEqual([`${toy.name} FILE_MALFORMED`]);
+    await cp(toy.zkeyPath, copy.zkeyPath);
+    await pool.prove(toyJob());
+    expect(pool.status().unloaded).toEqual({});
   });
 });

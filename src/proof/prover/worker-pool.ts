@@ -4,11 +4,12 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { deserializeError, ProofError } from '../errors.ts';
+import { deserializeError, ProofError, type ProofErrorCode } from '../errors.ts';
 import type { ProvingStep } from './backend.ts';
 import { type BackendConfiguration, type BackendReport, resolveBackend } from './backends.ts';
 import type {
   FromWorker,
+  LoadFailure,
   ProgressDetail,
   ProgressStage,
   ProofJob,
@@ -17,6 +18,7 @@ import type {
   ToWorker,
 } from './protocol.ts';
 import { makeScratch } from './scratch.ts';
+import { isTimeout, timeoutError } from './timeout.ts';
 
 export interface WorkerPoolOptions {
   circuits: readonly ProverCircuit[];
@@ -42,12 +44,14 @@ export interface WorkerPoolOptions {
    * for as long as any other job waits or is proven, so that it takes their time never, but memory. Default false.
    */
   background?: boolean;
+  /** Told once of a circuit that a process could not load, also of one that could before. What it throws is dropped. */
+  onLoadFailure?: (circuit: string, error: ProofError) => void;
 }
 
 export interface ProveOptions {
   /** Cancels the job, running or not. */
   signal?: AbortSignal;
-  /** Milliseconds from the call until the job fails with `TIMEOUT`, waiting included. Default 120,000. */
+  /** Milliseconds from the call until the job fails with `TIMEOUT`, waiting included: above 0, below 2^31. Default 120,000. */
   timeoutMs?: number;
   /**
    * Proves the job in the background, in a pool that has one. When the signal is given, the job is as urgent as any other from
@@ -76,6 +80,8 @@ export interface PoolStatus {
   retried: number;
   /** The background's job: none, at work, or stopped while others are proven. */
   background: 'idle' | 'running' | 'stopped';
+  /** Circuits that could not be loaded, and why; without those that have been since. */
+  unloaded: Readonly<Record<string, ProofErrorCode>>;
   backend: BackendReport;
   closed: boolean;
 }
@@ -116,7 +122,9 @@ const LONGEST_AFTERMATH_MS = 60_000;
  * of its own, which the pool removes when the process has ended; what is left of a pool that was killed, the next one removes.
  */
 export class WorkerPool {
-  readonly #options: Required<WorkerPoolOptions>;
+  readonly #options: Required<Omit<WorkerPoolOptions, 'onLoadFailure'>>;
+  readonly #onLoadFailure: NonNullable<WorkerPoolOptions['onLoadFailure']>;
+  readonly #unloaded = new Map<string, ProofError>();
   readonly #slots: Slot[];
   readonly #queue: Task[] = [];
   readonly #background: Slot | undefined;
@@ -135,7 +143,8 @@ export class WorkerPool {
   #retried = 0;
   #closed = false;
 
-  constructor(options: WorkerPoolOptions) {
+  constructor({ onLoadFailure = () => {}, ...options }: WorkerPoolOptions) {
+    this.#onLoadFailure = onLoadFailure;
     this.#options = {
       backend: { name: 'snarkjs' },
       size: 1,
@@ -158,12 +167,17 @@ export class WorkerPool {
    *
    * @returns which backend was chosen.
    * @throws {ProofError} `BACKEND_UNAVAILABLE`, `WORKER_CRASHED` when a process does not come up, `POOL_UNAVAILABLE` when
-   * closed.
+   * closed; why a circuit could not be loaded.
    */
   async warmUp(): Promise<BackendReport> {
     if (this.#closed) throw new ProofError('POOL_UNAVAILABLE', 'the prover is closed');
     await this.#resolve();
     await Promise.all(this.#slots.map((slot) => this.#start(slot)));
+    const [first, ...others] = this.#unloaded.values();
+    if (first !== undefined) {
+      const all = [first, ...others].map(({ message }) => message).join('; ');
+      throw new ProofError(first.code, all, first.details, { cause: first });
+    }
     return this.#report;
   }
 
@@ -193,6 +207,8 @@ export class WorkerPool {
   prove(job: ProofJob, options: ProveOptions = {}): Promise<ProvenJob> {
     if (this.#closed) return Promise.reject(new ProofError('POOL_UNAVAILABLE', 'the prover is closed'));
     if (options.signal?.aborted) return Promise.reject(cancelled());
+    const { timeoutMs = 120_000 } = options;
+    if (!isTimeout(timeoutMs)) return Promise.reject(timeoutError(timeoutMs));
     const inBackground = options.background !== undefined && this.#background !== undefined;
     const queue = inBackground ? this.#backgroundQueue : this.#queue;
     if (queue.length >= this.#options.maxQueue) {
@@ -202,7 +218,6 @@ export class WorkerPool {
     }
     return new Promise((resolve, reject) => {
       const abort = () => this.#abandon(task, cancelled());
-      const timeoutMs = options.timeoutMs ?? 120_000;
       const timer = setTimeout(() => {
         this.#abandon(task, new ProofError('TIMEOUT', `no proof within ${timeoutMs} ms`, { timeoutMs }));
       }, timeoutMs);
@@ -258,6 +273,7 @@ export class WorkerPool {
       restarts: this.#restarts,
       recycled: this.#recycled,
       retried: this.#retried,
+      unloaded: Object.fromEntries([...this.#unloaded].map(([circuit, { code }]) => [circuit, code])),
       background: !this.#background?.task ? 'idle' : this.#background.stopped ? 'stopped' : 'running',
       backend: this.#report,
       closed: this.#closed,
@@ -391,8 +407,21 @@ export class WorkerPool {
       this.#free(slot, task);
       return;
     }
-    if (slot.task === task && task.attempts === attempt)
+    if (slot.task !== task || task.attempts !== attempt) return;
+    try {
       this.#send(slot.child, { type: 'prove', id: task.id, job: task.job });
+    } catch (cause) {
+      // Nothing has been sent: the process is free for the next job. The cause may quote the input.
+      task.reject(
+        new ProofError(
+          'INPUT_INVALID',
+          'the input cannot be sent to a proving process: use decimal strings and lists of them alone',
+          { field: 'input' },
+          { cause },
+        ),
+      );
+      this.#free(slot, task);
+    }
   }
 
   /** A directory for one process's files, readable by this user alone. */
@@ -472,8 +501,10 @@ export class WorkerPool {
       child.on('message', (message: FromWorker) => {
         const known = this.#children.get(child);
         if (known && 'rss' in message) known.rss = message.rss;
-        if (message.type === 'ready') resolve();
-        else if (slot.child === child) this.#receive(slot, message);
+        if (message.type === 'ready') {
+          this.#hearLoads(message.failures);
+          resolve();
+        } else if (slot.child === child) this.#receive(slot, message);
       });
     });
     slot.ready.catch(() => {});
@@ -487,6 +518,27 @@ export class WorkerPool {
     return slot.ready;
   }
 
+  /** Takes note of what a process could load and what not. */
+  #hearLoads(failures: readonly LoadFailure[]): void {
+    if (!this.#options.preload) return;
+    const failed = new Map(failures.map(({ circuit, error }) => [circuit, deserializeError(error)]));
+    for (const { name } of this.#options.circuits) {
+      const error = failed.get(name);
+      const former = this.#unloaded.get(name);
+      if (error === undefined) {
+        this.#unloaded.delete(name);
+        continue;
+      }
+      this.#unloaded.set(name, error);
+      if (former?.message === error.message) continue;
+      try {
+        this.#onLoadFailure(name, error);
+      } catch {
+        // A listener's failure is nobody's.
+      }
+    }
+  }
+
   #receive(slot: Slot, message: Exclude<FromWorker, { type: 'ready' }>): void {
     const { task } = slot;
     if (!task || task.id !== message.id) return;
@@ -495,8 +547,10 @@ export class WorkerPool {
       return;
     }
     slot.proofs++;
-    if (message.type === 'proved') task.resolve(message.result);
-    else task.reject(deserializeError(message.error));
+    if (message.type === 'proved') {
+      this.#unloaded.delete(message.result.circuit);
+      task.resolve(message.result);
+    } else task.reject(deserializeError(message.error));
     // A listener may have cancelled the job at its last event.
     if (slot.task !== task) return;
     if (message.type === 'failed' && message.error.code === 'TIMEOUT') {
@@ -574,7 +628,10 @@ export class WorkerPool {
 }
 
 /** Several processes at work share the cores, unless their threads were chosen. */
-function shareCores({ backend, size }: Required<WorkerPoolOptions>): BackendConfiguration {
+function shareCores({
+  backend,
+  size,
+}: Pick<Required<WorkerPoolOptions>, 'backend' | 'size'>): BackendConfiguration {
   if (backend.name !== 'native' || backend.threads !== undefined || size <= 1) return backend;
   return { ...backend, threads: Math.max(1, Math.floor(availableParallelism() / size)) };
 }

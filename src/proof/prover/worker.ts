@@ -3,7 +3,7 @@ import { rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ProofError, serializeError } from '../errors.ts';
 import { CircuitProver } from './circuit-prover.ts';
-import type { FromWorker, ToWorker } from './protocol.ts';
+import type { FromWorker, LoadFailure, ToWorker } from './protocol.ts';
 
 if (!process.send) throw new Error('worker.ts runs as a child process with an IPC channel');
 const send = (message: FromWorker) => {
@@ -43,10 +43,15 @@ async function handle(message: ToWorker): Promise<void> {
     case 'start': {
       scratch = message.scratch;
       prover = new CircuitProver(message.circuits, message.backend, { scratch, ownGroup: false });
-      // A circuit that does not load fails its own jobs, with a typed error, and no others.
-      if (message.preload)
-        await Promise.allSettled(message.circuits.map((circuit) => prover.load(circuit.name)));
-      send({ type: 'ready', rss: rss() });
+      const failures: LoadFailure[] = [];
+      // A circuit that does not load fails its own jobs and no others; whoever started this process is told.
+      const load = async (circuit: string) => {
+        await prover.load(circuit).catch((error: unknown) => {
+          failures.push({ circuit, error: serializeError(error) });
+        });
+      };
+      if (message.preload) await Promise.all(message.circuits.map(({ name }) => load(name)));
+      send({ type: 'ready', failures, rss: rss() });
       return;
     }
     case 'prove': {

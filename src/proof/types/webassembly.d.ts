@@ -14,6 +14,10 @@ declare namespace WebAssembly {
     readonly exports: Exports;
   }
   class RuntimeError extends Error {}
+  namespace Module {
+    function exports(module: Module): { name: string; kind: string }[];
+  }
+  function validate(bytes: Uint8Array): boolean;
   function compile(bytes: Uint8Array): Promise<Module>;
   function instantiate(module: Module, imports?: Imports): Promise<Instance>;
 }

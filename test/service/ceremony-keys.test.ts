@@ -1,7 +1,7 @@
 /** The key of a ceremony as it is served: by the program, and by the service as a library. */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as snarkjs from 'snarkjs';
 import { curves, type MemoryFile } from 'snarkjs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -79,10 +79,12 @@ beforeAll(async () => {
     const publicPtau: PublicPtau[] = [
       { file: 'published.ptau', power: 7, blake2b: (await readPtau(ptauPath)).blake2b },
     ];
-    await initCeremony({ circuit, source, ptauPath, directory, publicPtau });
+    // As if the circuit were committed: its folder, and a manifest without an entry of it.
+    const trusted = { publicPtau, circuitFolder: dirname(source), committed: { keys } };
+    await initCeremony({ circuit, source, ptauPath, directory, ...trusted });
     await contribute({ directory, name: 'Alice' });
     await applyBeacon({ directory, hash: '7b1f'.repeat(16), iterationsExponent: 10 });
-    finalized = await finalizeCeremony({ directory, publicPtau, out: keys });
+    finalized = await finalizeCeremony({ directory, ...trusted, out: keys });
     // The development key's files lie beside the ceremony's.
     const roots = { keys, verifiers: join(folder, 'verifiers') };
     await writeKeyArtifacts([await buildKeyArtifacts(source, { roots })], roots);

@@ -225,7 +225,9 @@ describe('deployProtocol', () => {
     const keys = join(directory, 'ceremony-keys');
     mkdirSync(keys);
     const manifest: KeyManifest = structuredClone(await loadManifest());
-    for (const entry of Object.values(manifest.circuits)) entry.provenance = 'ceremony';
+    for (const entry of Object.values(manifest.circuits)) {
+      Object.assign(entry, { provenance: 'ceremony', ceremony: { zkeySha256: '0'.repeat(64) } });
+    }
     writeFileSync(join(keys, 'manifest.json'), JSON.stringify(manifest));
     return keys;
   }

@@ -1,15 +1,8 @@
 /** The circuits that this repository commits to: their sources, and the manifest's entries. */
-import { readFile, realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { ZkMarginError } from '../../errors.ts';
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import { projectRoot } from '../files.ts';
-import {
-  type ArtifactRoots,
-  type KeyManifest,
-  type ManifestEntry,
-  verificationKeyPath,
-} from '../keys/artifacts.ts';
-import { systemCode } from './files.ts';
+import { type ArtifactRoots, type KeyManifest, loadManifest, type ManifestEntry } from '../keys/artifacts.ts';
 
 /** Where sources of circuits for use lie. Any other is somebody's own, and good for a test ceremony alone. */
 export const CIRCUIT_FOLDER = 'circuits/main';
@@ -33,35 +26,6 @@ export async function foreignSource(
   }
 }
 
-/** Path of the manifest; also what writers lock. */
-export function manifestPathOf(roots: ArtifactRoots = {}): string {
-  return resolve(verificationKeyPath('any', 'development', roots), '../../manifest.json');
-}
-
-/**
- * The manifest; an empty one when there is none. Unlike `loadManifest` it does not take one that cannot be read for none:
- * who then writes it would lose its entries.
- *
- * @throws {ZkMarginError} `MALFORMED`
- */
-export async function readManifest(roots: ArtifactRoots = {}): Promise<KeyManifest> {
-  const path = manifestPathOf(roots);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return { schema: 1, circuits: {} };
-    throw error;
-  }
-  try {
-    const manifest = JSON.parse(text) as KeyManifest;
-    if (typeof manifest.circuits === 'object' && manifest.circuits !== null) return manifest;
-  } catch {
-    // Told below.
-  }
-  throw new ZkMarginError('MALFORMED', `Restore ${path}: it is no manifest of keys.`, { field: 'out' });
-}
-
 /** The manifest's entry of a circuit, if it has one. */
 export function entryOf(manifest: KeyManifest, circuit: string): ManifestEntry | undefined {
   return Object.hasOwn(manifest.circuits, circuit) ? manifest.circuits[circuit] : undefined;
@@ -73,7 +37,7 @@ export async function committedCircuit(
   folder = CIRCUIT_FOLDER,
   roots: ArtifactRoots = {},
 ): Promise<string | undefined> {
-  const { circuits } = await readManifest(roots);
+  const { circuits } = await loadManifest(roots);
   return Object.keys(circuits).find((name) => {
     const entry = circuits[name]!;
     return entry.r1csHash === r1csHash && entry.source === `${folder}/${name}.circom`;

@@ -16,6 +16,7 @@ import {
   loadVerificationKey,
   localChainsOnly,
   type ManifestEntry,
+  manifestPath,
   saveManifest,
   snarkjsVersion,
   solidityVerifier,
@@ -25,7 +26,7 @@ import {
 import { decodeProvingKey, verificationKeyOf } from '../keys/zkey.ts';
 import type { ProverCircuit } from '../prover/protocol.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
-import { entryOf, manifestPathOf, readManifest } from './committed.ts';
+import { entryOf } from './committed.ts';
 import { withFileErrors } from './files.ts';
 import { ceremonyContractName } from './origin.ts';
 import type { Transcript } from './transcript.ts';
@@ -81,12 +82,12 @@ export async function finalizeCeremony(options: FinalizeOptions): Promise<Finali
     });
   }
   const roots: ArtifactRoots = options.out === undefined ? {} : { keys: resolve(options.out) };
-  const path = manifestPathOf(roots);
+  const path = manifestPath(roots);
   return withFileErrors({ path, field: 'out' }, async () => {
     const output = await outputOf(options, roots, { report, transcript, key, circuit });
     // Another run may write the same manifest: whoever holds the lock reads what the one before wrote.
     return withFileLock(path, async () => {
-      const manifest = await readManifest(roots);
+      const manifest = await loadManifest(roots);
       const present = entryOf(manifest, circuit.name);
       if (present && !options.force) refuseReplacement(circuit.name, present, output.entry);
       for (const [file, content] of output.files) await writeFileAtomic(file, content);

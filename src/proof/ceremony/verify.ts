@@ -13,11 +13,11 @@ import { type CompiledCircuit, compileFile } from '../compile.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { SCALAR_MODULUS } from '../field.ts';
 import { sha256 } from '../files.ts';
-import type { ArtifactRoots } from '../keys/artifacts.ts';
+import { type ArtifactRoots, loadManifest } from '../keys/artifacts.ts';
 import { domainSizeOf } from '../keys/qap.ts';
 import { decodeProvingKey, type ProvingKey } from '../keys/zkey.ts';
 import { parseR1cs, publicSignalCount, type R1cs } from '../r1cs.ts';
-import { committedCircuit, entryOf, foreignSource, readManifest } from './committed.ts';
+import { committedCircuit, entryOf, foreignSource } from './committed.ts';
 import { type KeyHistory, readHistory } from './contributions.ts';
 import { fileError, readBytes, readingFile, withFileErrors } from './files.ts';
 import {
@@ -429,7 +429,7 @@ async function checkManifest(
   circuit: CompiledCircuit | undefined,
   committed: ArtifactRoots | undefined,
 ): Promise<void> {
-  const entry = entryOf(await readManifest(committed), transcript.circuit);
+  const entry = entryOf(await loadManifest(committed), transcript.circuit);
   if (!circuit) list.add('manifest', 'not run');
   else if (!entry) list.add('manifest', 'waived', `it has no entry of ${transcript.circuit}`);
   else if (entry.r1csHash === circuit.r1csHash && entry.sourceHash === circuit.sourceHash) {

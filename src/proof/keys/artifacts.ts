@@ -6,7 +6,7 @@ import { zKey } from 'snarkjs';
 import { type CompiledCircuit, type CompileProgress, compileFile, compilerFlags } from '../compile.ts';
 import { terminateSnarkjsThreads } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { projectRoot, writeFileAtomic } from '../files.ts';
+import { projectRoot, withFileLock, writeFileAtomic } from '../files.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
 import { checkDevelopmentKey } from './check.ts';
 import { DEVELOPMENT_SEED, developmentWaste, ensureDevelopmentKey, type KeyProgress } from './development.ts';
@@ -278,7 +278,7 @@ export async function buildKeyArtifacts(
 
 /**
  * Write the files of several circuits and their entries of the manifest. Entries of other circuits stay, and so do entries
- * of ceremony keys.
+ * of ceremony keys. Other runs that write the same manifest wait.
  *
  * @param options `force` replaces entries of ceremony keys.
  * @throws {ProofError} `KEY_MISMATCH`, before anything is written, when a ceremony key is for an earlier version of a circuit.
@@ -288,9 +288,13 @@ export async function writeKeyArtifacts(
   roots: ArtifactRoots = {},
   options: { force?: boolean } = {},
 ): Promise<void> {
+  await withFileLock(manifestPath(roots), () => writeAlone(all, roots, options.force ?? false));
+}
+
+async function writeAlone(all: readonly KeyArtifacts[], roots: ArtifactRoots, force: boolean): Promise<void> {
   const manifest = await loadManifest(roots);
   const kept = new Set<string>();
-  for (const { name, entry } of options.force ? [] : all) {
+  for (const { name, entry } of force ? [] : all) {
     const present = manifest.circuits[name];
     if (present?.provenance !== 'ceremony') continue;
     if (present.r1csHash !== entry.r1csHash) {

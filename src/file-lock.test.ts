@@ -15,9 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { type Sighting, takeLock } from './file-lock.ts';
+import { type Sighting, takeLock, withFileLock } from './file-lock.ts';
 import { thisProcess } from './process-identity.ts';
-import { withFileLock } from './proof/files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'file-lock-test-'));
 const children = new Set<ChildProcess>();
@@ -43,7 +42,7 @@ interface Start {
 /** A process that runs a text with `withFileLock` at hand. */
 function start(text: string, { before = [], options }: Start = {}) {
   const program = `
-    import { withFileLock } from ${JSON.stringify(new URL('./proof/files.ts', import.meta.url).href)};
+    import { withFileLock } from ${JSON.stringify(new URL('./file-lock.ts', import.meta.url).href)};
     import fs from 'node:fs';
     const never = new Promise(() => setInterval(() => {}, 1000));
     const sleep = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -28,6 +28,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Anvil, startAnvil } from '../src/chain/anvil.ts';
 import { deployProtocol } from '../src/chain/deploy.ts';
 import { includedReceipt } from '../src/chain/receipts.ts';
+import { withFileLock } from '../src/file-lock.ts';
 import { readHistory } from '../src/proof/ceremony/contributions.ts';
 import { fileError } from '../src/proof/ceremony/files.ts';
 import {
@@ -62,7 +63,7 @@ import { type CompiledCircuit, compileFile, compileText, sourceOfText } from '..
 import { singleThreadCurve } from '../src/proof/curve.ts';
 import { ProofError } from '../src/proof/errors.ts';
 import { SCALAR_MODULUS } from '../src/proof/field.ts';
-import { projectRoot, sha256, withFileLock } from '../src/proof/files.ts';
+import { projectRoot, sha256 } from '../src/proof/files.ts';
 import {
   buildKeyArtifacts,
   compareKeyArtifacts,
@@ -1084,7 +1085,8 @@ describe('what the file system refuses', () => {
       });
       // The place where the file was to be, and not the name beside it.
       const path = '/d/key.zkey';
-      for (const named of [path, `${path}.12.0123abcd.tmp`, `${path}.lock`]) {
+      const beside = ['.12.0123abcd.tmp', '.lock', '.lock.3', `.lock-draft-${'0a'.repeat(16)}`];
+      for (const named of [path, ...beside.map((ending) => path + ending)]) {
         expect(fileError(Object.assign(error, { path: named }), { path: '/d' })).toMatchObject({
           details: { path, system },
         });

@@ -12,7 +12,7 @@ export const SCENARIO_WORD_COUNT = 4;
 /** Scenarios of one word. */
 export const SCENARIOS_PER_WORD = 9;
 /** Bits of a scenario. */
-export const SCENARIO_BITS = 26;
+const SCENARIO_BITS = 26;
 /** A damping of 1. */
 export const DAMPING_ONE = 2 ** 16;
 /** Largest absolute price move, in steps. */

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { withFileLock } from '../file-lock.ts';
 import { ProofError } from './errors.ts';
-import { exists, projectRoot, sha256, withFileLock, writeFileAtomic } from './files.ts';
+import { exists, projectRoot, sha256, writeFileAtomic } from './files.ts';
 import { readSections } from './r1cs.ts';
 
 const require = createRequire(import.meta.url);

@@ -3,8 +3,6 @@ import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export { withFileLock } from '../file-lock.ts';
-
 /** The project's root directory: the one that holds `circuits/` and `node_modules/`. */
 export const projectRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 

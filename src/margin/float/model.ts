@@ -18,6 +18,7 @@ import {
   LOG2_STRIKE_TO_PRICE,
   MAX_TENOR_SECONDS,
 } from '../exact/expiry.ts';
+import { type StepParts, stepParts } from '../exact/leg.ts';
 import { priceFactor } from '../exact/margin.ts';
 import { DAMPING_ONE, horizonFactorOf, type RiskParameters, type VolShock } from '../parameters.ts';
 import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
@@ -34,6 +35,8 @@ export interface FloatParameters {
   readonly stride: number;
   /** Price move of each scenario, in steps. */
   readonly priceMoves: Int32Array;
+  /** The same in parts. */
+  readonly moveParts: readonly StepParts[];
   /** Price factor of each scenario, `2^(priceMove priceStep)`: exactly the exact model's. */
   readonly priceFactors: Float64Array;
   /** Vol shock of each scenario plus 1: 0, 1 or 2. */
@@ -60,6 +63,7 @@ export function floatParameters(parameters: RiskParameters): FloatParameters {
     scenarioCount: scenarios.length,
     stride: COLUMN_BLOCK * Math.ceil((scenarios.length + 1) / COLUMN_BLOCK),
     priceMoves: Int32Array.from(scenarios, (scenario) => scenario.priceMove),
+    moveParts: scenarios.map(({ priceMove }) => stepParts(priceMove)),
     priceFactors,
     shockIndices: Int32Array.from(scenarios, (scenario) => scenario.volShock + 1),
     damping,
@@ -231,7 +235,8 @@ export class InstrumentValuer {
     expiry: FloatMarketExpiry,
   ): void {
     const { intercepts, slopes, deviations, tails } = this;
-    const { scenarioCount, stride, priceMoves, priceFactors, shockIndices, damping } = this.parameters;
+    const { scenarioCount, stride, priceMoves, moveParts, priceFactors, shockIndices, damping } =
+      this.parameters;
     const { discountedForward, inverseSpacing } = expiry;
     const discountedStrike = expiry.discount * (strike / 1e4);
     const offset = row * stride;
@@ -268,10 +273,9 @@ export class InstrumentValuer {
       const shock = shockIndices[scenario]!;
       const move = priceMoves[scenario]!;
       const shocked = deviations[shock]!;
-      // As `stepParts`.
       const slope = slopes[shock]!;
-      const [fours, twos, ones] = [move >> 2, (move >> 1) & 1, move & 1];
-      const drift = fours * slope + twos * (slope >> 1) + ones * (slope >> 2) + ((fours + twos + ones) >> 1);
+      const { fours, twos, ones, offset: rounding } = moveParts[scenario]!;
+      const drift = fours * slope + twos * (slope >> 1) + ones * (slope >> 2) + rounding;
       const coarse = intercepts[shock]! + drift + Math.floor(shocked / 512);
       const value =
         discountedForward * priceFactors[scenario]! * coarseProbability(tails, coarse, less) -

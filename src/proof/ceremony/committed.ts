@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../files.ts';
-import { type ArtifactRoots, type KeyManifest, loadManifest, type ManifestEntry } from '../keys/artifacts.ts';
+import { type ArtifactRoots, loadManifest } from '../keys/artifacts.ts';
 
 /** Where sources of circuits for use lie. Any other is somebody's own, and good for a test ceremony alone. */
 export const CIRCUIT_FOLDER = 'circuits/main';
@@ -24,11 +24,6 @@ export async function foreignSource(
   } catch {
     return `there is no ${source}`;
   }
-}
-
-/** The manifest's entry of a circuit, if it has one. */
-export function entryOf(manifest: KeyManifest, circuit: string): ManifestEntry | undefined {
-  return Object.hasOwn(manifest.circuits, circuit) ? manifest.circuits[circuit] : undefined;
 }
 
 /** Name of the circuit for use that the manifest gives this constraint system, if there is one. */

@@ -35,8 +35,11 @@ export function fileError(error: unknown, place: FilePlace): unknown {
   const code = systemCode(error);
   if (code === undefined) return error;
   const named = (error as NodeJS.ErrnoException).path;
-  // Files are written beside their place and renamed, and locked by a directory beside it.
-  const path = (named ?? place.path).replace(/\.[0-9]+\.[0-9a-f]{8}\.tmp$|\.lock$/, '');
+  // Files are written beside their place and renamed, and locked by files beside it.
+  const path = (named ?? place.path).replace(
+    /\.[0-9]+\.[0-9a-f]{8}\.tmp$|\.lock(\.[0-9]+|-draft-[0-9a-f]+)?$/,
+    '',
+  );
   const [own, advice] = REFUSALS[code] ?? ['INTERNAL', `The system refuses it with ${code}.`];
   return new ZkMarginError(own, `${path}: ${advice}`, {
     field: place.field,

@@ -1,16 +1,18 @@
 /** The end of a ceremony: from a verified final key to the files that provers, verifiers and deployments use. */
 import { readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ZkMarginError } from '../../errors.ts';
+import { withFileLock } from '../../file-lock.ts';
 import { type CompiledCircuit, compileFile, compilerFlags } from '../compile.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { projectRoot, sha256, withFileLock, writeFileAtomic } from '../files.ts';
+import { sha256, writeFileAtomic } from '../files.ts';
 import {
   type ArtifactRoots,
   batchContractName,
   batchVerifier,
   type CeremonyRecord,
+  entryOf,
   type KeyProvenance,
   loadManifest,
   loadVerificationKey,
@@ -23,10 +25,10 @@ import {
   type VerifierHead,
   verificationKeyPath,
 } from '../keys/artifacts.ts';
+import { verificationKeyHash, verificationKeyText } from '../keys/documents.ts';
 import { decodeProvingKey, verificationKeyOf } from '../keys/zkey.ts';
 import type { ProverCircuit } from '../prover/protocol.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
-import { entryOf } from './committed.ts';
 import { withFileErrors } from './files.ts';
 import { ceremonyContractName } from './origin.ts';
 import type { Transcript } from './transcript.ts';
@@ -138,8 +140,6 @@ async function outputOf(
   const contract = ceremonyContractName(circuit.name, provenance);
   const decoded = decodeProvingKey(key);
   const verificationKey = verificationKeyOf(await singleThreadCurve(), decoded);
-  const verificationKeyText = `${JSON.stringify(verificationKey, null, 1)}\n`;
-  const verificationKeyHash = sha256(verificationKeyText);
 
   const r1cs = parseR1cs(await readFile(circuit.r1csPath));
   const record = recordOf(transcript);
@@ -151,7 +151,7 @@ async function outputOf(
     constraints: r1cs.constraints,
     wires: r1cs.wires,
     publicSignals: publicSignalNames(r1cs, parseSymbols(await readFile(circuit.symPath, 'utf8'))),
-    verificationKeyHash,
+    verificationKeyHash: verificationKeyHash(verificationKey),
     provenance,
     ceremony: record,
     tools: {
@@ -178,7 +178,7 @@ async function outputOf(
     entry,
     paths,
     files: [
-      [paths.verificationKeyPath, verificationKeyText],
+      [paths.verificationKeyPath, verificationKeyText(verificationKey)],
       [paths.zkeyPath, key],
       [paths.verifierPath, await solidityVerifier(key, head)],
       ...(paths.batchVerifierPath === undefined
@@ -202,18 +202,38 @@ export function ceremonyZkeyPath(
  *
  * @param options `zkeyPath` when the proving key is not where {@link finalizeCeremony} puts it
  * @throws {ProofError} `CIRCUIT_NOT_FOUND` when the manifest has no ceremony key of this name or a file is missing,
- * `KEY_MISMATCH` when circuit, proving key or verification key are not those of the manifest
+ * `KEY_MISMATCH` when circuit, proving key or verification key are not those of the manifest; of the proving key with its
+ * path and the hash that it should have
  */
 export async function prepareCeremonyCircuit(
   name: string,
   options: { readonly roots?: ArtifactRoots; readonly zkeyPath?: string } = {},
 ): Promise<ProverCircuit> {
   const { roots = {} } = options;
-  const entry = (await loadManifest(roots)).circuits[name];
+  const entry = entryOf(await loadManifest(roots), name);
   if (!entry?.ceremony) {
     throw new ProofError('CIRCUIT_NOT_FOUND', `the manifest has no ceremony key of ${name}`, {
       circuit: name,
     });
+  }
+  // Before the circuit is compiled, which takes longer.
+  const zkeyPath = options.zkeyPath ?? ceremonyZkeyPath(name, entry.provenance, roots);
+  const expected = entry.ceremony.zkeySha256;
+  const wanted = `fetch the final .zkey of the ceremony, SHA-256 ${expected}`;
+  const zkey = await readFile(zkeyPath).catch((cause: unknown) => {
+    throw new ProofError(
+      'CIRCUIT_NOT_FOUND',
+      `there is no proving key of ${name} at ${zkeyPath}: ${wanted}, and put it there, or name its folder as ceremonyKeys`,
+      { circuit: name, path: zkeyPath },
+      { cause },
+    );
+  });
+  if (sha256(zkey) !== expected) {
+    throw new ProofError(
+      'KEY_MISMATCH',
+      `${zkeyPath} is not the proving key of ${name} that the manifest names: ${wanted}`,
+      { circuit: name, path: zkeyPath },
+    );
   }
   const differs = (what: string): never => {
     throw new ProofError('KEY_MISMATCH', `the ${what} of ${name} is not that of the manifest`, {
@@ -223,19 +243,7 @@ export async function prepareCeremonyCircuit(
   const circuit = await compileFile(entry.source);
   if (circuit.r1csHash !== entry.r1csHash) differs('constraint system');
   const verificationKey = await loadVerificationKey(name, entry.provenance, roots);
-  if (sha256(`${JSON.stringify(verificationKey, null, 1)}\n`) !== entry.verificationKeyHash) {
-    differs('verification key');
-  }
-  const zkeyPath = options.zkeyPath ?? ceremonyZkeyPath(name, entry.provenance, roots);
-  const zkey = await readFile(zkeyPath).catch((cause: unknown) => {
-    throw new ProofError(
-      'CIRCUIT_NOT_FOUND',
-      `there is no proving key of ${name}: fetch the ceremony's final .zkey`,
-      { circuit: name, path: relative(projectRoot, zkeyPath) },
-      { cause },
-    );
-  });
-  if (sha256(zkey) !== entry.ceremony.zkeySha256) differs('proving key');
+  if (verificationKeyHash(verificationKey) !== entry.verificationKeyHash) differs('verification key');
   return { name, wasmPath: circuit.wasmPath, zkeyPath, verificationKey };
 }
 

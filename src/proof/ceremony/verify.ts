@@ -13,11 +13,11 @@ import { type CompiledCircuit, compileFile } from '../compile.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { SCALAR_MODULUS } from '../field.ts';
 import { sha256 } from '../files.ts';
-import { type ArtifactRoots, loadManifest } from '../keys/artifacts.ts';
+import { type ArtifactRoots, entryOf, loadManifest } from '../keys/artifacts.ts';
 import { domainSizeOf } from '../keys/qap.ts';
 import { decodeProvingKey, type ProvingKey } from '../keys/zkey.ts';
 import { parseR1cs, publicSignalCount, type R1cs } from '../r1cs.ts';
-import { committedCircuit, entryOf, foreignSource } from './committed.ts';
+import { committedCircuit, foreignSource } from './committed.ts';
 import { type KeyHistory, readHistory } from './contributions.ts';
 import { fileError, readBytes, readingFile, withFileErrors } from './files.ts';
 import {

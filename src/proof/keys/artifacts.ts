@@ -3,10 +3,11 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Groth16VerificationKey } from 'snarkjs';
 import { zKey } from 'snarkjs';
+import { withFileLock } from '../../file-lock.ts';
 import { type CompiledCircuit, type CompileProgress, compileFile, compilerFlags } from '../compile.ts';
 import { terminateSnarkjsThreads } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { projectRoot, withFileLock, writeFileAtomic } from '../files.ts';
+import { projectRoot, writeFileAtomic } from '../files.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
 import { checkDevelopmentKey } from './check.ts';
 import { DEVELOPMENT_SEED, developmentWaste, ensureDevelopmentKey, type KeyProgress } from './development.ts';
@@ -196,6 +197,11 @@ function manifestFault(value: unknown): string | undefined {
     }
   }
   return undefined;
+}
+
+/** The manifest's entry of a circuit, if it has one. */
+export function entryOf(manifest: KeyManifest, circuit: string): ManifestEntry | undefined {
+  return Object.hasOwn(manifest.circuits, circuit) ? manifest.circuits[circuit] : undefined;
 }
 
 /** Where the manifest is. */

@@ -1,15 +1,13 @@
 /** Circuits ready for a prover: compiled, with the key that the manifest names. */
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type CompileProgress, compileCircuit } from '../compile.ts';
 import { ProofError } from '../errors.ts';
-import { sha256 } from '../files.ts';
 import {
   type ArtifactRoots,
+  entryOf,
   type KeyProvenance,
   loadManifest,
   loadVerificationKey,
-  type ManifestEntry,
   manifestPath,
   verificationKeyPath,
 } from '../keys/artifacts.ts';
@@ -46,52 +44,30 @@ export async function prepareCircuit(
   name: string,
   { roots, ceremonyKeys, ...options }: KeyPlaces & PrepareOptions = {},
 ): Promise<PreparedCircuit> {
-  const entry = await entryOf(name, roots);
+  const entry = entryOf(await loadManifest(roots), name);
+  if (entry === undefined) {
+    const path = manifestPath(roots);
+    throw new ProofError('CIRCUIT_NOT_FOUND', `${path} has no circuit ${name}`, { circuit: name, path });
+  }
   const { provenance, publicSignals } = entry;
   const circuit =
     provenance === 'development'
       ? await prepareDevelopmentCircuit(name, { ...options, ...(roots && { roots }) })
-      : await prepareFromCeremony(name, entry, roots, ceremonyKeys);
+      : await prepareFromCeremony(name, roots, ceremonyKeys);
   return { ...circuit, provenance, publicSignals };
-}
-
-async function entryOf(name: string, roots: ArtifactRoots | undefined): Promise<ManifestEntry> {
-  const entry = (await loadManifest(roots)).circuits[name];
-  if (entry !== undefined) return entry;
-  const path = manifestPath(roots);
-  throw new ProofError('CIRCUIT_NOT_FOUND', `${path} has no circuit ${name}`, { circuit: name, path });
 }
 
 async function prepareFromCeremony(
   name: string,
-  entry: ManifestEntry,
   roots: ArtifactRoots | undefined,
   ceremonyKeys: string | undefined,
 ): Promise<ProverCircuit> {
   // Only here: what runs ceremonies is large.
-  const { ceremonyZkeyPath, prepareCeremonyCircuit } = await import('../ceremony/finalize.ts');
-  const zkeyPath =
-    ceremonyKeys === undefined
-      ? ceremonyZkeyPath(name, entry.provenance, roots)
-      : resolve(ceremonyKeys, `${name}.zkey`);
-  const expected = entry.ceremony?.zkeySha256;
-  const wanted = `fetch the final .zkey of the ceremony, SHA-256 ${expected}`;
-  const zkey = await readFile(zkeyPath).catch((cause: unknown) => {
-    throw new ProofError(
-      'CIRCUIT_NOT_FOUND',
-      `there is no proving key of ${name} at ${zkeyPath}: ${wanted}, and put it there, or name its folder as ceremonyKeys`,
-      { circuit: name, path: zkeyPath },
-      { cause },
-    );
+  const { prepareCeremonyCircuit } = await import('../ceremony/finalize.ts');
+  return prepareCeremonyCircuit(name, {
+    ...(roots && { roots }),
+    ...(ceremonyKeys !== undefined && { zkeyPath: resolve(ceremonyKeys, `${name}.zkey`) }),
   });
-  if (sha256(zkey) !== expected) {
-    throw new ProofError(
-      'KEY_MISMATCH',
-      `${zkeyPath} is not the proving key of ${name} that the manifest names: ${wanted}`,
-      { circuit: name, path: zkeyPath },
-    );
-  }
-  return prepareCeremonyCircuit(name, { zkeyPath, ...(roots && { roots }) });
 }
 
 /**
@@ -108,7 +84,7 @@ export async function prepareDevelopmentCircuit(
 ): Promise<ProverCircuit> {
   const { roots, ...common } = options;
   const verificationKey = await loadVerificationKey(name, 'development', roots);
-  const entry = (await loadManifest(roots)).circuits[name];
+  const entry = entryOf(await loadManifest(roots), name);
   const circuit = await compileCircuit(name, common);
   const differs = (what: string, details = {}): never => {
     throw new ProofError('KEY_MISMATCH', `${what}; run npm run keys:dev`, { circuit: name, ...details });

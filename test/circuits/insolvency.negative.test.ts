@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { SCALAR_FIELD } from '../../src/market/instrument.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { poseidonHash } from '../../src/proof/commitment.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';
@@ -59,5 +60,28 @@ describe('a lying prover', () => {
     const [ofUnused, ofUsed] = [unused, witness].map((values) => figuresShown(circuit, values));
     expect(ofUnused!.baseRequirement).toBeLessThan(ofUsed!.baseRequirement);
     expect(ofUnused!.mark).toBe(ofUsed!.mark);
+  });
+
+  it('cannot show a slope that runs over into the next figure', async () => {
+    // Parameters that no contract takes: nothing but the range of the slope bounds it then.
+    const withFactor = async (maintenanceFactor: bigint) => {
+      const header = 0x3ffffn | (86_400n << 68n) | (maintenanceFactor << 92n);
+      // Sixteen of the longest steps down, to a sixteenth, without a shock.
+      const scenarioWords = [(64n - 16n) | (1n << 7n) | (0x1ffffn << 9n), 0n, 0n, 0n];
+      return circuit.witness({
+        ...input,
+        header: String(header),
+        scenarioWords: scenarioWords.map(String),
+        parametersCommitment: String(await poseidonHash([header, ...scenarioWords])),
+        scenarioIndex: scenarioPlace(0),
+        lossCounted: '1',
+      });
+    };
+    // A slope of 2^(17 + 13 + 26), less a sixteenth.
+    expect(figuresShown(circuit, await withFactor(1n << 13n)).collateralSlope >> 55n).toBe(1n);
+    await expect(withFactor(1n << 15n)).rejects.toMatchObject({
+      code: 'WITNESS_REJECTED',
+      message: expect.stringMatching(/SignedBits_\d+ line: \d+\nError in template Insolvency_/),
+    });
   });
 });

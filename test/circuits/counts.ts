@@ -67,6 +67,7 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
     note: 'all of a leg: mark and 34 scenarios',
   },
   { template: 'LayoutDampings()', file: 'solvency', constraints: 630, note: 'once' },
+  { template: 'UnderlyingWord()', file: 'account', constraints: 136, note: 'once' },
   { template: 'MarkUp()', file: 'account', constraints: 213, note: 'once' },
   { template: 'GammaCost()', file: 'account', constraints: 159, note: 'once' },
   { template: 'NetShort(8)', file: 'account', constraints: 388, note: 'short options of 8 legs' },
@@ -84,6 +85,20 @@ export const TEMPLATE_COUNTS: readonly TemplateCount[] = [
   { template: 'ParametersCommitment()', file: 'parameters', constraints: 321, note: 'once' },
   { template: 'ParametersHeader()', file: 'parameters', constraints: 223, note: 'once' },
   { template: 'Scenario()', file: 'parameters', constraints: 312, note: 'once' },
+  { template: 'NonZero()', file: 'vector', constraints: 1, note: 'a number that is not 0' },
+  { template: 'Ranks(33)', file: 'vector', constraints: 32, note: 'which rows are held, in transfer' },
+  {
+    template: 'Spread(16, 33, 3)',
+    file: 'vector',
+    constraints: 537,
+    note: 'network of a vector, in transfer',
+  },
+  { template: 'Spread(8, 8, 2)', file: 'vector', constraints: 51, note: 'network, in settlement' },
+  { template: 'Spread(32, 32, 2)', file: 'vector', constraints: 387, note: 'network, in settlement' },
+  { template: 'InstrumentTable(33)', file: 'vector', constraints: 2497, note: 'once, in transfer' },
+  { template: 'RowsOfVector(16, 33)', file: 'vector', constraints: 1355, note: 'per vector of a transfer' },
+  { template: 'SettlementWords()', file: 'settlement', constraints: 331, note: 'once, in settlement' },
+  { template: 'SettledLeg()', file: 'settlement', constraints: 162, note: 'per leg of a settlement' },
 ];
 
 /** Exact counts of an instance. */
@@ -109,6 +124,74 @@ export const INSTANCE_COUNTS: Readonly<Record<Instance, InstanceCount>> = {
  * Gas of `verifyProof`, calldata and transaction included: measured at 10 and 15 public signals (`proof-set.test.ts`).
  */
 export const VERIFICATION_GAS = { base: 204_300, perSignal: 7_240 } as const;
+
+/** Constraints of a template of {@link TEMPLATE_COUNTS}, compiled by itself. */
+function countOf(template: string): number {
+  const row = TEMPLATE_COUNTS.find((one) => one.template === template);
+  if (row === undefined) throw new Error(`No count of ${template}.`);
+  return row.constraints;
+}
+
+/**
+ * What is known of an instance's parts, from the counts of its templates, and the rest, with which they add up to the instance. Parts are counted by
+ * themselves, so that the rest may be negative: the optimiser saves some constraints between them.
+ *
+ * @throws Error for no instance
+ */
+export function partsOf(name: Instance): Readonly<Record<string, number>> {
+  const [kind, size] = name.split('-') as [string, string];
+  const legs = Number(size);
+  const hashing = (): number => countOf(`PositionsCommitment(${legs})`) + countOf('ParametersCommitment()');
+  const expiry = (shocks: number): number =>
+    countOf('ExpiryBase()') +
+    countOf('ExpiryRisk()') +
+    shocks * countOf('ExpiryShock()') +
+    countOf('VegaRate()');
+  const parts: Record<string, number> = {};
+  if (kind === 'insolvency') {
+    parts.legs = legs * countOf('Leg(8)');
+    // Seven for the signs of an expiry's sums.
+    parts.expiries = 8 * (expiry(1) + 7);
+    parts.hashing = hashing();
+    parts['short options'] = countOf(`NetShort(${legs})`);
+    parts['signs and sizes of charges'] =
+      countOf('SignedBits(251)') + countOf('SignedBits(220)') + countOf('SignedBits(250)');
+    parts['cost of gamma'] = countOf('GammaCost()');
+    parts.scenario = countOf('Scenario()') + countOf('Exp2Precise()');
+  } else if (kind === 'solvency') {
+    parts.legs = legs * countOf('LegInAllScenarios(8)');
+    parts.expiries = 8 * expiry(2);
+    parts.hashing = hashing();
+    parts['short options'] = countOf(`NetShort(${legs})`);
+    parts['sizes of charges'] =
+      17 * countOf('SizeUp(212, 119)') + countOf('SizeUp(220, 114)') + 8 * countOf('SizeUp(226, 124)');
+    parts['cost of gamma'] = countOf('GammaCost()');
+    // A factor for each of the layout's moves.
+    parts.scenarios = countOf('LayoutDampings()') + 16 * countOf('Exp2Precise()');
+    // Size, sign, and that the worst is no smaller.
+    parts['losses of 34 scenarios'] = 34 * (countOf('BitsOfProduct(240)') + 1 + 92);
+  } else if (kind === 'transfer') {
+    const rows = 2 * legs + 1;
+    parts.commitments = 4 * countOf(`PositionsCommitment(${legs})`);
+    parts.vectors = 4 * countOf(`RowsOfVector(${legs}, ${rows})`);
+    parts.table = countOf(`InstrumentTable(${rows})`);
+    // Four products of a row, and the range of what is lost.
+    parts.conservation = rows * (4 + 40);
+    parts.scales = 4 * 64;
+    parts.evaluations = 2 * countOf(`OpeningEvaluation(${legs})`);
+  } else if (kind === 'settlement') {
+    parts.legs = legs * countOf('SettledLeg()');
+    parts.commitments = 2 * countOf(`PositionsCommitment(${legs})`);
+    parts.words = countOf('SettlementWords()');
+    parts.network = countOf(`Spread(${legs}, ${legs}, 2)`);
+    // Remainder from both sides, and the range of cash.
+    parts.cash = 60 + 60 + 95;
+  } else {
+    throw new Error(`No parts of ${name}.`);
+  }
+  const sum = Object.values(parts).reduce((total, count) => total + count, 0);
+  return { ...parts, rest: INSTANCE_COUNTS[name].constraints - sum };
+}
 
 /** Source of a main component around one template. */
 export function mainOf({ template, file }: Pick<TemplateCount, 'template' | 'file'>): string {

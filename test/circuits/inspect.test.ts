@@ -1,5 +1,5 @@
 /** The compiler's own inspection of all instances, against the list of warnings that are there for a reason. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../src/proof/files.ts';
 import {
@@ -31,6 +31,8 @@ describe('inspection of the instances', () => {
     const all = [...warnings.values()].flat();
     expect(all.length).toBeGreaterThan(0);
     expect(compareWarnings(all, allowances.inspect).stale).toEqual([]);
+    const text = readFileSync(new URL('docs/circuits.md', root), 'utf8');
+    expect(text).toContain(`its warnings (${all.length})`);
   });
 
   it('every reason says something', () => {

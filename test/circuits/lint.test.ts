@@ -263,6 +263,17 @@ describe('templates of this project', () => {
       const counted = Object.values(report.determined).reduce((sum, count) => sum + count, 0);
       const harmless = report.harmless.reduce((sum, { signals }) => sum + signals, 0);
       expect(counted + harmless).toBe(report.signals);
+      const documented = readFileSync(new URL('docs/circuits.md', root), 'utf8').split('\n');
+      const columns = documented.find((line) => line.startsWith('| instance | constraints | seconds |'))!;
+      const row = documented.filter((line) => line.startsWith(`| \`${name}\` |`) && line.endsWith('**0** |'));
+      expect(row).toHaveLength(1);
+      const shown = row[0]!.split('|').map((cell) => Number(cell.trim().replaceAll(',', '')));
+      const figures = { constraints: report.constraints, harmless, ...report.determined };
+      for (const [index, column] of columns.split('|').entries()) {
+        const title = column.trim();
+        if (title === '' || ['instance', 'seconds', 'open'].includes(title)) continue;
+        expect(shown[index], title).toBe(figures[title as keyof typeof figures] ?? 0);
+      }
     },
   );
 });

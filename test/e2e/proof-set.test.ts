@@ -28,6 +28,7 @@ import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
 import { settlementInput } from '../../src/proof/witness/settlement.ts';
 import { solvencyInput } from '../../src/proof/witness/solvency.ts';
 import { transferInput } from '../../src/proof/witness/transfer.ts';
+import { VERIFICATION_GAS } from '../circuits/counts.ts';
 import { legs, near, round } from '../circuits/full-account.ts';
 
 const scale = POSITION_UNIT;
@@ -141,6 +142,9 @@ describe('every circuit on a real EVM', () => {
         gas: 1_000_000n,
       });
       const { gasUsed } = await includedReceipt(client, hash);
+      // What the report and the documents say of gas.
+      const expected = VERIFICATION_GAS.base + VERIFICATION_GAS.perSignal * publicSignals.length;
+      expect(Math.abs(Number(gasUsed) / expected - 1)).toBeLessThan(0.01);
       console.log(
         `${name}: proof ${JSON.stringify(timings)} ms, ${gasUsed} gas with calldata and transaction`,
       );

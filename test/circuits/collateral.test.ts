@@ -155,7 +155,7 @@ describe('any claim', () => {
     // With places that the layout does not have: a damped mark, vols alone, a place without a price move in the tail.
     scenarios: [...DEFAULT_PARAMETERS.scenarios.slice(0, 27), { priceMove: 0, volShock: 0, damping: 1 }],
   };
-  it(`of ${CASES} shows at most the model's requirement at any collateral, and the model's mark`, {
+  it(`of ${CASES} (seed ${SEED}) shows at most the model's requirement at any collateral, and the model's mark`, {
     timeout: 600_000,
   }, async () => {
     const random = mulberry32(SEED);

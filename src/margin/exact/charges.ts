@@ -23,7 +23,7 @@ export interface ExactChargeSums {
   readonly expiries: readonly ExactExpirySums[];
   /** Delta in USD of everything, linear legs too, 1e-12 USD at 2^-119. */
   readonly deltaValue: bigint;
-  /** Gamma in USD times one price step: `sum of q D F n(d1) step / s`, 1e-12 USD at 2^-114. */
+  /** Gamma in USD times four price steps: `sum of q D F n(d1) stepSlope`, 1e-12 USD at 2^-114. */
   readonly gammaValue: bigint;
 }
 

@@ -217,6 +217,66 @@ const figures = (account: Case) => {
   };
 };
 
+describe('the gain of an unused tail', () => {
+  it('is in range of the solvency circuit up to a delta of 2^210.2, and beyond has no witness', async () => {
+    // 31 scenarios let 16 steps be a factor of 2: 48 are one of 8, and the circuit evaluates them all the same.
+    const parameters = {
+      ...DEFAULT_PARAMETERS,
+      priceStep: 65_536,
+      scenarios: DEFAULT_PARAMETERS.scenarios.slice(0, 31),
+    };
+    const circuit = await CircuitTester.fromFile('circuits/main/solvency-16.circom');
+    for (const [discount, holds] of [
+      [1n << 21n, true],
+      [MAX_DISCOUNT, false],
+    ] as const) {
+      const round: MarketRound = {
+        underlying: {
+          spot: MAX_PRICE,
+          timestamp: 480_000n * 3_600n,
+          realisedVolatility: 40_000n,
+          underlyingId: 7n,
+        },
+        expiries: [
+          {
+            expiryHour: 480_024,
+            forward: MAX_PRICE,
+            discount,
+            spacingExponent: 1,
+            vols: new Array<bigint>(8).fill(1n << 16n),
+          },
+        ],
+      };
+      const calls = Array.from(
+        { length: 15 },
+        (_, at): Leg => ({
+          instrument: { kind: 'call', expiryHour: 480_024, strike: BigInt(at + 1) },
+          quantity: MAX_QUANTITY,
+        }),
+      );
+      const legs = canonicalLegs([{ instrument: LINEAR, quantity: MAX_QUANTITY }, ...calls]);
+      const scale = 1n << 30n;
+      const movingCollateral = (MAX_COLLATERAL_QUANTITY * scale * MAX_PRICE) / UNITS + 1n;
+      const account = { legs, scale, movingCollateral, cash: 0n };
+      const { solvent, worstLoss } = exactSolvency(account, round, parameters);
+      expect(solvent).toBe(true);
+      const outcome = await circuit
+        .witness({
+          ...(await accountInput({ ...account, round, parameters, salt: 42n, context: 3n, capacity: 16 })),
+          collateralQuantity: String(MAX_COLLATERAL_QUANTITY),
+          level: '4096',
+          worstLoss: String(worstLoss),
+          cash: '0',
+        })
+        .then(
+          () => true,
+          () => false,
+        );
+      expect(outcome, `discount ${discount}`).toBe(holds);
+    }
+  });
+});
+
 describe('legal extremes', () => {
   it(`no cash is both insolvent and solvent: ${MODEL_CASES} cases`, () => {
     for (let i = 0; i < MODEL_CASES; i++) {

@@ -1,6 +1,6 @@
 /**
- * The revaluations of a leg against the exact model, to the bit, for every price move that a scenario may have: rounds of the contract's layout use
- * eleven of them. Slopes of d1 are halved by their bits for two steps and for one, so legs are such that all remainders come up, and at the ends of
+ * The revaluations of a leg against the exact model, to the bit, for every price move that a scenario may have: the layout of solvency has
+ * seventeen of them. Slopes of d1 are halved by their bits for two steps and for one, so legs are such that all remainders come up, and at the ends of
  * what makes a slope or an intercept large: the least vols, tenors and strikes, and the largest price step.
  */
 import { beforeAll, describe, expect, it } from 'vitest';

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { type Sighting, takeLock, withFileLock } from './file-lock.ts';
+import { type Release, type Sighting, takeLock, withFileLock } from './file-lock.ts';
 import { thisProcess } from './process-identity.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'file-lock-test-'));
@@ -95,10 +95,22 @@ async function isFree(path: string): Promise<boolean> {
 }
 
 /** Makes a process believe that its file systems have no links. */
-const noLinks = `--import data:text/javascript,${encodeURIComponent(
-  `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module';
-  fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }); }; syncBuiltinESMExports();`,
-)}`;
+const noLinks = withChange(
+  `fs.linkSync = () => { throw Object.assign(new Error('no links'), { code: 'EPERM' }); };`,
+);
+
+/** Makes a process another user's, who may not read the files of locks. */
+const hiddenLocks = withChange(`const { readFileSync } = fs;
+  fs.readFileSync = (path, ...rest) => {
+    if (!/\\.lock\\.\\d+$/.test(path)) return readFileSync(path, ...rest);
+    throw Object.assign(new Error('hidden'), { code: 'EACCES', syscall: 'open' });
+  };`);
+
+function withChange(text: string): string {
+  const program = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module';
+    ${text} syncBuiltinESMExports();`;
+  return `--import data:text/javascript,${encodeURIComponent(program)}`;
+}
 
 describe('a lock', () => {
   it.each([
@@ -282,6 +294,60 @@ describe('a lock', () => {
     const release = takeLock(`${path}.lock`, sighting);
     expect(release).toBeTypeOf('function');
     (release as () => void)();
+  });
+
+  it('of a host of the same name is not free because no process here has its id', async () => {
+    const path = newPath();
+    writeHolder(path, { pid: 99_999_999, boot: 'of another host' });
+    expect(await isFree(path)).toBe(false);
+  });
+
+  it('of another user is waited for', async () => {
+    const path = newPath();
+    await withFileLock(path, async () => {
+      // As much as the mask of new files leaves.
+      expect(statSync(`${path}.lock.1`).mode & 0o777).toBe(0o644 & ~process.umask());
+      const other = start(
+        `await withFileLock(${JSON.stringify(path)}, async () => {}, { patienceMs: 300 }).catch((error) => console.log(error.message));`,
+        { options: hiddenLocks },
+      );
+      await other.says(
+        `Wait until a process of another user is done, or end it. If it has ended, remove ${path}.lock.1.`,
+      );
+    });
+    const released = takeLock(`${path}.lock`);
+    (released as Release)('number');
+    const next = start(hold(path), { options: hiddenLocks });
+    await next.says('holds');
+  });
+
+  it('tells a holder who stood still that others have taken it', async () => {
+    for (const take of [
+      (path: string) => writeFileSync(`${path}.lock.2`, '{}'),
+      (path: string) => rmSync(`${path}.lock.1`),
+    ]) {
+      const path = newPath();
+      const action = withFileLock(path, async (requireHeld) => {
+        requireHeld();
+        take(path);
+        requireHeld();
+      });
+      await expect(action).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining(`others may have changed ${path} since`),
+      });
+    }
+  });
+
+  it('writes nothing by a link in the place of its file', async () => {
+    const path = newPath();
+    writeFileSync(`${path}.other`, 'text');
+    await withFileLock(path, async () => {
+      rmSync(`${path}.lock.1`);
+      symlinkSync(`${path}.other`, `${path}.lock.1`);
+      await sleep(5_000);
+    });
+    expect(readFileSync(`${path}.other`, 'utf8')).toBe('text');
   });
 
   it('shows that its holder lives, also while that computes', async () => {

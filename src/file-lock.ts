@@ -27,14 +27,19 @@ const LOOK_MS = 100;
 /** One who waits says so after this time, and again at each such interval. */
 const TELL_AFTER_MS = 5_000;
 const TELL_AGAIN_MS = 60_000;
+/** What stands in the file of a lock that was given back. */
+const RELEASED = '{}';
 /** More digits than a lock ever needs, and few enough for numbers to be exact. */
 const MOST_DIGITS = 15;
+/** Other users of the directory must see who has the lock; nothing in the file is secret. */
+const READABLE = 0o644;
 /** What linking gives on a file system that has no links. */
 const WITHOUT_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 /** Who has a lock. */
 export interface Holder {
-  readonly pid: number;
+  /** Undefined when the file may not be read, as another user's. */
+  readonly pid: number | undefined;
   /** Whether it is of this host and space of process ids: of others nothing can be asked. */
   readonly here: boolean;
   /** The file that says so. */
@@ -47,8 +52,16 @@ export interface Sighting {
   sinceMs: number;
 }
 
-/** Gives a lock back. `nothing`: without a file that has its number, where that can be. */
-export type Release = (leave?: 'number' | 'nothing') => void;
+/** A lock that this process took. */
+export interface Release {
+  /** Gives the lock back. `nothing`: without a file that has its number, where that can be. */
+  (leave?: 'number' | 'nothing'): void;
+  /**
+   * Whether nobody else has the lock by now. Others elsewhere take it from a process that stood still for {@link STALE_MS}, as with a
+   * suspended machine, and such a process does not notice.
+   */
+  isHeld(): boolean;
+}
 
 /** Locks of this process, by the names that they have in their files. */
 const held = new Set<string>();
@@ -72,7 +85,7 @@ export function takeLock(path: string, sighting?: Sighting): Release | Holder | 
   for (let attempt = 0; attempt < 100; attempt++) {
     // Kept open: what stands in it is changed later also when others have removed the name, and nothing else is. Made before the
     // numbers are read, so that a holder who goes keeps its number while somebody may reckon with it.
-    let file = openSync(draft, 'wx', 0o600);
+    let file = openSync(draft, 'wx', READABLE);
     let mine: number;
     let own: string;
     try {
@@ -114,7 +127,7 @@ export function takeLock(path: string, sighting?: Sighting): Release | Holder | 
     for (const number of numbers(path)) if (number < mine) removeIfPossible(`${path}.${number}`);
     held.add(token);
     const stopTouching = keepTouching(own);
-    return (leave) => {
+    const release = (leave?: 'number' | 'nothing'): void => {
       if (!held.delete(token)) return;
       stopTouching();
       try {
@@ -125,14 +138,24 @@ export function takeLock(path: string, sighting?: Sighting): Release | Holder | 
           return;
         }
         // The number stays taken. First what is read as released, then its end: the file is never empty.
-        writeSync(file, '{}', 0);
-        ftruncateSync(file, 2);
+        writeSync(file, RELEASED, 0);
+        ftruncateSync(file, RELEASED.length);
       } catch {
         // The file system is gone; the lock as well.
       } finally {
         closeSync(file);
       }
     };
+    const isHeld = (): boolean => {
+      try {
+        return (
+          held.has(token) && Math.max(...numbers(path)) === mine && lstatSync(own).ino === fstatSync(file).ino
+        );
+      } catch {
+        return false;
+      }
+    };
+    return Object.assign(release, { isHeld });
   }
   return undefined;
 }
@@ -150,7 +173,7 @@ function publish(file: number, draft: string, own: string, text: string): number
     if (!WITHOUT_LINKS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
   // As on memory sticks. Others may see it empty.
-  const named = openSync(own, 'wx', 0o600);
+  const named = openSync(own, 'wx', READABLE);
   try {
     writeSync(named, text);
   } catch (error) {
@@ -177,16 +200,25 @@ export interface WaitOptions {
 /**
  * Runs `action` while holding an exclusive lock beside a path that other processes respect. One whose process is gone is taken over.
  *
+ * @param action gets what to call right before it replaces a file: that throws `CONFLICT` when others have taken the lock meanwhile
  * @throws ZkMarginError `CONFLICT` when patience is over, or when the lock's files are nobody's; `CANCELLED`
  */
 export async function withFileLock<T>(
   path: string,
-  action: () => Promise<T>,
+  action: (requireHeld: () => void) => Promise<T>,
   options: WaitOptions = {},
 ): Promise<T> {
   const release = await waitForLock(resolve(`${path}.lock`), options);
+  const requireHeld = (): void => {
+    if (release.isHeld()) return;
+    throw new ZkMarginError(
+      'CONFLICT',
+      `Run again: this process stood still, or its lock was removed, and others may have changed ${path} since.`,
+      { details: { path } },
+    );
+  };
   try {
-    return await action();
+    return await action(requireHeld);
   } finally {
     release('nothing');
   }
@@ -223,12 +255,13 @@ function impatience(path: string, holder: Holder | undefined): ZkMarginError {
   return new ZkMarginError(
     'CONFLICT',
     `Wait until ${nameOf(holder)} is done, or end it. If it has ended, remove ${file}.`,
-    { details: { pid, path: file } },
+    { details: { ...(pid !== undefined && { pid }), path: file } },
   );
 }
 
 /** A holder in words. */
 export function nameOf({ pid, here }: Holder): string {
+  if (pid === undefined) return 'a process of another user';
   return here ? `process ${pid}` : `process ${pid} of another host or container`;
 }
 
@@ -253,7 +286,7 @@ function holderOf(
 ): Holder | 'beginning' | 'gone' | undefined {
   const found = read(path);
   if (found === undefined || found === 'gone') return found;
-  const { pid, started, place, token, changedMs } = found;
+  const { pid, started, place, boot, token, changedMs, isHidden } = found;
   let silentMs = nowMs - changedMs;
   if (sighting !== undefined) {
     const sign = `${path} ${changedMs}`;
@@ -262,8 +295,10 @@ function holderOf(
     silentMs = Math.max(silentMs, performance.now() - sighting.sinceMs);
   }
   const isSilent = silentMs >= STALE_MS;
+  if (isHidden) return isSilent ? undefined : { pid, here: false, path };
   if (pid === undefined) return isSilent ? undefined : 'beginning';
-  const here = place === self.place;
+  // Two hosts may have the same name, and their first space of process ids has the same number everywhere.
+  const here = place === self.place && boot === self.boot;
   const holder = { pid, here, path };
   if (here && token !== undefined && held.has(token)) return holder;
   const fate = here ? fateOf({ pid, started }) : 'unknown';
@@ -273,14 +308,18 @@ function holderOf(
   return isSilent ? undefined : holder;
 }
 
-/** What a lock's file says; no `pid` while it is made. Undefined when it is released, or no holder made it. */
+/** What a lock's file says; no `pid` while it is made, or when it may not be read. Undefined when it is released, or no holder made it. */
 function read(path: string) {
+  let changedMs = 0;
   try {
     const status = lstatSync(path);
     // Reading anything else may take for ever.
     if (!status.isFile() || status.size > 4_096) return undefined;
+    // Released, also when it may not be read.
+    if (status.size === RELEASED.length) return undefined;
+    changedMs = status.mtimeMs;
     const text = readFileSync(path, 'utf8');
-    const { pid, started, place, token } = JSON.parse(text || '{"pid":0}') as Partial<
+    const { pid, started, place, boot, token } = JSON.parse(text || '{"pid":0}') as Partial<
       Record<string, unknown>
     >;
     if (!Number.isSafeInteger(pid) || (pid as number) < 0) return undefined;
@@ -288,12 +327,18 @@ function read(path: string) {
       pid: (pid as number) || undefined,
       started: typeof started === 'string' ? started : '',
       place: typeof place === 'string' ? place : '',
+      boot: typeof boot === 'string' ? boot : '',
       token: typeof token === 'string' ? token : undefined,
-      changedMs: status.mtimeMs,
+      changedMs,
+      isHidden: false,
     };
   } catch (error) {
-    // Or no text of a holder.
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : undefined;
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return 'gone';
+    // No text of a holder.
+    if (syscall === undefined) return undefined;
+    // Another user's, or the system fails for now: whoever made it may live.
+    return { pid: undefined, started: '', place: '', boot: '', token: undefined, changedMs, isHidden: true };
   }
 }
 

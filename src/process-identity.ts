@@ -10,11 +10,18 @@ export interface ProcessIdentity {
   readonly started: string;
   /** Host and space of process ids: of others nothing can be asked. */
   readonly place: string;
+  /** The start of the system that it runs on: hosts of one name differ in it. */
+  readonly boot: string;
 }
 
 /** This process. */
 export function thisProcess(): ProcessIdentity {
-  return { pid: process.pid, started: statusOf(process.pid)?.started ?? '', place: placeOfProcesses() };
+  return {
+    pid: process.pid,
+    started: statusOf(process.pid)?.started ?? '',
+    place: placeOfProcesses(),
+    boot: bootOfSystem(),
+  };
 }
 
 /** Whether a process of this place lives; also true when the system does not tell whether it is another of the same id. */
@@ -52,5 +59,13 @@ function placeOfProcesses(): string {
     return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
   } catch {
     return hostname();
+  }
+}
+
+function bootOfSystem(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
   }
 }

@@ -4,7 +4,19 @@
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -379,6 +391,20 @@ describe('a ceremony', () => {
       details: { file: keyName(1) },
     });
     expect((await readdir(interrupted)).filter((file) => file.endsWith('.tmp'))).toEqual([]);
+    // One that stood still so long that another contributor's machine took its turn.
+    const overtaken = await copyOf(fresh);
+    const before = await readdir(overtaken);
+    const late = contribute({
+      directory: overtaken,
+      name: 'Late',
+      onProgress: () => writeFileSync(join(overtaken, 'transcript.json.lock.2'), '{}'),
+    });
+    await expect(late).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('stood still'),
+    });
+    expect((await readdir(overtaken)).filter((file) => !file.includes('.lock.'))).toEqual(before);
+    expect((await loadTranscript(overtaken)).contributions).toEqual([]);
     // Keys without a transcript.
     const orphaned = at('orphaned');
     await mkdir(orphaned);

@@ -21,12 +21,21 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Write a file so that a reader sees the old or the new content, never a part: temporary file, then rename. */
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+/**
+ * Write a file so that a reader sees the old or the new content, never a part: temporary file, then rename.
+ *
+ * @param beforeRename called when all else is done; what it throws leaves the old content
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  beforeRename?: () => void,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await writeFile(temporary, data);
+    beforeRename?.();
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

@@ -21,7 +21,7 @@ export function lockDirectory(directory: string): () => void {
     `The store is in use by ${nameOf(lock)}; ${advice}, or use another directory.`,
     {
       field: 'directory',
-      details: { pid: lock.pid },
+      ...(lock.pid !== undefined && { details: { pid: lock.pid } }),
     },
   );
 }

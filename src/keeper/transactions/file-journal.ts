@@ -188,6 +188,6 @@ function lock(path: string): () => void {
   throw new KeeperError(
     'JOURNAL_LOCKED',
     `${stop} the keeper that is ${nameOf(lock)}, or give this one a journal and a key of its own. If that is no keeper, remove ${file}.`,
-    { path: file, holder },
+    { path: file, ...(holder !== undefined && { holder }) },
   );
 }

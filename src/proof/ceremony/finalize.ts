@@ -88,14 +88,14 @@ export async function finalizeCeremony(options: FinalizeOptions): Promise<Finali
   return withFileErrors({ path, field: 'out' }, async () => {
     const output = await outputOf(options, roots, { report, transcript, key, circuit });
     // Another run may write the same manifest: whoever holds the lock reads what the one before wrote.
-    return withFileLock(path, async () => {
+    return withFileLock(path, async (requireHeld) => {
       const manifest = await loadManifest(roots);
       const present = entryOf(manifest, circuit.name);
       if (present && !options.force) refuseReplacement(circuit.name, present, output.entry);
-      for (const [file, content] of output.files) await writeFileAtomic(file, content);
+      for (const [file, content] of output.files) await writeFileAtomic(file, content, requireHeld);
       // Last: an entry never names files that are not there.
       manifest.circuits[circuit.name] = output.entry;
-      await saveManifest(manifest, roots);
+      await saveManifest(manifest, roots, requireHeld);
       return { report, entry: output.entry, ...output.paths };
     });
   });

@@ -114,7 +114,7 @@ async function begin(directory: string, options: InitOptions): Promise<Transcrip
   // Before anything is written: all but the hashes of the initial key is known.
   checkTranscript(opening);
   await mkdir(directory, { recursive: true });
-  return alone(directory, async () => {
+  return alone(directory, async (requireHeld) => {
     if (await exists(transcriptPath(directory))) {
       throw new ZkMarginError(
         'CONFLICT',
@@ -143,13 +143,13 @@ async function begin(directory: string, options: InitOptions): Promise<Transcrip
     await refuseOtherFile(directory, initialFile, key);
     files.push([initialFile, key]);
     await removeTemporaryFiles(directory);
-    for (const [file, bytes] of files) await writeFileAtomic(join(directory, file), bytes);
+    for (const [file, bytes] of files) await writeFileAtomic(join(directory, file), bytes, requireHeld);
     const transcript: Transcript = {
       ...opening,
       initial: { file: initialFile, sha256: sha256(key), circuitHash },
     };
     // Last: with the transcript there, the beginning is complete.
-    await saveTranscript(directory, transcript);
+    await saveTranscript(directory, transcript, requireHeld);
     return transcript;
   });
 }
@@ -255,7 +255,7 @@ export async function applyBeacon(options: BeaconOptions): Promise<TranscriptCon
 }
 
 /** Takes a step while no other process takes one in the directory. */
-function alone<T>(directory: string, step: () => Promise<T>): Promise<T> {
+function alone<T>(directory: string, step: (requireHeld: () => void) => Promise<T>): Promise<T> {
   return withFileLock(transcriptPath(directory), step, { patienceMs: PATIENCE_MS });
 }
 
@@ -268,7 +268,7 @@ function addStep(
   const directory = resolve(path);
   return withFileErrors({ path: directory, field: 'dir' }, async () => {
     await loadTranscript(directory);
-    return alone(directory, async () => {
+    return alone(directory, async (requireHeld) => {
       const transcript = await loadTranscript(directory);
       if (isClosed(transcript)) {
         throw new ZkMarginError(
@@ -301,8 +301,8 @@ function addStep(
         contributions: [...transcript.contributions, entry],
       });
       // The key first: a transcript never names a file that is not there.
-      await writeFileAtomic(join(directory, file), key);
-      await saveTranscript(directory, next);
+      await writeFileAtomic(join(directory, file), key, requireHeld);
+      await saveTranscript(directory, next, requireHeld);
       return entry;
     });
   });

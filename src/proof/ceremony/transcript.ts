@@ -181,13 +181,18 @@ export function checkTranscript(value: unknown): Transcript {
 /**
  * Write a transcript: old or new, never a part, and never one that cannot be read again.
  *
+ * @param requireHeld throws when others have the directory's lock by now
  * @throws {ZkMarginError} of {@link checkTranscript}, before anything is written
  */
-export async function saveTranscript(directory: string, transcript: Transcript): Promise<void> {
+export async function saveTranscript(
+  directory: string,
+  transcript: Transcript,
+  requireHeld?: () => void,
+): Promise<void> {
   const text = `${JSON.stringify(transcript, null, 2)}\n`;
   // What is read again is the text: a field that is undefined is not in it.
   checkTranscript(JSON.parse(text));
-  await writeFileAtomic(transcriptPath(directory), text);
+  await writeFileAtomic(transcriptPath(directory), text, requireHeld);
 }
 
 /** Remove what interrupted writes left behind. Call while holding the directory's lock. */

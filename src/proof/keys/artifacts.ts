@@ -294,10 +294,17 @@ export async function writeKeyArtifacts(
   roots: ArtifactRoots = {},
   options: { force?: boolean } = {},
 ): Promise<void> {
-  await withFileLock(manifestPath(roots), () => writeAlone(all, roots, options.force ?? false));
+  await withFileLock(manifestPath(roots), (requireHeld) =>
+    writeAlone(all, roots, options.force ?? false, requireHeld),
+  );
 }
 
-async function writeAlone(all: readonly KeyArtifacts[], roots: ArtifactRoots, force: boolean): Promise<void> {
+async function writeAlone(
+  all: readonly KeyArtifacts[],
+  roots: ArtifactRoots,
+  force: boolean,
+  requireHeld: () => void,
+): Promise<void> {
   const manifest = await loadManifest(roots);
   const kept = new Set<string>();
   for (const { name, entry } of force ? [] : all) {
@@ -313,11 +320,11 @@ async function writeAlone(all: readonly KeyArtifacts[], roots: ArtifactRoots, fo
     kept.add(name);
   }
   for (const artifacts of all) {
-    await writeFileAtomic(artifacts.verificationKeyPath, artifacts.verificationKeyText);
-    for (const { path, text } of contractFiles(artifacts)) await writeFileAtomic(path, text);
+    await writeFileAtomic(artifacts.verificationKeyPath, artifacts.verificationKeyText, requireHeld);
+    for (const { path, text } of contractFiles(artifacts)) await writeFileAtomic(path, text, requireHeld);
     if (!kept.has(artifacts.name)) manifest.circuits[artifacts.name] = artifacts.entry;
   }
-  await saveManifest(manifest, roots);
+  await saveManifest(manifest, roots, requireHeld);
 }
 
 /** The contracts of a key: one, or two. */
@@ -325,9 +332,17 @@ function contractFiles({ verifierPath, verifierText, batchVerifier }: KeyArtifac
   return [{ path: verifierPath, text: verifierText }, ...(batchVerifier ? [batchVerifier] : [])];
 }
 
-/** Write the manifest: old or new, never a part. */
-export async function saveManifest(manifest: KeyManifest, roots: ArtifactRoots = {}): Promise<void> {
-  await writeFileAtomic(manifestPath(roots), manifestText(manifest));
+/**
+ * Write the manifest: old or new, never a part.
+ *
+ * @param requireHeld throws when others have the manifest's lock by now
+ */
+export async function saveManifest(
+  manifest: KeyManifest,
+  roots: ArtifactRoots = {},
+  requireHeld?: () => void,
+): Promise<void> {
+  await writeFileAtomic(manifestPath(roots), manifestText(manifest), requireHeld);
 }
 
 /** Fields of a manifest entry that are the circuit's, whatever its key. */

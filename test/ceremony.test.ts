@@ -182,6 +182,12 @@ function failedChecks(report: CeremonyReport): CheckId[] {
   return report.checks.filter(({ outcome }) => outcome === 'failed').map(({ id }) => id);
 }
 
+/** A file that takes no room, however large. */
+async function truncateNew(path: string, bytes: number): Promise<void> {
+  await writeFile(path, '');
+  await truncate(path, bytes);
+}
+
 async function editTranscript(directory: string, edit: (transcript: Transcript) => unknown): Promise<void> {
   const transcript = await loadTranscript(directory);
   edit(transcript);
@@ -1134,6 +1140,26 @@ describe('what the file system refuses', () => {
       conflict,
     );
   });
+
+  it('such as a pipe or a device, which are read without end, and more than can be read', async () => {
+    const files = ['transcript.json', `${CIRCUIT}.r1cs`, 'published.ptau', keyName(0)];
+    for (const [file, make, code] of [
+      ...files.map((name) => [name, (path: string) => execFileSync('mkfifo', [path]), 'CONFLICT'] as const),
+      ['transcript.json', (path: string) => symlink('/dev/zero', path), 'CONFLICT'],
+      ['transcript.json', (path: string) => truncateNew(path, 3 * 2 ** 30), 'TOO_LARGE'],
+      ['published.ptau', (path: string) => truncateNew(path, 3 * 2 ** 30), 'TOO_LARGE'],
+    ] as const) {
+      const copy = await copyOf(fresh);
+      await rm(join(copy, file));
+      await make(join(copy, file));
+      if (file === keyName(0)) {
+        expect(failedChecks(await verify(copy))).toContain('files');
+      } else await expect(verify(copy)).rejects.toMatchObject({ code });
+      if (file === keyName(0) || file === 'transcript.json') {
+        await expect(contribute({ directory: copy, name: 'Eve' })).rejects.toMatchObject({ code });
+      }
+    }
+  }, 30_000);
 
   it('such as files of somebody else', async () => {
     const copy = await copyOf(fresh);

@@ -1,5 +1,5 @@
 /** Files of a ceremony. What the system refuses becomes a typed error that names the path and says what to do. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type ErrorCode, ZkMarginError } from '../../errors.ts';
 import { ProofError } from '../errors.ts';
@@ -72,16 +72,33 @@ export function lookError(error: unknown, path: string, field: string, missing: 
     : fileError(error, { path, field });
 }
 
+/** Node reads no larger file at once. Powers of tau up to 20, a million rows, are smaller. */
+const LARGEST_FILE = 2 ** 31 - 1;
+
 /**
  * The bytes of a file.
  *
  * @param missing what to say when there is none
- * @throws {ZkMarginError} `NOT_FOUND`, and those of {@link withFileErrors}
+ * @param tooLarge what to say when nothing so large can be read
+ * @throws {ZkMarginError} `NOT_FOUND`, `TOO_LARGE`, `CONFLICT` for a pipe or a device, and those of {@link withFileErrors}
  */
-export function readBytes(path: string, field: string, missing: string): Promise<Uint8Array> {
-  return readFile(path).catch((error: unknown) => {
+export async function readBytes(
+  path: string,
+  field: string,
+  missing: string,
+  tooLarge = `${path}: Give a file below 2 GiB.`,
+): Promise<Uint8Array> {
+  try {
+    // Others made the directory: a pipe is waited for, and a device read, without end.
+    const status = await stat(path);
+    if (!status.isFile() && !status.isDirectory()) {
+      throw new ZkMarginError('CONFLICT', `${path}: Give a file: this is a pipe or a device.`, { field });
+    }
+    if (status.size > LARGEST_FILE) throw new ZkMarginError('TOO_LARGE', tooLarge, { field });
+    return await readFile(path);
+  } catch (error) {
     throw lookError(error, path, field, missing);
-  });
+  }
 }
 
 /**

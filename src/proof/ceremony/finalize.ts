@@ -29,7 +29,7 @@ import { verificationKeyHash, verificationKeyText } from '../keys/documents.ts';
 import { decodeProvingKey, verificationKeyOf } from '../keys/zkey.ts';
 import type { ProverCircuit } from '../prover/protocol.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from '../r1cs.ts';
-import { withFileErrors } from './files.ts';
+import { systemCode, withFileErrors } from './files.ts';
 import { ceremonyContractName } from './origin.ts';
 import type { Transcript } from './transcript.ts';
 import {
@@ -221,9 +221,12 @@ export async function prepareCeremonyCircuit(
   const expected = entry.ceremony.zkeySha256;
   const wanted = `fetch the final .zkey of the ceremony, SHA-256 ${expected}`;
   const zkey = await readFile(zkeyPath).catch((cause: unknown) => {
+    const code = systemCode(cause) ?? 'unknown';
     throw new ProofError(
       'CIRCUIT_NOT_FOUND',
-      `there is no proving key of ${name} at ${zkeyPath}: ${wanted}, and put it there, or name its folder as ceremonyKeys`,
+      code === 'ENOENT'
+        ? `there is no proving key of ${name} at ${zkeyPath}: ${wanted}, and put it there, or name its folder as ceremonyKeys`
+        : `the proving key of ${name}, ${zkeyPath}, cannot be read (${code}): give this user the right to it, or ${wanted}`,
       { circuit: name, path: zkeyPath },
       { cause },
     );

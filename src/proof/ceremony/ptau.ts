@@ -1,17 +1,13 @@
 /** Powers of tau: reading a file, and telling a public one from any other. */
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import type { Curve } from 'snarkjs';
 import { ZkMarginError } from '../../errors.ts';
 import { ProofError } from '../errors.ts';
 import { BASE_MODULUS, readU256LE, SCALAR_MODULUS } from '../field.ts';
 import { domainSizeOf } from '../keys/qap.ts';
 import { type R1cs, readSections, sectionBytes } from '../r1cs.ts';
-import { lookError, readBytes, readingFile } from './files.ts';
+import { readBytes, readingFile } from './files.ts';
 import { PUBLIC_PTAU, PUBLIC_PTAU_FOLDER, type PublicPtau, publicPtauFor } from './public-ptau.ts';
-
-/** Node reads no larger file at once. Powers up to 20, a million rows, are smaller. */
-const LARGEST_FILE = 2 ** 31 - 1;
 
 /** A file that should hold powers of tau, in memory: what is hashed is what is used. */
 export interface PtauFile {
@@ -45,19 +41,15 @@ export async function readPtau(
 /**
  * Read a file and compute its hash, whatever it holds.
  *
- * @throws {ZkMarginError} `NOT_FOUND`, `TOO_LARGE`, `FORBIDDEN`
+ * @throws {ZkMarginError} `NOT_FOUND`, `TOO_LARGE`, `FORBIDDEN`, `CONFLICT`
  */
 export async function readPtauFile(path: string): Promise<PtauFile> {
-  const missing = `Give a powers-of-tau file: there is no ${path}.`;
-  const { size } = await stat(path).catch((error: unknown) => {
-    throw lookError(error, path, 'ptau', missing);
-  });
-  if (size > LARGEST_FILE) {
-    throw new ZkMarginError('TOO_LARGE', 'Take the powers-of-tau file of the smallest power that suffices.', {
-      field: 'ptau',
-    });
-  }
-  const bytes = await readBytes(path, 'ptau', missing);
+  const bytes = await readBytes(
+    path,
+    'ptau',
+    `Give a powers-of-tau file: there is no ${path}.`,
+    'Take the powers-of-tau file of the smallest power that suffices.',
+  );
   return { path, bytes, blake2b: createHash('blake2b512').update(bytes).digest('hex') };
 }
 

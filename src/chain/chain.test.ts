@@ -1,7 +1,7 @@
 /** Deployment on a local chain: wiring, running it again, handing it over, refusals. */
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Address,
   createPublicClient,
@@ -12,7 +12,7 @@ import {
 } from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { INSTANCES } from '../proof/instances.ts';
-import { type KeyManifest, loadManifest } from '../proof/keys/artifacts.ts';
+import { type KeyManifest, loadManifest, verificationKeyPath } from '../proof/keys/artifacts.ts';
 import { readAddressBook } from './address-book.ts';
 import { type Anvil, startAnvil } from './anvil.ts';
 import {
@@ -214,6 +214,18 @@ describe('deployProtocol', () => {
       await refused({}, 'GOVERNANCE_MISSING');
       await refused({ asset }, 'GOVERNANCE_MISSING');
       await refused({ governance }, 'ASSET_MISSING');
+      // The keys of the manifest in other contracts, all of them called those of a ceremony.
+      const mismatch = { governance, asset };
+      const verifiers = { 'insolvency-8': 'Insolvency16Verifier' };
+      await refused({ ...mismatch, verifiers }, 'VERIFIER_MISMATCH');
+      const batchVerifiers = { 'insolvency-8': 'Insolvency16BatchVerifier' };
+      await refused({ ...mismatch, batchVerifiers }, 'VERIFIER_MISMATCH');
+      const path = join(named.keyDirectory, 'ceremony', 'settlement-8.verification_key.json');
+      writeFileSync(
+        path,
+        readFileSync(join(named.keyDirectory, 'ceremony', 'settlement-32.verification_key.json')),
+      );
+      await refused(mismatch, 'VERIFIER_MISMATCH');
       expect(steps).toEqual([]);
     } finally {
       await other.stop();
@@ -229,6 +241,7 @@ describe('deployProtocol', () => {
       Object.assign(entry, { provenance: 'ceremony', ceremony: { zkeySha256: '0'.repeat(64) } });
     }
     writeFileSync(join(keys, 'manifest.json'), JSON.stringify(manifest));
+    cpSync(dirname(verificationKeyPath('insolvency-8')), join(keys, 'ceremony'), { recursive: true });
     return keys;
   }
 

@@ -1,8 +1,16 @@
 /** Deploys the protocol, wires its roles and hands it to its governors. May be run again: what is done is kept. */
+import type { Groth16VerificationKey } from 'snarkjs';
 import type { Address } from 'viem';
 import { keyOriginOf } from '../proof/ceremony/origin.ts';
 import { INSTANCES, type Instance, instancesOf } from '../proof/instances.ts';
-import { batchContractName, loadVerificationKey, verifierContractName } from '../proof/keys/artifacts.ts';
+import {
+  batchContractName,
+  entryOf,
+  loadManifest,
+  loadVerificationKey,
+  verifierContractName,
+} from '../proof/keys/artifacts.ts';
+import { verificationKeyHash } from '../proof/keys/documents.ts';
 import { PROTOCOL_CONTRACTS } from './artifacts.ts';
 import { Deployer, type DeployerOptions, type DeployerWallet } from './deployer.ts';
 import {
@@ -102,7 +110,8 @@ export interface Deployment {
  * Deploys and wires the protocol. Risk parameters are proposed separately.
  *
  * @throws DevelopmentKeyError for a key of no public ceremony on a chain that is not local
- * @throws ChainError `GOVERNANCE_MISSING`, `ARTIFACT_MISSING`, `DEPLOYMENT_FAILED`, `VERIFIER_FORGEABLE`, and of the address book
+ * @throws ChainError `GOVERNANCE_MISSING`, `VERIFIER_MISMATCH`, `ARTIFACT_MISSING`, `DEPLOYMENT_FAILED`, `VERIFIER_FORGEABLE`, and
+ * of the address book
  */
 export async function deployProtocol(wallet: DeployerWallet, options: DeployOptions): Promise<Deployment> {
   const deployer = await Deployer.create(wallet, options);
@@ -115,7 +124,10 @@ export async function deployProtocol(wallet: DeployerWallet, options: DeployOpti
     verifierNames[`${circuit} batch`] =
       options.batchVerifiers?.[circuit] ?? batchContractName(verifierContractName(circuit));
   }
-  if (!isLocal) await requirePublic(deployer.chainId, options, Object.values(verifierNames));
+  if (!isLocal) {
+    await requirePublic(deployer.chainId, options, Object.values(verifierNames));
+    await requireCeremonyKeys(deployer, verifierNames, options.keyDirectory);
+  }
 
   const verifiers: Record<string, Address> = {};
   for (const [role, contract] of Object.entries(verifierNames)) {
@@ -241,6 +253,47 @@ async function requirePublic(
       chainId,
     });
   }
+}
+
+/**
+ * The manifest knows a verifier by its name. Whether the contract that was built has the key of the circuit that it is to judge, and
+ * not that of another circuit or of an earlier ceremony, is seen in its code: all numbers of the key stand there.
+ *
+ * @throws ChainError `VERIFIER_MISMATCH`, of the artefact; ProofError of the verification key
+ */
+async function requireCeremonyKeys(
+  deployer: Deployer,
+  verifierNames: Readonly<Record<string, string>>,
+  keyDirectory: string | undefined,
+): Promise<void> {
+  const roots = keyDirectory === undefined ? {} : { keys: keyDirectory };
+  const manifest = await loadManifest(roots);
+  for (const [role, contract] of Object.entries(verifierNames)) {
+    const circuit = role.replace(/ batch$/, '');
+    const key = await loadVerificationKey(circuit, 'ceremony', roots);
+    const isCommitted = entryOf(manifest, circuit)?.verificationKeyHash === verificationKeyHash(key);
+    if (isCommitted && holdsKey(deployer.artifact(contract).bytecode, key)) continue;
+    throw new ChainError(
+      'VERIFIER_MISMATCH',
+      isCommitted
+        ? `Name the contract that ceremony finalize wrote for ${circuit}, and build it: ${contract} has another key.`
+        : `Restore the verification key of ${circuit}: it is not the one that the manifest names.`,
+      { chainId: deployer.chainId, role, verifier: contract },
+    );
+  }
+}
+
+/** Whether creation bytecode pushes every coordinate of a verification key. */
+function holdsKey(bytecode: string, key: Groth16VerificationKey): boolean {
+  const { vk_alpha_1, vk_beta_2, vk_gamma_2, vk_delta_2, IC } = key;
+  const coordinates = [
+    ...[vk_alpha_1, ...IC].flatMap((point) => point.slice(0, 2)),
+    ...[vk_beta_2, vk_gamma_2, vk_delta_2].flatMap((point) => point.slice(0, 2).flat()),
+  ];
+  return coordinates.every((coordinate) => {
+    const digits = BigInt(coordinate).toString(16);
+    return bytecode.includes(digits.padStart(digits.length + (digits.length % 2), '0'));
+  });
 }
 
 /**

@@ -26,6 +26,8 @@ export type ChainErrorCode =
   | 'GOVERNANCE_MISSING'
   /** On a public chain the settlement asset must be named. */
   | 'ASSET_MISSING'
+  /** A verifier that was about to be deployed has not the ceremony's key of its circuit. */
+  | 'VERIFIER_MISMATCH'
   /** A deployed verifier accepts a forgery. */
   | 'VERIFIER_FORGEABLE'
   /** The local chain did not start, or ended too early. */

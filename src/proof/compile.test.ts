@@ -2,7 +2,8 @@ import { readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CircuitTester } from './circuit-tester.ts';
-import { collectSources, compileCircuit, compileFile, compileText } from './compile.ts';
+import { collectSources, compileCircuit, compileFile, compileText, sourceOfText } from './compile.ts';
+import { projectRoot, writeFileAtomic } from './files.ts';
 import { WitnessCalculator } from './prover/witness-calculator.ts';
 import { parseR1cs, parseSymbols, publicSignalNames } from './r1cs.ts';
 import { toyCircuit, toyInput } from './testing.ts';
@@ -57,6 +58,39 @@ describe('compileFile', () => {
     expect(files).toEqual(
       expect.arrayContaining(['toy-multiplier.circom', 'poseidon.circom', 'poseidon_constants.circom']),
     );
+  });
+
+  it('notices a change of whatever the compiler includes, wherever that stands', async () => {
+    const body = (value: string) =>
+      `pragma circom 2.2.0;\ntemplate A() { signal input a; signal output b; b <== ${value}; }\n`;
+    for (const [index, head] of [
+      'pragma circom 2.2.0; include "hidden.circom";',
+      'pragma circom 2.2.0;\n// as /* in the manual\ninclude "hidden.circom";\n// and */ there',
+      'pragma circom 2.2.0;\ninclude // here\n"hidden.circom";',
+    ].entries()) {
+      const source = join(projectRoot, sourceOfText(`hiding-${process.pid}-${index}`, head));
+      const hidden = join(source, '../hidden.circom');
+      const compile = async (value: string) => {
+        await writeFileAtomic(hidden, body(value));
+        return compileFile(source, { outputRoot: 'build/test-circuits' });
+      };
+      await writeFileAtomic(source, `${head}\ncomponent main = A();\n`);
+      const first = await compile('a * a');
+      try {
+        const second = await compile('a * a + 1');
+        expect(second.sourceHash, head).not.toBe(first.sourceHash);
+        expect(second.r1csHash, head).not.toBe(first.r1csHash);
+        // Nor is looked for what only a comment or a text names.
+        await writeFileAtomic(
+          source,
+          `${head}\n// include "none";\n/* include "none"; */\nfunction f() { log("include ", "none"); return 1; }\ncomponent main = A();\n`,
+        );
+        expect((await collectSources(source)).size, head).toBe(2);
+      } finally {
+        await rm(join(first.directory, '..'), { recursive: true, force: true });
+        await rm(join(source, '..'), { recursive: true, force: true });
+      }
+    }
   });
 
   it('carries the text of the compiler', async () => {

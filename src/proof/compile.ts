@@ -200,9 +200,12 @@ export async function collectSources(path: string): Promise<Map<string, string>>
   return sources;
 }
 
+const COMMENT = String.raw`/\*[\s\S]*?\*/|//[^\n]*`;
+/** Comments and texts are passed over as they come: one may hold what opens the other. An include may stand anywhere in a line. */
+const INCLUDE = new RegExp(String.raw`${COMMENT}|\binclude(?:\s|${COMMENT})*"([^"]+)"|"[^"]*"`, 'g');
+
 function includesOf(text: string): string[] {
-  const bare = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/[^\n]*/g, '');
-  return [...bare.matchAll(/^\s*include\s+"([^"]+)"\s*;/gm)].map((match) => match[1]!);
+  return [...text.matchAll(INCLUDE)].flatMap(([, path]) => path ?? []);
 }
 
 async function resolveInclude(from: string, include: string): Promise<string> {

@@ -397,6 +397,13 @@ describe('a ceremony', () => {
       details: { file: keyName(1) },
     });
     expect((await readdir(interrupted)).filter((file) => file.endsWith('.tmp'))).toEqual([]);
+    // So was the closing: its key looks final, and would lack what follows.
+    const closing = await copyOf(fresh);
+    await cp(join(done, finalName), join(closing, finalName));
+    await expect(contribute({ directory: closing, name: 'Eve' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      details: { file: finalName },
+    });
     // One that stood still so long that another contributor's machine took its turn.
     const overtaken = await copyOf(fresh);
     const before = await readdir(overtaken);

@@ -61,6 +61,10 @@ it('names the manifest that is missing or lacks a circuit', async () => {
   };
   await expect(circuitNames(['all'], places)).rejects.toMatchObject(missing);
   await expect(loadCircuits([CIRCUIT], places)).rejects.toMatchObject(missing);
+  // Also of a name that every object has.
+  await expect(loadCircuits(['constructor'], { roots: { keys } })).rejects.toMatchObject({
+    code: 'UNSUPPORTED',
+  });
   await expect(prepareCircuit('other', { roots: { keys } })).rejects.toMatchObject({
     code: 'CIRCUIT_NOT_FOUND',
     message: expect.stringContaining(join(keys, 'manifest.json')),

@@ -27,7 +27,7 @@ export async function loadCircuits(
   for (const item of wanted) {
     if (typeof item !== 'string') {
       // Of a key that is not the manifest's, the manifest knows nothing.
-      const entry = known[item.name];
+      const entry = Object.hasOwn(known, item.name) ? known[item.name] : undefined;
       const same = entry?.verificationKeyHash === verificationKeyHash(item.verificationKey);
       loaded.push({
         ...item,
@@ -36,7 +36,7 @@ export async function loadCircuits(
       });
       continue;
     }
-    if (known[item] === undefined) {
+    if (!Object.hasOwn(known, item)) {
       throw new ZkMarginError('UNSUPPORTED', `Use circuits of: ${Object.keys(known).join(', ')}.`, {
         field: 'circuits',
       });

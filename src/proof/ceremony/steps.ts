@@ -287,6 +287,8 @@ function addStep(
       await removeTemporaryFiles(directory);
       const file = keyFileName(transcript.circuit, transcript.contributions.length + 1, type);
       await refuseExisting(directory, file);
+      // An interrupted closing leaves a key that looks final, and would lack every contribution from now on.
+      await refuseExisting(directory, keyFileName(transcript.circuit, 0, 'beacon'));
       const curve = await singleThreadCurve();
       const current = await readCurrentKey(directory, transcript);
       const before = readingFile(currentKey(transcript).file, () => readHistory(curve, current));

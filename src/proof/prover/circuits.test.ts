@@ -3,9 +3,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Groth16VerificationKey } from 'snarkjs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type KeyManifest, verificationKeyPath } from '../keys/artifacts.ts';
-import { prepareDevelopmentCircuit } from './circuits.ts';
+import { ensureDevelopmentKey } from '../keys/development.ts';
+import { prepareCircuit, prepareDevelopmentCircuit } from './circuits.ts';
+
+vi.mock(import('../keys/development.ts'), async (original) => {
+  const module = await original();
+  return { ...module, ensureDevelopmentKey: vi.fn(module.ensureDevelopmentKey) };
+});
 
 const CIRCUIT = 'settlement-8';
 let keys: string;
@@ -23,6 +29,19 @@ async function change<T>(path: string, of: (content: T) => void): Promise<void> 
 }
 
 const prepare = () => prepareDevelopmentCircuit(CIRCUIT, { roots: { keys } });
+
+describe('prepareCircuit', () => {
+  it('tells where files cannot be written, and what to do', async () => {
+    const path = '/elsewhere/build/keys/settlement-8';
+    vi.mocked(ensureDevelopmentKey).mockRejectedValueOnce(
+      Object.assign(new Error('EROFS'), { code: 'EROFS', syscall: 'mkdir', path }),
+    );
+    await expect(prepareCircuit(CIRCUIT, { roots: { keys } })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringMatching(`^${path}: Choose a place that can be written`),
+    });
+  });
+});
 
 describe('prepareDevelopmentCircuit', () => {
   it('takes the committed key of the circuit as it is', async () => {

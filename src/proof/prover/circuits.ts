@@ -1,5 +1,6 @@
 /** Circuits ready for a prover: compiled, with the key that the manifest names. */
 import { resolve } from 'node:path';
+import { withFileErrors } from '../ceremony/files.ts';
 import { type CompileProgress, compileCircuit } from '../compile.ts';
 import { ProofError } from '../errors.ts';
 import {
@@ -39,6 +40,7 @@ interface PrepareOptions {
  *
  * @throws {ProofError} as {@link prepareDevelopmentCircuit}; for the key of a ceremony `CIRCUIT_NOT_FOUND` and `KEY_MISMATCH`,
  * which say where its proving key is expected
+ * @throws {ZkMarginError} `FORBIDDEN`, `DISK_FULL` and others when `build/` cannot be written to, with the path
  */
 export async function prepareCircuit(
   name: string,
@@ -50,10 +52,12 @@ export async function prepareCircuit(
     throw new ProofError('CIRCUIT_NOT_FOUND', `${path} has no circuit ${name}`, { circuit: name, path });
   }
   const { provenance, publicSignals } = entry;
-  const circuit =
+  // Compiling and making keys writes files: what the system refuses is told as a ceremony tells it.
+  const circuit = await withFileErrors({ path: 'build' }, () =>
     provenance === 'development'
-      ? await prepareDevelopmentCircuit(name, { ...options, ...(roots && { roots }) })
-      : await prepareFromCeremony(name, roots, ceremonyKeys);
+      ? prepareDevelopmentCircuit(name, { ...options, ...(roots && { roots }) })
+      : prepareFromCeremony(name, roots, ceremonyKeys),
+  );
   return { ...circuit, provenance, publicSignals };
 }
 

@@ -5,6 +5,7 @@ import { registerCeremony } from './commands/ceremony.ts';
 import { registerCircuits } from './commands/circuits.ts';
 import { registerDeploy } from './commands/deploy.ts';
 import { registerDev } from './commands/dev.ts';
+import { exitCodeOf, tellFailure, tellFailuresOf } from './commands/failure.ts';
 import { registerKeeper } from './commands/keeper.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
@@ -13,7 +14,6 @@ import { registerSchema } from './commands/schema.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerStore } from './commands/store.ts';
 import { registerSurface } from './commands/surface.ts';
-import { errorToData, ZkMarginError } from './errors.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -23,6 +23,8 @@ const program = new Command('zkmargin')
   .description('Portfolio margin for crypto options, computed off chain and proven on chain.')
   .version(version)
   .showHelpAfterError();
+// Before the commands are added: they inherit it.
+tellFailuresOf(program, process.argv.slice(2));
 
 registerMargin(program);
 registerPrice(program);
@@ -40,14 +42,12 @@ registerDev(program);
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  tellFailure(error);
+  process.exit(1);
 });
 
 try {
   await program.parseAsync();
 } catch (error) {
-  const { code, field, message } = errorToData(error);
-  const shown = error instanceof ZkMarginError ? code : ((error as { code?: string }).code ?? code);
-  console.error(`${shown}${field ? ` (${field})` : ''}: ${message}`);
-  process.exitCode = 1;
+  process.exitCode = exitCodeOf(error);
 }

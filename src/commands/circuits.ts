@@ -34,7 +34,9 @@ export function registerCircuits(program: Command): void {
       if (options.prepare !== undefined) {
         const names = options.prepare.split(/[\s,]+/).filter((name) => name !== '');
         const prepared = await loadCircuits(await circuitNames(names, places), places);
-        for (const { name, zkeyPath } of prepared) writeLine(`${name}: ${zkeyPath}`);
+        if (options.json) {
+          printJson(prepared.map(({ name, provenance, zkeyPath }) => ({ name, provenance, zkeyPath })));
+        } else for (const { name, zkeyPath } of prepared) writeLine(`${name}: ${zkeyPath}`);
         // The curve's threads would keep the process.
         process.exit(0);
       }

@@ -40,6 +40,16 @@ export function registerDeploy(program: Command): void {
           `Give the deployer's private key in ${KEY_VARIABLE}, as 0x and 64 digits.`,
         );
       }
+      if (!URL.canParse(options.rpc) || !/^https?:/i.test(options.rpc)) {
+        // Not repeated: it may hold a key.
+        throw new ZkMarginError(
+          'MALFORMED',
+          'Give the URL of a JSON-RPC endpoint: http://... or https://...',
+          {
+            field: 'rpc',
+          },
+        );
+      }
       const [{ createWalletClient, http }, { privateKeyToAccount }, { deploymentOptions }] =
         await Promise.all([
           import('viem'),

@@ -1,5 +1,6 @@
 /** Life of a command that keeps running: from its start to the signal that ends it. */
-import { isZkMarginError } from '../errors.ts';
+import { isZkMarginError, ZkMarginError } from '../errors.ts';
+import { tellFailure } from './failure.ts';
 
 /** What runs. */
 export interface Running {
@@ -21,24 +22,27 @@ export async function runUntilSignal(
   graceMs: number,
 ): Promise<void> {
   const stopping = new AbortController();
-  const end = (code: number, why?: string): never => {
-    if (why !== undefined) process.stderr.write(`${why}\n`);
-    process.exit(code);
+  const endBadly = (why: ZkMarginError): never => {
+    tellFailure(why, why.message);
+    process.exit(1);
   };
   let running: Running | undefined;
   const close = async (): Promise<void> => {
     try {
       await running?.close();
     } catch (error) {
-      end(1, isZkMarginError(error) ? error.message : 'It did not end cleanly.');
+      endBadly(isZkMarginError(error) ? error : new ZkMarginError('INTERNAL', 'It did not end cleanly.'));
     }
-    end(0);
+    process.exit(0);
   };
   const stop = (): void => {
-    if (stopping.signal.aborted) end(1, 'Ended at once by a second signal.');
+    if (stopping.signal.aborted) {
+      endBadly(new ZkMarginError('CANCELLED', 'Ended at once by a second signal.'));
+    }
     stopping.abort();
     const ms = graceMs + CLOSING_MS;
-    setTimeout(() => end(1, `Ended after ${ms / 1000} s: something did not close.`), ms).unref();
+    const late = new ZkMarginError('TIMEOUT', `Ended after ${ms / 1000} s: something did not close.`);
+    setTimeout(() => endBadly(late), ms).unref();
     if (running !== undefined) void close();
   };
   process.on('SIGINT', stop);
@@ -46,7 +50,7 @@ export async function runUntilSignal(
   try {
     running = await start(stopping.signal);
   } catch (error) {
-    if (stopping.signal.aborted) end(0);
+    if (stopping.signal.aborted) process.exit(0);
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
     throw error;

@@ -9,7 +9,8 @@ export function registerSchema(program: Command): void {
     .command('schema')
     .description('print the JSON Schema of an input document or a configuration file')
     .argument('[name]', 'name of the document; lists the names when absent')
-    .action(async (name: string | undefined) => {
+    .option('--json', 'list the names as JSON; a schema is JSON always')
+    .action(async (name: string | undefined, options: { json?: boolean }) => {
       const [
         { documentSchemas: documents, named },
         { fileSchemaOf, proverConfiguration, serveConfiguration },
@@ -20,6 +21,12 @@ export function registerSchema(program: Command): void {
         return [command, named(fileSchemaOf(configuration), command, description)] as const;
       });
       const documentSchemas = { ...documents, ...Object.fromEntries(files) };
+      if (name === undefined && options.json) {
+        printJson(
+          Object.entries(documentSchemas).map(([known, { description }]) => ({ name: known, description })),
+        );
+        return;
+      }
       if (name === undefined) {
         for (const [known, schema] of Object.entries(documentSchemas)) {
           writeLine(`${known.padEnd(16)} ${schema.description}`);

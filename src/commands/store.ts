@@ -3,7 +3,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ZkMarginError } from '../errors.ts';
 import { holdsStore } from '../store/place.ts';
-import { writeLine } from './io.ts';
+import { printJson, writeLine } from './io.ts';
 import { readStorePlace, type StoreCommandFlags } from './store-settings.ts';
 
 const HELP = `
@@ -22,6 +22,10 @@ endpoints serve the chain that you mean. Stop the service of an embedded store; 
 
 const CONFIG = ['--config <file>', 'settings of the service as JSON (ZKMARGIN_CONFIG)'] as const;
 
+interface Flags extends StoreCommandFlags {
+  readonly json?: boolean;
+}
+
 /** Adds the commands to a program. */
 export function registerStore(program: Command): void {
   reindexCommand(program);
@@ -31,8 +35,9 @@ export function registerStore(program: Command): void {
     .argument('<file>', 'archive to write; replaced when it is there')
     .option('--store <directory>', 'directory of the store')
     .option(...CONFIG)
+    .option('--json', 'print file and size in bytes as JSON')
     .addHelpText('after', HELP)
-    .action(async (file: string, flags: StoreCommandFlags) => {
+    .action(async (file: string, flags: Flags) => {
       const directory = embedded(flags, 'pg_dump --format=custom --file=FILE "$DATABASE_URL"');
       requireStore(directory);
       const { openDatabase } = await import('../store/database.ts');
@@ -46,7 +51,8 @@ export function registerStore(program: Command): void {
         } finally {
           rmSync(draft, { force: true });
         }
-        writeLine(`${file}: ${archive.length.toLocaleString('en-US')} bytes`);
+        if (flags.json) printJson({ file, bytes: archive.length });
+        else writeLine(`${file}: ${archive.length.toLocaleString('en-US')} bytes`);
       } finally {
         await database.close();
       }
@@ -58,13 +64,15 @@ export function registerStore(program: Command): void {
     .argument('<file>', 'archive of zkmargin backup')
     .option('--store <directory>', 'directory without a store')
     .option(...CONFIG)
+    .option('--json', 'print the directory as JSON')
     .addHelpText('after', HELP)
-    .action(async (file: string, flags: StoreCommandFlags) => {
+    .action(async (file: string, flags: Flags) => {
       const directory = embedded(flags, 'pg_restore --clean --if-exists --dbname="$DATABASE_URL" FILE');
-      const archive = new Uint8Array(readFileSync(file));
+      const archive = readArchive(file);
       const { openDatabase } = await import('../store/database.ts');
       await (await openDatabase({ directory, archive })).close();
-      writeLine(`restored into ${directory}`);
+      if (flags.json) printJson({ directory });
+      else writeLine(`restored into ${directory}`);
     });
 }
 
@@ -77,8 +85,9 @@ function reindexCommand(program: Command): void {
       'directory of the store, unless DATABASE_URL or the configuration file names a server',
     )
     .option(...CONFIG)
+    .option('--json', 'print where the store is as JSON')
     .addHelpText('after', REINDEX_HELP)
-    .action(async (flags: StoreCommandFlags) => {
+    .action(async (flags: Flags) => {
       const place = readStorePlace(flags);
       if (place.directory === undefined && place.url === undefined) {
         throw new ZkMarginError('UNSUPPORTED', 'Give a store that lasts: one in memory is empty.', {
@@ -93,11 +102,23 @@ function reindexCommand(program: Command): void {
       const database = await openDatabase(place);
       try {
         await new ChainStore(database).clear();
-        writeLine("the chain's data are forgotten; the service reads them anew from its endpoints");
+        // The URL of a server holds its password.
+        if (flags.json) printJson({ store: place.directory ?? 'postgresql' });
+        else writeLine("the chain's data are forgotten; the service reads them anew from its endpoints");
       } finally {
         await database.close();
       }
     });
+}
+
+/** @throws ZkMarginError `NOT_FOUND` for a file that cannot be read */
+function readArchive(file: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(file));
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new ZkMarginError('NOT_FOUND', `Cannot read ${file}: ${reason}.`, { field: 'file', cause });
+  }
 }
 
 /** @throws ZkMarginError `NOT_FOUND` for a directory without a store, in which opening would make an empty one */

@@ -3,12 +3,11 @@ import type { Address } from 'viem';
 import { ZkMarginError } from '../../errors.ts';
 import { requirementWith } from '../../margin/exact/collateral.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
-import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
 import { contextOf } from '../../proof/witness/contexts.ts';
 import type { ShownFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
 import type { MarketView, Positions } from './market.ts';
-import { type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+import { type ProofArgument, type Prover, proofArgument, servedInstance } from './proofs.ts';
 
 /** What an insolvency proof is to show. */
 export interface InsolvencyRequest {
@@ -47,19 +46,14 @@ export function provenRequirement(
   return requirementWith(baseRequirement, collateralSlope, movingCollateral);
 }
 
-/** @throws ZkMarginError of the account and the round; `TOO_MANY_LEGS` */
+/** @throws ZkMarginError of the account and the round; as {@link servedInstance} */
 export async function proveInsolvency(
   prover: Prover,
   market: MarketView,
   request: InsolvencyRequest,
 ): Promise<ProvenMargin> {
   const { positions, consumer, accountId, nonce, keeper } = request;
-  const capacity = capacityFor(positions.legs.length, CAPACITIES.insolvency);
-  if (capacity === undefined) {
-    throw new ZkMarginError('TOO_MANY_LEGS', 'No insolvency circuit has room for so many legs.', {
-      field: 'positions.legs',
-    });
-  }
+  const { circuit, capacity } = servedInstance(prover, 'insolvency', positions.legs.length);
   const { movingCollateral = 0n } = request;
   const margin = exactMargin({ ...positions, movingCollateral }, market.round, market.parameters);
   const scenarioIndex = request.scenario ?? margin.worstScenario;
@@ -68,7 +62,7 @@ export async function proveInsolvency(
     throw new ZkMarginError('OUT_OF_RANGE', 'Use the index of one of the scenarios.', { field: 'scenario' });
   }
   const { calldata } = await prover.prove({
-    circuit: `insolvency-${capacity}`,
+    circuit,
     input: await insolvencyInput({
       ...positions,
       movingCollateral,

@@ -1,13 +1,11 @@
 /** Settlements: from an account with expired legs to the arguments of `ClearingHouse.settle`. */
 import type { Address } from 'viem';
-import { ZkMarginError } from '../../errors.ts';
 import type { SettlementPrice } from '../../margin/exact/settlement.ts';
 import type { Leg } from '../../market/instrument.ts';
-import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
 import { settlementContext } from '../../proof/witness/contexts.ts';
 import { committedSettlement, settlementInput } from '../../proof/witness/settlement.ts';
 import type { Positions } from './market.ts';
-import { type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+import { type ProofArgument, type Prover, proofArgument, servedInstance } from './proofs.ts';
 
 /** What is to be settled. */
 export interface SettlementTerms {
@@ -35,15 +33,10 @@ export interface PreparedSettlement {
   readonly remaining: readonly Leg[];
 }
 
-/** @throws ZkMarginError `NO_LEGS` when nothing expires at these hours; `TOO_MANY_LEGS` */
+/** @throws ZkMarginError `NO_LEGS` when nothing expires at these hours; as {@link servedInstance} */
 export async function prepareSettlement(prover: Prover, terms: SettlementTerms): Promise<PreparedSettlement> {
   const { positions, prices, underlyingId, accountId } = terms;
-  const capacity = capacityFor(positions.legs.length, CAPACITIES.settlement);
-  if (capacity === undefined) {
-    throw new ZkMarginError('TOO_MANY_LEGS', 'No settlement circuit has room for so many legs.', {
-      field: 'positions.legs',
-    });
-  }
+  const { circuit, capacity } = servedInstance(prover, 'settlement', positions.legs.length);
   const statement = { ...positions, prices, underlyingId };
   const { cash, newCommitment, remaining } = await committedSettlement(statement);
   const context = settlementContext({
@@ -53,7 +46,7 @@ export async function prepareSettlement(prover: Prover, terms: SettlementTerms):
     nonce: terms.nonce,
   });
   const { calldata } = await prover.prove({
-    circuit: `settlement-${capacity}`,
+    circuit,
     input: await settlementInput({ ...statement, context, capacity }),
   });
   return {

@@ -1,13 +1,11 @@
 /** Solvency proofs for withdrawals, trades and the end of auctions. */
 import type { Address } from 'viem';
-import { ZkMarginError } from '../../errors.ts';
 import { cashForSlack, exactSolvency } from '../../margin/exact/solvency.ts';
-import { CAPACITIES, capacityFor } from '../../proof/instances.ts';
 import { type SolvencyPurpose, solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import type { HouseCollateral } from '../house-records.ts';
 import type { MarketView, Positions } from './market.ts';
-import { type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+import { type ProofArgument, type Prover, proofArgument, servedInstance } from './proofs.ts';
 
 /** What a solvency proof is to show. */
 export interface SolvencyRequest {
@@ -64,7 +62,8 @@ export interface SizedProof {
 /**
  * Proves solvency at the market's round.
  *
- * @throws ZkMarginError `WITNESS_FAILED` when the account is not solvent; `TOO_MANY_LEGS`; `OUT_OF_RANGE` for more collateral than a leg holds
+ * @throws ZkMarginError `WITNESS_FAILED` when the account is not solvent; `OUT_OF_RANGE` for more collateral than a leg holds; as
+ * {@link servedInstance}
  */
 export async function proveSolvency(
   prover: Prover,
@@ -73,18 +72,9 @@ export async function proveSolvency(
 ): Promise<SizedProof> {
   const { consumer, purpose, accountId, nonce, positions, cash, level } = request;
   const { movingCollateral = 0n } = request;
-  const capacity = capacityFor(positions.legs.length, CAPACITIES.solvency);
-  if (capacity === undefined) {
-    throw new ZkMarginError(
-      'TOO_MANY_LEGS',
-      'Reduce the account to 16 legs: no larger solvency proof exists.',
-      {
-        field: 'positions.legs',
-      },
-    );
-  }
+  const { circuit, capacity } = servedInstance(prover, 'solvency', positions.legs.length);
   const { calldata } = await prover.prove({
-    circuit: `solvency-${capacity}`,
+    circuit,
     input: await solvencyInput({
       ...positions,
       cash,

@@ -2,12 +2,11 @@
 import type { Address, Hex } from 'viem';
 import { packLeg } from '../../market/instrument.ts';
 import { commitPositions } from '../../proof/commitment.ts';
-import { CAPACITIES } from '../../proof/instances.ts';
 import { openingPoint } from '../../proof/opening.ts';
 import { transferContext } from '../../proof/witness/contexts.ts';
 import { transferInput } from '../../proof/witness/transfer.ts';
 import type { MarketView, Positions } from './market.ts';
-import { NO_PROOF, type ProofArgument, type Prover, proofArgument } from './proofs.ts';
+import { NO_PROOF, type ProofArgument, type Prover, proofArgument, servedInstance } from './proofs.ts';
 import { proveSolvency } from './solvency.ts';
 
 /** One side of a trade. */
@@ -78,7 +77,8 @@ const NOBODY: Address = '0x0000000000000000000000000000000000000000';
 /**
  * Makes the three proofs of a trade.
  *
- * @throws ZkMarginError when something would be created or an account would not cover its initial requirement
+ * @throws ZkMarginError when something would be created or an account would not cover its initial requirement; as
+ * {@link servedInstance}
  */
 export async function prepareTrade(
   prover: Prover,
@@ -86,10 +86,14 @@ export async function prepareTrade(
   terms: TradeTerms,
 ): Promise<PreparedTrade> {
   const { clearingHouse, underlyingId, a, b, cashToA } = terms;
+  // All of them before the first proof, which takes a second.
+  const { circuit, capacity } = servedInstance(prover, 'transfer', mostLegs(a, b));
+  for (const { after } of [a, b]) {
+    if (after !== undefined) servedInstance(prover, 'solvency', after.legs.length);
+  }
   const [sideA, sideB] = await Promise.all([sideOf(a, underlyingId), sideOf(b, underlyingId)]);
-  const [capacity] = CAPACITIES.transfer;
   const transfer = await prover.prove({
-    circuit: `transfer-${capacity}`,
+    circuit,
     input: await transferInput({
       before: { a: a.before ?? NOTHING, b: b.before ?? NOTHING },
       after: { a: a.after ?? NOTHING, b: b.after ?? NOTHING },
@@ -133,6 +137,13 @@ export async function prepareTrade(
       solvencyB: solvencyB.proof,
     },
   };
+}
+
+/** Legs of the side that has most, before or after. */
+function mostLegs(...parties: readonly TradeParty[]): number {
+  return Math.max(
+    ...parties.flatMap(({ before, after }) => [before, after].map((held) => held?.legs.length ?? 0)),
+  );
 }
 
 async function sideOf(party: TradeParty, underlyingId: bigint): Promise<Omit<TradeSideArgument, 'capacity'>> {

@@ -47,6 +47,11 @@ export class CircuitProver {
     this.#environment = environment;
   }
 
+  /** Names of its circuits. */
+  get served(): ReadonlySet<string> {
+    return new Set(this.#circuits.keys());
+  }
+
   /**
    * Load a circuit's witness calculator and key.
    *

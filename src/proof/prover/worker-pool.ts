@@ -192,6 +192,11 @@ export class WorkerPool {
     }
   }
 
+  /** Names of its circuits. */
+  get served(): ReadonlySet<string> {
+    return new Set(this.#options.circuits.map(({ name }) => name));
+  }
+
   /** Whether jobs can be proven in the background. */
   get hasBackground(): boolean {
     return this.#background !== undefined;

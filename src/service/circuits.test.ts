@@ -1,12 +1,16 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ProofError } from '../proof/errors.ts';
 import { projectRoot } from '../proof/files.ts';
 import { type KeyManifest, loadManifest } from '../proof/keys/artifacts.ts';
 import { verificationKeyHash } from '../proof/keys/documents.ts';
 import { prepareCircuit } from '../proof/prover/circuits.ts';
-import { circuitNames, loadCircuits } from './circuits.ts';
+import { circuitNames, loadCircuits, withRemedy } from './circuits.ts';
+import { startService } from './index.ts';
 
 const CIRCUIT = 'settlement-8';
 let keys: string;
@@ -68,5 +72,72 @@ it('names the manifest that is missing or lacks a circuit', async () => {
   await expect(prepareCircuit('other', { roots: { keys } })).rejects.toMatchObject({
     code: 'CIRCUIT_NOT_FOUND',
     message: expect.stringContaining(join(keys, 'manifest.json')),
+  });
+});
+
+describe('a start that a circuit prevents', () => {
+  const cause = new ProofError(
+    'FILE_MALFORMED',
+    'a file of circuit settlement-8 cannot be used: PATH: short',
+    {
+      circuit: CIRCUIT,
+      path: 'PATH',
+    },
+  );
+  const build = join(projectRoot, 'build');
+  const made = {
+    provenance: 'development',
+    wasmPath: join(build, 'a.wasm'),
+    zkeyPath: join(build, 'a.zkey'),
+  };
+  const circuits = [
+    { ...made, name: CIRCUIT },
+    { ...made, name: 'solvency-8', provenance: 'ceremony' },
+    { ...made, name: 'transfer-16', zkeyPath: '/elsewhere/a.zkey' },
+  ];
+
+  it('tells which command mends it, and how to start without', () => {
+    expect(withRemedy(cause, [CIRCUIT], circuits)).toMatchObject({
+      code: 'FILE_MALFORMED',
+      details: { circuit: CIRCUIT, path: 'PATH' },
+      message: `${cause.message}; make again: zkmargin circuits --prepare settlement-8; or leave settlement-8 out of the circuits to start without`,
+    });
+    const several = withRemedy(
+      cause,
+      circuits.map(({ name }) => name),
+      circuits,
+    ) as ProofError;
+    expect(several.message).toContain(
+      'circuits --prepare settlement-8; restore the files of solvency-8, transfer-16',
+    );
+  });
+
+  it('leaves other errors alone', () => {
+    const other = new Error('else');
+    expect(withRemedy(other, [CIRCUIT], circuits)).toBe(other);
+    expect(withRemedy(cause, [], circuits)).toBe(cause);
+  });
+
+  it('is refused as a whole, with the file named, and leaves nothing behind', async () => {
+    const [good, bad] = [await prepareCircuit('settlement-8'), await prepareCircuit('insolvency-8')];
+    const zkeyPath = join(keys, 'insolvency-8.zkey');
+    await cp(bad.zkeyPath, zkeyPath);
+    await truncate(zkeyPath, 50_000);
+    const taken = createServer();
+    await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
+    const { port } = taken.address() as AddressInfo;
+    await new Promise((done) => taken.close(done));
+    await expect(startService({ port, circuits: [good, { ...bad, zkeyPath }] })).rejects.toMatchObject({
+      code: 'FILE_MALFORMED',
+      message: expect.stringMatching(
+        /insolvency-8\.zkey.*restore the files of insolvency-8 .*leave insolvency-8 out/,
+      ),
+      details: { circuit: 'insolvency-8', path: zkeyPath },
+    });
+    await expect(fetch(`http://127.0.0.1:${port}/livez`)).rejects.toThrow();
+    // As the error says: without it, it starts.
+    const service = await startService({ port, circuits: [good] });
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+    await service.close();
   });
 });

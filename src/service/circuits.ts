@@ -1,6 +1,8 @@
 /** Circuits with their keys, by their names. */
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { ZkMarginError } from '../errors.ts';
+import { ProofError } from '../proof/errors.ts';
+import { projectRoot } from '../proof/files.ts';
 import { type KeyManifest, loadManifest, manifestPath } from '../proof/keys/artifacts.ts';
 import { verificationKeyHash } from '../proof/keys/documents.ts';
 import { type KeyPlaces, prepareCircuit } from '../proof/prover/circuits.ts';
@@ -45,6 +47,45 @@ export async function loadCircuits(
     loaded.push(await prepareCircuit(item, places));
   }
   return loaded;
+}
+
+/** Where development keys and compiled circuits are made. */
+const BUILD = resolve(projectRoot, 'build') + sep;
+
+/**
+ * The error of a start that circuits prevent, with what mends their files: those that are made here can be made again, all others
+ * were made elsewhere. What is no such error stays as it is.
+ *
+ * @param unloaded names of the circuits that could not be loaded
+ */
+export function withRemedy(
+  error: unknown,
+  unloaded: readonly string[],
+  circuits: readonly Pick<LoadedCircuit, 'name' | 'provenance' | 'wasmPath' | 'zkeyPath'>[],
+): unknown {
+  if (!(error instanceof ProofError) || unloaded.length === 0) return error;
+  const isMadeHere = (name: string): boolean => {
+    const circuit = circuits.find((item) => item.name === name);
+    return (
+      circuit?.provenance === 'development' &&
+      [circuit.wasmPath, circuit.zkeyPath].every((path) => resolve(path).startsWith(BUILD))
+    );
+  };
+  const made = unloaded.filter(isMadeHere);
+  const others = unloaded.filter((name) => !isMadeHere(name));
+  const remedies = [
+    ...(made.length > 0 ? [`make again: zkmargin circuits --prepare ${made.join(',')}`] : []),
+    ...(others.length > 0 ? [`restore the files of ${others.join(', ')} from where they come from`] : []),
+  ];
+  const without = `leave ${unloaded.join(', ')} out of the circuits to start without`;
+  return new ProofError(
+    error.code,
+    `${error.message}; ${remedies.join('; ')}; or ${without}`,
+    error.details,
+    {
+      cause: error,
+    },
+  );
 }
 
 /** The circuits of a setting: names, or `all`. @throws ZkMarginError `KEY_MISSING` without a manifest */

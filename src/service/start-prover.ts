@@ -16,7 +16,7 @@ import { openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { maintainQueue } from '../store/maintenance.ts';
 import { unlessAborted } from './abort.ts';
-import { loadCircuits } from './circuits.ts';
+import { loadCircuits, withRemedy } from './circuits.ts';
 import { type HealthPlace, type HealthServer, serveHealth } from './health-server.ts';
 import { verificationKeyDigest } from './job-id.ts';
 import { Liveness } from './liveness.ts';
@@ -157,8 +157,9 @@ export async function startProver(options: StartProverOptions): Promise<RunningP
     runner.start();
     notReady = [];
   } catch (error) {
+    const unloaded = Object.keys(prover.status().unloaded);
     await close();
-    throw error;
+    throw withRemedy(error, unloaded, circuits);
   }
   return {
     backend: chosen.report,

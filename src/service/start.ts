@@ -30,7 +30,7 @@ import type { BookState } from './alerts/conditions.ts';
 import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/monitor.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
-import { loadCircuits } from './circuits.ts';
+import { loadCircuits, withRemedy } from './circuits.ts';
 import { urlOf } from './health-server.ts';
 import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
@@ -104,7 +104,9 @@ export interface RunningService {
  * Opens the store, listens, starts the proving processes and waits until keys are in memory. Meanwhile `/livez` answers, and
  * `/readyz` says that it is not ready.
  *
- * @throws ProofError `BACKEND_UNAVAILABLE`, of a circuit's key, or when a proving process does not start; ZkMarginError of the
+ * One circuit that cannot be loaded prevents the start: whoever names circuits relies on each of them.
+ *
+ * @throws ProofError `BACKEND_UNAVAILABLE`, of a circuit's files with what mends them, or when a proving process does not start; ZkMarginError of the
  * store, and `CANCELLED` when the signal ends the start; Error when the address cannot be listened on
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
@@ -229,8 +231,9 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
     await unlessAborted(Promise.all([prover?.warmUp(), poseidonHash([0n])]), signal);
     reason = undefined;
   } catch (error) {
+    const unloaded = Object.keys(prover?.status().unloaded ?? {});
     await close();
-    throw error;
+    throw withRemedy(error, unloaded, circuits);
   }
   return {
     app,

@@ -6,6 +6,7 @@ import { registerCircuits } from './commands/circuits.ts';
 import { registerDeploy } from './commands/deploy.ts';
 import { registerDev } from './commands/dev.ts';
 import { exitCodeOf, tellFailure, tellFailuresOf } from './commands/failure.ts';
+import { addCommonHelp, GROUPS } from './commands/help.ts';
 import { registerKeeper } from './commands/keeper.ts';
 import { registerMargin } from './commands/margin.ts';
 import { registerPrice } from './commands/price.ts';
@@ -25,19 +26,24 @@ const program = new Command('zkmargin')
   .showHelpAfterError();
 // Before the commands are added: they inherit it.
 tellFailuresOf(program, process.argv.slice(2));
+addCommonHelp(program);
 
+program.commandsGroup(GROUPS.documents);
 registerMargin(program);
 registerPrice(program);
 registerSurface(program);
-registerStore(program);
 registerSchema(program);
+program.commandsGroup(GROUPS.running);
 registerServe(program);
 registerProver(program);
+registerKeeper(program);
+registerDev(program);
+program.commandsGroup(GROUPS.store);
+registerStore(program);
+program.commandsGroup(GROUPS.protocol);
 registerCircuits(program);
 registerCeremony(program);
 registerDeploy(program);
-registerKeeper(program);
-registerDev(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -16,8 +16,7 @@ Example:
   $ zkmargin ceremony contribute --dir ceremony --name Alice        (then Bob, on another machine, and so on)
   $ zkmargin ceremony beacon --dir ceremony --hash 5f1c... --iterations 10 --source "drand quicknet, round 1234567"
   $ zkmargin ceremony verify --dir ceremony
-  $ zkmargin ceremony finalize --dir ceremony
-`;
+  $ zkmargin ceremony finalize --dir ceremony`;
 
 interface Output {
   json?: boolean;
@@ -143,10 +142,6 @@ export function registerCeremony(program: Command): void {
   ceremony
     .command('verify')
     .description("verify a ceremony's directory, or one final key")
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 a final key; 1 refused, a check failed; 2 in order so far, and not for use: the ceremony is open.',
-    )
     .option('--dir <directory>', 'the ceremony')
     .option('--zkey <file>', 'a final key, with --r1cs and --ptau')
     .option('--r1cs <file>', 'the constraint system')

@@ -9,6 +9,14 @@ interface CircuitsOptions {
   readonly ceremonyKeys?: string;
 }
 
+const HELP = `
+NAMES are separated by commas. --prepare takes seconds to minutes for a circuit; what is there and undamaged is kept. It also mends
+damaged files below build.
+
+Examples:
+  $ zkmargin circuits
+  $ zkmargin circuits --prepare insolvency-8,insolvency-16`;
+
 /** Adds the command to a program. */
 export function registerCircuits(program: Command): void {
   program
@@ -16,15 +24,21 @@ export function registerCircuits(program: Command): void {
     .description('list the circuits that have keys')
     .option(
       '--prepare <names>',
-      'compile these, make their development keys and look at those of ceremonies, as serve would; or all',
+      'make ready for serve: compile these (or all), make their development keys, check those of ceremonies',
     )
-    .addOption(new Option('--proving-keys <folder>', 'folder of the manifest').env('ZKMARGIN_PROVING_KEYS'))
     .addOption(
-      new Option('--ceremony-keys <folder>', 'folder of the proving keys of ceremonies').env(
-        'ZKMARGIN_CEREMONY_KEYS',
+      new Option('--proving-keys <folder>', 'folder of the manifest; that of this version unless given').env(
+        'ZKMARGIN_PROVING_KEYS',
       ),
     )
+    .addOption(
+      new Option(
+        '--ceremony-keys <folder>',
+        'folder of the proving keys of ceremonies; ceremony in that of --proving-keys unless given',
+      ).env('ZKMARGIN_CEREMONY_KEYS'),
+    )
     .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
     .action(async (options: CircuitsOptions) => {
       const [{ loadManifest }, { circuitNames, keyPlacesOf, loadCircuits }] = await Promise.all([
         import('../proof/keys/artifacts.ts'),

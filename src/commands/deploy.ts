@@ -11,6 +11,8 @@ The deployer's private key is read from ${KEY_VARIABLE} and never printed. What 
 book, is kept: run the same command again after an interruption. On chains other than local ones (31337, 1337) verifiers must
 be those of a public ceremony, and a timelock with named governors takes over all contracts.
 
+Amounts are whole digits in 1e-6 units, shares in basis points (1200 is 12 %), delays in seconds.
+
 A document (zkmargin schema deployment prints its schema):
   {"parameterDelaySeconds": 172800,
    "underlyings": [{"symbol": "BTC", "sources": ["0x...", "0x...", "0x..."]}],
@@ -19,8 +21,7 @@ A document (zkmargin schema deployment prints its schema):
    "governance": {"governors": ["0x..."], "delaySeconds": 172800}}
 
 Example:
-  $ ${KEY_VARIABLE}=0x... zkmargin deploy deployment.json --rpc http://127.0.0.1:8545 --book addresses.json
-`;
+  $ ${KEY_VARIABLE}=0x... zkmargin deploy deployment.json --rpc http://127.0.0.1:8545 --book addresses.json`;
 
 /** Adds the command to a program. */
 export function registerDeploy(program: Command): void {

@@ -6,6 +6,14 @@ import { requireInteger, ZkMarginError } from '../errors.ts';
 /** It needs compilers and a local chain, so it belongs to a checkout, not to the commands. */
 const STORY = new URL('../../scripts/dev.ts', import.meta.url);
 
+const HELP = `
+It runs in a checkout of the project, after npm ci, and takes a minute or two before it shows something the first time. The chain and the
+store end with it.
+
+Examples:
+  $ zkmargin dev
+  $ zkmargin dev --accounts 5 --seconds 2 --exit`;
+
 interface Flags {
   readonly accounts: string;
   readonly seconds: string;
@@ -22,6 +30,7 @@ export function registerDev(program: Command): void {
     .option('--seconds <n>', 'seconds between two half hours of the crash, 1 to 600', '6')
     .option('--port <n>', 'of the service, 0 for a free one', '8080')
     .option('--exit', 'end after the last price; otherwise all goes on until Ctrl-C')
+    .addHelpText('after', HELP)
     .action(async ({ accounts, seconds, port, exit = false }: Flags) => {
       const options = {
         accounts: requireInteger(Number(accounts), 1, 8, 'accounts'),

@@ -16,8 +16,7 @@ docs/keeper.md says what the keeper decides, docs/configuration.md has all setti
 document.
 
 Example:
-  $ ZKMARGIN_KEEPER_KEY_FILE=keeper.key zkmargin keeper keeper.json --dry-run
-`;
+  $ ZKMARGIN_KEEPER_KEY_FILE=keeper.key zkmargin keeper keeper.json --dry-run`;
 
 /** What is being sent has so long to end, in milliseconds. */
 const KEEPER_CLOSE_MS = 45_000;

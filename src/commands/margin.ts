@@ -11,10 +11,13 @@ FILE is a JSON document, or - for standard input, and one of
 Models: ramm (the default), ramm-core (the part of it that is proven), pmrm2, span, deribit. "parameters" replaces single
 values of a model; "model" may hold a whole one.
 
+Prices, cash and results are in USD; quantities in units of the underlying, negative when sold; volatilities and rates are
+fractions (0.55 is 55 %). "trades" are candidates: the report says what each would change.
+
 Examples:
   $ zkmargin margin examples/margin-btc-eth.json
   $ zkmargin margin --model span --json examples/margin-btc-eth.json
-`;
+  $ zkmargin schema margin | less                 (all keys of a document, with their units)`;
 
 /** Adds the command to a program. */
 export function registerMargin(program: Command): void {
@@ -23,7 +26,10 @@ export function registerMargin(program: Command): void {
     .description('margin of a portfolio: requirement, components, risk matrix, Greeks, tail risk')
     .argument('<file>', 'JSON document, - for standard input')
     .option('--model <name>', "model in place of the document's: ramm, ramm-core, pmrm2, span, deribit")
-    .option('--history <file>', 'history of prices or returns, for VaR and Expected Shortfall')
+    .option(
+      '--history <file>',
+      'history of prices or returns, for VaR and Expected Shortfall (zkmargin schema returns)',
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .action(async (file: string, options: { model?: string; history?: string; json?: boolean }) => {

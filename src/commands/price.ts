@@ -12,13 +12,12 @@ FILE holds JSON: one row, a list of rows, or {"vectors": [rows]}. A row:
   vol    volatility per square root of a year, or
   price  (or price_undiscounted) without vol: the volatility is implied. With both, both are given.
   greek  and unit (such as "per day", "per 1% vol"): that sensitivity is given as value too.
-T is in years; rates are continuous. Results: sensitivities to the spot (BLACK76: to the forward), theta and charm
+Prices are in the currency of F, S and K; vol is a fraction (0.55 is 55 %); T is in years; rates are continuous. Results: sensitivities to the spot (BLACK76: to the forward), theta and charm
 per year of calendar time, vega and rho per 1.00.
 
 Example:
   $ echo '{"type":"C","F":65000,"K":70000,"T":0.25,"vol":0.55}' | zkmargin price --json -
-  $ echo '{"type":"P","S":110,"K":100,"T":0.5,"r":0.1,"q":0.08,"price":0.505650275}' | zkmargin price -
-`;
+  $ echo '{"type":"P","S":110,"K":100,"T":0.5,"r":0.1,"q":0.08,"price":0.505650275}' | zkmargin price -`;
 
 /** Adds the command to a program. */
 export function registerPrice(program: Command): void {

@@ -11,8 +11,7 @@ DATABASE_URL names the PostgreSQL store of the service. Start as many provers on
 one of them, and by another when that one is lost. docs/configuration.md has all settings.
 
 Example:
-  $ DATABASE_URL=postgres://zkmargin@db/zkmargin zkmargin prover --circuits insolvency-8,insolvency-16
-`;
+  $ DATABASE_URL=postgres://zkmargin@db/zkmargin zkmargin prover --circuits insolvency-8,insolvency-16`;
 
 /** Adds the command to a program. */
 export function registerProver(program: Command): void {
@@ -20,7 +19,7 @@ export function registerProver(program: Command): void {
     .command('prover')
     .description('prove jobs of the service from another process or machine')
     .addHelpText('after', HELP);
-  addSettings(command, proverConfiguration, 'print the settings as JSON');
+  addSettings(command, proverConfiguration, 'with --print-config, print JSON; tell an error as JSON');
   command.action(async () => {
     const settings = readSettings(command, proverConfiguration);
     if (settings === undefined) return;

@@ -3,6 +3,11 @@ import type { Command } from 'commander';
 import { ZkMarginError } from '../errors.ts';
 import { printJson, writeLine } from './io.ts';
 
+const HELP = `
+Examples:
+  $ zkmargin schema                     (the names)
+  $ zkmargin schema deployment > deployment.schema.json`;
+
 /** Adds the command to a program. */
 export function registerSchema(program: Command): void {
   program
@@ -10,6 +15,7 @@ export function registerSchema(program: Command): void {
     .description('print the JSON Schema of an input document or a configuration file')
     .argument('[name]', 'name of the document; lists the names when absent')
     .option('--json', 'list the names as JSON; a schema is JSON always')
+    .addHelpText('after', HELP)
     .action(async (name: string | undefined, options: { json?: boolean }) => {
       const [
         { documentSchemas: documents, named },

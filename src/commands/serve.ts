@@ -19,7 +19,13 @@ With PostgreSQL, zkmargin prover proves on other machines, and --workers 0 leave
 With --rpc and --book it follows the chain: accounts, rounds and auctions go into the store, every round margins all accounts, and
 the API tells of them. Several endpoints stand in for one another. Catching up with an old chain takes an endpoint that
 keeps old states.
-`;
+
+Secrets have no flags: DATABASE_URL, ZKMARGIN_API_KEYS and ZKMARGIN_ALERT_SECRET, or files that variables with _FILE name.
+
+Examples:
+  $ zkmargin serve                                      (proves what it is asked for, on 127.0.0.1:8080)
+  $ zkmargin serve --rpc http://127.0.0.1:8545 --book addresses.json
+  $ zkmargin serve --config serve.json --print-config   (what is in force, and where it comes from)`;
 
 type Serve = Resolved<(typeof serveConfiguration)['settings']>;
 
@@ -102,7 +108,7 @@ export function registerServe(program: Command): void {
     .command('serve')
     .description('start the service: proofs, and with a chain its accounts, risk and liquidations')
     .addHelpText('after', HELP);
-  addSettings(command, serveConfiguration, 'print the settings as JSON');
+  addSettings(command, serveConfiguration, 'with --print-config, print JSON; tell an error as JSON');
   command.action(async () => {
     const settings = readSettings(command, serveConfiguration);
     if (settings === undefined) return;

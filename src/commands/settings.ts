@@ -23,12 +23,14 @@ export function addSettings(command: Command, configuration: Configuration, json
     if (flag === undefined) continue;
     const { description = '' } = setting.schema as { description?: string };
     const off = setting.default === true ? 'do not ' : '';
+    const choices = choicesOf(setting.schema);
     const notes = [
+      ...(choices.length > 0 ? [`one of ${choices.join(', ')}`] : []),
       shown(setting.default) ?? setting.otherwise,
       ...(setting.required ? ['required'] : []),
       variableOf(configuration, name),
     ].filter((note) => note !== undefined);
-    const text = `${off}${description.replaceAll('`', '')} (${notes.join('; ')})`;
+    const text = asTyped(configuration, `${off}${description} (${notes.join('; ')})`);
     command.addOption(new Option(`${flag} ${setting.flag}`.trim(), text));
   }
   command.option('--config <file>', `settings as JSON (${fileVariableOf(configuration)})`);
@@ -76,6 +78,19 @@ export function strangeVariables(environment: Readonly<Record<string, string | u
     const nearest = nearestName(name, known);
     return nearest === undefined ? [] : [`${name} is not read: did you mean ${nearest}?`];
   });
+}
+
+/** A text of a setting with other settings as the flags that are typed for them, and without its marks. */
+function asTyped(configuration: Configuration, text: string): string {
+  return text.replace(/`([^`]*)`/g, (_, quoted: string) =>
+    Object.hasOwn(configuration.settings, quoted) ? (flagOf(configuration, quoted) ?? quoted) : quoted,
+  );
+}
+
+/** Words that a setting is one of; none for any other setting. */
+function choicesOf(schema: unknown): string[] {
+  const { anyOf = [] } = schema as { anyOf?: readonly { const?: unknown }[] };
+  return anyOf.flatMap((item) => (typeof item.const === 'string' ? [item.const] : []));
 }
 
 function shown(value: unknown): string | undefined {

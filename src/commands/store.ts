@@ -6,19 +6,23 @@ import { holdsStore } from '../store/place.ts';
 import { printJson, writeLine } from './io.ts';
 import { readStorePlace, type StoreCommandFlags } from './store-settings.ts';
 
-const HELP = `
+const HELP = (example: string): string => `
 The store is that of --store, ZKMARGIN_STORE or the configuration file, else zkmargin-data. Stop the service first: a store
 belongs to one process. A backup holds the private inputs of jobs that wait, so it can be read by its owner alone.
 
 A PostgreSQL server (DATABASE_URL or DATABASE_URL_FILE) has its own tools:
   $ pg_dump --format=custom --file=FILE "$DATABASE_URL"
   $ pg_restore --clean --if-exists --dbname="$DATABASE_URL" FILE
-`;
+
+Example:
+  $ zkmargin ${example}`;
 
 const REINDEX_HELP = `
 For a chain whose history has changed more deeply than the service follows by itself (CHAIN_DIVERGED). Look first whether the
 endpoints serve the chain that you mean. Stop the service of an embedded store; services on PostgreSQL may run on.
-`;
+
+Example:
+  $ zkmargin reindex --store zkmargin-data`;
 
 const CONFIG = ['--config <file>', 'settings of the service as JSON (ZKMARGIN_CONFIG)'] as const;
 
@@ -36,7 +40,7 @@ export function registerStore(program: Command): void {
     .option('--store <directory>', 'directory of the store')
     .option(...CONFIG)
     .option('--json', 'print file and size in bytes as JSON')
-    .addHelpText('after', HELP)
+    .addHelpText('after', HELP('backup store.backup --store zkmargin-data'))
     .action(async (file: string, flags: Flags) => {
       const directory = embedded(flags, 'pg_dump --format=custom --file=FILE "$DATABASE_URL"');
       requireStore(directory);
@@ -62,10 +66,10 @@ export function registerStore(program: Command): void {
     .command('restore')
     .description('make an embedded store from a backup')
     .argument('<file>', 'archive of zkmargin backup')
-    .option('--store <directory>', 'directory without a store')
+    .option('--store <directory>', 'directory to make it in; it must not hold a store')
     .option(...CONFIG)
     .option('--json', 'print the directory as JSON')
-    .addHelpText('after', HELP)
+    .addHelpText('after', HELP('restore store.backup --store zkmargin-restored'))
     .action(async (file: string, flags: Flags) => {
       const directory = embedded(flags, 'pg_restore --clean --if-exists --dbname="$DATABASE_URL" FILE');
       const archive = readArchive(file);

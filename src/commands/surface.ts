@@ -23,8 +23,7 @@ Example:
     {"strike": 85000, "type": "P", "bidVol": 0.575, "askVol": 0.585}, {"strike": 90000, "type": "P", "markVol": 0.521},
     {"strike": 95000, "type": "P", "bid": 1910, "ask": 1960}, {"strike": 100000, "type": "C", "markVol": 0.473},
     {"strike": 105000, "type": "C", "bidVol": 0.478, "askVol": 0.492}, {"strike": 110000, "type": "C", "markVol": 0.51}]}]}
-  $ zkmargin surface quotes.json
-`;
+  $ zkmargin surface quotes.json`;
 
 /** Adds the command to a program. */
 export function registerSurface(program: Command): void {

@@ -48,10 +48,12 @@ function documentSettings({ properties, required }: TObject): Settings {
 
 /** Fields with fields of their own stand in a file alone. */
 function placesOf(schema: TSchema): Pick<Setting, 'flag' | 'variable'> {
-  const { type } = schema as { type?: string };
+  const { type, pattern } = schema as { type?: string; pattern?: string };
   if (type === 'object') return { variable: false };
   if (type === 'boolean') return { flag: '' };
-  return { flag: type === 'integer' || type === 'number' ? '<number>' : '<value>' };
+  if (type === 'integer' || type === 'number') return { flag: '<number>' };
+  if (type === 'array') return { flag: '<list>' };
+  return { flag: pattern?.startsWith('^https?') ? '<url>' : '<value>' };
 }
 
 const settings = { ...documentSettings(KeeperDocumentSchema), ...keySettings };

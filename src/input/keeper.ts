@@ -44,12 +44,12 @@ export const KeeperDocumentSchema = Type.Object(
       minItems: 1,
       maxItems: 64,
       uniqueItems: true,
-      description: 'own accounts that take slices; the first one receives rewards',
+      description: 'numbers of own accounts that take slices; the first one receives rewards',
     }),
     nativePriceUsd: Type.Number({
       exclusiveMinimum: 0,
       maximum: 1e7,
-      description: 'price of the token that pays for gas',
+      description: 'price of the token that pays for gas, USD',
     }),
     dryRun: Type.Optional(
       Type.Boolean({ default: false, description: 'decide, prove and simulate, but send nothing' }),

@@ -8,7 +8,7 @@ import { proveSolvency } from '../../src/chain/requests/solvency.ts';
 import { DEFAULT_LIQUIDATION_TERMS, liquidationTermsTuple } from '../../src/liquidation/terms.ts';
 import { exactMargin, MAX_SCALE } from '../../src/margin/exact/margin.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { commitPositions } from '../../src/proof/commitment.ts';
 import { INSTANCES } from '../../src/proof/instances.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';

@@ -14,11 +14,11 @@ import {
   scenarioLossValue,
 } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { floorDivide } from '../../src/math/fixed/primitives.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';

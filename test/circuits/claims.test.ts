@@ -4,9 +4,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { requirementWith } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters, SCENARIO_CAPACITY } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';

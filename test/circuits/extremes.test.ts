@@ -7,7 +7,6 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { collateralQuantity, MAX_COLLATERAL_QUANTITY } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
 import {
   canonicalLegs,
@@ -18,6 +17,7 @@ import {
   SCALAR_FIELD,
 } from '../../src/market/instrument.ts';
 import { type ExpiryState, MAX_DISCOUNT, MAX_PRICE, type MarketRound } from '../../src/market/words.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { accountInput, insolvencyInput } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';

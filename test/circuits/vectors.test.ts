@@ -4,7 +4,6 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { POSITION_UNIT, tradeBetween } from '../../src/margin/exact/transfer.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import {
   canonicalLegs,
   instrumentId,
@@ -14,6 +13,7 @@ import {
   SCALAR_FIELD,
   unpackLeg,
 } from '../../src/market/instrument.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { invR, modR } from '../../src/proof/field.ts';
 import { openingEvaluation } from '../../src/proof/opening.ts';

@@ -30,6 +30,8 @@ import {
 
 /** Legs beyond this do not fit any circuit. */
 export const MAX_LEGS = 32;
+/** A scale of 1: scales are in 2^-40. */
+export const SCALE_ONE = 2n ** 40n;
 /** Largest scale of an account, 2^-40. */
 export const MAX_SCALE = 2n ** 64n - 1n;
 

@@ -116,3 +116,20 @@ export function drawGamma(shape: number, uniform: () => number, normal: () => nu
     if (Math.log(uniform()) < 0.5 * x * x + d * (1 - v + Math.log(v))) return d * v;
   }
 }
+
+/**
+ * Uniform numbers in [0, 1) with 32 bits, by mulberry32 (T. Ettinger, 2017): the smallest of generators, whose period is
+ * at most 2^32. For the example book and for tests and benchmarks that draw a few thousand cases; simulations use
+ * {@link randomStream}.
+ *
+ * @param seed its lowest 32 bits count
+ */
+export function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exactSettlement, type SettlementPrice } from '../../margin/exact/settlement.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import {
   canonicalLegs,
   type InstrumentKind,
@@ -10,6 +9,7 @@ import {
   MAX_STRIKE,
   SCALAR_FIELD,
 } from '../../market/instrument.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { commitPositions } from '../commitment.ts';
 import { committedSettlement, type SettlementStatement, settlementInput } from './settlement.ts';

@@ -8,10 +8,10 @@ import {
   MAX_CASH,
   requireSolvencyLayout,
 } from '../../margin/exact/solvency.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
 import { canonicalLegs, LINEAR, SCALAR_FIELD } from '../../market/instrument.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { solvencyInput } from './solvency.ts';
 import { randomLegs, randomRound } from './testing.ts';

@@ -7,7 +7,6 @@ import {
   tradeBetween,
   transferRemainders,
 } from '../../margin/exact/transfer.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import {
   canonicalLegs,
   type InstrumentKind,
@@ -17,6 +16,7 @@ import {
   packLeg,
   SCALAR_FIELD,
 } from '../../market/instrument.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { commitPositions } from '../commitment.ts';
 import { openingEvaluation } from '../opening.ts';

@@ -5,8 +5,7 @@ import { atScale, BASIS, sale, subsidisedRequirement, targetOf } from '../../liq
 import { startFee } from '../../liquidation/auction.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../liquidation/terms.ts';
 import { requirementWith } from '../../margin/exact/collateral.ts';
-import { exactMargin } from '../../margin/exact/margin.ts';
-import { SCALE_ONE } from '../../margin/example-book.ts';
+import { exactMargin, SCALE_ONE } from '../../margin/exact/margin.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { type Leg, packLeg, parseInstrument } from '../../market/instrument.ts';
 import { unpackRound } from '../../market/words.ts';

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Groth16VerificationKey } from 'snarkjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
+import type { Problem } from '../http/problem.ts';
 import { collateralQuantity, requirementWith } from '../margin/exact/collateral.ts';
 import { DEFAULT_PARAMETERS, HEADER_BITS, packParameters } from '../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
@@ -21,7 +22,7 @@ import { buildService, type ServiceOptions } from './app.ts';
 import { warningText } from './place-of.ts';
 import type { Prover } from './prover-runner.ts';
 import { prepareProof } from './requests/index.ts';
-import type { InsolvencyRequest, JobView, Problem, ProofRequest } from './schemas.ts';
+import type { InsolvencyRequest, JobView, ProofRequest } from './schemas.ts';
 
 const surfaces = JSON.parse(
   readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),

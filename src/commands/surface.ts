@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { SviValue } from '../input/surface.ts';
 import type { ArbitrageRange } from '../market/arbitrage.ts';
 import type { BuiltExpiry, BuiltSurface, SurfaceLoss } from '../market/build-surface.ts';
-import { textTable } from '../report/table.ts';
+import { textTable } from '../plain-text.ts';
 import { printJson, readDocument, writeLine } from './io.ts';
 
 const HELP = `

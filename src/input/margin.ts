@@ -4,6 +4,7 @@
  */
 
 import { type Static, Type } from 'typebox';
+import { checkShape } from '../check-shape.ts';
 import { joinField, ZkMarginError } from '../errors.ts';
 import type { CandidateTrade } from '../margin/engine/incremental.ts';
 import { COLLATERAL_CLASSES, type MarginModel, MarginModelSchema } from '../margin/engine/model.ts';
@@ -25,7 +26,6 @@ import { buildSurface } from '../market/build-surface.ts';
 import { formatExpiry } from '../market/instrument.ts';
 import { sviCap } from '../market/surface.ts';
 import { YEAR_SECONDS } from '../market/words.ts';
-import { checkShape } from './check.ts';
 import { secondsOf } from './time.ts';
 
 const closed = { additionalProperties: false } as const;

@@ -2,12 +2,12 @@
  * Market moves over a horizon, by three methods. All are pure: the same history and seed give the same moves.
  */
 import { requireFinite, requireInteger, ZkMarginError } from '../errors.ts';
+import type { MarketMove } from '../market/move.ts';
 import { type RandomStream, randomStream } from '../math/float/random.ts';
 import { cholesky, mahalanobisSquared, secondMoments } from '../math/float/statistics.ts';
 import { logGammaIncrement } from '../math/float/student-t.ts';
 import type { Dependence } from './estimators.ts';
 import { type Factor, factorsOf, type ReturnHistory, windowStarts } from './history.ts';
-import type { MarketMove } from './revaluation.ts';
 import { checkVolatilityModel, filterVariance, type VolatilityModel } from './volatility.ts';
 
 /** Most paths of one simulation. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Type } from 'typebox';
-import { checkShape } from '../../input/check.ts';
+import { checkShape } from '../../check-shape.ts';
 import { ProofError } from '../errors.ts';
 import { parseR1cs, parseSymbols, type SymbolTable } from '../r1cs.ts';
 import type { Linear } from './linear.ts';

@@ -29,6 +29,7 @@ import { type Anvil, startAnvil } from '../src/chain/anvil.ts';
 import { deployProtocol } from '../src/chain/deploy.ts';
 import { includedReceipt } from '../src/chain/receipts.ts';
 import { withFileLock } from '../src/file-lock.ts';
+import { SCALAR_MODULUS } from '../src/math/fixed/scalar-field.ts';
 import { readHistory } from '../src/proof/ceremony/contributions.ts';
 import { fileError } from '../src/proof/ceremony/files.ts';
 import {
@@ -62,7 +63,6 @@ import {
 import { type CompiledCircuit, compileFile, compileText, sourceOfText } from '../src/proof/compile.ts';
 import { singleThreadCurve } from '../src/proof/curve.ts';
 import { ProofError } from '../src/proof/errors.ts';
-import { SCALAR_MODULUS } from '../src/proof/field.ts';
 import { projectRoot, sha256 } from '../src/proof/files.ts';
 import {
   buildKeyArtifacts,

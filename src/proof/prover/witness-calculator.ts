@@ -1,5 +1,6 @@
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { ProofError } from '../errors.ts';
-import { SCALAR_MODULUS, writeU256LE } from '../field.ts';
+import { writeU256LE } from '../field.ts';
 import type { CircuitInput, InputValue } from './backend.ts';
 
 interface CircuitExports {

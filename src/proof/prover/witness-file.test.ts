@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BASE_MODULUS, SCALAR_MODULUS, writeU256LE } from '../field.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
+import { BASE_MODULUS, writeU256LE } from '../field.ts';
 import { publicSignalsOf, witnessValues } from './witness-file.ts';
 
 /** A .wtns file that claims so many wires and holds the values given. */

@@ -1,6 +1,8 @@
 /** Content of a .wtns file, checked against a key. */
+
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { ProofError } from '../errors.ts';
-import { readU256LE, SCALAR_MODULUS } from '../field.ts';
+import { readU256LE } from '../field.ts';
 import { readSections, sectionBytes } from '../r1cs.ts';
 
 /**

@@ -6,7 +6,7 @@
  */
 import { encodeAbiParameters, type Hex, keccak256 } from 'viem';
 import { requireBigint } from '../../errors.ts';
-import { SCALAR_FIELD } from '../../market/instrument.ts';
+import { modR, SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 
 /** What an insolvency proof is bound to. */
 export interface ProofContext {
@@ -114,7 +114,7 @@ export function settlementContext(context: SettlementContext): bigint {
  */
 export function fromSigned(value: bigint): bigint {
   requireBigint(value, -MAX_SIGNED, MAX_SIGNED, 'value');
-  return value < 0n ? SCALAR_FIELD + value : value;
+  return modR(value);
 }
 
 function hashed(types: readonly string[], values: readonly unknown[]): bigint {
@@ -126,6 +126,6 @@ function hashed(types: readonly string[], values: readonly unknown[]): bigint {
           [...values],
         ),
       ),
-    ) % SCALAR_FIELD
+    ) % SCALAR_MODULUS
   );
 }

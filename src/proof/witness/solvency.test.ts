@@ -10,9 +10,10 @@ import {
 } from '../../margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
-import { canonicalLegs, LINEAR, SCALAR_FIELD } from '../../market/instrument.ts';
+import { canonicalLegs, LINEAR } from '../../market/instrument.ts';
 import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
+import { fieldText } from '../field.ts';
 import { solvencyInput } from './solvency.ts';
 import { randomLegs, randomRound } from './testing.ts';
 
@@ -144,7 +145,7 @@ describe('solvency circuit at 8 legs', () => {
       const witness = await circuit.witness(input);
       expect(circuit.signal(witness, 'main.worstLoss'), at).toBe(bare.worstLoss);
       // One micro-dollar less has no witness, and neither has a smaller worst loss.
-      const poorer = { ...input, cash: String((((cash - 1n) % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD) };
+      const poorer = { ...input, cash: fieldText(cash - 1n) };
       await expect(circuit.witness(poorer), at).rejects.toMatchObject(REJECTED);
       if (bare.worstLoss > 0n) {
         await expect(

@@ -5,8 +5,8 @@ import { settlementRequest } from '../../../scripts/lib/settlement-request.ts';
 import type { ZkMarginError } from '../../errors.ts';
 import { DEFAULT_PARAMETERS, packParameters } from '../../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
-import { SCALAR_FIELD } from '../../market/instrument.ts';
 import { packRound } from '../../market/words.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { INSTANCES } from '../../proof/instances.ts';
 import { SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
 import { JOB_PRIORITIES } from '../../store/job.ts';
@@ -303,8 +303,8 @@ describe('circuits', () => {
 });
 
 describe('bounds', () => {
-  const order = String(SCALAR_FIELD);
-  const largest = String(SCALAR_FIELD - 1n);
+  const order = String(SCALAR_MODULUS);
+  const largest = String(SCALAR_MODULUS - 1n);
   const withAccount = (when: 'before' | 'after', side: 'a' | 'b', change: object) => ({
     ...transfer,
     [when]: { ...transfer[when], [side]: { ...transfer[when][side], ...change } },

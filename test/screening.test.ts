@@ -5,7 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { type ExactMargin, exactMargin, MAX_LEGS, SCALE_ONE } from '../src/margin/exact/margin.ts';
+import { SCALE_ONE } from '../src/margin/exact/bounds.ts';
+import { type ExactMargin, exactMargin, MAX_LEGS } from '../src/margin/exact/margin.ts';
 import { ExactValuer } from '../src/margin/exact/shared.ts';
 import { exampleBook } from '../src/margin/example-book.ts';
 import { decideBook, exactStatus } from '../src/margin/float/decide.ts';

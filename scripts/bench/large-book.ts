@@ -1,6 +1,6 @@
 /** A large book on a listed chain, for benchmarks: many accounts whose legs come from some hundreds of instruments. */
 
-import { SCALE_ONE } from '../../src/margin/exact/margin.ts';
+import { SCALE_ONE } from '../../src/margin/exact/bounds.ts';
 import { strikeStep } from '../../src/margin/example-book.ts';
 import type { FloatAccount } from '../../src/margin/float/screen.ts';
 import { type Instrument, type Leg, LINEAR, orderKey, STRIKE_UNIT } from '../../src/market/instrument.ts';

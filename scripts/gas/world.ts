@@ -1,6 +1,7 @@
 /** The market and the accounts whose transactions are measured. */
 
-import { exactMargin, SCALE_ONE } from '../../src/margin/exact/margin.ts';
+import { SCALE_ONE } from '../../src/margin/exact/bounds.ts';
+import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';

@@ -18,7 +18,7 @@ import {
 import { atTheMoneyVolatility } from '../market/surface.ts';
 import { type ExpiryState, type MarketRound, tenorSeconds, YEAR_SECONDS } from '../market/words.ts';
 import { mulberry32 } from '../math/float/random.ts';
-import { SCALE_ONE } from './exact/margin.ts';
+import { SCALE_ONE } from './exact/bounds.ts';
 import { accountMargin, compileBook, type FloatAccount, screenBook } from './float/screen.ts';
 import type { RiskParameters } from './parameters.ts';
 

@@ -7,6 +7,7 @@
  */
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { MAX_MONEY } from '../../src/margin/exact/bounds.ts';
 import {
   exactExpiry,
   exactExpiryRisk,
@@ -14,7 +15,7 @@ import {
   LOG2_SHOCK_TENOR,
 } from '../../src/margin/exact/expiry.ts';
 import { exactLegSurface, stepSlopeOf } from '../../src/margin/exact/leg.ts';
-import { exactSolvency, MAX_CASH } from '../../src/margin/exact/solvency.ts';
+import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS, horizonFactorOf, type RiskParameters } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg, MAX_QUANTITY, MAX_STRIKE } from '../../src/market/instrument.ts';
 import { type ExpiryState, MAX_DISCOUNT, MAX_PRICE, type MarketRound } from '../../src/market/words.ts';
@@ -708,9 +709,9 @@ describe('accounts at the ends of every range', () => {
       ] as const) {
         const account = { legs, scale, round, parameters };
         const least = leastCash(account, level);
-        const inRange = least > -MAX_CASH && least - 1n > -MAX_CASH && least < MAX_CASH;
-        const tried = inRange ? [least, least - 1n] : [MAX_CASH - 1n, 1n - MAX_CASH];
-        if (scale === 1n) tried.push(MAX_CASH - 1n, 1n - MAX_CASH);
+        const inRange = least - 1n >= -MAX_MONEY && least <= MAX_MONEY;
+        const tried = inRange ? [least, least - 1n] : [MAX_MONEY, -MAX_MONEY];
+        if (scale === 1n) tried.push(MAX_MONEY, -MAX_MONEY);
         for (const cash of tried) {
           const { solvent } = exactSolvency({ legs, scale, cash }, round, parameters, level);
           expect(solvent).toBe(cash >= least);

@@ -8,7 +8,7 @@
  */
 
 import { ZkMarginError } from '../../errors.ts';
-import { SCALE_ONE } from '../../margin/exact/margin.ts';
+import { SCALE_ONE } from '../../margin/exact/bounds.ts';
 import { type Leg, QUANTITY_UNIT, STRIKE_UNIT } from '../../market/instrument.ts';
 import { floatExpiry, surfaceVolatility } from '../../market/surface.ts';
 import { type MarketRound, PRICE_UNIT } from '../../market/words.ts';

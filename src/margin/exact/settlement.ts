@@ -4,7 +4,8 @@
 import { requireBigint, requireInteger, ZkMarginError } from '../../errors.ts';
 import { type Leg, MAX_EXPIRY_HOUR, validateLegs } from '../../market/instrument.ts';
 import { floorDivide } from '../../math/fixed/primitives.ts';
-import { type ExactAccount, MAX_LEGS, MAX_SCALE } from './margin.ts';
+import { MAX_SCALE } from './bounds.ts';
+import { type ExactAccount, MAX_LEGS } from './margin.ts';
 
 /** Settlement prices that one proof takes. */
 export const SETTLEMENT_WORDS = 4;

@@ -7,7 +7,7 @@ import { shockRound } from '../../market/shock.ts';
 import { floatExpiry, surfaceVolatility } from '../../market/surface.ts';
 import { type MarketRound, packRound, unpackRound } from '../../market/words.ts';
 import { black76, black76Price } from '../../math/float/black76.ts';
-import { SCALE_ONE } from '../exact/margin.ts';
+import { SCALE_ONE } from '../exact/bounds.ts';
 import { type ExampleAccount, exampleBook } from '../example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
 import { compileBook, type FloatAccount, scenarioProfits, screen, screenBook } from './screen.ts';

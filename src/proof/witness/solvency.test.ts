@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import {
   exactSolvency,
   INITIAL_LEVEL,
   MAINTENANCE_LEVEL,
-  MAX_CASH,
   requireSolvencyLayout,
 } from '../../margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../margin/parameters.ts';
@@ -101,7 +101,9 @@ describe('solvency in exact integers', () => {
     const legs = randomLegs(mulberry32(2), round);
     const check = (cash: bigint, level?: bigint, parameters = DEFAULT_PARAMETERS) =>
       exactSolvency({ legs, scale: 1n, cash }, round, parameters, level);
-    expect(() => check(MAX_CASH)).toThrow(expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'cash' }));
+    expect(() => check(MAX_MONEY + 1n)).toThrow(
+      expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'cash' }),
+    );
     expect(() => check(0n, 4095n)).toThrow(expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'level' }));
     expect(() => check(0n, 65_536n)).toThrow(expect.objectContaining({ code: 'OUT_OF_RANGE' }));
     const scenarios = DEFAULT_PARAMETERS.scenarios.map((scenario, index) =>

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
-import { SCALE_ONE } from '../../margin/exact/margin.ts';
+import { SCALE_ONE } from '../../margin/exact/bounds.ts';
 import { compileBook, screenBook } from '../../margin/float/screen.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { boundPillars } from '../../market/surface.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
-import { exactMargin, SCALE_ONE } from '../../margin/exact/margin.ts';
+import { SCALE_ONE } from '../../margin/exact/bounds.ts';
+import { exactMargin } from '../../margin/exact/margin.ts';
 import { ExactValuer } from '../../margin/exact/shared.ts';
 import { exampleBook } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';

@@ -56,7 +56,7 @@ export function registerSurface(program: Command): void {
 }
 
 /** SVI values as a table. */
-export function sviReport(values: readonly SviValue[]): string {
+function sviReport(values: readonly SviValue[]): string {
   return table(
     ['id', 'k', 'total variance', 'volatility', ''],
     values.map(({ id, k, w, vol, kcapped }, index) => [
@@ -70,7 +70,7 @@ export function sviReport(values: readonly SviValue[]): string {
 }
 
 /** A surface as text: fits, pillars, losses, what was left out, and places of arbitrage. */
-export function surfaceReport(surface: BuiltSurface, target: 'mid' | 'mark' = 'mid'): string {
+function surfaceReport(surface: BuiltSurface, target: 'mid' | 'mark' = 'mid'): string {
   const { expiries, arbitrage, loss } = surface;
   const time = surface.asOf > 0 ? ` at ${new Date(surface.asOf * 1000).toISOString()}` : '';
   const parts = [

@@ -27,7 +27,7 @@ const Numeric = Type.Union([
 ]);
 
 /** Largest number of options or collaterals of a case. */
-export const MAX_CASE_ITEMS = 10_000;
+const MAX_CASE_ITEMS = 10_000;
 
 /** One case. Further fields, such as expected values, are let pass. */
 export const Pmrm2CaseSchema = Type.Object({

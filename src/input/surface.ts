@@ -18,7 +18,7 @@ import { YEAR_SECONDS } from '../market/words.ts';
 import { secondsOf } from './time.ts';
 
 /** Largest number of SVI rows. */
-export const MAX_SVI_ROWS = 1_000_000;
+const MAX_SVI_ROWS = 1_000_000;
 
 const Amount = Type.Union([Type.Number({ minimum: 0, maximum: 1e15 }), Type.Null()]);
 const Volatility = Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()]);

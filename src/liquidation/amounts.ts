@@ -479,7 +479,7 @@ export function requireCollateral(values: BackingValues, prefix: string): void {
 }
 
 /** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field */
-export function requireFigures(figures: ProvenFigures): void {
+function requireFigures(figures: ProvenFigures): void {
   requireBigint(figures.mark, LOWEST_PROVEN, MAX_MONEY, 'mark');
   requireBigint(figures.baseRequirement, LOWEST_PROVEN, MAX_MONEY, 'baseRequirement');
   requireBigint(

@@ -23,7 +23,7 @@ import { accountMargin, compileBook, type FloatAccount, screenBook } from './flo
 import type { RiskParameters } from './parameters.ts';
 
 /** Strategies of the example book, in the order in which accounts take turns. */
-export const STRATEGIES = [
+const STRATEGIES = [
   'covered call',
   'short strangle',
   'iron condor',
@@ -160,7 +160,7 @@ interface MarkAndRequirement {
  * Cash in USD that makes an account healthy in one round, and failing or healthy in another; undefined when it could not
  * but be bad debt in the other.
  */
-export function chooseCash(
+function chooseCash(
   before: MarkAndRequirement,
   after: MarkAndRequirement,
   fails: boolean,

@@ -16,9 +16,9 @@ const SCENARIO_BITS = 26;
 /** A damping of 1. */
 export const DAMPING_ONE = 2 ** 16;
 /** Largest absolute price move, in steps. */
-export const MAX_PRICE_MOVE = 60;
+const MAX_PRICE_MOVE = 60;
 /** Longest horizon, in seconds: 7 days. */
-export const MAX_HORIZON_SECONDS = 604_800;
+const MAX_HORIZON_SECONDS = 604_800;
 /** Step in which tenors enter {@link RiskParameters.basisPerTenor} and {@link RiskParameters.interestPerTenor}, in seconds. */
 export const TENOR_UNIT_SECONDS = 16;
 /** 30 days, the tenor at which vol shocks are quoted, in seconds. */
@@ -110,7 +110,7 @@ export function horizonFactorOf(horizonSeconds: number): number {
 }
 
 /** The shortest horizon, in whole seconds, that has a factor; undefined when none has. */
-export function horizonSecondsOf(horizonFactor: number): number | undefined {
+function horizonSecondsOf(horizonFactor: number): number | undefined {
   const square = BigInt(horizonFactor) * BigInt(horizonFactor) * 31_536_000n;
   const seconds = Number((square + (1n << 40n) - 1n) >> 40n);
   return seconds <= MAX_HORIZON_SECONDS && horizonFactorOf(seconds) === horizonFactor ? seconds : undefined;
@@ -201,7 +201,7 @@ export function packParameters(parameters: RiskParameters, field = 'parameters')
 }
 
 /** A scenario's 26 bits. The scenario must be valid. */
-export function packScenario(scenario: Scenario): bigint {
+function packScenario(scenario: Scenario): bigint {
   return BigInt(scenario.priceMove + 64 + ((scenario.volShock + 1) << 7)) | (BigInt(scenario.damping) << 9n);
 }
 

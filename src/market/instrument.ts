@@ -106,17 +106,12 @@ export function orderKey(instrument: Instrument): bigint {
   return KIND_CODES[instrument.kind] + 4n * instrument.strike + (BigInt(instrument.expiryHour) << 38n);
 }
 
-/** True when both are the same instrument. */
-export function sameInstrument(a: Instrument, b: Instrument): boolean {
-  return a.kind === b.kind && a.expiryHour === b.expiryHour && a.strike === b.strike;
-}
-
 /**
  * Checks the instrument and quantity of one leg.
  *
  * @throws ZkMarginError as {@link validateInstrument}; `ZERO_QUANTITY`, `QUANTITY_OUT_OF_RANGE`, `MALFORMED`
  */
-export function validateLeg(leg: Leg, field = 'leg'): void {
+function validateLeg(leg: Leg, field = 'leg'): void {
   if (typeof leg !== 'object' || leg === null) {
     throw new ZkMarginError('MALFORMED', `Give ${field} as an object of instrument and quantity.`, { field });
   }

@@ -11,7 +11,7 @@ import { type Factor, factorsOf, type ReturnHistory, windowStarts } from './hist
 import { checkVolatilityModel, filterVariance, type VolatilityModel } from './volatility.ts';
 
 /** Most paths of one simulation. */
-export const MAX_PATHS = 2_000_000;
+const MAX_PATHS = 2_000_000;
 /**
  * Largest absolute log change of a variable in one simulated step, unless another is given: a factor of 7.4.
  */
@@ -240,9 +240,9 @@ export interface StudentFit {
  * Fewest and most degrees of freedom that a fit gives; at the upper end the data tell no difference from
  * normal.
  */
-export const FITTED_DEGREES = [2.1, 500] as const;
+const FITTED_DEGREES = [2.1, 500] as const;
 /** Fewest steps for a fit. */
-export const FEWEST_STEPS_FOR_FIT = 30;
+const FEWEST_STEPS_FOR_FIT = 30;
 
 /**
  * Fits a multivariate Student t distribution with mean zero to a history's steps.

@@ -355,7 +355,7 @@ export const JobSchema = Type.Object({
 export type JobView = Static<typeof JobSchema>;
 
 /** A circuit as it is told. */
-export const CircuitSchema = Type.Object({
+const CircuitSchema = Type.Object({
   name: Type.String(),
   statement: Type.String({ description: 'insolvency, solvency, settlement or transfer' }),
   legs: Type.Integer({ description: 'room for legs' }),

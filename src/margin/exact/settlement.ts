@@ -10,7 +10,7 @@ import { type ExactAccount, MAX_LEGS } from './margin.ts';
 /** Settlement prices that one proof takes. */
 export const SETTLEMENT_WORDS = 4;
 /** Largest settlement price, in 1e-6 USD. */
-export const MAX_SETTLEMENT_PRICE = 2n ** 44n - 1n;
+const MAX_SETTLEMENT_PRICE = 2n ** 44n - 1n;
 
 /** At what price the options of an hour settle. */
 export interface SettlementPrice {

@@ -189,7 +189,7 @@ export interface AccountMargin {
 }
 
 /** Most legs that screening takes in one account. */
-export const SCREEN_LEG_CAPACITY = 4_096;
+const SCREEN_LEG_CAPACITY = 4_096;
 
 /**
  * Lays accounts out for screening.

@@ -103,7 +103,7 @@ export function randomStream(seed: number, stream = 0): RandomStream {
  * @param shape in (0, 1e12]
  * @throws ZkMarginError `NOT_FINITE`, `OUT_OF_RANGE` for a shape outside its range
  */
-export function drawGamma(shape: number, uniform: () => number, normal: () => number): number {
+function drawGamma(shape: number, uniform: () => number, normal: () => number): number {
   requireFinite(shape, Number.MIN_VALUE, 1e12, 'shape');
   if (shape < 1) return drawGamma(shape + 1, uniform, normal) * uniform() ** (1 / shape);
   const d = shape - 1 / 3;

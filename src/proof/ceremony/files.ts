@@ -25,7 +25,7 @@ const REFUSALS: Readonly<Record<string, readonly [code: ErrorCode, advice: strin
 };
 
 /** The system's code of an error of a file, as in `EACCES`; undefined for any other error. */
-export function systemCode(error: unknown): string | undefined {
+function systemCode(error: unknown): string | undefined {
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   return error instanceof Error && typeof code === 'string' && typeof syscall === 'string' ? code : undefined;
 }

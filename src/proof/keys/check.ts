@@ -106,7 +106,7 @@ export async function checkDevelopmentKey(
  *
  * @throws {ProofError} `KEY_INVALID`.
  */
-export function checkHeader(curve: Curve, key: ProvingKey): void {
+function checkHeader(curve: Curve, key: ProvingKey): void {
   const { G1, G2 } = curve;
   const fail = (what: string) => {
     throw new ProofError('KEY_INVALID', `the key is not sound: ${what}`);

@@ -127,7 +127,7 @@ export function patternOf(name: string): string {
  * Allowances are applied in order: the open signals of each are taken for determined, and the rules go on from there,
  * so that an allowance for a cause settles its consequences.
  */
-export function lintSystem(
+function lintSystem(
   circuit: string,
   system: ConstraintSystem,
   symbols: SymbolTable,

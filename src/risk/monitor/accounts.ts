@@ -33,7 +33,7 @@ export interface BookPart {
 }
 
 /** Accounts of a part. */
-export const PART_SIZE = 2_048;
+const PART_SIZE = 2_048;
 
 /**
  * Compiles accounts.

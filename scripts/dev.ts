@@ -12,7 +12,7 @@ import { toHex } from 'viem';
 import { ServiceClient } from '../src/client/index.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../src/liquidation/terms.ts';
 import { DEFAULT_PARAMETERS } from '../src/margin/parameters.ts';
-import { shockRound } from '../src/market/example-market.ts';
+import { shockRound } from '../src/market/shock.ts';
 import { CircuitProver } from '../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../src/proof/prover/circuits.ts';
 import { crashBook, exampleCrash } from './lib/example-crash.ts';

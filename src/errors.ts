@@ -201,7 +201,7 @@ export function errorFromData(data: unknown): ZkMarginError {
 }
 
 /** True for data as {@link errorToData} gives it. */
-export function isErrorData(data: unknown): data is ErrorData {
+function isErrorData(data: unknown): data is ErrorData {
   if (typeof data !== 'object' || data === null) return false;
   const candidate = data as Partial<Record<keyof ErrorData, unknown>>;
   return (

@@ -21,8 +21,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import * as snarkjs from 'snarkjs';
-import { curves, type Groth16Proof, type Groth16VerificationKey, type MemoryFile } from 'snarkjs';
+import type { Groth16Proof, Groth16VerificationKey } from 'snarkjs';
 import {
   type Abi,
   type Account,
@@ -41,6 +40,7 @@ import { type Anvil, startAnvil } from '../src/chain/anvil.ts';
 import { deployProtocol } from '../src/chain/deploy.ts';
 import { includedReceipt } from '../src/chain/receipts.ts';
 import { withFileLock } from '../src/file-lock.ts';
+import { SCALAR_MODULUS } from '../src/math/fixed/scalar-field.ts';
 import { readHistory } from '../src/proof/ceremony/contributions.ts';
 import { fileError } from '../src/proof/ceremony/files.ts';
 import {
@@ -74,7 +74,6 @@ import {
 import { type CompiledCircuit, compileFile, compileText, sourceOfText } from '../src/proof/compile.ts';
 import { singleThreadCurve } from '../src/proof/curve.ts';
 import { ProofError } from '../src/proof/errors.ts';
-import { SCALAR_MODULUS } from '../src/proof/field.ts';
 import { projectRoot, sha256 } from '../src/proof/files.ts';
 import {
   buildKeyArtifacts,
@@ -89,24 +88,8 @@ import { CircuitProver } from '../src/proof/prover/circuit-prover.ts';
 import { verifyProof } from '../src/proof/prover/verify.ts';
 import { readSections } from '../src/proof/r1cs.ts';
 import { toyCircuit } from '../src/proof/testing.ts';
+import { circuitText, makePtau } from './ceremony-fixtures.ts';
 
-/** 71 rows: it needs powers of tau of power 7. `shift` makes another circuit of the same sizes. */
-const circuitText = (shift: number) => `pragma circom 2.2.0;
-include "bitify.circom";
-template CeremonyProduct() {
-    signal input product;
-    signal input context;
-    signal input left;
-    signal input right;
-    component leftBits = Num2Bits(32);
-    leftBits.in <== left;
-    component rightBits = Num2Bits(32);
-    rightBits.in <== right;
-    product === left * right + ${shift};
-    signal contextSquared <== context * context;
-}
-component main { public [product, context] } = CeremonyProduct();
-`;
 const CIRCUIT = 'ceremony-product';
 const BEACON = '7b1f2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9';
 const PUBLIC_CHAIN = 8453;
@@ -143,26 +126,6 @@ let released: Promise<void>;
 const at = (...parts: string[]) => join(folder, ...parts);
 const keyName = (index: number) => keyFileName(CIRCUIT, index);
 const finalName = keyFileName(CIRCUIT, 3, 'beacon');
-
-async function makePtau(power: number, path: string, contributions = 1): Promise<void> {
-  const { powersOfTau } = snarkjs as unknown as {
-    powersOfTau: Record<
-      'newAccumulator' | 'contribute' | 'preparePhase2',
-      (...args: unknown[]) => Promise<void>
-    >;
-  };
-  const curve = await curves.getCurveFromName('bn128');
-  let file: MemoryFile = { type: 'mem' };
-  await powersOfTau.newAccumulator(curve, power, file);
-  for (let i = 0; i < contributions; i++) {
-    const next: MemoryFile = { type: 'mem' };
-    await powersOfTau.contribute(file, next, `tester ${i}`, 'entropy of a test');
-    file = next;
-  }
-  const prepared: MemoryFile = { type: 'mem' };
-  await powersOfTau.preparePhase2(file, prepared);
-  await writeFile(path, prepared.data!);
-}
 
 const init = (directory: string, more: Partial<Parameters<typeof initCeremony>[0]> = {}) =>
   initCeremony({ circuit, source, ptauPath, directory, ...trusted, ...more });

@@ -5,9 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { SCALE_ONE } from '../src/margin/exact/bounds.ts';
 import { type ExactMargin, exactMargin, MAX_LEGS } from '../src/margin/exact/margin.ts';
 import { ExactValuer } from '../src/margin/exact/shared.ts';
-import { exampleBook, mulberry32, SCALE_ONE } from '../src/margin/example-book.ts';
+import { exampleBook } from '../src/margin/example-book.ts';
 import { decideBook, exactStatus } from '../src/margin/float/decide.ts';
 import { compileBook, type FloatAccount, screen, screenBook } from '../src/margin/float/screen.ts';
 import {
@@ -17,7 +18,7 @@ import {
   type VolShock,
   validateParameters,
 } from '../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../src/market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../src/market/example-market.ts';
 import {
   canonicalLegs,
   type Instrument,
@@ -27,6 +28,7 @@ import {
   MAX_STRIKE,
   orderKey,
 } from '../src/market/instrument.ts';
+import { shockRound } from '../src/market/shock.ts';
 import { boundPillars } from '../src/market/surface.ts';
 import {
   type ExpiryState,
@@ -36,6 +38,7 @@ import {
   type SpacingExponent,
   validateRound,
 } from '../src/market/words.ts';
+import { mulberry32 } from '../src/math/float/random.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 20250219);
 const PORTFOLIOS = Number(process.env.ZKMARGIN_PORTFOLIOS ?? 20_000);

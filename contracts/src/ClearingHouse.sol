@@ -24,6 +24,7 @@ import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
 import {LiquidationMath} from "./libraries/LiquidationMath.sol";
 import {Openings} from "./libraries/Openings.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
+import {Units} from "./libraries/Units.sol";
 
 /// @notice Fee of a trade, charged to each of its two accounts.
 /// @param flat in 1e-6 units
@@ -149,7 +150,7 @@ contract ClearingHouse is HouseLedger, Consents {
     uint256 public constant MAX_LEGS = 32;
     /// @dev Legs of the transfer circuit.
     uint8 private constant TRANSFER_CAPACITY = 16;
-    uint256 private constant BASIS = 10_000;
+    uint256 private constant BASIS = Units.BASIS;
     /// @notice A slice is at least this part of what its vessel holds already.
     uint256 public constant VESSEL_DIVISOR = 20;
     /// @notice Least scale of an account that owes cash after a trade or a withdrawal, in 2^-40. A sale of slices leaves up to a unit of scale

@@ -11,6 +11,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {CollateralValues, ICollateralVault} from "./interfaces/ICollateralVault.sol";
 import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {OracleWords} from "./libraries/OracleWords.sol";
+import {Units} from "./libraries/Units.sol";
 
 /// @notice A kind of collateral.
 /// @param token ERC-20 that neither takes fees nor changes balances by itself
@@ -122,10 +123,10 @@ contract CollateralVault is ICollateralVault, Ownable2Step, ReentrancyGuardTrans
     /// @notice Delay of lower haircuts, in seconds.
     uint256 public constant HAIRCUT_DELAY = 2 days;
     /// @notice Values are cut here, so that no balance can break the arithmetic of a liquidation.
-    uint256 public constant VALUE_LIMIT = 2 ** 96 - 1;
+    uint256 public constant VALUE_LIMIT = Units.MAX_MONEY;
     /// @notice Least part of a haircut that is taken from the value at which slices are priced, in basis points.
     uint256 public constant SALE_SHARE_BPS = 2_500;
-    uint256 private constant BASIS = 10_000;
+    uint256 private constant BASIS = Units.BASIS;
 
     /// @notice Where prices are read.
     IRiskOracle public immutable oracle;

@@ -12,6 +12,7 @@ import {Groth16Proof} from "./interfaces/Groth16.sol";
 import {IFundHouse} from "./interfaces/IFundHouse.sol";
 import {WithdrawalRequest} from "./interfaces/Requests.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
+import {Units} from "./libraries/Units.sol";
 
 /// @title Insurance fund
 /// @notice Decides what the fund pays towards losses. Its money is the cash of account 1 of the clearing house, so that fees, draws and
@@ -75,7 +76,7 @@ contract InsuranceFund is IInsuranceFund, Ownable2Step, ReentrancyGuardTransient
     /// @notice Time until a lower minimum counts, in seconds.
     uint256 public constant MINIMUM_DELAY = 7 days;
     /// @notice 100 %, in basis points.
-    uint256 public constant BASIS = 10_000;
+    uint256 public constant BASIS = Units.BASIS;
 
     /// @notice The clearing house; zero until `initialize`.
     IFundHouse public clearingHouse;

@@ -7,6 +7,7 @@ import {IRiskOracle} from "./interfaces/IRiskOracle.sol";
 import {IRiskParameters} from "./interfaces/IRiskParameters.sol";
 import {OracleWords} from "./libraries/OracleWords.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
+import {Units} from "./libraries/Units.sol";
 
 /// @notice Verifiers of all circuits; the number is the circuit's capacity in legs.
 struct Verifiers {
@@ -33,8 +34,8 @@ contract ProofGate is IProofGate {
     error NoContract(address account);
 
     /// @notice Numbers of proofs are below this in absolute value.
-    int256 internal constant LIMIT = 2 ** 96;
-    uint256 internal constant AMOUNT_LIMIT = 2 ** 96;
+    int256 internal constant LIMIT = Units.SIGNED_MONEY_LIMIT;
+    uint256 internal constant AMOUNT_LIMIT = Units.MONEY_LIMIT;
     /// @notice Slopes are below this in absolute value.
     int256 internal constant SLOPE_LIMIT = 2 ** 57;
     /// @notice A scale of 1.

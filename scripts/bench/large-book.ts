@@ -1,9 +1,12 @@
 /** A large book on a listed chain, for benchmarks: many accounts whose legs come from some hundreds of instruments. */
-import { mulberry32, SCALE_ONE, strikeStep } from '../../src/margin/example-book.ts';
+
+import { SCALE_ONE } from '../../src/margin/exact/bounds.ts';
+import { strikeStep } from '../../src/margin/example-book.ts';
 import type { FloatAccount } from '../../src/margin/float/screen.ts';
-import { atTheMoneyVolatility } from '../../src/market/example-market.ts';
 import { type Instrument, type Leg, LINEAR, orderKey, STRIKE_UNIT } from '../../src/market/instrument.ts';
+import { atTheMoneyVolatility } from '../../src/market/surface.ts';
 import { type MarketRound, tenorSeconds, YEAR_SECONDS } from '../../src/market/words.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 
 /**
  * Calls and puts of every expiry of a round, on strikes as exchanges list them, within 3.5 standard deviations, and the

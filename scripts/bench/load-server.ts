@@ -5,8 +5,8 @@
 
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { DEFAULT_PARAMETERS, packParameters } from '../../src/margin/parameters.ts';
-import { shockRound } from '../../src/market/example-market.ts';
 import { packLeg } from '../../src/market/instrument.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { type MarketRound, packRound } from '../../src/market/words.ts';
 import { WorkerPool } from '../../src/proof/prover/worker-pool.ts';
 import { buildService } from '../../src/service/app.ts';

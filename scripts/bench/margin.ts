@@ -1,7 +1,6 @@
 /** Speed and memory of pricing and of margining a large book, on one core. */
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { ExactValuer } from '../../src/margin/exact/shared.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { decideBook } from '../../src/margin/float/decide.ts';
 import {
   type FloatParameters,
@@ -13,9 +12,11 @@ import {
 } from '../../src/margin/float/model.ts';
 import { compileBook, type FloatBook, screenBook, screenValues } from '../../src/margin/float/screen.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { black76Into } from '../../src/math/float/black76.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { largeBook, listedChain } from './large-book.ts';
 import { type BenchResult, peakMemory, seconds } from './measure.ts';
 

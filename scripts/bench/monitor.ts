@@ -1,7 +1,8 @@
 /** Speed of the risk monitor: from a round to a ranked list, from a changed account to the list, and liquidation prices. */
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { RiskMonitor } from '../../src/risk/monitor/index.ts';
 import { largeBook, listedChain } from './large-book.ts';
 import { type BenchResult, median, seconds } from './measure.ts';

@@ -1,5 +1,5 @@
 /** The full story: the whole life of accounts, from deposits to last withdrawals, with everything that may go wrong in between. */
-import { shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { dollars, percent } from '../lib/format.ts';
 import { publicAuction, recovery, sealedAuction } from './chapters/auctions.ts';
 import { batch } from './chapters/batch.ts';

@@ -3,7 +3,7 @@ import { buildContracts } from '../../src/chain/build.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { ExampleAccount } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { type BackendConfiguration, backendFromEnvironment } from '../../src/proof/prover/backends.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';

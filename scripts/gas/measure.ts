@@ -6,9 +6,10 @@ import { type ProvenMargin, proveInsolvency } from '../../src/chain/requests/ins
 import { NO_PROOF, type Prover } from '../../src/chain/requests/proofs.ts';
 import { proveSolvency } from '../../src/chain/requests/solvency.ts';
 import { DEFAULT_LIQUIDATION_TERMS, liquidationTermsTuple } from '../../src/liquidation/terms.ts';
-import { exactMargin, MAX_SCALE } from '../../src/margin/exact/margin.ts';
+import { MAX_SCALE } from '../../src/margin/exact/bounds.ts';
+import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { commitPositions } from '../../src/proof/commitment.ts';
 import { INSTANCES } from '../../src/proof/instances.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';

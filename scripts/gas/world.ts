@@ -1,8 +1,9 @@
 /** The market and the accounts whose transactions are measured. */
 
+import { SCALE_ONE } from '../../src/margin/exact/bounds.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
-import { type ExampleAccount, exampleBook, SCALE_ONE } from '../../src/margin/example-book.ts';
+import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg } from '../../src/market/instrument.ts';
 import { exampleCrash } from '../lib/example-crash.ts';

@@ -4,7 +4,8 @@ import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { type ExampleAccount, exampleBook } from '../../src/margin/example-book.ts';
 import type { RiskParameters } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces, shockRound } from '../../src/market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 
 /** Seconds from the opening round to the crash. */

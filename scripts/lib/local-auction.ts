@@ -7,7 +7,7 @@ import type { Positions } from '../../src/chain/requests/market.ts';
 import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { availableCash, proveSolvency } from '../../src/chain/requests/solvency.ts';
 import type { Sale, Takeover } from '../../src/liquidation/amounts.ts';
-import { MAX_SCALE } from '../../src/margin/exact/margin.ts';
+import { MAX_SCALE } from '../../src/margin/exact/bounds.ts';
 import { MAINTENANCE_LEVEL } from '../../src/margin/exact/solvency.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 

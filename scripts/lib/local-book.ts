@@ -6,8 +6,8 @@ import type { Prover } from '../../src/chain/requests/proofs.ts';
 import { type PreparedSettlement, prepareSettlement } from '../../src/chain/requests/settlement.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import type { ExampleAccount } from '../../src/margin/example-book.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import type { Leg } from '../../src/market/instrument.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import type { LocalProtocol } from './local-protocol.ts';
 
 /** An account on chain with what opens its positions. */

@@ -66,7 +66,7 @@ function domain({ chainId, house }: HouseDomain) {
 }
 
 /** Typed data of a consent, for wallets. */
-export function tradeConsentData(house: HouseDomain, consent: TradeConsent) {
+function tradeConsentData(house: HouseDomain, consent: TradeConsent) {
   return {
     domain: domain(house),
     types: CONSENT_TYPES,
@@ -76,7 +76,7 @@ export function tradeConsentData(house: HouseDomain, consent: TradeConsent) {
 }
 
 /** Typed data of a custodian's receipt. */
-export function custodyReceiptData(house: HouseDomain, receipt: CustodyReceipt) {
+function custodyReceiptData(house: HouseDomain, receipt: CustodyReceipt) {
   return {
     domain: domain(house),
     types: RECEIPT_TYPES,

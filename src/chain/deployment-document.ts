@@ -1,7 +1,7 @@
 /** What to deploy, from a document. */
 import { getAddress, isAddress } from 'viem';
+import { checkShape } from '../check-shape.ts';
 import { ZkMarginError } from '../errors.ts';
-import { checkShape } from '../input/check.ts';
 import { type DeploymentDocument, DeploymentDocumentSchema } from '../input/deployment.ts';
 import { underlyingIdOf } from '../market/instrument.ts';
 import type { DeployOptions } from './deploy.ts';

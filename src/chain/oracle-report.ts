@@ -13,7 +13,7 @@ import { MAX_REPORTS, structureOf } from '../market/oracle-median.ts';
 import { type RoundWords, unpackRound } from '../market/words.ts';
 
 /** EIP-712 types of a report. The underlying and the time are inside the word. */
-export const REPORT_TYPES = {
+const REPORT_TYPES = {
   Report: [
     { name: 'underlyingWord', type: 'uint256' },
     { name: 'expiryWords', type: 'uint256[8]' },
@@ -43,7 +43,7 @@ export interface ReportArgument {
 }
 
 /** What a source signs. */
-export function reportTypedData(
+function reportTypedData(
   domain: OracleDomain,
   words: RoundWords,
 ): TypedDataDefinition<typeof REPORT_TYPES, 'Report'> {

@@ -14,8 +14,8 @@ import {
   type PublicClient,
   parseAbi,
 } from 'viem';
+import { SCALAR_MODULUS } from '../math/fixed/scalar-field.ts';
 import { singleThreadCurve } from '../proof/curve.ts';
-import { SCALAR_MODULUS } from '../proof/field.ts';
 import { type ProofCalldata, toCalldata } from '../proof/prover/backend.ts';
 import { ChainError } from './errors.ts';
 

@@ -4,7 +4,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { ZkMarginError } from '../errors.ts';
 
 /** Largest document that is read, in bytes. */
-export const MAX_DOCUMENT_BYTES = 256 * 2 ** 20;
+const MAX_DOCUMENT_BYTES = 256 * 2 ** 20;
 
 /**
  * The JSON document in a file.
@@ -48,7 +48,7 @@ const NOT_A_NUMBER = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g;
  *
  * @throws ZkMarginError `MALFORMED`
  */
-export function parseDocument(text: string, name = 'the text'): unknown {
+function parseDocument(text: string, name = 'the text'): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {

@@ -72,7 +72,7 @@ async function pmrm2(document: unknown, options: { model?: string; json?: boolea
     printJson(results);
     return;
   }
-  const { decimal, textTable } = await import('../report/table.ts');
+  const { decimal, textTable } = await import('../plain-text.ts');
   writeLine(
     textTable(
       [

@@ -68,7 +68,7 @@ export function readSettings<S extends Settings>(
 }
 
 /** Variables that look like one of ours and are not: most likely misspelt. Others may be somebody else's. */
-export function strangeVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+function strangeVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
   const known = CONFIGURATIONS.flatMap((configuration) => [
     ...variablesOf(configuration),
     fileVariableOf(configuration),

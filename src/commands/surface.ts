@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { SviValue } from '../input/surface.ts';
 import type { ArbitrageRange } from '../market/arbitrage.ts';
 import type { BuiltExpiry, BuiltSurface, SurfaceLoss } from '../market/build-surface.ts';
-import { textTable } from '../report/table.ts';
+import { textTable } from '../plain-text.ts';
 import { printJson, readDocument, writeLine } from './io.ts';
 
 const HELP = `
@@ -55,7 +55,7 @@ export function registerSurface(program: Command): void {
 }
 
 /** SVI values as a table. */
-export function sviReport(values: readonly SviValue[]): string {
+function sviReport(values: readonly SviValue[]): string {
   return table(
     ['id', 'k', 'total variance', 'volatility', ''],
     values.map(({ id, k, w, vol, kcapped }, index) => [
@@ -69,7 +69,7 @@ export function sviReport(values: readonly SviValue[]): string {
 }
 
 /** A surface as text: fits, pillars, losses, what was left out, and places of arbitrage. */
-export function surfaceReport(surface: BuiltSurface, target: 'mid' | 'mark' = 'mid'): string {
+function surfaceReport(surface: BuiltSurface, target: 'mid' | 'mark' = 'mid'): string {
   const { expiries, arbitrage, loss } = surface;
   const time = surface.asOf > 0 ? ` at ${new Date(surface.asOf * 1000).toISOString()}` : '';
   const parts = [

@@ -1,5 +1,5 @@
 /** Settings as they are shown: effective values with their origins, secrets masked. */
-import { textTable } from '../report/table.ts';
+import { textTable } from '../plain-text.ts';
 import { originText, type Resolved } from './resolve.ts';
 import type { Configuration, Setting, Settings } from './setting.ts';
 

@@ -1,7 +1,7 @@
 /** Values of settings from flags, variables, a file and defaults, in this order, each checked and with its source. */
 import type { TSchema } from 'typebox';
+import { checkShape } from '../check-shape.ts';
 import { isZkMarginError, ZkMarginError } from '../errors.ts';
-import { checkShape } from '../input/check.ts';
 import {
   type Configuration,
   fileVariableOf,

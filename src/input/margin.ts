@@ -4,6 +4,7 @@
  */
 
 import { type Static, Type } from 'typebox';
+import { checkShape } from '../check-shape.ts';
 import { joinField, ZkMarginError } from '../errors.ts';
 import type { CandidateTrade } from '../margin/engine/incremental.ts';
 import { COLLATERAL_CLASSES, type MarginModel, MarginModelSchema } from '../margin/engine/model.ts';
@@ -25,7 +26,6 @@ import { buildSurface } from '../market/build-surface.ts';
 import { formatExpiry } from '../market/instrument.ts';
 import { sviCap } from '../market/surface.ts';
 import { YEAR_SECONDS } from '../market/words.ts';
-import { checkShape } from './check.ts';
 import { secondsOf } from './time.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -69,7 +69,7 @@ const QuoteSchema = Type.Object(
 );
 
 /** Implied volatilities of one expiry. */
-export const VolatilitySchema = Type.Union(
+const VolatilitySchema = Type.Union(
   [
     Type.Object({ type: Type.Literal('flat'), volatility: Volatility }, closed),
     Type.Object(
@@ -140,7 +140,7 @@ const ExpirySchema = Type.Object(
 );
 
 /** The market of a document. */
-export const MarketSchema = Type.Object(
+const MarketSchema = Type.Object(
   {
     asOf: When,
     stablePrice: Type.Optional(Price('USD for one unit of the settlement asset; 1 when absent.')),
@@ -175,7 +175,7 @@ const settlement = Type.Optional(
 );
 
 /** One position. */
-export const PositionSchema = Type.Union([
+const PositionSchema = Type.Union([
   Type.Object(
     {
       instrument: Type.String({
@@ -251,7 +251,7 @@ const CollateralSchema = Type.Object(
 );
 
 /** The portfolio of a document. */
-export const PortfolioSchema = Type.Object(
+const PortfolioSchema = Type.Object(
   {
     id: Type.Optional(Type.String({ maxLength: 256 })),
     cash: Amount("In the model's numeraire."),
@@ -275,7 +275,7 @@ export const PortfolioSchema = Type.Object(
 );
 
 /** Settings of the tail-risk section. */
-export const TailRiskSchema = Type.Object(
+const TailRiskSchema = Type.Object(
   {
     levels: Type.Optional(
       Type.Array(Type.Number({ exclusiveMinimum: 0.5, exclusiveMaximum: 1 }), { minItems: 1, maxItems: 8 }),
@@ -288,7 +288,7 @@ export const TailRiskSchema = Type.Object(
 );
 
 /** A move of the market and of time. */
-export const ShockSchema = Type.Object(
+const ShockSchema = Type.Object(
   {
     name: Type.Optional(Type.String({ maxLength: 256 })),
     priceMove: Type.Optional(

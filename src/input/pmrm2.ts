@@ -3,13 +3,13 @@
  * its own market, portfolio and parameters.
  */
 import { type Static, Type } from 'typebox';
+import { checkShape } from '../check-shape.ts';
 import { ZkMarginError } from '../errors.ts';
 import { computeMargin, type Margin } from '../margin/engine/margin.ts';
 import type { MarginModel } from '../margin/engine/model.ts';
 import type { Collateral, ExpiryState, MarketState, Portfolio, Position } from '../margin/engine/state.ts';
 import { pmrm2Direction, pmrm2Model } from '../margin/presets/pmrm2.ts';
 import { sviCap } from '../market/surface.ts';
-import { checkShape } from './check.ts';
 
 const AMOUNT = 1e15;
 const Amount = Type.Number({ minimum: -AMOUNT, maximum: AMOUNT });
@@ -27,7 +27,7 @@ const Numeric = Type.Union([
 ]);
 
 /** Largest number of options or collaterals of a case. */
-export const MAX_CASE_ITEMS = 10_000;
+const MAX_CASE_ITEMS = 10_000;
 
 /** One case. Further fields, such as expected values, are let pass. */
 export const Pmrm2CaseSchema = Type.Object({

@@ -6,6 +6,7 @@
  * names are left alone.
  */
 import { type Static, type TSchema, Type } from 'typebox';
+import { checkShape } from '../check-shape.ts';
 import { joinField, ZkMarginError } from '../errors.ts';
 import {
   AMOUNT_BOUNDS,
@@ -15,7 +16,6 @@ import {
   requireExponent,
 } from '../math/float/generalised-black-scholes.ts';
 import { impliedVolatility } from '../math/float/implied-volatility.ts';
-import { checkShape } from './check.ts';
 
 /** Most rows in one document. */
 export const MAX_PRICE_ROWS = 1_000_000;

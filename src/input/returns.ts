@@ -17,6 +17,7 @@
  * reaches across it.
  */
 import { type Static, type TNumberOptions, Type } from 'typebox';
+import { checkShape } from '../check-shape.ts';
 import { requireFinite, ZkMarginError } from '../errors.ts';
 import { DAY_SECONDS } from '../market/words.ts';
 import {
@@ -25,7 +26,6 @@ import {
   MAX_HISTORY_UNDERLYINGS,
   type ReturnHistory,
 } from '../risk/history.ts';
-import { checkShape } from './check.ts';
 
 const strict = { additionalProperties: false } as const;
 /** Times are in seconds; milliseconds since 1970 are beyond this. */

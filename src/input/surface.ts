@@ -1,5 +1,6 @@
 /** Documents that hold a volatility surface: quotes per expiry, an option chain in rows, or SVI parameters to evaluate. */
 import { type Static, Type } from 'typebox';
+import { checkShape } from '../check-shape.ts';
 import { ZkMarginError } from '../errors.ts';
 import {
   type BuildOptions,
@@ -14,11 +15,10 @@ import {
 import type { OptionQuote } from '../market/quotes.ts';
 import { DERIVE_MAX_TOTAL_VARIANCE, sviCap, sviTotalVariance } from '../market/surface.ts';
 import { YEAR_SECONDS } from '../market/words.ts';
-import { checkShape } from './check.ts';
 import { secondsOf } from './time.ts';
 
 /** Largest number of SVI rows. */
-export const MAX_SVI_ROWS = 1_000_000;
+const MAX_SVI_ROWS = 1_000_000;
 
 const Amount = Type.Union([Type.Number({ minimum: 0, maximum: 1e15 }), Type.Null()]);
 const Volatility = Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Null()]);

@@ -1,5 +1,5 @@
 /** A keeper's document as what a keeper runs with. */
-import { checkShape } from '../input/check.ts';
+import { checkShape } from '../check-shape.ts';
 import { type KeeperDocument, KeeperDocumentSchema } from '../input/keeper.ts';
 import type { MetricsPlace } from './metrics-server.ts';
 import { DEFAULT_STRATEGY } from './strategy/configuration.ts';

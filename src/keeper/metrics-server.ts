@@ -1,5 +1,5 @@
 /** What a keeper answers about itself: `/metrics`, `/livez`, `/readyz`. */
-import { type Health, type HealthPlace, type HealthServer, serveHealth } from '../service/health-server.ts';
+import { type Health, type HealthPlace, type HealthServer, serveHealth } from '../http/health-server.ts';
 import type { KeeperMetrics } from './metrics.ts';
 
 /** Where a keeper answers. */

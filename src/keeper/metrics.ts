@@ -1,6 +1,6 @@
 /** What a keeper tells Prometheus. Labels never hold accounts, keys or addresses. */
 import { Counter, Gauge, Histogram } from 'prom-client';
-import { PROOF_SECONDS, processRegistry } from '../metrics/registry.ts';
+import { PROOF_SECONDS, processRegistry } from '../http/metrics.ts';
 import type { KeeperEvent, KeeperLoop } from './events.ts';
 import type { StrategyConfiguration } from './strategy/decide.ts';
 import { weiToMoney } from './strategy/gas.ts';

@@ -1,13 +1,11 @@
 /** The keeper's feed over the service's API. */
 import { proofArgument } from '../chain/requests/proofs.ts';
-import type { ServiceClient } from '../client/index.ts';
+import type { JobView, LegView, ServiceClient } from '../client/index.ts';
 import { ZkMarginError } from '../errors.ts';
 import type { LiquidationTerms } from '../liquidation/terms.ts';
 import type { InstrumentKind, Leg } from '../market/instrument.ts';
 import { unpackRound } from '../market/words.ts';
 import { unpackFigures } from '../proof/witness/figures.ts';
-import type { LegView } from '../service/book/schemas.ts';
-import type { JobView } from '../service/schemas.ts';
 import type {
   FeedMarket,
   KeeperFeed,

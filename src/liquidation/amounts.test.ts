@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isZkMarginError } from '../errors.ts';
-import { MAX_SCALE } from '../margin/exact/margin.ts';
+import { MAX_SCALE } from '../margin/exact/bounds.ts';
 import {
   type AtomicLiquidation,
   type AtomicTerms,

@@ -3,23 +3,24 @@
  *
  * Money is in 1e-6 USD, scales are in 2^-40, rates and shares in basis points, the volatility index in 2^-16.
  */
+
 import { requireBigint, ZkMarginError } from '../errors.ts';
+import { MAX_MONEY, MAX_SCALE } from '../margin/exact/bounds.ts';
 import {
   COLLATERAL_SLOPE_LIMIT,
   COLLATERAL_SLOPE_PLACES,
   requirementWith,
 } from '../margin/exact/collateral.ts';
-import { MAX_SCALE } from '../margin/exact/margin.ts';
 import { ceilDivide, floorDivide } from '../math/fixed/primitives.ts';
 
 /** 100 %. */
 export const BASIS = 10_000n;
 /** Largest price factor: 200 %. */
 export const MAX_FACTOR_BPS = 20_000n;
-const MAX_MONEY = 2n ** 96n - 1n;
-const LOWEST_PROVEN = -(2n ** 96n);
+/** Lowest figure that an insolvency proof can show, 1e-6 USD. */
+const LOWEST_PROVEN = -MAX_MONEY - 1n;
 /** Largest requirement with collateral that figures and collateral within their bounds can make. */
-const MAX_REQUIREMENT = 9n * 2n ** 96n;
+const MAX_REQUIREMENT = 9n * (MAX_MONEY + 1n);
 /** Longest time that the contracts hold, in seconds. */
 export const MAX_SECONDS = 2n ** 40n - 1n;
 
@@ -478,7 +479,7 @@ export function requireCollateral(values: BackingValues, prefix: string): void {
 }
 
 /** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field */
-export function requireFigures(figures: ProvenFigures): void {
+function requireFigures(figures: ProvenFigures): void {
   requireBigint(figures.mark, LOWEST_PROVEN, MAX_MONEY, 'mark');
   requireBigint(figures.baseRequirement, LOWEST_PROVEN, MAX_MONEY, 'baseRequirement');
   requireBigint(

@@ -5,8 +5,8 @@
  */
 
 import { requireBigint, ZkMarginError } from '../errors.ts';
+import { MAX_SCALE } from '../margin/exact/bounds.ts';
 import { requirementWith } from '../margin/exact/collateral.ts';
-import { MAX_SCALE } from '../margin/exact/margin.ts';
 import { ceilDivide } from '../math/fixed/primitives.ts';
 import {
   atScale,

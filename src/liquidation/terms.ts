@@ -4,7 +4,9 @@
  * Bounds and limits are those of the contracts' `LiquidationTermsBounds`. Shares are in basis points, times in seconds,
  * money in 1e-6 USD.
  */
+
 import { requireBigint, requireInteger, ZkMarginError } from '../errors.ts';
+import { MAX_MONEY } from '../margin/exact/bounds.ts';
 
 /** 100 %, in basis points. */
 const BASIS = 10_000;
@@ -146,7 +148,7 @@ export function validateLiquidationTerms(terms: LiquidationTerms, field = 'terms
     requireInteger(penalty + surcharge, 0, LARGEST_PENALTY, path);
   });
   integer('volatilityThreshold', 0, 2 ** 32 - 1);
-  requireBigint(terms.atomicLimit, 0n, 2n ** 96n - 1n, `${field}.atomicLimit`);
+  requireBigint(terms.atomicLimit, 0n, MAX_MONEY, `${field}.atomicLimit`);
   integer('rewardShareBps', 0, BASIS);
   integer('backstopBps', 0, penaltyBps[0]);
   requireInteger(integer('feeBps', 0, 65_535) + surcharge, 0, LARGEST_FEE, `${field}.feeBps`);

@@ -5,7 +5,6 @@
  * is healthy in the opening round, some fail in the shocked one with equity left, and none is deeply under water.
  */
 import { requireInteger, ZkMarginError } from '../errors.ts';
-import { atTheMoneyVolatility } from '../market/example-market.ts';
 import {
   canonicalLegs,
   type Instrument,
@@ -16,15 +15,15 @@ import {
   QUANTITY_UNIT,
   STRIKE_UNIT,
 } from '../market/instrument.ts';
+import { atTheMoneyVolatility } from '../market/surface.ts';
 import { type ExpiryState, type MarketRound, tenorSeconds, YEAR_SECONDS } from '../market/words.ts';
+import { mulberry32 } from '../math/float/random.ts';
+import { SCALE_ONE } from './exact/bounds.ts';
 import { accountMargin, compileBook, type FloatAccount, screenBook } from './float/screen.ts';
 import type { RiskParameters } from './parameters.ts';
 
-/** A scale of 1. */
-export const SCALE_ONE = 2n ** 40n;
-
 /** Strategies of the example book, in the order in which accounts take turns. */
-export const STRATEGIES = [
+const STRATEGIES = [
   'covered call',
   'short strangle',
   'iron condor',
@@ -74,20 +73,6 @@ export interface ExampleBookOptions {
   readonly failing?: number;
   /** Least ratio of equity to requirement in the opening round; 1.05 unless given. */
   readonly minimumRatio?: number;
-}
-
-/**
- * A small seeded generator of uniform numbers in [0, 1): mulberry32 (T. Ettinger). Good enough for examples, not for
- * secrets.
- */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /**
@@ -175,7 +160,7 @@ interface MarkAndRequirement {
  * Cash in USD that makes an account healthy in one round, and failing or healthy in another; undefined when it could not
  * but be bad debt in the other.
  */
-export function chooseCash(
+function chooseCash(
   before: MarkAndRequirement,
   after: MarkAndRequirement,
   fails: boolean,

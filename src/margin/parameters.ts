@@ -110,7 +110,7 @@ export function horizonFactorOf(horizonSeconds: number): number {
 }
 
 /** The shortest horizon, in whole seconds, that has a factor; undefined when none has. */
-export function horizonSecondsOf(horizonFactor: number): number | undefined {
+function horizonSecondsOf(horizonFactor: number): number | undefined {
   const square = BigInt(horizonFactor) * BigInt(horizonFactor) * 31_536_000n;
   const seconds = Number((square + (1n << 40n) - 1n) >> 40n);
   return seconds <= MAX_HORIZON_SECONDS && horizonFactorOf(seconds) === horizonFactor ? seconds : undefined;

@@ -26,7 +26,7 @@ export const MAX_SURFACE_QUOTES = 1_000_000;
 /** Largest number of expiries of a surface. */
 export const MAX_SURFACE_EXPIRIES = 1_000;
 /** Longest time to expiry, in seconds: that of section 7.2 of `docs/margin-model.md`. */
-export const MAX_TENOR_SECONDS = 2 ** 27;
+const MAX_TENOR_SECONDS = 2 ** 27;
 
 /**
  * Weight of the SVI curve beside the quotes in the fit of pillars, and of the squared error against the curve in the
@@ -232,7 +232,7 @@ function extentOf(residuals: readonly QuoteResidual[]): [number, number] {
 }
 
 /** An expiry of a built surface as the float margin model reads it. */
-export function floatExpiryOf(expiry: BuiltExpiry): FloatExpiry {
+function floatExpiryOf(expiry: BuiltExpiry): FloatExpiry {
   return {
     expiryHour: Math.floor(expiry.expiry / 3_600),
     forward: expiry.forward,
@@ -671,7 +671,7 @@ function medianOf(values: readonly number[]): number {
 }
 
 /** How many quotes were left out for each reason; quotes that lack one side only are not counted. */
-export function countReasons(leftOut: readonly LeftOut[]): Record<string, number> {
+function countReasons(leftOut: readonly LeftOut[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { reason, side } of leftOut) {
     if (side === undefined) counts[reason] = (counts[reason] ?? 0) + 1;

@@ -4,9 +4,7 @@
  * Implements section 2 of `docs/margin-model.md`.
  */
 import { requireBigint, requireInteger, ZkMarginError } from '../errors.ts';
-
-/** Order of the scalar field of BN254, the field of the circuits. */
-export const SCALAR_FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
+import { modR, SCALAR_MODULUS, signedR } from '../math/fixed/scalar-field.ts';
 
 /** What an instrument pays. */
 export type InstrumentKind = 'call' | 'put' | 'linear';
@@ -108,17 +106,12 @@ export function orderKey(instrument: Instrument): bigint {
   return KIND_CODES[instrument.kind] + 4n * instrument.strike + (BigInt(instrument.expiryHour) << 38n);
 }
 
-/** True when both are the same instrument. */
-export function sameInstrument(a: Instrument, b: Instrument): boolean {
-  return a.kind === b.kind && a.expiryHour === b.expiryHour && a.strike === b.strike;
-}
-
 /**
  * Checks the instrument and quantity of one leg.
  *
  * @throws ZkMarginError as {@link validateInstrument}; `ZERO_QUANTITY`, `QUANTITY_OUT_OF_RANGE`, `MALFORMED`
  */
-export function validateLeg(leg: Leg, field = 'leg'): void {
+function validateLeg(leg: Leg, field = 'leg'): void {
   if (typeof leg !== 'object' || leg === null) {
     throw new ZkMarginError('MALFORMED', `Give ${field} as an object of instrument and quantity.`, { field });
   }
@@ -235,8 +228,7 @@ export function canonicalLegs(legs: readonly Leg[], field = 'legs'): Leg[] {
  */
 export function packLeg(leg: Leg, field = 'leg'): bigint {
   validateLeg(leg, field);
-  const packed = instrumentId(leg.instrument) + (leg.quantity << 60n);
-  return packed < 0n ? packed + SCALAR_FIELD : packed;
+  return modR(instrumentId(leg.instrument) + (leg.quantity << 60n));
 }
 
 /**
@@ -245,10 +237,10 @@ export function packLeg(leg: Leg, field = 'leg'): bigint {
  * @throws ZkMarginError `MALFORMED` for what is no canonical field element, and as {@link validateLeg}
  */
 export function unpackLeg(element: bigint, field = 'leg'): Leg {
-  if (typeof element !== 'bigint' || element < 0n || element >= SCALAR_FIELD) {
+  if (typeof element !== 'bigint' || element < 0n || element >= SCALAR_MODULUS) {
     throw new ZkMarginError('MALFORMED', 'Give a packed leg as an element of the scalar field.', { field });
   }
-  const packed = element > SCALAR_FIELD / 2n ? element - SCALAR_FIELD : element;
+  const packed = signedR(element);
   const leg: Leg = {
     instrument: instrumentFromId(BigInt.asUintN(60, packed), `${field}.instrument`),
     quantity: packed >> 60n,

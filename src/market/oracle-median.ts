@@ -20,7 +20,7 @@ import {
 /** Most reports of a round. */
 export const MAX_REPORTS = 16;
 /** Horizon of the volatility index, in seconds. */
-export const INDEX_HORIZON = 2_592_000n;
+const INDEX_HORIZON = 2_592_000n;
 /** 100 %, in basis points. */
 const BASIS = 10_000n;
 
@@ -203,7 +203,7 @@ export interface SettlementRound {
 }
 
 /** Seconds of the window before an hour. */
-export const SETTLEMENT_WINDOW = 1_800n;
+const SETTLEMENT_WINDOW = 1_800n;
 
 /**
  * The settlement price of an hour, in 1e-6 USD: the average of spot over the window before it, as `contracts/src/oracle/SettlementPrices.sol` computes

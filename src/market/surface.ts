@@ -57,6 +57,11 @@ export function floatExpiry(state: ExpiryState, timestamp: bigint): FloatExpiry 
   };
 }
 
+/** Annualised volatility at the money of an expiry: its middle pillar. */
+export function atTheMoneyVolatility({ vols, spacingExponent }: ExpiryState): number {
+  return (Number(vols[CENTRE]!) / PILLAR_SCALE) * pillarSpacing(spacingExponent);
+}
+
 /**
  * Volatility at a standardised log-moneyness.
  *

@@ -13,7 +13,7 @@ export const EXPIRY_COUNT = 8;
 /** Largest price, in 1e-6 USD. */
 export const MAX_PRICE = 2n ** 44n - 1n;
 /** Largest timestamp, in seconds since 1970-01-01 UTC. */
-export const MAX_TIMESTAMP = 2n ** 40n - 1n;
+const MAX_TIMESTAMP = 2n ** 40n - 1n;
 /** Largest realised volatility, in 2^-16. */
 export const MAX_REALISED_VOLATILITY = 2n ** 20n - 1n;
 /** Largest id of an underlying. */
@@ -81,7 +81,7 @@ export function pillarSpacing(spacingExponent: SpacingExponent): number {
 }
 
 /** @throws ZkMarginError `MALFORMED` or `OUT_OF_RANGE`, naming the field */
-export function validateUnderlying(state: UnderlyingState, field = 'underlying'): void {
+function validateUnderlying(state: UnderlyingState, field = 'underlying'): void {
   requireObject(state, field);
   requireBigint(state.spot, 1n, MAX_PRICE, `${field}.spot`);
   requireBigint(state.timestamp, 1n, MAX_TIMESTAMP, `${field}.timestamp`);
@@ -93,7 +93,7 @@ export function validateUnderlying(state: UnderlyingState, field = 'underlying')
  * @throws ZkMarginError `MALFORMED`, `OUT_OF_RANGE`, `MISSING_VOLATILITY` (not eight pillars, or an empty one), or
  * `PILLAR_RATIO` (neighbours more than a factor of 2 apart), naming the field
  */
-export function validateExpiry(state: ExpiryState, field = 'expiry'): void {
+function validateExpiry(state: ExpiryState, field = 'expiry'): void {
   requireObject(state, field);
   requireInteger(state.expiryHour, 1, MAX_EXPIRY_HOUR, `${field}.expiryHour`);
   requireBigint(state.forward, 1n, MAX_PRICE, `${field}.forward`);

@@ -3,7 +3,7 @@ import type { Hex } from 'viem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildContracts } from '../chain/build.ts';
 import { type Harness, type HarnessCall, startHarness } from '../chain/testing.ts';
-import { SCALAR_FIELD } from '../market/instrument.ts';
+import { SCALAR_MODULUS } from '../math/fixed/scalar-field.ts';
 import { openingEvaluation, openingPoint } from './opening.ts';
 import {
   contextOf,
@@ -148,7 +148,7 @@ describe('contexts', () => {
       ].map((change) => contextOf({ ...insolvency, ...change })),
     ];
     expect(new Set(all).size).toBe(all.length);
-    for (const context of all) expect(context >= 0n && context < SCALAR_FIELD).toBe(true);
+    for (const context of all) expect(context >= 0n && context < SCALAR_MODULUS).toBe(true);
   });
 });
 
@@ -165,18 +165,18 @@ describe('signed numbers', () => {
 
 describe('openings', () => {
   const leg = (index: number): bigint =>
-    (BigInt(index) * 0x1234567890abcdef1234567890abcdefn) ** 2n % SCALAR_FIELD;
+    (BigInt(index) * 0x1234567890abcdef1234567890abcdefn) ** 2n % SCALAR_MODULUS;
   const openings = [0, 1, 2, 8, 16, 32].map((count) => ({
     legs: Array.from({ length: count }, (_, index) => leg(index + 1)),
     salt: leg(count + 99),
   }));
-  const extreme = { legs: [SCALAR_FIELD - 1n, 0n, SCALAR_FIELD - 1n], salt: SCALAR_FIELD - 1n };
+  const extreme = { legs: [SCALAR_MODULUS - 1n, 0n, SCALAR_MODULUS - 1n], salt: SCALAR_MODULUS - 1n };
   const all = [...openings, extreme, { legs: [], salt: 0n }];
 
   it('have the same points', () =>
     agree(
       all.flatMap(({ legs, salt }) =>
-        [0n, 5n, SCALAR_FIELD - 1n].map((commitment) => ({
+        [0n, 5n, SCALAR_MODULUS - 1n].map((commitment) => ({
           functionName: 'openingPoint',
           args: [commitment, legs, salt],
           mine: openingPoint(commitment, { legs, salt }),
@@ -187,7 +187,7 @@ describe('openings', () => {
   it('have the same values', () =>
     agree(
       all.flatMap(({ legs, salt }) =>
-        [0n, 1n, 77n, openingPoint(9n, { legs, salt }), SCALAR_FIELD - 1n].map((point) => ({
+        [0n, 1n, 77n, openingPoint(9n, { legs, salt }), SCALAR_MODULUS - 1n].map((point) => ({
           functionName: 'openingEvaluation',
           args: [point, legs, salt],
           mine: openingEvaluation(point, { legs, salt }),
@@ -220,7 +220,7 @@ describe('openings', () => {
   });
 
   it('are refused by both when they are no field elements', async () => {
-    const over = SCALAR_FIELD;
+    const over = SCALAR_MODULUS;
     const refused = await harness.call([
       { functionName: 'openingEvaluation', args: [1n, [1n, over], 1n] },
       { functionName: 'openingEvaluation', args: [1n, [1n], over] },

@@ -50,7 +50,7 @@ export interface CompileOptions {
 }
 
 /** Version of the compiler package, with the package's name. */
-export function compilerVersion(): string {
+function compilerVersion(): string {
   const { version } = require('circom2/package.json') as { version: string };
   return `circom2@${version}`;
 }

@@ -1,29 +1,12 @@
-/** Order of the BN254 groups: the modulus of the circuits' field. */
-export const SCALAR_MODULUS = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
+/** How numbers of the fields of BN254 are written: as bytes in key files, as text in inputs of circuits. */
+import { modR } from '../math/fixed/scalar-field.ts';
+
 /** Modulus of the BN254 base field: the range of point coordinates. */
 export const BASE_MODULUS = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
 
-/** `a mod r` in [0, r). */
-export function modR(a: bigint): bigint {
-  const m = a % SCALAR_MODULUS;
-  return m < 0n ? m + SCALAR_MODULUS : m;
-}
-
-/** `base ** exponent mod r` for a non-negative exponent. */
-export function powR(base: bigint, exponent: bigint): bigint {
-  let result = 1n;
-  let square = modR(base);
-  for (let e = exponent; e > 0n; e >>= 1n) {
-    if (e & 1n) result = (result * square) % SCALAR_MODULUS;
-    square = (square * square) % SCALAR_MODULUS;
-  }
-  return result;
-}
-
-/** Inverse modulo r. Throws a RangeError for zero. */
-export function invR(a: bigint): bigint {
-  if (modR(a) === 0n) throw new RangeError('zero has no inverse');
-  return powR(a, SCALAR_MODULUS - 2n);
+/** An integer as an element of the scalar field, in decimal: what circuits take. Negative ones are counted from its modulus. */
+export function fieldText(value: bigint): string {
+  return String(modR(value));
 }
 
 /** Read 32 little-endian bytes as an unsigned integer. */

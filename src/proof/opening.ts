@@ -7,7 +7,7 @@
  */
 import { encodeAbiParameters, keccak256 } from 'viem';
 import { requireBigint } from '../errors.ts';
-import { SCALAR_FIELD } from '../market/instrument.ts';
+import { SCALAR_MODULUS } from '../math/fixed/scalar-field.ts';
 import { requireSalt } from './salt.ts';
 
 /** An opening of a commitment. */
@@ -29,7 +29,7 @@ export function openingPoint(commitment: bigint, opening: Opening): bigint {
     [{ type: 'uint256' }, { type: 'uint256[]' }, { type: 'uint256' }],
     [commitment, opening.legs, opening.salt],
   );
-  const point = BigInt(keccak256(encoded)) % SCALAR_FIELD;
+  const point = BigInt(keccak256(encoded)) % SCALAR_MODULUS;
   return point === 0n ? 1n : point;
 }
 
@@ -39,16 +39,16 @@ export function openingPoint(commitment: bigint, opening: Opening): bigint {
  * @throws ZkMarginError `MALFORMED`, `OUT_OF_RANGE`
  */
 export function openingEvaluation(point: bigint, opening: Opening): bigint {
-  requireBigint(point, 0n, SCALAR_FIELD - 1n, 'point');
+  requireBigint(point, 0n, SCALAR_MODULUS - 1n, 'point');
   requireOpening(opening);
   let value = 0n;
-  for (const leg of [...opening.legs].reverse()) value = ((value + leg) * point) % SCALAR_FIELD;
-  return ((value + opening.salt) * point) % SCALAR_FIELD;
+  for (const leg of [...opening.legs].reverse()) value = ((value + leg) * point) % SCALAR_MODULUS;
+  return ((value + opening.salt) * point) % SCALAR_MODULUS;
 }
 
 function requireOpening({ legs, salt }: Opening): void {
   legs.forEach((leg, index) => {
-    requireBigint(leg, 0n, SCALAR_FIELD - 1n, `legs[${index}]`);
+    requireBigint(leg, 0n, SCALAR_MODULUS - 1n, `legs[${index}]`);
   });
   requireSalt(salt);
 }

@@ -1,5 +1,6 @@
+import { SCALAR_MODULUS } from '../math/fixed/scalar-field.ts';
 import { ProofError } from './errors.ts';
-import { readU256LE, SCALAR_MODULUS } from './field.ts';
+import { readU256LE } from './field.ts';
 
 /** One section of a file in iden3's container format (.r1cs, .wtns, .zkey). */
 export interface FileSection {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { SCALAR_FIELD } from '../market/instrument.ts';
+import { SCALAR_MODULUS } from '../math/fixed/scalar-field.ts';
 import { readSalt } from '../service/requests/account.ts';
 import { commitPositions } from './commitment.ts';
 import { openingEvaluation, openingPoint } from './opening.ts';
@@ -41,7 +41,12 @@ const readers: readonly (readonly [string, (salt: bigint) => unknown])[] = [
 describe('a salt', () => {
   it.each(readers)('that is no field element is told to nobody by %s', async (_, read) => {
     // The last two look like salts: a place too long, and a sign too many.
-    for (const salt of [SCALAR_FIELD, 2n ** 255n + 123_456_789n, SCALAR_FIELD * 10n + 7n, -98_765_432_123n]) {
+    for (const salt of [
+      SCALAR_MODULUS,
+      2n ** 255n + 123_456_789n,
+      SCALAR_MODULUS * 10n + 7n,
+      -98_765_432_123n,
+    ]) {
       const error = await Promise.resolve()
         .then(() => read(salt))
         .catch((refused: unknown) => refused);
@@ -56,7 +61,7 @@ describe('a salt', () => {
   });
 
   it.each(readers)('is any field element to %s', async (_, read) => {
-    for (const salt of [0n, SCALAR_FIELD - 1n]) await read(salt);
+    for (const salt of [0n, SCALAR_MODULUS - 1n]) await read(salt);
   });
 
   it('is a bigint, and errors name the place that is given', () => {

@@ -2,9 +2,9 @@
 import type { Breakdown } from '../margin/engine/breakdown.ts';
 import { type LadderRung, type RiskMatrix, sumGreeks } from '../margin/engine/ladder.ts';
 import type { Tier } from '../margin/engine/margin.ts';
+import { decimal, exactAmount, percentage, RULE, textTable } from '../plain-text.ts';
 import type { TailRiskReport } from '../risk/index.ts';
 import type { MarginResult } from './margin-result.ts';
-import { decimal, exactAmount, percentage, RULE, textTable } from './table.ts';
 
 const TIERS: Readonly<Record<Tier, string>> = {
   healthy: 'healthy',

@@ -192,7 +192,7 @@ function shockResult(margin: Margin, shock: Shock): ShockResult {
 }
 
 /** Name of a scenario; the index beyond the last is the basis move. */
-export function scenarioName(margin: Margin, scenario: number): string {
+function scenarioName(margin: Margin, scenario: number): string {
   return margin.model.scenarios[scenario]?.id ?? 'basis move';
 }
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Revalue } from '../market/move.ts';
 import { randomStream } from '../math/float/random.ts';
 import { backtest } from './backtest.ts';
 import { createHistory } from './history.ts';
 import { kupiec } from './kupiec.ts';
-import type { Revalue } from './revaluation.ts';
 
 const code = (run: () => unknown, expected: string, field?: string) =>
   expect(run).toThrowError(

@@ -1,5 +1,6 @@
 /** A walk through a history: what a measure said each day, and what happened next. */
 import { requireFinite, requireInteger, ZkMarginError } from '../errors.ts';
+import type { Revalue } from '../market/move.ts';
 import { LossSample, requireLevel, tailCount } from './estimators.ts';
 import {
   type ReturnHistory,
@@ -10,7 +11,6 @@ import {
 } from './history.ts';
 import { lossesOf, makeScenarios, type TailRiskMethod, type TailRiskSettings } from './index.ts';
 import { type KupiecTest, kupiec } from './kupiec.ts';
-import type { Revalue } from './revaluation.ts';
 import { historicalScenarios, moveAt } from './scenarios.ts';
 
 /** What {@link backtest} needs. */

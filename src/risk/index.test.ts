@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readReturns } from '../input/returns.ts';
+import type { Revalue } from '../market/move.ts';
 import { black76Price } from '../math/float/black76.ts';
 import { randomStream } from '../math/float/random.ts';
 import { moments, normalQuantile } from '../math/float/statistics.ts';
@@ -14,7 +15,6 @@ import {
   type TailRiskReport,
   tailRisk,
 } from './index.ts';
-import type { Revalue } from './revaluation.ts';
 import { fitDegrees, fitStudent } from './scenarios.ts';
 
 const DATA = new URL('../../../shared/data/', import.meta.url);

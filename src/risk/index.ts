@@ -5,6 +5,7 @@
  * Greeks. Figures by Greeks and by the Cornish-Fisher expansion may stand beside the result, and say so.
  */
 import { requireFinite, requireInteger, ZkMarginError } from '../errors.ts';
+import type { MarketMove, PortfolioParts, Revalue } from '../market/move.ts';
 import { MAX_SEED, randomStream } from '../math/float/random.ts';
 import { type Moments, moments } from '../math/float/statistics.ts';
 import { type CornishFisherFigure, cornishFisherTail } from './cornish-fisher.ts';
@@ -18,7 +19,6 @@ import {
 } from './estimators.ts';
 import { type ReturnHistory, selectUnderlyings, stepsOfHorizon } from './history.ts';
 import { type KupiecTest, kupiec } from './kupiec.ts';
-import type { MarketMove, PortfolioParts, Revalue } from './revaluation.ts';
 import {
   DEFAULT_LARGEST_STEP,
   type DegreesOfFreedom,

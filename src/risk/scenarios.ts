@@ -2,16 +2,16 @@
  * Market moves over a horizon, by three methods. All are pure: the same history and seed give the same moves.
  */
 import { requireFinite, requireInteger, ZkMarginError } from '../errors.ts';
+import type { MarketMove } from '../market/move.ts';
 import { type RandomStream, randomStream } from '../math/float/random.ts';
 import { cholesky, mahalanobisSquared, secondMoments } from '../math/float/statistics.ts';
 import { logGammaIncrement } from '../math/float/student-t.ts';
 import type { Dependence } from './estimators.ts';
 import { type Factor, factorsOf, type ReturnHistory, windowStarts } from './history.ts';
-import type { MarketMove } from './revaluation.ts';
 import { checkVolatilityModel, filterVariance, type VolatilityModel } from './volatility.ts';
 
 /** Most paths of one simulation. */
-export const MAX_PATHS = 2_000_000;
+const MAX_PATHS = 2_000_000;
 /**
  * Largest absolute log change of a variable in one simulated step, unless another is given: a factor of 7.4.
  */
@@ -240,9 +240,9 @@ export interface StudentFit {
  * Fewest and most degrees of freedom that a fit gives; at the upper end the data tell no difference from
  * normal.
  */
-export const FITTED_DEGREES = [2.1, 500] as const;
+const FITTED_DEGREES = [2.1, 500] as const;
 /** Fewest steps for a fit. */
-export const FEWEST_STEPS_FOR_FIT = 30;
+const FEWEST_STEPS_FOR_FIT = 30;
 
 /**
  * Fits a multivariate Student t distribution with mean zero to a history's steps.

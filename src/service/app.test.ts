@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Groth16VerificationKey } from 'snarkjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
+import type { Problem } from '../http/problem.ts';
 import { collateralQuantity, requirementWith } from '../margin/exact/collateral.ts';
-import { DEFAULT_PARAMETERS, HEADER_BITS, packParameters } from '../margin/parameters.ts';
-import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
+import { DEFAULT_PARAMETERS, HEADER_BITS } from '../margin/parameters.ts';
 import { canonicalLegs, parseInstrument } from '../market/instrument.ts';
 import { packRound, packUnderlying } from '../market/words.ts';
 import { ProofError } from '../proof/errors.ts';
@@ -21,12 +20,10 @@ import { buildService, type ServiceOptions } from './app.ts';
 import { warningText } from './place-of.ts';
 import type { Prover } from './prover-runner.ts';
 import { prepareProof } from './requests/index.ts';
-import type { InsolvencyRequest, JobView, Problem, ProofRequest } from './schemas.ts';
+import type { InsolvencyRequest, JobView, ProofRequest } from './schemas.ts';
+import { btcRound, marketOfRequest } from './testing.ts';
 
-const surfaces = JSON.parse(
-  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
-const round = exampleRound(surfaces, 'BTC', {});
+const round = btcRound();
 const words = packRound(round);
 const SALT = '81985529216486895';
 
@@ -38,8 +35,7 @@ const request: ProofRequest = {
   ],
   salt: SALT,
   scale: String(2n ** 40n),
-  underlyingWord: String(words.underlyingWord),
-  expiryWords: words.expiryWords.map(String),
+  ...marketOfRequest(round),
   parameters: { ...DEFAULT_PARAMETERS, scenarios: DEFAULT_PARAMETERS.scenarios.map((item) => ({ ...item })) },
   context: {
     chainId: '31337',
@@ -316,9 +312,8 @@ describe('proof jobs', () => {
 
   it('takes packed parameters for the same job', async () => {
     await start();
-    const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);
     const first = (await post(request)).json<JobView>();
-    const packed = { header: String(header), scenarioWords: scenarioWords.map(String) };
+    const packed = marketOfRequest().parameters;
     const second = await post({ ...request, parameters: packed });
     expect([second.statusCode, second.json<JobView>().id]).toEqual([200, first.id]);
   });

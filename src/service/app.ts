@@ -4,6 +4,8 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
 import type { IndexedContracts } from '../chain/indexer/index.ts';
 import { requireInteger, ZkMarginError } from '../errors.ts';
+import type { Problem } from '../http/problem.ts';
+import { PROBLEM_TYPE, problemOf } from '../http/problem.ts';
 import type { AlertStore } from '../store/alert-store.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import type { JobQueue } from '../store/job-queue.ts';
@@ -15,7 +17,7 @@ import { verificationKeyDigest } from './job-id.ts';
 import type { Liveness } from './liveness.ts';
 import type { ServiceMetrics } from './metrics.ts';
 import { placeOf } from './place-of.ts';
-import { PROBLEM_TYPE, problemOf, problemOfRequest } from './problems.ts';
+import { problemOfRequest } from './problems.ts';
 import { ProofJobs } from './proof-jobs.ts';
 import { loadReasons, type Prover, ProverRunner } from './prover-runner.ts';
 import { alertRoutes } from './routes/alerts.ts';
@@ -25,7 +27,7 @@ import { keeperRoutes } from './routes/keepers.ts';
 import { marginRoutes } from './routes/margin.ts';
 import { proofRoutes } from './routes/proofs.ts';
 import { PROBLEMS, type TypeBoxProvider } from './routes/shared.ts';
-import { HealthSchema, type Problem } from './schemas.ts';
+import { HealthSchema } from './schemas.ts';
 import {
   InterestedKeepers,
   type Speculation,

@@ -6,13 +6,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { settlementRequest } from '../../scripts/lib/settlement-request.ts';
 import type { IndexedContracts } from '../chain/indexer/index.ts';
 import { ServiceClient } from '../client/index.ts';
+import type { Problem } from '../http/problem.ts';
 import { type Database, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { readApiKeys } from './access.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { testChain, testChainStore } from './book/testing.ts';
-import type { Problem } from './schemas.ts';
 
 const TOKENS = {
   alice: 'token-of-alice-0123456789',

@@ -3,14 +3,12 @@ export type { AlertOptions } from './alerts/monitor.ts';
 export type { AlertDelivery, AlertNoticeView, AlertView } from './alerts/schemas.ts';
 export { BODY_LIMIT, buildService, RETRY_AFTER_SECONDS, type ServiceOptions } from './app.ts';
 export { jobIdOf, verificationKeyDigest } from './job-id.ts';
-export { PROBLEM_TYPE, problemOf } from './problems.ts';
 export { type Prover, ProverRunner } from './prover-runner.ts';
 export type { ServedCircuit } from './routes/circuits.ts';
 export {
   type InsolvencyRequest,
   type JobView,
   MAX_WAIT_SECONDS,
-  type Problem,
   type ProofRequest,
   type SettlementRequest,
   type SolvencyRequest,

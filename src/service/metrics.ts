@@ -1,12 +1,12 @@
 /** What the service tells Prometheus. Labels never hold accounts, keys or addresses. */
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram } from 'prom-client';
+import { inTime } from '../abort.ts';
 import { ENDPOINT_CONDITIONS, type IndexerStatus } from '../chain/indexer/index.ts';
-import { PROOF_SECONDS, processRegistry, serveRegistry } from '../metrics/registry.ts';
+import { PROOF_SECONDS, processRegistry, serveRegistry } from '../http/metrics.ts';
 import { ALERT_SEVERITIES } from '../risk/monitor/index.ts';
 import { JOB_PRIORITIES } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
-import { inTime } from './abort.ts';
 import { ALERT_KINDS } from './alerts/conditions.ts';
 import type { DeliveryResult } from './alerts/dispatcher.ts';
 import type { AlertMonitor } from './alerts/monitor.ts';

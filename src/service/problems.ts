@@ -1,59 +1,10 @@
-/** Errors as RFC 9457 problem documents. */
+/** What requests and jobs fail with, in words for a client. */
 import type { FastifyError, FastifySchemaValidationError } from 'fastify';
-import { type ErrorCode, errorToData, joinField, ZkMarginError } from '../errors.ts';
+import { type ErrorCode, joinField, ZkMarginError } from '../errors.ts';
+import { type Problem, problemOf } from '../http/problem.ts';
 import type { ProofErrorCode } from '../proof/errors.ts';
 import { ProofError } from '../proof/errors.ts';
 import { wantedBy } from './patterns.ts';
-import type { Problem } from './schemas.ts';
-
-/** Media type of problem documents. */
-export const PROBLEM_TYPE = 'application/problem+json';
-
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  NOT_FOUND: 404,
-  UNAUTHENTICATED: 401,
-  FORBIDDEN: 403,
-  RATE_LIMITED: 429,
-  SHARE_EXCEEDED: 429,
-  CONFLICT: 409,
-  TOO_LARGE: 413,
-  CANCELLED: 409,
-  BUSY: 503,
-  CHAIN_UNAVAILABLE: 503,
-  CHAIN_DIVERGED: 503,
-  STORE_LOCKED: 503,
-  STORE_UNAVAILABLE: 503,
-  STORE_FULL: 503,
-  STORE_MISMATCH: 503,
-  TIMEOUT: 504,
-  INTERNAL: 500,
-  KEY_MISSING: 500,
-  KEY_MISMATCH: 500,
-  PROOF_FAILED: 500,
-  PROOF_INVALID: 500,
-};
-
-/** The problem document of an error. Unexpected errors are not shown: their text could hold inputs. */
-export function problemOf(error: unknown, status?: number): Problem {
-  const known =
-    error instanceof ZkMarginError
-      ? error
-      : new ZkMarginError(
-          'INTERNAL',
-          'The service failed; nothing was proven. Try again, or tell its operator.',
-        );
-  const { code, message, field, details } = errorToData(known);
-  const words = code.toLowerCase().replaceAll('_', ' ');
-  return {
-    type: `urn:zkmargin:problem:${code.toLowerCase().replaceAll('_', '-')}`,
-    title: words[0]!.toUpperCase() + words.slice(1),
-    status: status ?? STATUS[code] ?? 422,
-    detail: message,
-    code,
-    ...(field && { field }),
-    ...(details && { details }),
-  };
-}
 
 /** The problem document of anything that a request handler, a parser or a schema threw. */
 export function problemOfRequest(error: unknown): Problem {

@@ -1,9 +1,10 @@
 /** Proof jobs as the API sees them: asked for, waited for, watched, cancelled. */
+
+import { inTime } from '../abort.ts';
 import { ZkMarginError } from '../errors.ts';
 import type { JobRecord, NewJob } from '../store/job.ts';
 import type { JobQueue } from '../store/job-queue.ts';
 import { maintainQueue } from '../store/maintenance.ts';
-import { inTime } from './abort.ts';
 import { jobIdOf } from './job-id.ts';
 import { Places } from './places.ts';
 import type { PreparedProof } from './requests/index.ts';

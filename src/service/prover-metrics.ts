@@ -1,7 +1,7 @@
 /** What every process that proves tells Prometheus, a service or a prover beside it. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { isZkMarginError } from '../errors.ts';
-import { PROOF_SECONDS } from '../metrics/registry.ts';
+import { PROOF_SECONDS } from '../http/metrics.ts';
 import { ProofError } from '../proof/errors.ts';
 import type { Liveness } from './liveness.ts';
 import type { Prover, ProverRunner } from './prover-runner.ts';

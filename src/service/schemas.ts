@@ -1,6 +1,6 @@
 /** The shapes of requests and answers: one source for validation, types and OpenAPI. */
 import { type Static, Type } from 'typebox';
-import { ERROR_CODES } from '../errors.ts';
+import { ErrorCodeSchema } from '../http/problem.ts';
 import { SETTLEMENT_WORDS } from '../margin/exact/settlement.ts';
 import { SCENARIO_CAPACITY, SCENARIO_WORD_COUNT, SCENARIOS_PER_WORD } from '../margin/parameters.ts';
 import { EXPIRY_COUNT } from '../market/words.ts';
@@ -284,7 +284,6 @@ export const JobQuerySchema = Type.Object(
   strict,
 );
 
-const Code = Type.String({ enum: [...ERROR_CODES] });
 const Pair = Type.Array(Type.String(), { minItems: 2, maxItems: 2 });
 const Calldata = Type.Object({ a: Pair, b: Type.Array(Pair), c: Pair });
 
@@ -340,7 +339,7 @@ export const JobSchema = Type.Object({
   priority: Type.String({ enum: [...JOB_PRIORITIES] }),
   attempts: Type.Integer({ description: 'times that a prover took it' }),
   causes: Type.Optional(
-    Type.Array(Type.Object({ code: Code, message: Type.String(), at: Type.String() }), {
+    Type.Array(Type.Object({ code: ErrorCodeSchema, message: Type.String(), at: Type.String() }), {
       description: 'why earlier attempts failed',
     }),
   ),
@@ -349,14 +348,14 @@ export const JobSchema = Type.Object({
   deadline: Type.String({ description: 'ISO 8601' }),
   finishedAt: Type.Optional(Type.String({ description: 'ISO 8601' })),
   result: Type.Optional(ResultSchema),
-  error: Type.Optional(Type.Object({ code: Code, message: Type.String() })),
+  error: Type.Optional(Type.Object({ code: ErrorCodeSchema, message: Type.String() })),
   links: Type.Object({ self: Type.String(), wait: Type.String(), events: Type.String() }),
 });
 /** A job as it is shown. */
 export type JobView = Static<typeof JobSchema>;
 
 /** A circuit as it is told. */
-export const CircuitSchema = Type.Object({
+const CircuitSchema = Type.Object({
   name: Type.String(),
   statement: Type.String({ description: 'insolvency, solvency, settlement or transfer' }),
   legs: Type.Integer({ description: 'room for legs' }),
@@ -394,20 +393,6 @@ export const VerifyAnswerSchema = Type.Object({
   circuit: Type.String(),
   keyDigest: Type.String(),
 });
-
-/** RFC 9457 problem document. */
-export const ProblemSchema = Type.Object({
-  type: Type.String(),
-  title: Type.String(),
-  status: Type.Integer(),
-  detail: Type.String(),
-  code: Code,
-  field: Type.Optional(Type.String({ description: 'path of the offending field, as in legs[3].quantity' })),
-  details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  reasons: Type.Optional(Type.Array(Type.String())),
-});
-/** RFC 9457 problem document. */
-export type Problem = Static<typeof ProblemSchema>;
 
 /** Answer of `/livez` and `/readyz`. */
 export const HealthSchema = Type.Object({

@@ -1,7 +1,9 @@
 /** Proving processes that take their jobs from a shared store: a prover on a machine of its own. */
 import { hostname } from 'node:os';
+import { unlessAborted } from '../abort.ts';
 import { ZkMarginError } from '../errors.ts';
-import { processRegistry } from '../metrics/registry.ts';
+import { type HealthPlace, type HealthServer, serveHealth } from '../http/health-server.ts';
+import { processRegistry } from '../http/metrics.ts';
 import { LIQUIDATION_INSTANCES } from '../proof/instances.ts';
 import {
   type BackendConfiguration,
@@ -15,9 +17,7 @@ import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
 import { maintainQueue } from '../store/maintenance.ts';
-import { unlessAborted } from './abort.ts';
 import { loadCircuits, withRemedy } from './circuits.ts';
-import { type HealthPlace, type HealthServer, serveHealth } from './health-server.ts';
 import { verificationKeyDigest } from './job-id.ts';
 import { Liveness } from './liveness.ts';
 import { ProofMetrics, watchLiveness, watchRunner } from './prover-metrics.ts';

@@ -1,16 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_PARAMETERS, packParameters } from '../margin/parameters.ts';
-import { exampleRound, type SviSurfaces } from '../market/example-market.ts';
-import { packRound } from '../market/words.ts';
 import { loadVerificationKey } from '../proof/keys/artifacts.ts';
 import { fromCalldata, type ProofCalldata } from '../proof/prover/backend.ts';
 import { verifyProof } from '../proof/prover/verify.ts';
 import { type JobView, type RunningService, startService } from './index.ts';
-
-const surfaces = JSON.parse(
-  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
+import { marketOfRequest } from './testing.ts';
 
 describe('a running service', () => {
   let service: RunningService;
@@ -25,8 +18,6 @@ describe('a running service', () => {
   });
 
   it('returns a proof of the negative mark of an account that verifies under the committed key', async () => {
-    const words = packRound(exampleRound(surfaces, 'BTC', {}));
-    const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);
     const answer = await fetch(`${service.url}/v1/proofs`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -38,9 +29,7 @@ describe('a running service', () => {
         ],
         salt: '5',
         scale: String(2n ** 40n),
-        underlyingWord: String(words.underlyingWord),
-        expiryWords: words.expiryWords.map(String),
-        parameters: { header: String(header), scenarioWords: scenarioWords.map(String) },
+        ...marketOfRequest(),
         context: {
           chainId: '31337',
           engine: `0x${'11'.repeat(20)}`,

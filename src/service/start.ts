@@ -1,5 +1,6 @@
 /** The service as a running server with its proving processes. */
 import type { FastifyInstance } from 'fastify';
+import { unlessAborted } from '../abort.ts';
 import { type AddressBook, readAddressBook } from '../chain/address-book.ts';
 import { loadProtocolAbis } from '../chain/artifacts.ts';
 import {
@@ -11,6 +12,7 @@ import {
   type IndexerStatus,
 } from '../chain/indexer/index.ts';
 import { ZkMarginError } from '../errors.ts';
+import { urlOf } from '../http/health-server.ts';
 import { poseidonHash } from '../proof/commitment.ts';
 import { capacitiesAmong, LIQUIDATION_INSTANCES } from '../proof/instances.ts';
 import {
@@ -25,13 +27,11 @@ import { WorkerPool } from '../proof/prover/worker-pool.ts';
 import { ChainStore } from '../store/chain-store.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../store/database.ts';
 import { JobQueue, type JobQueueOptions } from '../store/job-queue.ts';
-import { unlessAborted } from './abort.ts';
 import type { BookState } from './alerts/conditions.ts';
 import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/monitor.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
 import { loadCircuits, withRemedy } from './circuits.ts';
-import { urlOf } from './health-server.ts';
 import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
 

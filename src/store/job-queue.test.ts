@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { mulberry32 } from '../margin/example-book.ts';
+import { mulberry32 } from '../math/float/random.ts';
 import { type Database, openDatabase } from './database.ts';
 import {
   type ClaimedJob,

@@ -1,7 +1,9 @@
 /** What every margin circuit must refuse of the full account: single changed wires, and lies about the opening. */
+
 import { expect, it } from 'vitest';
-import { SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { invR, modR, SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import type { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { near, round } from './full-account.ts';
 import { isFreeInverse, unnoticed as unnoticedNames } from './tampering.ts';
@@ -50,13 +52,13 @@ export function singleChanges(accepted: () => Accepted): void {
   });
 
   it('every boolean flipped, and every other wire halved in the field, is noticed', () => {
-    const half = (SCALAR_FIELD + 1n) / 2n;
-    expect(unnoticed((value) => (value <= 1n ? 1n - value : (value * half) % SCALAR_FIELD))).toEqual([]);
+    const half = invR(2n);
+    expect(unnoticed((value) => (value <= 1n ? 1n - value : modR(value * half)))).toEqual([]);
   });
 
   it('every wire negated is noticed, unless it is 0', () => {
     // A 0 becomes 1: that is the first test's. The context only enters its square; being public, the verifier binds it.
-    const negated = (value: bigint): bigint => (value === 0n ? 1n : SCALAR_FIELD - value);
+    const negated = (value: bigint): bigint => (value === 0n ? 1n : SCALAR_MODULUS - value);
     expect(unnoticed(negated)).toEqual(['main.context']);
   });
 }
@@ -75,7 +77,7 @@ export function liesAboutTheOpening(accepted: () => Accepted): void {
     await refused(changed('select', 1, ['0', '0', '0', '0', '0', '0', '0']));
   });
   it('cannot mix expiries', async () => {
-    const half = String((SCALAR_FIELD + 1n) / 2n);
+    const half = String(invR(2n));
     await refused(changed('select', 1, [half, half, '0', '0', '0', '0', '0']));
     await refused(changed('select', 1, ['1', '1', '0', '0', '0', '0', '0']));
   });
@@ -92,10 +94,10 @@ export function liesAboutTheOpening(accepted: () => Accepted): void {
     const quantity = given('quantities', 1);
     await refused({
       ...changed('strikes', 1, String(strike + (1n << 60n))),
-      ...changed('quantities', 1, String((quantity - 1n + SCALAR_FIELD) % SCALAR_FIELD)),
+      ...changed('quantities', 1, fieldText(quantity - 1n)),
     });
     await refused({
-      ...changed('strikes', 1, String((strike - (1n << 36n) + SCALAR_FIELD) % SCALAR_FIELD)),
+      ...changed('strikes', 1, fieldText(strike - (1n << 36n))),
       ...changed('kindBits', 1, ['0', '1']),
     });
   });

@@ -4,13 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { MAX_SCALE } from '../../src/margin/exact/bounds.ts';
 import { MAX_COLLATERAL_QUANTITY } from '../../src/margin/exact/collateral.ts';
 import { LOG2_SHOCK_TENOR, MAX_TENOR_SECONDS } from '../../src/margin/exact/expiry.ts';
-import { MAX_LEGS, MAX_SCALE } from '../../src/margin/exact/margin.ts';
+import { MAX_LEGS } from '../../src/margin/exact/margin.ts';
 import { DAMPING_ONE, horizonFactorOf, MAX_HORIZON_SECONDS } from '../../src/margin/parameters.ts';
-import { MAX_QUANTITY, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { MAX_QUANTITY } from '../../src/market/instrument.ts';
 import { MAX_DISCOUNT, MAX_PRICE, MAX_REALISED_VOLATILITY } from '../../src/market/words.ts';
 import { log2Fixed } from '../../src/math/fixed/primitives.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 
 /** Largest number of so many bits. */
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
@@ -128,7 +130,7 @@ describe('largest intermediates', () => {
     expect(bitsOf(magnitude)).toBeLessThanOrEqual(bits!);
     // An estimate that is bits above is that of other bounds.
     expect(bits! - bitsOf(magnitude)).toBeLessThanOrEqual(2);
-    expect(magnitude).toBeLessThan(SCALAR_FIELD / 2n);
+    expect(magnitude).toBeLessThan(SCALAR_MODULUS / 2n);
   });
 
   it('what a vector may hold is within every range that a sum is given', () => {

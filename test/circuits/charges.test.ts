@@ -2,6 +2,7 @@
  * The charges beside scan risk in both margin circuits: the signs that a prover of insolvency claims, and positions that no scenario
  * moves and that basis or interest rates do.
  */
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gammaCost, horizonRate } from '../../src/margin/exact/charges.ts';
 import { requirementWith } from '../../src/margin/exact/collateral.ts';
@@ -14,12 +15,14 @@ import {
   scenarioLossValue,
 } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { canonicalLegs, type Leg } from '../../src/market/instrument.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { floorDivide } from '../../src/math/fixed/primitives.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
 import { solvencyInput } from '../../src/proof/witness/solvency.ts';
@@ -106,8 +109,8 @@ describe('signs that a prover of insolvency claims', () => {
   it('are bits', async () => {
     const input = await inputOf(fullLegs, fullRound, 3);
     await insolvency.witness(input);
-    const half = (SCALAR_FIELD + 1n) / 2n;
-    for (const value of [2n, SCALAR_FIELD - 1n, half]) {
+    const half = (SCALAR_MODULUS + 1n) / 2n;
+    for (const value of [2n, SCALAR_MODULUS - 1n, half]) {
       for (const name of ['deltaSign', 'shortGamma', 'lossCounted']) {
         await expectRefused(insolvency, { ...input, [name]: String(value) });
       }
@@ -244,7 +247,7 @@ describe('positions that scenarios leave alone', () => {
       await solvency.witness(accepted);
       await expectRefused(solvency, {
         ...accepted,
-        cash: String((BigInt(accepted.cash as string) - 1n + SCALAR_FIELD) % SCALAR_FIELD),
+        cash: fieldText(BigInt(accepted.cash as string) - 1n),
       });
       // The least cash is what insolvency shows: equity of the requirement, but for roundings.
       const difference = least + margin.mark - margin.requirement;

@@ -4,9 +4,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { requirementWith } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters, SCENARIO_CAPACITY } from '../../src/margin/parameters.ts';
-import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { canonicalLegs, type Leg } from '../../src/market/instrument.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
@@ -17,7 +18,7 @@ import { expectRefused } from './tampering.ts';
 const FILE = 'circuits/main/insolvency-8.circom';
 const CHOICES = Number(process.env.ZKMARGIN_CHOICES ?? 24);
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 20261121);
-const half = (SCALAR_FIELD + 1n) / 2n;
+const half = (SCALAR_MODULUS + 1n) / 2n;
 
 /** Charges so high that a wrong sign costs more than everything else brings. */
 const dear: RiskParameters = {
@@ -104,7 +105,7 @@ describe('free choices', () => {
 
   it('signs are booleans', async () => {
     const honest = await inputOf(fullLegs, DEFAULT_PARAMETERS);
-    for (const lie of [2n, SCALAR_FIELD - 1n, half, half + 1n].map(String)) {
+    for (const lie of [2n, SCALAR_MODULUS - 1n, half, half + 1n].map(String)) {
       for (const name of ['deltaSign', 'shortGamma', 'lossCounted'])
         await expectRefused(circuit, { ...honest, [name]: lie });
       for (const name of ['forwardSigns', 'valueSigns', 'vegaSigns']) {

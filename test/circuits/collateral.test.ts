@@ -2,12 +2,14 @@
  * Attacks on what `insolvency` shows since the requirement is a line in the moving collateral: quotients of negative dividends, figures
  * that reach into each other's bits, and any claim at legal extremes against the model at any collateral.
  */
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { requirementWith } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters, SCENARIO_CAPACITY } from '../../src/margin/parameters.ts';
-import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { canonicalLegs, type Leg } from '../../src/market/instrument.ts';
+import { modR, SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
@@ -108,13 +110,12 @@ describe('the word of the figures', () => {
       'scaledRequirement',
       'scaledMark',
     ].filter((name) => circuit.symbols.wires.has(`main.${name}`));
-    const field = (x: bigint): bigint => ((x % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD;
     const at = (name: string): bigint => circuit.signal(witness, name);
     expect(names.length).toBeGreaterThan(2);
     for (const name of names) {
-      for (const change of [1n, -1n, 1n << 96n, 1n << 97n, -(1n << 97n), SCALAR_FIELD >> 1n]) {
+      for (const change of [1n, -1n, 1n << 96n, 1n << 97n, -(1n << 97n), SCALAR_MODULUS >> 1n]) {
         expect(
-          circuit.violated(circuit.mutate(witness, { [name]: field(at(name) + change) })),
+          circuit.violated(circuit.mutate(witness, { [name]: modR(at(name) + change) })),
           name,
         ).not.toEqual([]);
       }
@@ -130,7 +131,7 @@ describe('the word of the figures', () => {
         ] as const) {
           expect(
             circuit.violated(
-              circuit.mutate(witness, { [name]: field(at(name) + a), [other]: field(at(other) + b) }),
+              circuit.mutate(witness, { [name]: modR(at(name) + a), [other]: modR(at(other) + b) }),
             ),
             `${name} ${other}`,
           ).not.toEqual([]);

@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
-import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { canonicalLegs, type Leg } from '../../src/market/instrument.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
@@ -60,7 +61,7 @@ describe.each([8, 16, 32])('a commitment to %i places', (places) => {
   it('hides no leg in a chunk that begins with an empty place', async () => {
     for (let chunk = 1; chunk < chunks; chunk++) {
       for (let at = 1; at < CHUNK; at++) {
-        for (const leg of [1n, SCALAR_FIELD - 1n]) {
+        for (const leg of [1n, SCALAR_MODULUS - 1n]) {
           const packed = vector((1 << chunk) - 1);
           packed[CHUNK * chunk + at] = leg;
           await expectRefused(circuit, { packed: packed.map(String), underlyingId: '7', salt: '42' });

@@ -3,22 +3,17 @@
  * insolvency circuit and the solvency circuit must agree, a witness must exist where the model has a figure, and no cash is both
  * insolvent and solvent.
  */
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { collateralQuantity, MAX_COLLATERAL_QUANTITY } from '../../src/margin/exact/collateral.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../src/margin/parameters.ts';
-import {
-  canonicalLegs,
-  type Leg,
-  LINEAR,
-  MAX_QUANTITY,
-  MAX_STRIKE,
-  SCALAR_FIELD,
-} from '../../src/market/instrument.ts';
+import { canonicalLegs, type Leg, LINEAR, MAX_QUANTITY, MAX_STRIKE } from '../../src/market/instrument.ts';
 import { type ExpiryState, MAX_DISCOUNT, MAX_PRICE, type MarketRound } from '../../src/market/words.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import { accountInput, insolvencyInput } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';
 
@@ -322,7 +317,7 @@ describe('legal extremes', () => {
         [solventFrom, true],
         [solventFrom - 1n, false],
       ] as const) {
-        const input = { ...base, cash: String((cash + SCALAR_FIELD) % SCALAR_FIELD) };
+        const input = { ...base, cash: fieldText(cash) };
         const outcome = await solvency.witness(input).then(
           () => true,
           () => false,

@@ -1,7 +1,7 @@
 /** What the circuit refuses: every single wire changed alone, and choices that a lying prover would like to make. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { poseidonHash } from '../../src/proof/commitment.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
@@ -43,7 +43,7 @@ describe('a lying prover', () => {
   liesAboutTheOpening(accepted);
   it('cannot invent a scenario by indices that are no bits', async () => {
     await expectRefused(accepted(), changedAt(accepted(), 'scenarioIndex', 0, '2'));
-    await expectRefused(accepted(), changedAt(accepted(), 'scenarioIndex', 5, String(SCALAR_FIELD - 1n)));
+    await expectRefused(accepted(), changedAt(accepted(), 'scenarioIndex', 5, String(SCALAR_MODULUS - 1n)));
   });
   it('cannot name the ninth place of a word together with another', async () => {
     // Two places would be picked, and their sum be a scenario that nobody has committed to.

@@ -14,9 +14,8 @@ import {
   stepParts,
   stepSlopeOf,
 } from '../../src/margin/exact/leg.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import { DEFAULT_PARAMETERS, MAX_PRICE_MOVE, type RiskParameters } from '../../src/margin/parameters.ts';
-import { MAX_QUANTITY, MAX_STRIKE, packLeg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { MAX_QUANTITY, MAX_STRIKE, packLeg } from '../../src/market/instrument.ts';
 import {
   EXPIRY_COUNT,
   type ExpiryState,
@@ -25,7 +24,9 @@ import {
   MAX_PRICE,
   MIN_PILLAR,
 } from '../../src/market/words.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import { mainOf } from './counts.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 20261122);
@@ -38,8 +39,7 @@ const HOUR = 480_000;
 /** The row of the leg's expiry. */
 const ROW = 2;
 
-const field = (value: bigint | number): string =>
-  String(((BigInt(value) % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD);
+const field = (value: bigint | number): string => fieldText(BigInt(value));
 const rows = <T>(value: T): T[] => new Array<T>(EXPIRY_COUNT).fill(value);
 
 interface Case {

@@ -4,7 +4,6 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stepParts } from '../../src/margin/exact/leg.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import {
   DAMPING_ONE,
   DEFAULT_PARAMETERS,
@@ -17,17 +16,18 @@ import {
   type Scenario,
   type VolShock,
 } from '../../src/margin/parameters.ts';
-import { SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { invR, SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import { scenarioPlace } from '../../src/proof/witness/insolvency.ts';
 import { mainOf } from './counts.ts';
 import { expectRefused, twinSource } from './tampering.ts';
 
 const SCENARIO_BITS = 26n;
-const field = (value: bigint | number): string =>
-  String(((BigInt(value) % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD);
+const field = (value: bigint | number): string => fieldText(BigInt(value));
 /** Halves are numbers of the field. */
-const HALF = (SCALAR_FIELD + 1n) / 2n;
+const HALF = (SCALAR_MODULUS + 1n) / 2n;
 
 /** Words of nine places each, from the places' numbers. */
 const wordsOf = (places: readonly bigint[]): bigint[] =>
@@ -111,7 +111,7 @@ describe('the chosen scenario', () => {
 
   it('is of words of nine places: one bit more has no witness', async () => {
     const words = packParameters(DEFAULT_PARAMETERS).scenarioWords;
-    for (const excess of [1n << 234n, SCALAR_FIELD - 1n - words[0]!]) {
+    for (const excess of [1n << 234n, SCALAR_MODULUS - 1n - words[0]!]) {
       const changed = words.map((word, at) => String(at === 0 ? word + excess : word));
       await expectRefused(circuit, { words: changed, index: scenarioPlace(0) });
     }
@@ -175,14 +175,6 @@ describe('the dampings of the layout', () => {
     );
     return wordsOf(places).every((word, at) => field(word) === field(words[at]!));
   };
-  const inverse = (value: bigint): bigint => {
-    let [result, power, exponent] = [1n, BigInt(field(value)), SCALAR_FIELD - 2n];
-    for (; exponent > 0n; exponent >>= 1n) {
-      if (exponent & 1n) result = (result * power) % SCALAR_FIELD;
-      power = (power * power) % SCALAR_FIELD;
-    }
-    return result;
-  };
 
   it('a twin that is told the digits has the same constraints and shows the same dampings', async () => {
     expect(twin.constraints).toBe(circuit.constraints);
@@ -209,23 +201,23 @@ describe('the dampings of the layout', () => {
   // Each adds up to the committed words: it is refused because its digits are none.
   const lies: Readonly<Record<string, () => Digits[]>> = {
     'a damping of 0 whose weight its own code takes': () =>
-      changed([{ at: 1, bits: { 16: -1n }, used: (1n << 25n) * inverse(codeOf(1)) }]),
+      changed([{ at: 1, bits: { 16: -1n }, used: (1n << 25n) * invR(codeOf(1)) }]),
     'a damping of 0 whose weight the next place has as a fraction of its code': () =>
       changed([
         { at: 1, bits: { 16: -1n } },
-        { at: 2, used: (1n << 25n) * inverse(codeOf(2) << SCENARIO_BITS) },
+        { at: 2, used: (1n << 25n) * invR(codeOf(2) << SCENARIO_BITS) },
       ]),
     'a damping below 0 whose weight the lowest bit of the next place has': () =>
       changed([
         { at: 1, bits: { 16: -1n } },
-        { at: 2, bits: { 0: HALF * inverse(1n << 9n) } },
+        { at: 2, bits: { 0: HALF * invR(1n << 9n) } },
       ]),
     'a smaller damping, with a bit of 2 below it': () => changed([{ at: 33, bits: { 14: -1n, 13: 2n } }]),
     'a larger damping, with a bit of -1': () => changed([{ at: 0, bits: { 16: 1n, 15: -2n } }]),
     'an unused tail, whose weight its bits have': () =>
-      changed([{ at: 34, used: -1n, bits: { 0: codeOf(34) * inverse(1n << 9n) } }]),
+      changed([{ at: 34, used: -1n, bits: { 0: codeOf(34) * invR(1n << 9n) } }]),
     'a used tail that is said to be half used': () =>
-      changed([{ at: 34, used: -HALF, bits: { 16: HALF * codeOf(34) * inverse(1n << 25n) } }]),
+      changed([{ at: 34, used: -HALF, bits: { 16: HALF * codeOf(34) * invR(1n << 25n) } }]),
   };
   it.each(Object.keys(lies))('%s: refused', async (name) => {
     const words = honestWords();
@@ -255,7 +247,7 @@ describe('the dampings of the layout', () => {
     // The 36th place, and the bit above the ninth place of the others.
     for (const word of [0, 1, 2, 3]) {
       const first = word === 3 ? 26n * 8n : 234n;
-      for (const excess of [1n << first, 1n << (first + 9n), SCALAR_FIELD - 1n - honestWords()[word]!]) {
+      for (const excess of [1n << first, 1n << (first + 9n), SCALAR_MODULUS - 1n - honestWords()[word]!]) {
         const words = honestWords().map((value, at) => (at === word ? value + excess : value));
         await expectRefused(circuit, { words: words.map(field) });
         await expectRefused(twin, inputOf(words, honest()));

@@ -7,15 +7,16 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PARAMETERS, packParameters } from '../../src/margin/parameters.ts';
 import { canonicalLegs } from '../../src/market/instrument.ts';
 import type { MarketRound } from '../../src/market/words.ts';
+import { invR } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
-import { invR, modR } from '../../src/proof/field.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { insolvencyInput, scenarioPlace } from '../../src/proof/witness/insolvency.ts';
 import { figuresShown } from '../../src/proof/witness/testing.ts';
 import { round as baseRound } from './full-account.ts';
 import { expectRefused, twinSource } from './tampering.ts';
 
-const text = (...values: readonly bigint[]): string[] => values.map((value) => String(modR(value)));
+const text = (...values: readonly bigint[]): string[] => values.map(fieldText);
 
 /** The circuit refuses a lie, and its twin does not: so nothing else would. @returns the twin's witness */
 async function expectRefusedByThese(
@@ -128,7 +129,7 @@ describe('a leg', () => {
       const lie = {
         ...changed('strikes', leg, String(strike + change)),
         quantities: (changed('quantities', leg, '').quantities as string[]).map((old, i) =>
-          i === leg ? String(modR(quantity - change * invR(1n << 60n))) : old,
+          i === leg ? fieldText(quantity - change * invR(1n << 60n)) : old,
         ),
       };
       await expectRefused(circuit, lie);

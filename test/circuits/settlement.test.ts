@@ -1,17 +1,11 @@
 /** What `settlement` refuses: every wire changed alone, and choices that a lying prover would like to make. */
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { packSettlementWords } from '../../src/margin/exact/settlement.ts';
-import {
-  canonicalLegs,
-  instrumentId,
-  type Leg,
-  LINEAR,
-  packLeg,
-  SCALAR_FIELD,
-} from '../../src/market/instrument.ts';
+import { canonicalLegs, instrumentId, type Leg, LINEAR, packLeg } from '../../src/market/instrument.ts';
+import { invR, modR, SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { compileCircuit } from '../../src/proof/compile.ts';
-import { invR, modR } from '../../src/proof/field.ts';
 import { ensureDevelopmentKey } from '../../src/proof/keys/development.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
@@ -128,7 +122,7 @@ describe('single changes to a valid witness', () => {
   it('starts from an accepted witness', async () => {
     expect(circuit.violated(witness)).toEqual([]);
     const { cash } = await committedSettlement(statement);
-    expect(cash).toBe(witness[circuit.wire('main.cash')]! - SCALAR_FIELD);
+    expect(cash).toBe(witness[circuit.wire('main.cash')]! - SCALAR_MODULUS);
     expect((await circuit.witness(withNew(kept)))[circuit.wire('main.cash')]).toBe(modR(cash));
   });
 
@@ -137,13 +131,13 @@ describe('single changes to a valid witness', () => {
   });
 
   it('every boolean flipped, and every other wire halved in the field, is noticed', () => {
-    const half = (SCALAR_FIELD + 1n) / 2n;
-    expect(left((value) => (value <= 1n ? 1n - value : (value * half) % SCALAR_FIELD))).toEqual([]);
+    const half = invR(2n);
+    expect(left((value) => (value <= 1n ? 1n - value : modR(value * half)))).toEqual([]);
   });
 
   it('every wire negated is noticed, unless it is 0', () => {
     // Negative cash turned into positive cash is among them.
-    expect(left((value) => (SCALAR_FIELD - value) % SCALAR_FIELD)).toEqual(['main.context']);
+    expect(left((value) => modR(-value))).toEqual(['main.context']);
   });
 });
 
@@ -332,7 +326,7 @@ describe('a lying prover', () => {
 
   it('cannot use a scale outside [0, 2^64), another salt, commitment or underlying', async () => {
     await expectRefused(circuit, { ...input, scale: String(1n << 64n) });
-    await expectRefused(circuit, { ...input, scale: String(SCALAR_FIELD - 1n) });
+    await expectRefused(circuit, { ...input, scale: String(SCALAR_MODULUS - 1n) });
     await expectRefused(circuit, { ...input, salt: '78' });
     await expectRefused(circuit, { ...input, underlyingId: String(underlyingId + 1n) });
     await expectRefused(circuit, {

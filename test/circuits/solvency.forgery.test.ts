@@ -5,7 +5,9 @@
  * Hints (`<--`) are no constraints, so the twin has the same constraint system. All lies live in one twin, since a compilation
  * takes seconds: each lie waits for one value that only its own account brings.
  */
+
 import { beforeAll, describe, expect, it } from 'vitest';
+import { MAX_MONEY } from '../../src/margin/exact/bounds.ts';
 import {
   exactExpiry,
   exactExpiryRisk,
@@ -13,18 +15,14 @@ import {
   LOG2_SHOCK_TENOR,
 } from '../../src/margin/exact/expiry.ts';
 import { exactLegSurface, stepSlopeOf } from '../../src/margin/exact/leg.ts';
-import { exactSolvency, MAX_CASH } from '../../src/margin/exact/solvency.ts';
+import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS, horizonFactorOf, type RiskParameters } from '../../src/margin/parameters.ts';
-import {
-  canonicalLegs,
-  type Leg,
-  MAX_QUANTITY,
-  MAX_STRIKE,
-  SCALAR_FIELD,
-} from '../../src/market/instrument.ts';
+import { canonicalLegs, type Leg, MAX_QUANTITY, MAX_STRIKE } from '../../src/market/instrument.ts';
 import { type ExpiryState, MAX_DISCOUNT, MAX_PRICE, type MarketRound } from '../../src/market/words.ts';
 import { exp2Fixed, log2Fixed } from '../../src/math/fixed/primitives.ts';
+import { invR } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { accountInput } from '../../src/proof/witness/insolvency.ts';
 import { solvencyInput } from '../../src/proof/witness/solvency.ts';
@@ -36,16 +34,6 @@ const SCALE = 1n << 40n;
 const LEVEL = 5120n;
 /** 1e-6 USD in the unit of `slack`. */
 const CASH_UNIT = 1_000_000n << 88n;
-const field = (value: bigint): string => String(((value % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD);
-/** Inverse modulo the field's order, which is prime. */
-function inverse(value: bigint): bigint {
-  let [result, power, exponent] = [1n, value % SCALAR_FIELD, SCALAR_FIELD - 2n];
-  for (; exponent > 0n; exponent >>= 1n) {
-    if (exponent & 1n) result = (result * power) % SCALAR_FIELD;
-    power = (power * power) % SCALAR_FIELD;
-  }
-  return result;
-}
 
 interface Account {
   readonly legs: readonly Leg[];
@@ -67,7 +55,7 @@ async function rawInput(account: Account, cash: bigint, level: bigint): Promise<
   const { worstLoss } = exactSolvency({ legs, scale, cash: 0n }, round, parameters, level);
   return {
     ...(await accountInput({ ...account, salt: 42n, context: 3n, capacity: 8 })),
-    cash: field(cash),
+    cash: fieldText(cash),
     collateralQuantity: '0',
     level: String(level),
     worstLoss: String(worstLoss),
@@ -173,7 +161,7 @@ const turn = (value: bigint, bit: number, places?: number): string =>
 const turnMoneyness = (v: Seen, bit: number): string => turn(v.moneyness + (1n << 60n), bit, 4);
 const divides = (divisor: bigint, bits: number, change: string, sign = ''): string =>
   `if (divisor == ${divisor} && divisorBits == ${bits} ${sign}) { ${change} }`;
-const result = (value: bigint): string => `&& q == ${field(value)}`;
+const result = (value: bigint): string => `&& q == ${fieldText(value)}`;
 const whole = (value: bigint): string => `&& dividend == ${value}`;
 /** Half a unit of a quotient by an even divisor, with the remainder still in range. */
 const halfUnit = 'if (2 * (dividend - q * divisor) >= divisor) { q = q + 1 / 2; } else { q = q - 1 / 2; }';
@@ -480,13 +468,13 @@ describe('lying openings', () => {
     const hour = kind === 1n || kind === 2n ? hourOf(row) : 0n;
     const packed = BigInt((input.packed as string[])[leg]!);
     const sum = strike + (kind << 36n) + (hour << 38n) + (quantity << 60n);
-    expect(field(sum), 'the digits add up').toBe(String(packed));
+    expect(fieldText(sum), 'the digits add up').toBe(String(packed));
     const put = (name: string, value: unknown) =>
       (input[name] as unknown[]).map((old, i) => (i === leg ? value : old));
     return {
       ...input,
-      strikes: put('strikes', field(strike)),
-      quantities: put('quantities', field(quantity)),
+      strikes: put('strikes', fieldText(strike)),
+      quantities: put('quantities', fieldText(quantity)),
       kindBits: put('kindBits', [String(kind & 1n), String(kind >> 1n)]),
       select: put('select', selectRow(hour === 0n ? 7 : row)),
     } as CircuitInput;
@@ -505,7 +493,7 @@ describe('lying openings', () => {
       await expectRefused(circuit, opened(1, strike - (change << 60n), kind, row, quantity + change));
     }
     // Half a contract unit, as a field element.
-    const half = inverse(2n);
+    const half = invR(2n);
     await expectRefused(circuit, opened(1, strike - half * (1n << 60n), kind, row, quantity + half));
     await expectRefused(circuit, opened(1, strike + ((2n * kind - 3n) << 36n), 3n - kind, row, quantity));
     // As no leg at all, or as a linear one.
@@ -524,12 +512,12 @@ describe('lying openings', () => {
   });
 
   it('no worst loss below the worst, whatever it wraps around', async () => {
-    for (const lie of [worst - 1n, 0n, -1n, worst + (1n << 94n), worst * inverse(2n), -worst]) {
-      await expectRefused(circuit, { ...input, worstLoss: field(lie) });
+    for (const lie of [worst - 1n, 0n, -1n, worst + (1n << 94n), worst * invR(2n), -worst]) {
+      await expectRefused(circuit, { ...input, worstLoss: fieldText(lie) });
     }
     // A worst loss that makes the requirement negative, the short and horizon parts being smaller than the field.
     const factor = BigInt(DEFAULT_PARAMETERS.maintenanceFactor) << 28n;
-    await expectRefused(circuit, { ...input, worstLoss: field(-(1n << 120n) * inverse(factor)) });
+    await expectRefused(circuit, { ...input, worstLoss: fieldText(-(1n << 120n) * invR(factor)) });
   });
 
   it('unsorted legs and split ones cost the prover: netting is all they can lose', async () => {
@@ -570,8 +558,8 @@ describe('lying openings', () => {
     const short =
       (4_000_000n * baseRound.underlying.spot * BigInt(DEFAULT_PARAMETERS.shortOptionRate)) >> 16n;
     const dearer = (short * LEVEL) / 4096n / 1_000_000n;
-    await circuit.witness({ ...apart, cash: field(least + dearer + 1n) });
-    await expectRefused(circuit, { ...apart, cash: field(least + dearer - 1n) });
+    await circuit.witness({ ...apart, cash: fieldText(least + dearer + 1n) });
+    await expectRefused(circuit, { ...apart, cash: fieldText(least + dearer - 1n) });
   });
 });
 
@@ -588,12 +576,12 @@ describe('bounds that only the contract enforces', () => {
     const input = await rawInput(account, cash, LEVEL);
     await expectRefused(circuit, input);
     // A level of -1/4096 turns the requirement into equity.
-    await circuit.witness({ ...input, level: field(-(1n << 15n)) });
+    await circuit.witness({ ...input, level: fieldText(-(1n << 15n)) });
     // Cash that is one unit of the sum's scale, times anything: far above 2^96.
-    const unit = inverse(CASH_UNIT);
+    const unit = invR(CASH_UNIT);
     const deep = await rawInput(account, -(10n ** 15n), LEVEL);
     await expectRefused(circuit, deep);
-    await circuit.witness({ ...deep, cash: field((unit << 200n) % SCALAR_FIELD) });
+    await circuit.witness({ ...deep, cash: fieldText(unit << 200n) });
     // A scale far beyond 2^64 that brings the sum back to just above 0.
     const { slack } = exactSolvency(
       { legs: baseLegs, scale: SCALE, cash: 0n },
@@ -601,8 +589,8 @@ describe('bounds that only the contract enforces', () => {
       DEFAULT_PARAMETERS,
       LEVEL,
     );
-    const held = BigInt(field(slack / SCALE));
-    const wrapped = BigInt(field(((1n << 221n) + 10n ** 15n * CASH_UNIT) * inverse(held)));
+    const held = BigInt(fieldText(slack / SCALE));
+    const wrapped = BigInt(fieldText(((1n << 221n) + 10n ** 15n * CASH_UNIT) * invR(held)));
     expect(wrapped >> 64n).toBeGreaterThan(0n);
     await circuit.witness({ ...deep, scale: String(wrapped) });
   });
@@ -721,9 +709,9 @@ describe('accounts at the ends of every range', () => {
       ] as const) {
         const account = { legs, scale, round, parameters };
         const least = leastCash(account, level);
-        const inRange = least > -MAX_CASH && least - 1n > -MAX_CASH && least < MAX_CASH;
-        const tried = inRange ? [least, least - 1n] : [MAX_CASH - 1n, 1n - MAX_CASH];
-        if (scale === 1n) tried.push(MAX_CASH - 1n, 1n - MAX_CASH);
+        const inRange = least - 1n >= -MAX_MONEY && least <= MAX_MONEY;
+        const tried = inRange ? [least, least - 1n] : [MAX_MONEY, -MAX_MONEY];
+        if (scale === 1n) tried.push(MAX_MONEY, -MAX_MONEY);
         for (const cash of tried) {
           const { solvent } = exactSolvency({ legs, scale, cash }, round, parameters, level);
           expect(solvent).toBe(cash >= least);

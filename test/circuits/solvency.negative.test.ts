@@ -3,8 +3,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { cashForSlack, exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { canonicalLegs, type Leg, SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { canonicalLegs, type Leg } from '../../src/market/instrument.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { solvencyInput } from '../../src/proof/witness/solvency.ts';
 import { type Accepted, expectRefused, liesAboutTheOpening, singleChanges } from './account-cases.ts';
@@ -47,7 +49,7 @@ describe('a lying prover', () => {
     const worst = BigInt(input.worstLoss as string);
     await refused({ worstLoss: String(worst - 1n) });
     await refused({ worstLoss: '0' });
-    await refused({ worstLoss: String(SCALAR_FIELD - 1n) });
+    await refused({ worstLoss: String(SCALAR_MODULUS - 1n) });
     await refused({ worstLoss: String(worst + (1n << 93n)) });
   });
   it('cannot leave any scenario out of the worst loss', { timeout: 300_000 }, async () => {
@@ -87,17 +89,17 @@ describe('a lying prover', () => {
     await circuit.witness({ ...input, worstLoss: String(BigInt(input.worstLoss as string) + 1n) });
   });
   it('cannot claim a higher level, more scale or less debt than is public', async () => {
-    await refused({ cash: String(SCALAR_FIELD - 900_000_000_000n) });
+    await refused({ cash: String(SCALAR_MODULUS - 900_000_000_000n) });
     await refused({ level: '65535', cash: '1000000' });
   });
   it('cannot claim another quantity of collateral than is public', async () => {
     const statement = { legs, scale, round, parameters: DEFAULT_PARAMETERS, movingCollateral: COLLATERAL };
     const { slack } = exactSolvency({ ...statement, cash: 0n }, round, DEFAULT_PARAMETERS, 5120n);
     const least = cashForSlack(slack);
-    const cash = String((least + SCALAR_FIELD) % SCALAR_FIELD);
+    const cash = fieldText(least);
     const quantity = BigInt(input.collateralQuantity as string);
     await circuit.witness({ ...input, cash });
-    for (const lie of [0n, quantity / 2n, SCALAR_FIELD - 1n, SCALAR_FIELD - quantity]) {
+    for (const lie of [0n, quantity / 2n, SCALAR_MODULUS - 1n, SCALAR_MODULUS - quantity]) {
       await refused({ cash, collateralQuantity: String(lie) });
     }
   });

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { expect } from 'vitest';
-import { SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { CHUNK_SIZE, poseidonHash } from '../../src/proof/commitment.ts';
 import { readU256LE } from '../../src/proof/field.ts';
@@ -29,14 +29,14 @@ export function unnoticed(
   const names: string[] = [];
   for (let wire = 1; wire < r1cs.wires; wire++) {
     const difference = change(witness[wire]!) - witness[wire]!;
-    if (difference % SCALAR_FIELD === 0n) continue;
+    if (difference % SCALAR_MODULUS === 0n) continue;
     const changed = new Map<number, [bigint, bigint, bigint]>();
     for (const { constraint, side, coefficient } of touched[wire]!) {
       const values = changed.get(constraint) ?? [...sums[constraint]!];
       values[side as 0 | 1 | 2] += coefficient * difference;
       changed.set(constraint, values);
     }
-    const noticed = [...changed.values()].some(([a, b, c]) => (a * b - c) % SCALAR_FIELD !== 0n);
+    const noticed = [...changed.values()].some(([a, b, c]) => (a * b - c) % SCALAR_MODULUS !== 0n);
     const own = circuit.symbols.names.get(wire) ?? [`wire ${wire}`];
     if (!noticed) names.push(own.find((name) => /^main\.[^.]+$/.test(name)) ?? own[0]!);
   }
@@ -215,7 +215,7 @@ export class LyingTwin<Name extends string> {
     const wasm = await readFile(twin.circuit.wasmPath);
     // Among the generator's constants, in Montgomery's form behind two words that say so.
     const constant = Buffer.from(
-      ((TOLD << 256n) % SCALAR_FIELD).toString(16).padStart(64, '0'),
+      ((TOLD << 256n) % SCALAR_MODULUS).toString(16).padStart(64, '0'),
       'hex',
     ).reverse();
     const place = wasm.indexOf(constant) - 8;

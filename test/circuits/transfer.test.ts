@@ -1,4 +1,5 @@
 /** What `transfer` refuses: every wire changed alone, and choices that a lying prover would like to make. */
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { POSITION_UNIT, type TransferSides, tradeBetween } from '../../src/margin/exact/transfer.ts';
 import {
@@ -8,21 +9,21 @@ import {
   LINEAR,
   MAX_QUANTITY,
   orderKey,
-  SCALAR_FIELD,
 } from '../../src/market/instrument.ts';
+import { invR, modR, SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
-import { invR, modR } from '../../src/proof/field.ts';
+import { fieldText } from '../../src/proof/field.ts';
 import { openingEvaluation } from '../../src/proof/opening.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { publicSignalNames } from '../../src/proof/r1cs.ts';
 import { spreadMoves } from '../../src/proof/witness/spread.ts';
-import { fieldText, transferInput } from '../../src/proof/witness/transfer.ts';
+import { transferInput } from '../../src/proof/witness/transfer.ts';
 import { commitElements, expectRefused, isFreeInverse, LyingTwin, unnoticed } from './tampering.ts';
 
 const LEGS = 8;
 const ROWS = 2 * LEGS + 1;
 const underlyingId = 0x425443n;
-const inverse2 = (SCALAR_FIELD + 1n) / 2n;
+const inverse2 = invR(2n);
 const option = (kind: 'call' | 'put', expiryHour: number, strike: bigint, quantity: bigint): Leg => ({
   instrument: { kind, expiryHour, strike },
   quantity,
@@ -54,7 +55,7 @@ const trade = [option('call', 50, 1_000n, 500_000n), option('call', 90, 1_300n, 
 const after = tradeBetween(before, trade);
 const salts = [11n, 12n, 13n, 14n] as const;
 // Of no meaning; a hash on chain.
-const points = { a: SCALAR_FIELD / 3n, b: SCALAR_FIELD - 7n };
+const points = { a: SCALAR_MODULUS / 3n, b: SCALAR_MODULUS - 7n };
 const vectors = [before.a, before.b, after.a, after.b];
 
 let circuit: CircuitTester;
@@ -233,12 +234,12 @@ describe('single changes to a valid witness', () => {
   });
 
   it('every boolean flipped, and every other wire halved in the field, is noticed', () => {
-    expect(left((value) => (value <= 1n ? 1n - value : (value * inverse2) % SCALAR_FIELD))).toEqual([]);
+    expect(left((value) => (value <= 1n ? 1n - value : modR(value * inverse2)))).toEqual([]);
   });
 
   it('every wire negated is noticed, unless it is 0', () => {
     // The context only enters its square; being public, it is also bound by the verifier.
-    expect(left((value) => (SCALAR_FIELD - value) % SCALAR_FIELD)).toEqual(['main.context']);
+    expect(left((value) => modR(-value))).toEqual(['main.context']);
   });
 });
 
@@ -491,7 +492,7 @@ describe('a lying prover', () => {
     for (const name of ['scaleOldA', 'scaleOldB', 'scaleNewA', 'scaleNewB']) {
       await circuit.witness({ ...base, [name]: String((1n << 64n) - 1n) });
       await expectRefused(circuit, { ...base, [name]: String(1n << 64n) });
-      await expectRefused(circuit, { ...base, [name]: String(SCALAR_FIELD - 1n) });
+      await expectRefused(circuit, { ...base, [name]: String(SCALAR_MODULUS - 1n) });
     }
   });
 

@@ -2,20 +2,20 @@
  * Attacks on the vectors of `transfer` and `settlement` that know nothing of how the circuits work: lies of many kinds at once, with
  * all commitments recomputed. What is accepted is judged from packed legs, scales and words alone.
  */
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { POSITION_UNIT, tradeBetween } from '../../src/margin/exact/transfer.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
 import {
   canonicalLegs,
   instrumentId,
   type Leg,
   LINEAR,
   orderKey,
-  SCALAR_FIELD,
   unpackLeg,
 } from '../../src/market/instrument.ts';
+import { invR, modR, SCALAR_MODULUS, signedR } from '../../src/math/fixed/scalar-field.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
-import { invR, modR } from '../../src/proof/field.ts';
 import { openingEvaluation } from '../../src/proof/opening.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
 import { settlementInput } from '../../src/proof/witness/settlement.ts';
@@ -183,7 +183,7 @@ describe('lies to transfer', () => {
         packed[v]![j] = BigInt(below(1 << 20));
       },
       'another row held': () => {
-        holds[v]![below(ROWS)] = oneOf([0n, 1n, 2n, SCALAR_FIELD - 1n]);
+        holds[v]![below(ROWS)] = oneOf([0n, 1n, 2n, SCALAR_MODULUS - 1n]);
       },
       'a switch turned': () => {
         const place = below(moves[v]!.length);
@@ -378,7 +378,7 @@ describe('lies to settlement', () => {
       },
       'words exchanged': () => exchange(settlementWords, below(4), below(4)),
       'another scale': () => {
-        claim.scale = oneOf([0n, 1n, (1n << 64n) - 1n, 1n << 64n, SCALAR_FIELD - 1n]);
+        claim.scale = oneOf([0n, 1n, (1n << 64n) - 1n, 1n << 64n, SCALAR_MODULUS - 1n]);
       },
     };
     const name = oneOf(Object.keys(lies));
@@ -406,7 +406,7 @@ describe('lies to settlement', () => {
     const kept: bigint[] = [];
     const legs = packed.filter((element) => element !== 0n);
     for (const element of legs) {
-      const signed = element > SCALAR_FIELD / 2n ? element - SCALAR_FIELD : element;
+      const signed = signedR(element);
       const [quantity, id] = [signed >> 60n, BigInt.asUintN(60, signed)];
       const [hour, kind, strike] = [id >> 38n, BigInt.asUintN(2, id >> 36n), BigInt.asUintN(36, id)];
       expect(quantity !== 0n && hour < 1n << 20n).toBe(true);

@@ -29,7 +29,7 @@ import {
 } from '../../src/chain/verifier-check.ts';
 import { POSITION_UNIT } from '../../src/margin/exact/transfer.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { verifierHead } from '../../src/proof/ceremony/finalize.ts';
 import { keyOriginOf } from '../../src/proof/ceremony/origin.ts';
 import { compileText } from '../../src/proof/compile.ts';
@@ -172,11 +172,11 @@ describe('a batch of insolvency proofs', () => {
         for (let index = 0; index < key.nPublic; index++) {
           const item = chosen[which]!;
           const value = BigInt(item.publicSignals[index]!);
-          const next = (value + 1n) % SCALAR_FIELD;
+          const next = (value + 1n) % SCALAR_MODULUS;
           expect(await onChain(callOf(replaced({ [which]: withSignal(item, index, next) }, chosen)))).toBe(
             false,
           );
-          const second = withSignal(item, index, value + SCALAR_FIELD);
+          const second = withSignal(item, index, value + SCALAR_MODULUS);
           expect(await onChain(callOf(replaced({ [which]: second }, chosen)))).toBe(false);
         }
       }
@@ -207,7 +207,7 @@ describe('a batch of insolvency proofs', () => {
   });
 
   it('refuses two bad proofs whose errors cancel in the product of the equations', async () => {
-    const bad = [await plus(items[0]!, 'pi_c', 5n), await plus(items[1]!, 'pi_c', SCALAR_FIELD - 5n)];
+    const bad = [await plus(items[0]!, 'pi_c', 5n), await plus(items[1]!, 'pi_c', SCALAR_MODULUS - 5n)];
     // Without powers they would pass.
     expect(await plainProduct(bad)).toBe(true);
     expect(await verdict(bad)).toBe(false);

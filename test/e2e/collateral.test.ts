@@ -40,8 +40,8 @@ import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../src/liquidation/t
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { shockRound } from '../../src/market/example-market.ts';
 import { LINEAR } from '../../src/market/instrument.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 import { finished, startKeeper, TEST_STRATEGY } from '../keeper/keepers.ts';

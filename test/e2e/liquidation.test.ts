@@ -6,7 +6,7 @@ import { NO_PROOF, type ProofArgument, proofArgument } from '../../src/chain/req
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
 import { DEFAULT_LIQUIDATION_TERMS, integerTerms } from '../../src/liquidation/terms.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { contextOf, type ProofContext } from '../../src/proof/witness/contexts.ts';
 import { insolvencyInput } from '../../src/proof/witness/insolvency.ts';
 import { revertAfterEach } from './hooks.ts';

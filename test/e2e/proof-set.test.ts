@@ -18,7 +18,7 @@ import { linkedBytecode, loadArtifact } from '../../src/chain/artifacts.ts';
 import { includedReceipt } from '../../src/chain/receipts.ts';
 import { POSITION_UNIT, tradeBetween } from '../../src/margin/exact/transfer.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
-import { SCALAR_FIELD } from '../../src/market/instrument.ts';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { INSTANCES } from '../../src/proof/instances.ts';
 import { verifierContractName } from '../../src/proof/keys/artifacts.ts';
 import type { CircuitInput } from '../../src/proof/prover/backend.ts';
@@ -121,14 +121,14 @@ describe('every circuit on a real EVM', () => {
         } as never) as Promise<boolean>;
       expect(await call(publicSignals)).toBe(true);
       for (let index = 0; index < publicSignals.length; index++) {
-        const changed = (BigInt(publicSignals[index]!) + 1n) % SCALAR_FIELD;
+        const changed = (BigInt(publicSignals[index]!) + 1n) % SCALAR_MODULUS;
         const signals = publicSignals.map((signal, at) => (at === index ? String(changed) : signal));
         expect(await call(signals), `public signal ${index}`).toBe(false);
       }
       // The same residue beyond the field's order is no second form of a signal.
-      expect(await call([String(BigInt(publicSignals[0]!) + SCALAR_FIELD), ...publicSignals.slice(1)])).toBe(
-        false,
-      );
+      expect(
+        await call([String(BigInt(publicSignals[0]!) + SCALAR_MODULUS), ...publicSignals.slice(1)]),
+      ).toBe(false);
       // A verifier that runs short of gas answers false and does not revert, so an estimate would be too low.
       const wallet = createWalletClient({ account: anvil.accounts[0]!, transport: http(anvil.url) });
       const hash = await wallet.sendTransaction({

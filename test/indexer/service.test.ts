@@ -10,13 +10,13 @@ import {
   type UnprovenWorld,
 } from '../../scripts/lib/unproven-protocol.ts';
 import { type ServerEvent, ServiceClient } from '../../src/client/index.ts';
+import type { Problem } from '../../src/http/problem.ts';
 import { ServiceFeed } from '../../src/keeper/service-feed.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { loadVerificationKey } from '../../src/proof/keys/artifacts.ts';
 import { fromCalldata, type ProofCalldata } from '../../src/proof/prover/backend.ts';
 import { verifyProof } from '../../src/proof/prover/verify.ts';
 import { liquidationPrices } from '../../src/risk/monitor/index.ts';
-import type { Problem } from '../../src/service/index.ts';
 import { type RunningService, startService } from '../../src/service/index.ts';
 import { type Receiver, startReceiver } from '../service/receiver.ts';
 import { example } from './documents.ts';

@@ -12,7 +12,7 @@ import { FileJournal } from '../../src/keeper/transactions/file-journal.ts';
 import { fromJson, toJson } from '../../src/keeper/transactions/json.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
-import { shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
 import { type KeeperProcessInput, startKeeperProcess } from './keeper-process.ts';

@@ -12,7 +12,7 @@ import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import type { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import type { KeeperProof } from '../../src/keeper/feed.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
-import { shockRound } from '../../src/market/example-market.ts';
+import { shockRound } from '../../src/market/shock.ts';
 import { revertAfterEach } from '../e2e/hooks.ts';
 import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
 import { type KeeperProcessInput, startKeeperProcess } from './keeper-process.ts';

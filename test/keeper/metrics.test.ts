@@ -7,10 +7,10 @@ import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
 import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import { ZkMarginError } from '../../src/errors.ts';
+import type { Problem } from '../../src/http/problem.ts';
 import { FileJournal } from '../../src/keeper/index.ts';
 import { KeeperMetrics } from '../../src/keeper/metrics.ts';
 import { MemoryJournal, type TransactionRecord } from '../../src/keeper/transactions/journal.ts';
-import type { Problem } from '../../src/service/index.ts';
 import { finished, NATIVE_PRICE, startKeeper, TEST_STRATEGY, type TestKeeper } from './keepers.ts';
 
 const ATOMIC = { ...TEST_STRATEGY, kinds: ['liquidate'] as const };

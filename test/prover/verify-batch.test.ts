@@ -1,7 +1,8 @@
 import type { Curve, Groth16Proof, Groth16VerificationKey } from 'snarkjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 import { singleThreadCurve } from '../../src/proof/curve.ts';
-import { BASE_MODULUS, SCALAR_MODULUS } from '../../src/proof/field.ts';
+import { BASE_MODULUS } from '../../src/proof/field.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { verifyProof } from '../../src/proof/prover/verify.ts';
 import { type BatchItem, findInvalidProofs, verifyBatch } from '../../src/proof/prover/verify-batch.ts';

@@ -1,9 +1,7 @@
 /** The key of a ceremony as it is served: by the program, and by the service as a library. */
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import * as snarkjs from 'snarkjs';
-import { curves, type MemoryFile } from 'snarkjs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type FinalizedCeremony, finalizeCeremony } from '../../src/proof/ceremony/finalize.ts';
 import { readPtau } from '../../src/proof/ceremony/ptau.ts';
@@ -17,48 +15,20 @@ import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareCircuit } from '../../src/proof/prover/circuits.ts';
 import type { ProverCircuit } from '../../src/proof/prover/protocol.ts';
 import { startService } from '../../src/service/index.ts';
+import { circuitText, makePtau } from '../ceremony-fixtures.ts';
 import { killAll, type Started, start } from './processes.ts';
 
 // Processes start slowly on a busy machine.
 vi.setConfig({ testTimeout: 300_000 });
 
 const CIRCUIT = 'product-8';
-const TEXT = `pragma circom 2.2.0;
-include "bitify.circom";
-template Product() {
-    signal input product;
-    signal input context;
-    signal input left;
-    signal input right;
-    component leftBits = Num2Bits(32);
-    leftBits.in <== left;
-    component rightBits = Num2Bits(32);
-    rightBits.in <== right;
-    product === left * right;
-    signal contextSquared <== context * context;
-}
-component main { public [product, context] } = Product();
-`;
+const TEXT = circuitText(0);
 const JOB = { circuit: CIRCUIT, input: { product: '15', context: '7', left: '3', right: '5' } };
 
 let folder: string;
 let keys: string;
 let finalized: FinalizedCeremony;
 let development: ProverCircuit;
-
-async function makePtau(path: string): Promise<void> {
-  const { powersOfTau } = snarkjs as unknown as {
-    powersOfTau: Record<
-      'newAccumulator' | 'contribute' | 'preparePhase2',
-      (...args: unknown[]) => Promise<void>
-    >;
-  };
-  const [first, second, prepared] = [0, 1, 2].map((): MemoryFile => ({ type: 'mem' }));
-  await powersOfTau.newAccumulator(await curves.getCurveFromName('bn128'), 7, first);
-  await powersOfTau.contribute(first, second, 'a tester', 'entropy of a test');
-  await powersOfTau.preparePhase2(second, prepared);
-  await writeFile(path, prepared!.data!);
-}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'zkmargin-ceremony-keys-'));
@@ -75,7 +45,7 @@ beforeAll(async () => {
   const directory = join(folder, 'ceremony');
   const ptauPath = join(folder, 'powers.ptau');
   await withSnarkjsThreads(async () => {
-    await makePtau(ptauPath);
+    await makePtau(7, ptauPath);
     const publicPtau: PublicPtau[] = [
       { file: 'published.ptau', power: 7, blake2b: (await readPtau(ptauPath)).blake2b },
     ];

@@ -1,29 +1,18 @@
 /** Every statement that the service proves, asked for and verified over HTTP. */
-import { readFileSync } from 'node:fs';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settlementRequest } from '../../scripts/lib/settlement-request.ts';
 import { standInProof } from '../../scripts/lib/stand-in-proof.ts';
-import { DEFAULT_PARAMETERS, packParameters } from '../../src/margin/parameters.ts';
-import { exampleRound, type SviSurfaces } from '../../src/market/example-market.ts';
-import { packRound } from '../../src/market/words.ts';
 import {
   type JobView,
   type ProofRequest,
   type RunningService,
   startService,
 } from '../../src/service/index.ts';
+import { marketOfRequest } from '../../src/service/testing.ts';
 
 const CIRCUITS = ['insolvency-8', 'solvency-8', 'settlement-8', 'transfer-16'];
-const surfaces = JSON.parse(
-  readFileSync(new URL('../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
-const words = packRound(exampleRound(surfaces, 'BTC', {}));
-const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);
-const market = {
-  underlyingWord: String(words.underlyingWord),
-  expiryWords: words.expiryWords.map(String),
-  parameters: { header: String(header), scenarioWords: scenarioWords.map(String) },
-};
+const market = marketOfRequest();
 const SCALE = String(2n ** 40n);
 const consumer = `0x${'c1'.repeat(20)}`;
 const call = (quantity: string) => ({ instrument: 'BTC-28FEB25-96000-C', quantity });

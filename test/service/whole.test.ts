@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
-import { mulberry32 } from '../../src/margin/example-book.ts';
+import { mulberry32 } from '../../src/math/float/random.ts';
 import { loadVerificationKey } from '../../src/proof/keys/artifacts.ts';
 import { fromCalldata, type ProofCalldata } from '../../src/proof/prover/backend.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';

@@ -13,6 +13,7 @@ import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
 import {LiquidationMath, LiquidationState, ProvenFigures} from "../libraries/LiquidationMath.sol";
 import {OracleWords} from "../libraries/OracleWords.sol";
 import {ProofContext} from "../libraries/ProofContext.sol";
+import {Units} from "../libraries/Units.sol";
 import {AuctionState} from "./AuctionState.sol";
 import {Auction, AuctionContracts, AuctionReports, BidTerms} from "./AuctionTypes.sol";
 
@@ -20,9 +21,6 @@ import {Auction, AuctionContracts, AuctionReports, BidTerms} from "./AuctionType
 /// @notice Code of the auction house, kept apart because one contract would be too large. It runs in the auction house's context, so that
 /// proofs bind the auction house's address and events are its own.
 library AuctionProceedings {
-    /// @dev Level of a solvency proof at the maintenance requirement, in 2^-12.
-    uint16 private constant MAINTENANCE_LEVEL = 4096;
-
     /// @notice `AuctionHouse.start`. Marking the insolvency is left to the caller.
     /// @param auctions records of all accounts
     /// @param feeChargedAt when accounts were last charged a fee
@@ -144,7 +142,7 @@ library AuctionProceedings {
         claim.version = version;
         claim.round = request.round;
         claim.cash = request.provenCash;
-        claim.level = MAINTENANCE_LEVEL;
+        claim.level = uint16(Units.MAINTENANCE_LEVEL);
         claim.context = ProofContext.solvency(
             address(this), ProofContext.RECOVERY, request.accountId, account.nonce, request.round
         );

@@ -11,6 +11,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
 import {Account, Coverage, IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {Units} from "../libraries/Units.sol";
 
 /// @notice Sums of the clearing house, in 1e-6 units.
 /// @param tokensHeld tokens that came in and have not gone out; gifts are not among them
@@ -80,7 +81,7 @@ abstract contract HouseLedger is IClearingHouse, Ownable2Step, ReentrancyGuardTr
     /// @notice The insurance fund's account.
     uint256 public constant FUND_ACCOUNT_ID = 1;
     /// @notice Cash is below this in absolute value.
-    int256 public constant CASH_LIMIT = 2 ** 96;
+    int256 public constant CASH_LIMIT = Units.SIGNED_MONEY_LIMIT;
     /// @notice Longest time for which withdrawals wait, in seconds.
     uint256 public constant MAX_GATE_SECONDS = 1 days;
     /// @notice Deficits of at most this part of the tokens held gate nothing: an account that lacks dust costs nearly nothing to make.

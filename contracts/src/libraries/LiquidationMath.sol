@@ -5,6 +5,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {CollateralValues} from "../interfaces/ICollateralVault.sol";
 import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
+import {Units} from "./Units.sol";
 
 /// @notice What an account is judged by, all at its present scale. Money is in 1e-6 USD.
 /// @param cash signed
@@ -101,7 +102,7 @@ library LiquidationMath {
     error SliceTooSmall();
 
     /// @notice 100 %, in basis points.
-    uint256 internal constant BASIS = 10_000;
+    uint256 internal constant BASIS = Units.BASIS;
     /// @notice Slopes are in units of two to the power of minus this.
     uint256 internal constant SLOPE_PLACES = 54;
 

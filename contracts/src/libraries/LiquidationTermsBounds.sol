@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {LiquidationTerms} from "../interfaces/IRiskParameters.sol";
 import {ParameterWords} from "./ParameterWords.sol";
+import {Units} from "./Units.sol";
 
 /// @title Bounds of liquidation terms
 /// @notice What no governance may set, and what one version may change. `src/liquidation/terms.ts` checks the same.
@@ -47,11 +48,11 @@ library LiquidationTermsBounds {
     error MinBidOutOfRange(uint256 value);
 
     /// @notice Level of the maintenance requirement, in 2^-12.
-    uint256 internal constant MAINTENANCE_LEVEL = 4096;
+    uint256 internal constant MAINTENANCE_LEVEL = Units.MAINTENANCE_LEVEL;
     /// @notice Largest initial level, in 2^-12.
     uint256 internal constant LARGEST_LEVEL = 16_384;
     /// @notice 100 %, in basis points.
-    uint256 internal constant BASIS = 10_000;
+    uint256 internal constant BASIS = Units.BASIS;
     /// @notice Largest penalty, in basis points.
     uint256 internal constant LARGEST_PENALTY = 2_000;
     /// @notice Largest fee of an auction, in basis points.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {OracleWords} from "./OracleWords.sol";
+import {Units} from "./Units.sol";
 
 /// @notice What is an outlier.
 /// @param minimum values that must remain of each field
@@ -30,7 +31,7 @@ library OracleMedian {
     error TooFewAgree(uint256 word, uint256 shift, uint256 remaining);
 
     /// @notice 100 %, in basis points.
-    uint256 internal constant BASIS = 10_000;
+    uint256 internal constant BASIS = Units.BASIS;
     /// @dev Spacing exponent and expiry hour: what reports must agree on.
     uint256 private constant STRUCTURE = (2 ** 22 - 1) << 160;
     uint256 private constant PRICE_BITS = 2 ** 44 - 1;

@@ -8,6 +8,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {OracleWords} from "../libraries/OracleWords.sol";
+import {Units} from "../libraries/Units.sol";
 
 /// @notice What one source says of a market, signed by it. Section 3 of docs/margin-model.md.
 /// @param underlyingWord names the underlying and the time of the observation
@@ -123,7 +124,7 @@ abstract contract OracleSources is Ownable2Step, EIP712, ReentrancyGuardTransien
         _requireRange("maxRoundAge", configuration.maxRoundAge, 1, MAX_ROUND_AGE);
         _requireRange("maxReportAge", configuration.maxReportAge, 1, configuration.maxRoundAge);
         _requireRange("outlierMultipleTenths", configuration.outlierMultipleTenths, 10, 1_000);
-        _requireRange("outlierCapBps", configuration.outlierCapBps, 1, 10_000);
+        _requireRange("outlierCapBps", configuration.outlierCapBps, 1, Units.BASIS);
         _requireRange("outlierFloorBps", configuration.outlierFloorBps, 0, configuration.outlierCapBps);
         _requireRange("spotMoveBps", configuration.spotMoveBps, 10, 5_000);
         _requireRange("volatilityMoveBps", configuration.volatilityMoveBps, 100, 20_000);

@@ -558,7 +558,7 @@ function integer(value: unknown): bigint {
 }
 
 /** A decoded struct as plain figures. */
-export function figuresOf(value: unknown): Figures {
+function figuresOf(value: unknown): Figures {
   const plain = (item: unknown): string | boolean | Figures => {
     if (typeof item === 'object' && item !== null) return figuresOf(item);
     return typeof item === 'boolean' ? item : String(item);

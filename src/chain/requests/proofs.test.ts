@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
-import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS as parameters } from '../../margin/parameters.ts';
 import { canonicalLegs } from '../../market/instrument.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitProver } from '../../proof/prover/circuit-prover.ts';
 import type { ProverCircuit } from '../../proof/prover/protocol.ts';
 import { WorkerPool } from '../../proof/prover/worker-pool.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { exactSolvency } from '../../margin/exact/solvency.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS as parameters } from '../../margin/parameters.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { randomLegs, randomRound } from '../../proof/witness/testing.ts';
 import { availableCash, leastCash } from './solvency.ts';
 

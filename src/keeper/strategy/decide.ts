@@ -7,7 +7,7 @@
 import { isZkMarginError } from '../../errors.ts';
 import { BASIS, equityOf, smaller, targetOf, worthOf } from '../../liquidation/amounts.ts';
 import { elapsedAtFactor, factorAt, isCovered, maxScaleFor } from '../../liquidation/auction.ts';
-import { MAX_SCALE } from '../../margin/exact/margin.ts';
+import { MAX_SCALE } from '../../margin/exact/bounds.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
 import type { FeedMarket, LiquidationCandidate, RunningAuction } from '../feed.ts';
 import type {

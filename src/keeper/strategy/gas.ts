@@ -3,7 +3,7 @@ import type { ACTION_KINDS } from '../../input/keeper.ts';
 import { ceilDivide } from '../../math/fixed/primitives.ts';
 
 /** What follows from a sealed bid, whatever a keeper is told to do: without it the bond would be lost, or the slice. */
-export const OBLIGATIONS = ['reveal', 'fill', 'release'] as const;
+const OBLIGATIONS = ['reveal', 'fill', 'release'] as const;
 /** What a keeper sends. */
 export type ActionKind = (typeof ACTION_KINDS)[number] | (typeof OBLIGATIONS)[number];
 

@@ -8,6 +8,7 @@
  */
 
 import { ZkMarginError } from '../../errors.ts';
+import { SCALE_ONE } from '../../margin/exact/bounds.ts';
 import { type Leg, QUANTITY_UNIT, STRIKE_UNIT } from '../../market/instrument.ts';
 import { floatExpiry, surfaceVolatility } from '../../market/surface.ts';
 import { type MarketRound, PRICE_UNIT } from '../../market/words.ts';
@@ -56,8 +57,6 @@ export const DEFAULT_SPREADS: HedgeSpreads = Object.freeze({
   collateralBps: 50,
 });
 
-/** A scale of 1. */
-const SCALE_ONE = 2 ** 40;
 const USD = 1e6;
 
 /**
@@ -75,7 +74,7 @@ export function exposureOf(
 ): Exposure {
   const { timestamp, spot } = round.underlying;
   const price = Number(spot) / Number(PRICE_UNIT);
-  const factor = Number(scale) / SCALE_ONE;
+  const factor = Number(scale) / Number(SCALE_ONE);
   const byExpiry = new Map<number, { vega: number; gamma: number }>();
   let delta = Number(collateral.moving) / USD;
   let grossNotional = Number(collateral.moving + collateral.other) / USD;

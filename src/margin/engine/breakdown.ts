@@ -11,7 +11,7 @@ import type { Portfolio } from './state.ts';
 import { requireFiniteResult, type ValuedPosition } from './valuation.ts';
 
 /** Units per numeraire: millionths of a USD, or hundred-millionths of a coin. */
-export function breakdownScale(margin: Pick<Margin, 'model'>): number {
+function breakdownScale(margin: Pick<Margin, 'model'>): number {
   return margin.model.numeraire === 'usd' ? 1e6 : 1e8;
 }
 
@@ -57,7 +57,7 @@ export interface Breakdown {
 }
 
 /** Most positions for which standalone and marginal requirements are computed: they take a margin call each. */
-export const MAX_MARGINAL_POSITIONS = 1_000;
+const MAX_MARGINAL_POSITIONS = 1_000;
 
 /** Requirements at both levels. */
 type Requirements = Pick<Margin, 'model' | 'maintenanceRequirement' | 'initialRequirement'>;
@@ -196,7 +196,7 @@ function sum(values: Float64Array): number {
  * Integers that are close to given parts and sum to a total: each part is rounded down and the units that are left go
  * to the largest remainders. What exceeds one unit each (parts that do not sum to the total) goes to the largest part.
  */
-export function apportion(total: bigint, parts: readonly number[]): bigint[] {
+function apportion(total: bigint, parts: readonly number[]): bigint[] {
   if (parts.length === 0) return [];
   const floors = parts.map((part) => BigInt(Math.floor(part)));
   let left = total - floors.reduce((all, part) => all + part, 0n);

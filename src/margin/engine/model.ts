@@ -14,7 +14,7 @@ const Coefficient = Type.Number({ minimum: -100, maximum: 100 });
 const closed = { additionalProperties: false } as const;
 
 /** How a volatility is moved in a scenario. */
-export const VolatilityMoveSchema = Type.Union(
+const VolatilityMoveSchema = Type.Union(
   [
     Type.Literal('none'),
     Type.Literal('up'),
@@ -26,7 +26,7 @@ export const VolatilityMoveSchema = Type.Union(
 );
 
 /** One state of the market in which the portfolio is valued again. */
-export const ScenarioSchema = Type.Object(
+const ScenarioSchema = Type.Object(
   {
     id: Type.String({ minLength: 1, maxLength: 64, description: 'Name in reports.' }),
     role: Type.Union([Type.Literal('grid'), Type.Literal('tail'), Type.Literal('skew')], {
@@ -63,7 +63,7 @@ export const ScenarioSchema = Type.Object(
 );
 
 /** A range, relative or in the quantity's own unit. */
-export const RangeSchema = Type.Object(
+const RangeSchema = Type.Object(
   {
     value: Type.Number({ minimum: 0, maximum: 1e9 }),
     unit: Type.Union([Type.Literal('relative'), Type.Literal('absolute')]),
@@ -78,7 +78,7 @@ const rates = {
 };
 
 /** A term of the requirement beside scan risk. */
-export const AddOnSchema = Type.Union([
+const AddOnSchema = Type.Union([
   Type.Object(
     {
       kind: Type.Literal('gamma'),

@@ -3,10 +3,11 @@
  * priced at the moved forward with the vol of their strike, moved in proportion; those that expire within the horizon are
  * worth their intrinsic value at its end.
  */
+
+import type { MarketMove, PortfolioParts, Revalue } from '../../market/move.ts';
 import { DAY_SECONDS, YEAR_SECONDS } from '../../market/words.ts';
 import { black76Price } from '../../math/float/black76.ts';
 import { inverseValue } from '../../math/float/linear.ts';
-import type { MarketMove, PortfolioParts, Revalue } from '../../risk/revaluation.ts';
 import type { Margin } from './margin.ts';
 import { discountOf, type ValuedPosition } from './valuation.ts';
 

@@ -12,9 +12,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
+import { shockRound } from '../../market/shock.ts';
+import { SCALE_ONE } from '../exact/bounds.ts';
 import { exactMargin } from '../exact/margin.ts';
-import { exampleBook, SCALE_ONE } from '../example-book.ts';
+import { exampleBook } from '../example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
 import { rammCoreModel, rammModel } from '../presets/ramm.ts';
 import { computeMargin } from './margin.ts';

@@ -123,7 +123,7 @@ export interface Portfolio {
  * Order of positions: by underlying, expiry, strike, kind and settlement, then by name and size. It makes sums
  * independent of the order of input, and puts positions of one instrument side by side.
  */
-export function comparePositions(a: Position, b: Position): number {
+function comparePositions(a: Position, b: Position): number {
   return (
     a.underlying - b.underlying ||
     expiryOf(a) - expiryOf(b) ||
@@ -156,7 +156,7 @@ function unrealisedOf(position: Position): number {
 }
 
 /** True when two positions are in the same instrument. */
-export function sameInstrument(a: Position, b: Position): boolean {
+function sameInstrument(a: Position, b: Position): boolean {
   if (a.kind !== b.kind || a.underlying !== b.underlying || expiryOf(a) !== expiryOf(b)) return false;
   if (a.kind === 'option') return b.kind === 'option' && a.strike === b.strike && a.isCall === b.isCall;
   if (a.kind === 'array') {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { normalCdfCoarse, normalCdfFine, PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
 import { black76Price } from '../../math/float/black76.ts';
 import { normalCdf } from '../../math/float/normal.ts';
-import { mulberry32 } from '../example-book.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { exactExpiry } from './expiry.ts';
 import { exactLegSurface, markProbabilities } from './leg.ts';
 

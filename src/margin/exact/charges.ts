@@ -51,7 +51,7 @@ export function horizonRate(underlying: UnderlyingState, parameters: RiskParamet
 }
 
 /** What an expiry's vega costs, 2^-22: where it is short vols rise, where it is long they fall. */
-export function vegaRateOf({ risk, vegaValue }: ExactExpirySums): bigint {
+function vegaRateOf({ risk, vegaValue }: ExactExpirySums): bigint {
   return vegaValue < 0n ? risk.vegaRateUp : risk.vegaRateDown;
 }
 

@@ -9,8 +9,6 @@ import { floorDivide } from '../../math/fixed/primitives.ts';
 export const COLLATERAL_SLOPE_PLACES = 54n;
 /** Slopes are within `[-2^57, 2^57)`. */
 export const COLLATERAL_SLOPE_LIMIT = 2n ** 57n;
-/** Values of collateral are below this, 1e-6 USD. */
-export const MAX_COLLATERAL = 2n ** 96n;
 /** Largest quantity that collateral counts for in a solvency proof, 1e-6 contracts for a scale of 1. */
 export const MAX_COLLATERAL_QUANTITY = 2n ** 47n - 1n;
 

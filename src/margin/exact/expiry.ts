@@ -13,9 +13,9 @@ import {
 } from '../parameters.ts';
 
 /** `round(2^50 / (16 * 31,536,000))`: turns seconds times `4^spacingExponent` into `(h^2 T)` in 2^-50. */
-export const SPACED_YEAR = 2_231_378n;
+const SPACED_YEAR = 2_231_378n;
 /** `round(ln 2 * 2^43)`. */
-export const LN2_43 = 6_096_987_078_286n;
+const LN2_43 = 6_096_987_078_286n;
 /** `round(log2(100) * 2^47)`: strikes are in 1e-4 USD, prices in 1e-6 USD. */
 export const LOG2_STRIKE_TO_PRICE = 935_039_633_142_894n;
 /** Longest time to expiry, in seconds; a bound of the circuit's widths. */

@@ -35,7 +35,7 @@ export interface ExactProbabilities {
 }
 
 /** Interpolates the pillars at a position in 2^-18: Catmull-Rom with flat ends, rounded to 2^-20. */
-export function interpolateVolatility(vols: readonly bigint[], position: bigint): bigint {
+function interpolateVolatility(vols: readonly bigint[], position: bigint): bigint {
   const shifted = position + POSITION_CENTRE;
   if (shifted < 0n) return vols[0]! << 4n;
   if (shifted >= 7n * POSITION_ONE) return vols[7]! << 4n;

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
 import { LINEAR } from '../../market/instrument.ts';
 import { DEFAULT_PARAMETERS } from '../parameters.ts';
-import { exactMargin, MAX_SCALE, worstOf } from './margin.ts';
+import { MAX_SCALE } from './bounds.ts';
+import { exactMargin, worstOf } from './margin.ts';
 import { ExactValuer } from './shared.ts';
 import { exactSolvency } from './solvency.ts';
 

@@ -8,8 +8,9 @@ import { type Leg, validateLegs } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { ceilDivide, exp2Precise, floorDivide, PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
 import { type RiskParameters, type Scenario, validateParameters } from '../parameters.ts';
+import { MAX_MONEY, MAX_SCALE } from './bounds.ts';
 import { chargesDown, type ExactChargeSums, horizonRate } from './charges.ts';
-import { MAX_COLLATERAL, requirementWith } from './collateral.ts';
+import { requirementWith } from './collateral.ts';
 import {
   type ExactExpiry,
   type ExactExpiryRisk,
@@ -30,8 +31,6 @@ import {
 
 /** Legs beyond this do not fit any circuit. */
 export const MAX_LEGS = 32;
-/** Largest scale of an account, 2^-40. */
-export const MAX_SCALE = 2n ** 64n - 1n;
 
 /** What is margined: legs and the number of times they are held. Cash does not enter mark or requirement. */
 export interface ExactAccount {
@@ -193,7 +192,7 @@ export function prepareAccount(
  * @throws ZkMarginError `OUT_OF_RANGE`
  */
 export function requireMovingCollateral({ movingCollateral = 0n }: ExactAccount): bigint {
-  return requireBigint(movingCollateral, 0n, MAX_COLLATERAL - 1n, 'movingCollateral');
+  return requireBigint(movingCollateral, 0n, MAX_MONEY, 'movingCollateral');
 }
 
 /**

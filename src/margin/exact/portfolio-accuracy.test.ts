@@ -1,8 +1,9 @@
 /** The proven margin against the same model in double precision with exact functions: the engine's `ramm-core`. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
 import { canonicalLegs, type Instrument, type Leg, LINEAR } from '../../market/instrument.ts';
+import { shockRound } from '../../market/shock.ts';
 import {
   DISCOUNT_ONE,
   MAX_DISCOUNT,
@@ -12,10 +13,10 @@ import {
   MIN_PILLAR,
   PILLAR_COUNT,
 } from '../../market/words.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { type ComponentId, computeMargin } from '../engine/margin.ts';
 import { marketOfRound, portfolioOfLegs } from '../engine/round.ts';
 import { collateralOf, componentOf } from '../engine/testing.ts';
-import { mulberry32 } from '../example-book.ts';
 import { DEFAULT_PARAMETERS } from '../parameters.ts';
 import { rammCoreModel } from '../presets/ramm.ts';
 import { ExactValuer } from './shared.ts';

@@ -4,12 +4,13 @@
 import { requireBigint, requireInteger, ZkMarginError } from '../../errors.ts';
 import { type Leg, MAX_EXPIRY_HOUR, validateLegs } from '../../market/instrument.ts';
 import { floorDivide } from '../../math/fixed/primitives.ts';
-import { type ExactAccount, MAX_LEGS, MAX_SCALE } from './margin.ts';
+import { MAX_SCALE } from './bounds.ts';
+import { type ExactAccount, MAX_LEGS } from './margin.ts';
 
 /** Settlement prices that one proof takes. */
 export const SETTLEMENT_WORDS = 4;
 /** Largest settlement price, in 1e-6 USD. */
-export const MAX_SETTLEMENT_PRICE = 2n ** 44n - 1n;
+const MAX_SETTLEMENT_PRICE = 2n ** 44n - 1n;
 
 /** At what price the options of an hour settle. */
 export interface SettlementPrice {

@@ -7,6 +7,7 @@ import { type Instrument, orderKey, validateLegs } from '../../market/instrument
 import { type MarketRound, validateRound } from '../../market/words.ts';
 import { PROBABILITY_ONE } from '../../math/fixed/primitives.ts';
 import { type RiskParameters, type VolShock, validateParameters } from '../parameters.ts';
+import { MAX_SCALE } from './bounds.ts';
 import {
   type ExactExpiry,
   type ExactExpiryRisk,
@@ -21,7 +22,6 @@ import {
   type ExactMargin,
   isUnmoved,
   MAX_LEGS,
-  MAX_SCALE,
   priceFactor,
   requireMovingCollateral,
   scenarioMargin,

@@ -9,6 +9,7 @@ import { requireBigint, ZkMarginError } from '../../errors.ts';
 import type { MarketRound } from '../../market/words.ts';
 import { ceilDivide, floorDivide } from '../../math/fixed/primitives.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
+import { MAX_MONEY } from './bounds.ts';
 import { chargesUp } from './charges.ts';
 import { collateralQuantity } from './collateral.ts';
 import { type ExactAccount, prepareAccount, scenarioLossValue, withLinearQuantity } from './margin.ts';
@@ -19,8 +20,6 @@ export const MAINTENANCE_LEVEL = 4096n;
 export const INITIAL_LEVEL = 5120n;
 /** Largest move of the layout, in price steps. */
 const LARGEST_MOVE = 48;
-/** Cash of an account is below this in size, 1e-6 USD. */
-export const MAX_CASH = 2n ** 96n;
 
 /** 1e-6 USD in the unit of {@link ExactSolvency.slack}. */
 const SLACK_UNIT = 1_000_000n << 88n;
@@ -59,7 +58,7 @@ export function exactSolvency(
   parameters: RiskParameters,
   level = MAINTENANCE_LEVEL,
 ): ExactSolvency {
-  requireBigint(account.cash, 1n - MAX_CASH, MAX_CASH - 1n, 'cash');
+  requireBigint(account.cash, -MAX_MONEY, MAX_MONEY, 'cash');
   requireBigint(level, MAINTENANCE_LEVEL, 65_535n, 'level');
   const legs = prepareAccount(account, round, parameters);
   const prepared = withLinearQuantity(

@@ -4,10 +4,11 @@
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import { type Instrument, type Leg, MAX_QUANTITY, orderKey, validateLegs } from '../../market/instrument.ts';
 import { floorDivide } from '../../math/fixed/primitives.ts';
-import { type ExactAccount, MAX_LEGS, MAX_SCALE } from './margin.ts';
+import { MAX_SCALE, SCALE_ONE } from './bounds.ts';
+import { type ExactAccount, MAX_LEGS } from './margin.ts';
 
 /** A position of 1e-6 contracts: quantity 1 at a scale of 1. What rounding may take from an instrument is less. */
-export const POSITION_UNIT = 2n ** 40n;
+export const POSITION_UNIT = SCALE_ONE;
 
 /** The two accounts of a transfer, at one moment. */
 export interface TransferSides {

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
 import { type Leg, LINEAR } from '../../market/instrument.ts';
+import { shockRound } from '../../market/shock.ts';
+import { SCALE_ONE } from '../exact/bounds.ts';
 import { exactMargin } from '../exact/margin.ts';
 import { ExactValuer } from '../exact/shared.ts';
-import { exampleBook, SCALE_ONE } from '../example-book.ts';
+import { exampleBook } from '../example-book.ts';
 import { DEFAULT_PARAMETERS } from '../parameters.ts';
 import { decideBook, exactStatus } from './decide.ts';
 import { compileBook, type FloatAccount, screenErrorBound } from './screen.ts';

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
 import { type Instrument, LINEAR, MAX_STRIKE } from '../../market/instrument.ts';
+import { shockRound } from '../../market/shock.ts';
 import { boundPillars } from '../../market/surface.ts';
 import { type ExpiryState, MAX_PRICE, type MarketRound, type SpacingExponent } from '../../market/words.ts';
 import { log2Fixed, normalCdfCoarse, normalCdfFine, normalDensity } from '../../math/fixed/primitives.ts';

@@ -24,7 +24,7 @@ import { DAMPING_ONE, horizonFactorOf, type RiskParameters, type VolShock } from
 import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
 
 /** Columns of a row come in blocks of this size, so that loops over them can be unrolled. */
-export const COLUMN_BLOCK = 8;
+const COLUMN_BLOCK = 8;
 
 /** Risk parameters as doubles, with the scenarios laid out for loops. */
 export interface FloatParameters {

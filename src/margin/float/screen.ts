@@ -19,8 +19,7 @@ import {
   validateLegs,
 } from '../../market/instrument.ts';
 import { type MarketRound, validateRound } from '../../market/words.ts';
-import { MAX_COLLATERAL } from '../exact/collateral.ts';
-import { MAX_SCALE } from '../exact/margin.ts';
+import { MAX_MONEY, MAX_SCALE } from '../exact/bounds.ts';
 import { type RiskParameters, validateParameters } from '../parameters.ts';
 import {
   type FloatParameters,
@@ -190,9 +189,7 @@ export interface AccountMargin {
 }
 
 /** Most legs that screening takes in one account. */
-export const SCREEN_LEG_CAPACITY = 4_096;
-
-const MAX_CASH = 2n ** 96n - 1n;
+const SCREEN_LEG_CAPACITY = 4_096;
 
 /**
  * Lays accounts out for screening.
@@ -230,17 +227,16 @@ export function compileBook(accounts: readonly FloatAccount[]): FloatBook {
       throw new ZkMarginError('INTERNAL', 'Report this: the two checks of legs do not agree.', { field });
     }
     requireBigint(account.scale, 1n, MAX_SCALE, `accounts[${index}].scale`);
-    requireBigint(account.cash, -MAX_CASH, MAX_CASH, `accounts[${index}].cash`);
+    requireBigint(account.cash, -MAX_MONEY, MAX_MONEY, `accounts[${index}].cash`);
     cash[index] = Number(account.cash) / 1e6;
     if (account.movingCollateral !== undefined) {
       const field = `accounts[${index}].movingCollateral`;
-      const value = requireBigint(account.movingCollateral, 0n, MAX_COLLATERAL - 1n, field);
+      const value = requireBigint(account.movingCollateral, 0n, MAX_MONEY, field);
       movingCollateral[index] = Number(value) / 1e6;
     }
     if (account.saleAddition !== undefined) {
       const field = `accounts[${index}].saleAddition`;
-      saleAdditions[index] =
-        Number(requireBigint(account.saleAddition, 0n, MAX_COLLATERAL - 1n, field)) / 1e6;
+      saleAdditions[index] = Number(requireBigint(account.saleAddition, 0n, MAX_MONEY, field)) / 1e6;
     }
     if (account.underlyingId !== undefined) underlyingIds.add(account.underlyingId);
     const scale = Number(account.scale) / 2 ** 40;

@@ -26,7 +26,7 @@ export interface DeribitParameters {
 }
 
 /** BTC, June 2024. */
-export const DERIBIT_BTC_2024_06: DeribitParameters = {
+const DERIBIT_BTC_2024_06: DeribitParameters = {
   priceRange: 0.16,
   bucketsPerSide: 4,
   volUp: 0.5,

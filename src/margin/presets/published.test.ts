@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fieldOfPointer } from '../../input/check.ts';
+import { fieldOfPointer } from '../../check-shape.ts';
 import type { MarginModel } from '../engine/model.ts';
 import { shockedVolatility } from '../engine/valuation.ts';
 import { DEFAULT_PARAMETERS } from '../parameters.ts';

@@ -14,10 +14,7 @@ const COVERED_FRACTION = 0.33;
  * SPAN's sixteen scenarios in the order of risk arrays (L. G. McMillan, "Options as a Strategic Investment", chapter 34;
  * CME risk array pages). The extreme pair's multiple and covered part are those of a CBT file of 2025-06-20.
  */
-export function spanScenarios(
-  extremeMove = EXTREME_MOVE,
-  coveredFraction = COVERED_FRACTION,
-): ModelScenario[] {
+function spanScenarios(extremeMove = EXTREME_MOVE, coveredFraction = COVERED_FRACTION): ModelScenario[] {
   const scenarios: ModelScenario[] = [];
   for (const rangeFraction of PAIRED_MOVES) {
     for (const volatility of ['up', 'down'] as const) {

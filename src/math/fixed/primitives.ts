@@ -44,7 +44,7 @@ function evaluate(polynomial: PiecewisePolynomial, segment: number, tau: bigint)
 }
 
 /** Scale exponent of {@link log2Fixed}. */
-export const LOG2_SCALE = 47n;
+const LOG2_SCALE = 47n;
 
 /**
  * Binary logarithm of an integer.

@@ -36,19 +36,6 @@ export interface Black76Greeks {
 
 /** Number of values that {@link black76Into} writes, in the order of {@link Black76Greeks}. */
 export const GREEK_COUNT = 9;
-/** Names of the values that {@link black76Into} writes. */
-export const GREEK_NAMES = [
-  'price',
-  'delta',
-  'gamma',
-  'vega',
-  'theta',
-  'vanna',
-  'volga',
-  'rho',
-  'charm',
-] as const satisfies readonly (keyof Black76Greeks)[];
-
 /**
  * Price with full relative accuracy, deep out-of-the-money options included.
  *
@@ -170,7 +157,7 @@ export function black76(
 }
 
 /**
- * Writes price and sensitivities to `out[offset .. offset + 8]`, in the order of {@link GREEK_NAMES}. No
+ * Writes price and sensitivities to `out[offset .. offset + 8]`, in the order of {@link Black76Greeks}. No
  * allocation; one exponential, since `F n(d1) = K n(d2)`. The price has an absolute error near 1e-15 F; use
  * {@link black76Price} where the relative error of a tiny price matters.
  */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isZkMarginError } from '../../errors.ts';
-import { randomStream, splitMix64, xoshiro128 } from './random.ts';
+import { mulberry32, randomStream, splitMix64, xoshiro128 } from './random.ts';
 import { moments } from './statistics.ts';
 
 describe('generators', () => {
@@ -26,6 +26,31 @@ describe('generators', () => {
       9817491932198370423n,
       4593380528125082431n,
     ]);
+  });
+});
+
+describe('mulberry32', () => {
+  /** The author's C, with integers of any size cut to 32 bits after each step. */
+  function* reference(seed: number): Generator<number> {
+    const word = (value: bigint) => BigInt.asUintN(32, value);
+    for (let x = word(BigInt(seed)); ; ) {
+      x = word(x + 0x6d2b79f5n);
+      let z = word((x ^ (x >> 15n)) * (x | 1n));
+      z ^= word(z + word((z ^ (z >> 7n)) * (z | 61n)));
+      yield Number(z ^ (z >> 14n));
+    }
+  }
+
+  it('gives what its definition gives', () => {
+    for (const seed of [0, 1, 7, 123_456_789, 2 ** 32 - 1]) {
+      const random = mulberry32(seed);
+      const expected = reference(seed);
+      for (let index = 0; index < 1_000; index++) expect(random() * 2 ** 32).toBe(expected.next().value);
+    }
+  });
+
+  it('takes the lowest 32 bits of a seed', () => {
+    expect(mulberry32(2 ** 32 + 5)()).toBe(mulberry32(5)());
   });
 });
 

@@ -103,7 +103,7 @@ export function randomStream(seed: number, stream = 0): RandomStream {
  * @param shape in (0, 1e12]
  * @throws ZkMarginError `NOT_FINITE`, `OUT_OF_RANGE` for a shape outside its range
  */
-export function drawGamma(shape: number, uniform: () => number, normal: () => number): number {
+function drawGamma(shape: number, uniform: () => number, normal: () => number): number {
   requireFinite(shape, Number.MIN_VALUE, 1e12, 'shape');
   if (shape < 1) return drawGamma(shape + 1, uniform, normal) * uniform() ** (1 / shape);
   const d = shape - 1 / 3;
@@ -115,4 +115,21 @@ export function drawGamma(shape: number, uniform: () => number, normal: () => nu
     const v = root * root * root;
     if (Math.log(uniform()) < 0.5 * x * x + d * (1 - v + Math.log(v))) return d * v;
   }
+}
+
+/**
+ * Uniform numbers in [0, 1) with 32 bits, by mulberry32 (T. Ettinger, 2017): the smallest of generators, whose period is
+ * at most 2^32. For the example book and for tests and benchmarks that draw a few thousand cases; simulations use
+ * {@link randomStream}.
+ *
+ * @param seed its lowest 32 bits count
+ */
+export function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
 }

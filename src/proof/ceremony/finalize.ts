@@ -189,7 +189,7 @@ async function outputOf(
 }
 
 /** Path of a ceremony's proving key. It is megabytes, and not committed. */
-export function ceremonyZkeyPath(
+function ceremonyZkeyPath(
   circuit: string,
   provenance: KeyProvenance = 'ceremony',
   roots: ArtifactRoots = {},

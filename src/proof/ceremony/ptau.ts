@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { Curve } from 'snarkjs';
 import { ZkMarginError } from '../../errors.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { ProofError } from '../errors.ts';
-import { BASE_MODULUS, readU256LE, SCALAR_MODULUS } from '../field.ts';
+import { BASE_MODULUS, readU256LE } from '../field.ts';
 import { domainSizeOf } from '../keys/qap.ts';
 import { type R1cs, readSections, sectionBytes } from '../r1cs.ts';
 import { readBytes, readingFile } from './files.ts';

@@ -5,8 +5,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
+import { checkShape } from '../../check-shape.ts';
 import { ZkMarginError } from '../../errors.ts';
-import { checkShape } from '../../input/check.ts';
 import { exists, writeFileAtomic } from '../files.ts';
 import { readBytes } from './files.ts';
 

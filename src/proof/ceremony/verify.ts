@@ -9,9 +9,9 @@
 import { basename, join, resolve } from 'node:path';
 import type { Curve } from 'snarkjs';
 import { isZkMarginError, textOfError } from '../../errors.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { type CompiledCircuit, compileFile } from '../compile.ts';
 import { singleThreadCurve } from '../curve.ts';
-import { SCALAR_MODULUS } from '../field.ts';
 import { sha256 } from '../files.ts';
 import { type ArtifactRoots, entryOf, loadManifest } from '../keys/artifacts.ts';
 import { domainSizeOf } from '../keys/qap.ts';

@@ -18,7 +18,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { foundryBinary } from '../../chain/binaries.ts';
 import { includedReceipt } from '../../chain/receipts.ts';
-import { SCALAR_MODULUS } from '../field.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { type ProofCalldata, toCalldata } from '../prover/backend.ts';
 import { CircuitProver } from '../prover/circuit-prover.ts';
 import { prepareToyCircuit, toyCircuit, toyInput } from '../testing.ts';

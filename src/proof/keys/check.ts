@@ -1,8 +1,9 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import type { Curve } from 'snarkjs';
+import { modR, SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { modR, readU256LE, SCALAR_MODULUS } from '../field.ts';
+import { readU256LE } from '../field.ts';
 import { parseR1cs, publicSignalCount } from '../r1cs.ts';
 import { domainSizeOf, evaluateQap, type ToxicWaste } from './qap.ts';
 import { decodeProvingKey, type ProvingKey } from './zkey.ts';
@@ -105,7 +106,7 @@ export async function checkDevelopmentKey(
  *
  * @throws {ProofError} `KEY_INVALID`.
  */
-export function checkHeader(curve: Curve, key: ProvingKey): void {
+function checkHeader(curve: Curve, key: ProvingKey): void {
   const { G1, G2 } = curve;
   const fail = (what: string) => {
     throw new ProofError('KEY_INVALID', `the key is not sound: ${what}`);

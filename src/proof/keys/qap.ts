@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { invR, modR, powR, SCALAR_MODULUS, writeU256LE } from '../field.ts';
+import { invR, modR, powR, SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
+import { writeU256LE } from '../field.ts';
 import { forEachCoefficient, publicSignalCount, type R1cs } from '../r1cs.ts';
 import { type CurveCode, CurveInstance } from './wasm.ts';
 

@@ -1,6 +1,7 @@
 import type { Curve, Groth16VerificationKey } from 'snarkjs';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { ProofError } from '../errors.ts';
-import { BASE_MODULUS, readU256LE, SCALAR_MODULUS, writeU256LE } from '../field.ts';
+import { BASE_MODULUS, readU256LE, writeU256LE } from '../field.ts';
 import { readSections, sectionBytes } from '../r1cs.ts';
 
 /** The points that open a key file, affine, in the file's byte layout (little endian, Montgomery form). */

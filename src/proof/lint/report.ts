@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Type } from 'typebox';
-import { checkShape } from '../../input/check.ts';
+import { checkShape } from '../../check-shape.ts';
 import { ProofError } from '../errors.ts';
 import { parseR1cs, parseSymbols, type SymbolTable } from '../r1cs.ts';
 import type { Linear } from './linear.ts';
@@ -127,7 +127,7 @@ export function patternOf(name: string): string {
  * Allowances are applied in order: the open signals of each are taken for determined, and the rules go on from there,
  * so that an allowance for a cause settles its consequences.
  */
-export function lintSystem(
+function lintSystem(
   circuit: string,
   system: ConstraintSystem,
   symbols: SymbolTable,

@@ -1,5 +1,6 @@
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { ProofError } from '../errors.ts';
-import { readU256LE, SCALAR_MODULUS } from '../field.ts';
+import { readU256LE } from '../field.ts';
 import { type ConstraintSide, forEachCoefficient, publicSignalCount, type R1cs } from '../r1cs.ts';
 import { type Linear, linearOf } from './linear.ts';
 import { PrimeField } from './prime-field.ts';

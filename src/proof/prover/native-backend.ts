@@ -9,9 +9,10 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Curve } from 'snarkjs';
+import { modR, SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { modR, readU256LE, SCALAR_MODULUS } from '../field.ts';
+import { readU256LE } from '../field.ts';
 import type { ProvingKey } from '../keys/zkey.ts';
 import {
   assertNotCancelled,

@@ -13,9 +13,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Curve, Groth16Proof, Groth16VerificationKey } from 'snarkjs';
+import { modR } from '../../math/fixed/scalar-field.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { modR, readU256LE, writeU256LE } from '../field.ts';
+import { readU256LE, writeU256LE } from '../field.ts';
 import { decodeProof, type ProofPoints, parseSignals, verifyProof } from './verify.ts';
 
 /** A proof with its public signals, decimal strings. */

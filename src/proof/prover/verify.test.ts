@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Groth16Proof, Groth16VerificationKey } from 'snarkjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { singleThreadCurve } from '../curve.ts';
-import { BASE_MODULUS, SCALAR_MODULUS } from '../field.ts';
+import { BASE_MODULUS } from '../field.ts';
 import { otherSpellings, prepareToyCircuit, toyInput } from '../testing.ts';
 import { fromCalldata, toCalldata } from './backend.ts';
 import { CircuitProver } from './circuit-prover.ts';

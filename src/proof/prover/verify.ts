@@ -1,7 +1,8 @@
 import type { Curve, Groth16Proof, Groth16VerificationKey } from 'snarkjs';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { singleThreadCurve } from '../curve.ts';
 import { ProofError } from '../errors.ts';
-import { BASE_MODULUS, SCALAR_MODULUS } from '../field.ts';
+import { BASE_MODULUS } from '../field.ts';
 
 const DECIMAL = /^(0|[1-9][0-9]*)$/;
 

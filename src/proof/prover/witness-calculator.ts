@@ -1,6 +1,8 @@
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { ProofError } from '../errors.ts';
-import { SCALAR_MODULUS, writeU256LE } from '../field.ts';
+import { writeU256LE } from '../field.ts';
 import type { CircuitInput, InputValue } from './backend.ts';
+import { emptyWitnessFile } from './witness-file.ts';
 
 interface CircuitExports {
   init(sanityCheck: number): void;
@@ -154,23 +156,13 @@ export class WitnessCalculator {
 
 function witnessFile(circuit: CircuitExports): Uint8Array {
   const size = circuit.getWitnessSize();
-  const file = new Uint8Array(76 + 32 * size);
-  const view = new DataView(file.buffer);
-  file.set(new TextEncoder().encode('wtns'));
-  view.setUint32(4, 2, true);
-  view.setUint32(8, 2, true);
-  view.setUint32(12, 1, true);
-  view.setUint32(16, 40, true);
-  view.setUint32(24, 32, true);
-  writeU256LE(file, 28, SCALAR_MODULUS);
-  view.setUint32(60, size, true);
-  view.setUint32(64, 2, true);
-  view.setBigUint64(68, BigInt(32 * size), true);
+  const { file, values } = emptyWitnessFile(size);
+  const view = new DataView(values.buffer, values.byteOffset);
   for (let wire = 0; wire < size; wire++) {
     circuit.getWitness(wire);
-    const start = 76 + 32 * wire;
-    for (let word = 0; word < 8; word++)
-      view.setUint32(start + 4 * word, circuit.readSharedRWMemory(word), true);
+    for (let word = 0; word < 8; word++) {
+      view.setUint32(32 * wire + 4 * word, circuit.readSharedRWMemory(word), true);
+    }
   }
   return file;
 }

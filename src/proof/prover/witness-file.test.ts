@@ -1,25 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { BASE_MODULUS, SCALAR_MODULUS, writeU256LE } from '../field.ts';
-import { publicSignalsOf, witnessValues } from './witness-file.ts';
+import { BASE_MODULUS, writeU256LE } from '../field.ts';
+import { emptyWitnessFile, publicSignalsOf, witnessValues } from './witness-file.ts';
 
 /** A .wtns file that claims so many wires and holds the values given. */
-function witnessFile(wires: number, values: readonly bigint[], modulus = SCALAR_MODULUS): Uint8Array {
-  const file = new Uint8Array(76 + 32 * values.length);
-  const view = new DataView(file.buffer);
-  file.set(new TextEncoder().encode('wtns'));
-  view.setUint32(4, 2, true);
-  view.setUint32(8, 2, true);
-  view.setUint32(12, 1, true);
-  view.setUint32(16, 40, true);
-  view.setUint32(24, 32, true);
-  writeU256LE(file, 28, modulus);
-  view.setUint32(60, wires, true);
-  view.setUint32(64, 2, true);
-  view.setBigUint64(68, BigInt(32 * values.length), true);
+function witnessFile(wires: number, values: readonly bigint[], modulus?: bigint): Uint8Array {
+  const written = emptyWitnessFile(values.length, wires, modulus);
   values.forEach((value, wire) => {
-    writeU256LE(file, 76 + 32 * wire, value);
+    writeU256LE(written.values, 32 * wire, value);
   });
-  return file;
+  return written.file;
 }
 
 describe('witnessValues', () => {

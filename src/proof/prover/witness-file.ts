@@ -1,7 +1,42 @@
-/** Content of a .wtns file, checked against a key. */
+/** Files of witnesses, .wtns: written, and checked against a key. */
+
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { ProofError } from '../errors.ts';
-import { readU256LE, SCALAR_MODULUS } from '../field.ts';
+import { readU256LE, writeU256LE } from '../field.ts';
 import { readSections, sectionBytes } from '../r1cs.ts';
+
+/** Bytes before the values: magic, version, number of sections, the header's section, the head of the values' one. */
+const VALUES_AT = 76;
+
+/** A file to be filled: its bytes, and those of them that hold the values, 32 for each wire. */
+export interface WitnessFile {
+  readonly file: Uint8Array;
+  /** A view of `file`. */
+  readonly values: Uint8Array;
+}
+
+/**
+ * A file whose values are all 0.
+ *
+ * @param wires number of wires that it has room for
+ * @param claimed number of wires that its header states; the same unless given
+ * @param modulus of the field
+ */
+export function emptyWitnessFile(wires: number, claimed = wires, modulus = SCALAR_MODULUS): WitnessFile {
+  const file = new Uint8Array(VALUES_AT + 32 * wires);
+  const view = new DataView(file.buffer);
+  file.set(new TextEncoder().encode('wtns'));
+  view.setUint32(4, 2, true);
+  view.setUint32(8, 2, true);
+  view.setUint32(12, 1, true);
+  view.setUint32(16, 40, true);
+  view.setUint32(24, 32, true);
+  writeU256LE(file, 28, modulus);
+  view.setUint32(60, claimed, true);
+  view.setUint32(64, 2, true);
+  view.setBigUint64(68, BigInt(32 * wires), true);
+  return { file, values: file.subarray(VALUES_AT) };
+}
 
 /**
  * The wires' values: 32 bytes each, little endian, the leading 1 first; a view of `witness`.

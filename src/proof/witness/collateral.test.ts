@@ -7,10 +7,10 @@ import {
 import { type ExactAccount, exactMargin } from '../../margin/exact/margin.ts';
 import { ExactValuer } from '../../margin/exact/shared.ts';
 import { exactSolvency } from '../../margin/exact/solvency.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { canonicalLegs, LINEAR } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { randomLegs, randomRound } from './testing.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 17);

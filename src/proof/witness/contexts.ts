@@ -4,9 +4,11 @@
  * A context says nothing about the account. It makes a proof useless for any other chain, contract, purpose, state of the
  * account, round and sender.
  */
+
 import { encodeAbiParameters, type Hex, keccak256 } from 'viem';
 import { requireBigint } from '../../errors.ts';
-import { SCALAR_FIELD } from '../../market/instrument.ts';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
+import { modR, SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 
 /** What an insolvency proof is bound to. */
 export interface ProofContext {
@@ -68,7 +70,6 @@ export interface SettlementContext {
 
 const TRANSFER = 4n;
 const SETTLEMENT = 5n;
-const MAX_SIGNED = 2n ** 96n - 1n;
 
 /** The field element that an insolvency proof binds. */
 export function contextOf(context: ProofContext): bigint {
@@ -113,8 +114,8 @@ export function settlementContext(context: SettlementContext): bigint {
  * @throws ZkMarginError `OUT_OF_RANGE` unless its absolute value is below 2^96
  */
 export function fromSigned(value: bigint): bigint {
-  requireBigint(value, -MAX_SIGNED, MAX_SIGNED, 'value');
-  return value < 0n ? SCALAR_FIELD + value : value;
+  requireBigint(value, -MAX_MONEY, MAX_MONEY, 'value');
+  return modR(value);
 }
 
 function hashed(types: readonly string[], values: readonly unknown[]): bigint {
@@ -126,6 +127,6 @@ function hashed(types: readonly string[], values: readonly unknown[]): bigint {
           [...values],
         ),
       ),
-    ) % SCALAR_FIELD
+    ) % SCALAR_MODULUS
   );
 }

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exactScenario } from '../../margin/exact/margin.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { canonicalLegs, type Leg } from '../../market/instrument.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { insolvencyInput } from './insolvency.ts';
 import { figuresShown, randomLegs, randomRound } from './testing.ts';

@@ -3,9 +3,10 @@ import { ZkMarginError } from '../../errors.ts';
 import type { ExactExpirySums } from '../../margin/exact/charges.ts';
 import { evaluateScenario, prepareAccount } from '../../margin/exact/margin.ts';
 import { packParameters, type RiskParameters, SCENARIOS_PER_WORD } from '../../margin/parameters.ts';
-import { KIND_CODES, type Leg, packLeg, SCALAR_FIELD, validateLegs } from '../../market/instrument.ts';
+import { KIND_CODES, type Leg, packLeg, validateLegs } from '../../market/instrument.ts';
 import { EXPIRY_COUNT, type MarketRound, packRound } from '../../market/words.ts';
 import { commitParameters, commitPositions } from '../commitment.ts';
+import { fieldText } from '../field.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 
 /** Everything an `insolvency` proof speaks of. */
@@ -64,7 +65,7 @@ export async function accountInput(statement: AccountStatement): Promise<Circuit
     salt: String(salt),
     packed: places.map((leg) => String(leg ? packLeg(leg) : 0n)),
     strikes: places.map((leg) => String(leg?.instrument.strike ?? 0n)),
-    quantities: places.map((leg) => String(((leg?.quantity ?? 0n) + SCALAR_FIELD) % SCALAR_FIELD)),
+    quantities: places.map((leg) => fieldText(leg?.quantity ?? 0n)),
     kindBits: places.map((leg) => {
       const code = leg ? KIND_CODES[leg.instrument.kind] : 0n;
       return [String(code & 1n), String(code >> 1n)];

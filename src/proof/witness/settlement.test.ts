@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exactSettlement, type SettlementPrice } from '../../margin/exact/settlement.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import {
   canonicalLegs,
   type InstrumentKind,
@@ -8,8 +7,9 @@ import {
   LINEAR,
   MAX_QUANTITY,
   MAX_STRIKE,
-  SCALAR_FIELD,
 } from '../../market/instrument.ts';
+import { SCALAR_MODULUS, signedR } from '../../math/fixed/scalar-field.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { commitPositions } from '../commitment.ts';
 import { committedSettlement, type SettlementStatement, settlementInput } from './settlement.ts';
@@ -17,7 +17,6 @@ import { committedSettlement, type SettlementStatement, settlementInput } from '
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 11);
 const underlyingId = 0x425443n;
 const SCALE_ONE = 1n << 40n;
-const signed = (value: bigint): bigint => (value > SCALAR_FIELD / 2n ? value - SCALAR_FIELD : value);
 
 const option = (kind: InstrumentKind, expiryHour: number, strike: bigint, quantity: bigint): Leg => ({
   instrument: { kind, expiryHour, strike },
@@ -75,7 +74,7 @@ function dedupe(legs: readonly Leg[]): Leg[] {
 async function agrees(circuit: CircuitTester, statement: SettlementStatement, at: string): Promise<void> {
   const expected = await committedSettlement(statement);
   const witness = await circuit.witness(await settlementInput(statement));
-  expect(signed(circuit.signal(witness, 'main.cash')), at).toBe(expected.cash);
+  expect(signedR(circuit.signal(witness, 'main.cash')), at).toBe(expected.cash);
   expect(circuit.signal(witness, 'main.newCommitment'), at).toBe(expected.newCommitment);
 }
 
@@ -123,10 +122,10 @@ describe('settlement circuit', () => {
         const statement = {
           legs,
           scale: 2n ** 64n - 1n,
-          salt: SCALAR_FIELD - 1n,
+          salt: SCALAR_MODULUS - 1n,
           prices: [{ expiryHour: 7, price }],
           underlyingId,
-          context: SCALAR_FIELD - 1n,
+          context: SCALAR_MODULUS - 1n,
           capacity: 32,
         };
         const { cash } = exactSettlement(statement, statement.prices);
@@ -176,7 +175,7 @@ describe('settlementInput', () => {
   it.each([
     ['capacity', { capacity: 12 }, 'OUT_OF_RANGE'],
     ['capacity', { capacity: 0 }, 'OUT_OF_RANGE'],
-    ['context', { context: SCALAR_FIELD }, 'OUT_OF_RANGE'],
+    ['context', { context: SCALAR_MODULUS }, 'OUT_OF_RANGE'],
     ['salt', { salt: -1n }, 'OUT_OF_RANGE'],
     ['scale', { scale: 2n ** 64n }, 'OUT_OF_RANGE'],
     ['underlyingId', { underlyingId: 2n ** 32n }, 'OUT_OF_RANGE'],

@@ -7,18 +7,13 @@ import {
   packSettlementWords,
   type SettlementPrice,
 } from '../../margin/exact/settlement.ts';
-import {
-  KIND_CODES,
-  type Leg,
-  orderKey,
-  packLeg,
-  SCALAR_FIELD,
-  validateLegs,
-} from '../../market/instrument.ts';
+import { KIND_CODES, type Leg, orderKey, packLeg, validateLegs } from '../../market/instrument.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { commitPositions } from '../commitment.ts';
+import { fieldText } from '../field.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 import { spreadMoves } from './spread.ts';
-import { fieldText, requireCapacity } from './transfer.ts';
+import { requireCapacity } from './transfer.ts';
 
 /** Everything a `settlement` proof speaks of. */
 export interface SettlementStatement extends ExactAccount {
@@ -59,7 +54,7 @@ export async function committedSettlement(
 export async function settlementInput(statement: SettlementStatement): Promise<CircuitInput> {
   const { legs, salt, scale, prices, underlyingId, context, capacity } = statement;
   requireCapacity(capacity);
-  requireBigint(context, 0n, SCALAR_FIELD - 1n, 'context');
+  requireBigint(context, 0n, SCALAR_MODULUS - 1n, 'context');
   validateLegs(legs, capacity);
   const { remaining } = exactSettlement({ legs, scale }, prices);
   const rowOf = new Map(legs.map(({ instrument }, index) => [orderKey(instrument), index]));

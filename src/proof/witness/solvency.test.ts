@@ -1,18 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import {
   exactSolvency,
   INITIAL_LEVEL,
   MAINTENANCE_LEVEL,
-  MAX_CASH,
   requireSolvencyLayout,
 } from '../../margin/exact/solvency.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../../margin/parameters.ts';
 import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
-import { canonicalLegs, LINEAR, SCALAR_FIELD } from '../../market/instrument.ts';
+import { canonicalLegs, LINEAR } from '../../market/instrument.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
+import { fieldText } from '../field.ts';
 import { solvencyInput } from './solvency.ts';
 import { randomLegs, randomRound } from './testing.ts';
 
@@ -100,7 +101,9 @@ describe('solvency in exact integers', () => {
     const legs = randomLegs(mulberry32(2), round);
     const check = (cash: bigint, level?: bigint, parameters = DEFAULT_PARAMETERS) =>
       exactSolvency({ legs, scale: 1n, cash }, round, parameters, level);
-    expect(() => check(MAX_CASH)).toThrow(expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'cash' }));
+    expect(() => check(MAX_MONEY + 1n)).toThrow(
+      expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'cash' }),
+    );
     expect(() => check(0n, 4095n)).toThrow(expect.objectContaining({ code: 'OUT_OF_RANGE', field: 'level' }));
     expect(() => check(0n, 65_536n)).toThrow(expect.objectContaining({ code: 'OUT_OF_RANGE' }));
     const scenarios = DEFAULT_PARAMETERS.scenarios.map((scenario, index) =>
@@ -144,7 +147,7 @@ describe('solvency circuit at 8 legs', () => {
       const witness = await circuit.witness(input);
       expect(circuit.signal(witness, 'main.worstLoss'), at).toBe(bare.worstLoss);
       // One micro-dollar less has no witness, and neither has a smaller worst loss.
-      const poorer = { ...input, cash: String((((cash - 1n) % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD) };
+      const poorer = { ...input, cash: fieldText(cash - 1n) };
       await expect(circuit.witness(poorer), at).rejects.toMatchObject(REJECTED);
       if (bare.worstLoss > 0n) {
         await expect(

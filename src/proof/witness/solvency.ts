@@ -2,7 +2,7 @@
 import { ZkMarginError } from '../../errors.ts';
 import { collateralQuantity } from '../../margin/exact/collateral.ts';
 import { exactSolvency, MAINTENANCE_LEVEL } from '../../margin/exact/solvency.ts';
-import { SCALAR_FIELD } from '../../market/instrument.ts';
+import { fieldText } from '../field.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 import { accountInput, type InsolvencyStatement } from './insolvency.ts';
 
@@ -30,7 +30,7 @@ export async function solvencyInput(statement: SolvencyStatement): Promise<Circu
   }
   return {
     ...(await accountInput(statement)),
-    cash: String(((cash % SCALAR_FIELD) + SCALAR_FIELD) % SCALAR_FIELD),
+    cash: fieldText(cash),
     collateralQuantity: String(collateralQuantity(movingCollateral, scale, round.underlying.spot)),
     level: String(level),
     worstLoss: String(worstLoss),

@@ -1,7 +1,8 @@
 /** Random accounts for the tests of margin circuits. */
 import { readFileSync } from 'node:fs';
-import { exampleRound, type SviSurfaces, shockRound } from '../../market/example-market.ts';
+import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
 import { canonicalLegs, type Leg } from '../../market/instrument.ts';
+import { shockRound } from '../../market/shock.ts';
 import type { MarketRound } from '../../market/words.ts';
 import type { CircuitTester } from '../circuit-tester.ts';
 import { type ShownFigures, unpackFigures } from './figures.ts';

@@ -7,7 +7,6 @@ import {
   tradeBetween,
   transferRemainders,
 } from '../../margin/exact/transfer.ts';
-import { mulberry32 } from '../../margin/example-book.ts';
 import {
   canonicalLegs,
   type InstrumentKind,
@@ -15,14 +14,16 @@ import {
   LINEAR,
   MAX_QUANTITY,
   packLeg,
-  SCALAR_FIELD,
 } from '../../market/instrument.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { CircuitTester } from '../circuit-tester.ts';
 import { commitPositions } from '../commitment.ts';
+import { fieldText } from '../field.ts';
 import { openingEvaluation } from '../opening.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 import { spreadMoves } from './spread.ts';
-import { fieldText, type TransferStatement, transferInput } from './transfer.ts';
+import { type TransferStatement, transferInput } from './transfer.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 23);
 const underlyingId = 0x455448n;
@@ -87,14 +88,14 @@ function randomTransfer(random: () => number, capacity: number): Drawn {
 function statementOf({ before, after }: Drawn, capacity: number, salt = 1n): TransferStatement {
   return {
     before: { a: { ...before.a, salt }, b: { ...before.b, salt: salt + 1n } },
-    after: { a: { ...after.a, salt: salt + 2n }, b: { ...after.b, salt: SCALAR_FIELD - 1n - salt } },
+    after: { a: { ...after.a, salt: salt + 2n }, b: { ...after.b, salt: SCALAR_MODULUS - 1n - salt } },
     underlyingId,
     context: salt * salt,
     capacity,
     // Withheld at times.
     points: {
-      a: salt % 3n === 0n ? 0n : SCALAR_FIELD - 1n - salt * salt,
-      b: (salt + 5n) ** 20n % SCALAR_FIELD,
+      a: salt % 3n === 0n ? 0n : SCALAR_MODULUS - 1n - salt * salt,
+      b: (salt + 5n) ** 20n % SCALAR_MODULUS,
     },
   };
 }
@@ -291,7 +292,7 @@ describe('spreadMoves', () => {
 });
 
 describe('openingEvaluation', () => {
-  const element = fc.bigInt({ min: 0n, max: SCALAR_FIELD - 1n });
+  const element = fc.bigInt({ min: 0n, max: SCALAR_MODULUS - 1n });
 
   it('is linear in the opening, ignores zeros at the end, and is 0 at 0 (properties)', () => {
     fc.assert(
@@ -307,14 +308,14 @@ describe('openingEvaluation', () => {
           // The coefficient of a leg is a power of the point.
           legs.forEach((leg, index) => {
             const changed = openingEvaluation(point, {
-              legs: legs.with(index, (leg + other) % SCALAR_FIELD),
+              legs: legs.with(index, (leg + other) % SCALAR_MODULUS),
               salt: salt,
             });
             const power = Array.from({ length: index + 2 }).reduce<bigint>(
-              (p) => (p * point) % SCALAR_FIELD,
+              (p) => (p * point) % SCALAR_MODULUS,
               1n,
             );
-            expect(changed).toBe((value + power * other) % SCALAR_FIELD);
+            expect(changed).toBe((value + power * other) % SCALAR_MODULUS);
           });
         },
       ),
@@ -334,9 +335,9 @@ describe('transferInput', () => {
     ['capacity', { capacity: -8 }, 'OUT_OF_RANGE'],
     ['context', { context: -1n }, 'OUT_OF_RANGE'],
     ['points.a', { points: { a: -1n } }, 'OUT_OF_RANGE'],
-    ['points.b', { points: { b: SCALAR_FIELD } }, 'OUT_OF_RANGE'],
+    ['points.b', { points: { b: SCALAR_MODULUS } }, 'OUT_OF_RANGE'],
     ['underlyingId', { underlyingId: 2n ** 32n }, 'OUT_OF_RANGE'],
-    ['salt', with_({ salt: SCALAR_FIELD }), 'OUT_OF_RANGE'],
+    ['salt', with_({ salt: SCALAR_MODULUS }), 'OUT_OF_RANGE'],
     ['after.a.scale', with_({ scale: 2n ** 64n }), 'OUT_OF_RANGE'],
     ['after.a.legs[0]', with_({ legs: [option('call', 1, 1n, 1n)] }), 'OUT_OF_RANGE'],
     ['after.a.legs[0].quantity', with_({ legs: [option('call', 1, 1n, 0n)] }), 'ZERO_QUANTITY'],

@@ -2,8 +2,10 @@
 import { requireBigint, ZkMarginError } from '../../errors.ts';
 import type { ExactAccount } from '../../margin/exact/margin.ts';
 import { transferRemainders } from '../../margin/exact/transfer.ts';
-import { type Instrument, type Leg, orderKey, packLeg, SCALAR_FIELD } from '../../market/instrument.ts';
+import { type Instrument, type Leg, orderKey, packLeg } from '../../market/instrument.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { CHUNK_SIZE, commitPositions } from '../commitment.ts';
+import { fieldText } from '../field.ts';
 import type { CircuitInput } from '../prover/backend.ts';
 import { spreadMoves } from './spread.ts';
 
@@ -38,10 +40,10 @@ export interface TransferStatement {
 export async function transferInput(statement: TransferStatement): Promise<CircuitInput> {
   const { before, after, underlyingId, context, capacity, points = {} } = statement;
   requireCapacity(capacity);
-  requireBigint(context, 0n, SCALAR_FIELD - 1n, 'context');
+  requireBigint(context, 0n, SCALAR_MODULUS - 1n, 'context');
   const [pointA, pointB] = [points.a ?? 0n, points.b ?? 0n];
-  requireBigint(pointA, 0n, SCALAR_FIELD - 1n, 'points.a');
-  requireBigint(pointB, 0n, SCALAR_FIELD - 1n, 'points.b');
+  requireBigint(pointA, 0n, SCALAR_MODULUS - 1n, 'points.a');
+  requireBigint(pointB, 0n, SCALAR_MODULUS - 1n, 'points.b');
   transferRemainders(before, after, capacity);
   const accounts = [before.a, before.b, after.a, after.b];
   const commitments = await Promise.all(
@@ -88,11 +90,6 @@ export function requireCapacity(capacity: number): void {
   throw new ZkMarginError('OUT_OF_RANGE', `Use a positive multiple of ${CHUNK_SIZE} legs.`, {
     field: 'capacity',
   });
-}
-
-/** A field element as decimal text; negative values are taken modulo the field's order. */
-export function fieldText(value: bigint): string {
-  return String(value < 0n ? value + SCALAR_FIELD : value);
 }
 
 /** The options among the legs, filled up with others that nobody holds, in order. */

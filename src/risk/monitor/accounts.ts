@@ -1,5 +1,7 @@
 /** The accounts that are monitored, compiled in parts so that a change of one does not compile all others again. */
+
 import { requireBigint, ZkMarginError } from '../../errors.ts';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import { compileBook, type FloatAccount, type FloatBook } from '../../margin/float/screen.ts';
 import type { Leg } from '../../market/instrument.ts';
 
@@ -31,9 +33,7 @@ export interface BookPart {
 }
 
 /** Accounts of a part. */
-export const PART_SIZE = 2_048;
-
-const MAX_MONEY = 2n ** 96n - 1n;
+const PART_SIZE = 2_048;
 
 /**
  * Compiles accounts.

@@ -1,6 +1,6 @@
 /** Alerts: what people must hear of, by snapshots and the oracle's state. Pure; sending is for others. */
 import { underlyingSymbolOf } from '../../market/instrument.ts';
-import { decimal } from '../../report/table.ts';
+import { decimal } from '../../plain-text.ts';
 import type { AccountRisk, RiskSnapshot } from './snapshot.ts';
 
 /** The least severe first. */

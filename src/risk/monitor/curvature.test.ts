@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
-import { mulberry32, SCALE_ONE } from '../../margin/example-book.ts';
+import { SCALE_ONE } from '../../margin/exact/bounds.ts';
 import { compileBook, screenBook } from '../../margin/float/screen.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { boundPillars } from '../../market/surface.ts';
 import type { MarketRound } from '../../market/words.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { AccountCurvature } from './curvature.ts';
 import { movableRange, movedRound } from './moved-round.ts';
 import { lastMinutes, randomLegs } from './testing.ts';

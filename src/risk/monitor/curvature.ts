@@ -20,7 +20,7 @@ const LEAST_MULTIPLIER = 0.5;
 /** Bend of charges for moves within the horizon, of their square: for two deviations and rates of up to 4, without shocks. */
 const CHARGE_BEND = 4;
 /** Equity and requirement of the exact model lie within this part of gross notional of smooth functions; section 7.5. */
-export const MODEL_NOISE = 2e-6;
+const MODEL_NOISE = 2e-6;
 /** By which a normal density changes over a step of the exact model's arguments, 2^-12, at most. */
 const DENSITY_STEP = 0.242 / 4_096;
 /** Largest price factor of a scenario. */

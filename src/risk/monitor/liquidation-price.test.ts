@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
+import { SCALE_ONE } from '../../margin/exact/bounds.ts';
 import { exactMargin } from '../../margin/exact/margin.ts';
 import { ExactValuer } from '../../margin/exact/shared.ts';
-import { exampleBook, mulberry32, SCALE_ONE } from '../../margin/example-book.ts';
+import { exampleBook } from '../../margin/example-book.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import { canonicalLegs, type Leg, LINEAR } from '../../market/instrument.ts';
 import type { MarketRound } from '../../market/words.ts';
+import { mulberry32 } from '../../math/float/random.ts';
 import { liquidationPrices, type PricedAccount, type PriceSide } from './liquidation-price.ts';
 import { movableRange, movedRound } from './moved-round.ts';
 import { lastMinutes, randomLegs } from './testing.ts';

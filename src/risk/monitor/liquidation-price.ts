@@ -6,7 +6,9 @@
  * and halved otherwise. The first change found is bisected to one unit of spot. At every price the float model decides
  * where its error bound leaves no doubt, and the exact model otherwise; both sides of the result are checked exactly.
  */
+
 import { requireBigint, ZkMarginError } from '../../errors.ts';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import type { ExactMargin } from '../../margin/exact/margin.ts';
 import { ExactValuer } from '../../margin/exact/shared.ts';
 import { compileBook, type FloatAccount, screenBook } from '../../margin/float/screen.ts';
@@ -118,7 +120,7 @@ class AccountAtPrices {
     this.account = account;
     this.parameters = parameters;
     const { legs, scale, collateral = 0n, movingCollateral = 0n } = account;
-    requireBigint(collateral, 0n, 2n ** 96n - 1n, 'collateral');
+    requireBigint(collateral, 0n, MAX_MONEY, 'collateral');
     requireBigint(movingCollateral, 0n, collateral, 'movingCollateral');
     const hours = new Set(legs.map(({ instrument }) => instrument.expiryHour));
     // Checked in the whole round, so that what it refuses is refused here too.

@@ -28,7 +28,7 @@ export interface TierThresholds {
 }
 
 /** A multiple of 1: divides by both basis points and 2^-12. */
-export const THRESHOLD_ONE = BASIS * 4_096n;
+const THRESHOLD_ONE = BASIS * 4_096n;
 
 /**
  * Where tiers begin under given terms: `soft` at the requirement with its buffer, `warning` at the initial requirement. By

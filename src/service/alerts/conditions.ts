@@ -14,7 +14,7 @@ import type { DiskRoom } from '../../store/database.ts';
 import type { BookMarket } from '../book/live-book.ts';
 
 /** Kinds of alerts about the service itself; each has its entry in the runbook, `docs/operations.md`. */
-export const OPERATION_ALERT_KINDS = [
+const OPERATION_ALERT_KINDS = [
   'opening-unknown',
   'opening-withheld',
   'book-unreadable',

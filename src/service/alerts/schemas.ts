@@ -7,7 +7,7 @@ const Seconds = (description: string) =>
   Type.String({ description: `${description}, seconds since 1970-01-01 UTC` });
 
 /** An alert. */
-export const AlertViewSchema = Type.Object({
+const AlertViewSchema = Type.Object({
   number: Type.String({ description: 'counts up' }),
   id: Type.String({ description: 'the same for as long as the condition is about the same thing' }),
   kind: Type.String({ enum: [...ALERT_KINDS], description: 'entry of the runbook' }),
@@ -37,7 +37,7 @@ export const AlertsQuerySchema = Type.Object(
 export const AlertsSchema = Type.Object({ alerts: Type.Array(AlertViewSchema), next: NextCursor });
 
 /** What happened to an alert. */
-export const AlertNoticeSchema = Type.Object({
+const AlertNoticeSchema = Type.Object({
   step: Type.String({ enum: ['raised', 'worsened', 'reminded', 'resolved'] }),
   alert: AlertViewSchema,
 });
@@ -45,7 +45,7 @@ export const AlertNoticeSchema = Type.Object({
 export type AlertNoticeView = Static<typeof AlertNoticeSchema>;
 
 /** Body of a delivery to a webhook. */
-export const AlertDeliverySchema = Type.Object({
+const AlertDeliverySchema = Type.Object({
   version: Type.Literal(1),
   createdAt: Seconds('when it happened'),
   notices: Type.Array(AlertNoticeSchema, { minItems: 1, maxItems: 100 }),

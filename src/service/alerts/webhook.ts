@@ -12,9 +12,9 @@ export interface Webhook {
 }
 
 /** Headers of a delivery, beside the usual ones. */
-export const TIMESTAMP_HEADER = 'zkmargin-timestamp';
+const TIMESTAMP_HEADER = 'zkmargin-timestamp';
 /** Holds `v1=` and the signature, when a secret is set. */
-export const SIGNATURE_HEADER = 'zkmargin-signature';
+const SIGNATURE_HEADER = 'zkmargin-signature';
 
 /** How an attempt ended. */
 export type Attempt =
@@ -63,7 +63,7 @@ export function readWebhook(text: string, index = 0): Webhook {
  *
  * @param timestamp seconds since 1970-01-01 UTC, as the header has it
  */
-export function signatureOf(secret: string, timestamp: string, body: string): string {
+function signatureOf(secret: string, timestamp: string, body: string): string {
   return `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 }
 

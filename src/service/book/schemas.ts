@@ -48,7 +48,7 @@ export const AccountParamsSchema = Type.Object(
 );
 
 /** A leg as it is shown. */
-export const LegViewSchema = Type.Object({
+const LegViewSchema = Type.Object({
   instrument: Type.Union([Type.String(), Type.Null()], { description: 'as in BTC-28FEB25-96000-C' }),
   kind: Type.String({ enum: ['call', 'put', 'linear'] }),
   expiryHour: Type.Integer({ description: 'whole hours since 1970-01-01 UTC; 0 for linear' }),
@@ -59,7 +59,7 @@ export const LegViewSchema = Type.Object({
 export type LegView = Static<typeof LegViewSchema>;
 
 /** Risk of an account at the newest round. */
-export const RiskViewSchema = Type.Object({
+const RiskViewSchema = Type.Object({
   tier: Tier,
   round: Amount('number of the round'),
   exact: Type.Boolean({ description: 'whether the figures are those of the exact model' }),
@@ -213,7 +213,7 @@ export const LiquidationPricesViewSchema = Type.Object({
 export type LiquidationPricesView = Static<typeof LiquidationPricesViewSchema>;
 
 /** A round of the oracle. */
-export const RoundViewSchema = Type.Object({
+const RoundViewSchema = Type.Object({
   underlying: Type.Union([Type.String(), Type.Null()]),
   underlyingId: Amount('of the underlying'),
   number: Amount('of the round'),
@@ -261,7 +261,7 @@ const TermsSchema = Type.Object({
 });
 
 /** An underlying with its newest round and what is in force. */
-export const MarketViewSchema = Type.Object({
+const MarketViewSchema = Type.Object({
   round: RoundViewSchema,
   proofExpiry: Seconds('last second at which a proof of the round is accepted, if no newer one comes'),
   pending: Type.Optional(
@@ -316,7 +316,7 @@ const AtomicObject = {
 };
 
 /** What liquidating an account would come to, by every route. */
-export const PlanSchema = Type.Object({
+const PlanSchema = Type.Object({
   target: Usd('requirement and buffer, 1e-6 USD'),
   minimalScale: Scale,
   minimalFraction: Type.Number({ description: 'least part whose sale brings the account to its target' }),
@@ -341,7 +341,7 @@ export const PlanSchema = Type.Object({
 });
 
 /** An account below its requirement that no auction sells yet. */
-export const LiquidationViewSchema = Type.Object({
+const LiquidationViewSchema = Type.Object({
   accountId: Id,
   underlying: Type.Union([Type.String(), Type.Null()]),
   underlyingId: Amount('of the underlying'),
@@ -405,7 +405,7 @@ const BidTermsSchema = Type.Object({
   minBidBps: Amount('1e-4'),
 });
 /** An auction. */
-export const AuctionViewSchema = Type.Object({
+const AuctionViewSchema = Type.Object({
   accountId: Id,
   underlying: Type.Union([Type.String(), Type.Null()]),
   underlyingId: Amount('of the underlying'),

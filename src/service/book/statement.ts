@@ -1,6 +1,6 @@
 /** What is proven of an account of the book. */
 import type { IndexedContracts } from '../../chain/indexer/index.ts';
-import { MAX_COLLATERAL } from '../../margin/exact/collateral.ts';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import type { AccountRecord } from '../../store/chain-records.ts';
 import type { ProofRequest } from '../schemas.ts';
 import type { BookMarket, LiveBook } from './live-book.ts';
@@ -51,5 +51,6 @@ export function accountProofRequest(
 /** An account's moving collateral in proportion to another scale of its legs: then the worst scenario is that of the account as it stands. */
 function collateralAt({ movingCollateral, scale }: AccountRecord, wanted: bigint): bigint {
   const value = (movingCollateral * wanted) / scale;
-  return value < MAX_COLLATERAL ? value : MAX_COLLATERAL - 1n;
+  if (value > MAX_MONEY) return MAX_MONEY;
+  return value;
 }

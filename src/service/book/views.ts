@@ -35,7 +35,7 @@ import type {
 /** Seconds after reveals in which sealed bids are executed, as the auction house has it. */
 const FILL_SECONDS = 60;
 
-export function legViews(legs: readonly Leg[], underlyingId: bigint): LegView[] {
+function legViews(legs: readonly Leg[], underlyingId: bigint): LegView[] {
   const symbol = underlyingSymbolOf(underlyingId);
   return legs.map(({ instrument, quantity }) => ({
     instrument: symbol === undefined ? null : formatInstrument(symbol, instrument),

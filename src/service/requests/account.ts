@@ -1,7 +1,6 @@
 /** Parts that requests for proofs have in common, read from their texts. */
 import { requireBigint, requireInteger, ZkMarginError } from '../../errors.ts';
-import { MAX_COLLATERAL } from '../../margin/exact/collateral.ts';
-import { MAX_SCALE } from '../../margin/exact/margin.ts';
+import { MAX_MONEY, MAX_SCALE } from '../../margin/exact/bounds.ts';
 import {
   packParameters,
   type RiskParameters,
@@ -24,8 +23,6 @@ import type { InsolvencyRequest, LegRequest } from '../schemas.ts';
 import type { PreparedProof, RequestSetting } from './prepared.ts';
 
 const MAX_UINT256 = 2n ** 256n - 1n;
-/** Bound on cash in statements, in 1e-6 USD. */
-export const MAX_CASH = 2n ** 96n - 1n;
 
 /**
  * What every request tells of its job: the circuit that it means, until when, and how urgent it is.
@@ -91,7 +88,7 @@ export function readScale(text: string, minimum = 1n, field = 'scale'): bigint {
 
 /** @throws ZkMarginError `OUT_OF_RANGE` */
 export function readMovingCollateral(text = '0'): bigint {
-  return requireBigint(BigInt(text), 0n, MAX_COLLATERAL - 1n, 'movingCollateral');
+  return requireBigint(BigInt(text), 0n, MAX_MONEY, 'movingCollateral');
 }
 
 /** @throws ZkMarginError of the words, with fields of the request */

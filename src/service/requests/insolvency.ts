@@ -1,13 +1,14 @@
 /** Requests for insolvency proofs. */
+
 import type { Hex } from 'viem';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import { exactMargin, exactScenario } from '../../margin/exact/margin.ts';
 import { contextOf, type ProofContext } from '../../proof/witness/contexts.ts';
 import { packFigures } from '../../proof/witness/figures.ts';
 import { insolvencyInput } from '../../proof/witness/insolvency.ts';
 import type { InsolvencyRequest } from '../schemas.ts';
 import {
-  MAX_CASH,
   readJob,
   readMarketLegs,
   readMovingCollateral,
@@ -37,7 +38,7 @@ export async function prepareInsolvency(
   const salt = readSalt(body.salt);
   const scale = readScale(body.scale);
   const cash =
-    body.cash === undefined ? undefined : requireBigint(BigInt(body.cash), -MAX_CASH, MAX_CASH, 'cash');
+    body.cash === undefined ? undefined : requireBigint(BigInt(body.cash), -MAX_MONEY, MAX_MONEY, 'cash');
   const round = readRound(body);
   const parameters = readParameters(body.parameters);
   const legs = readMarketLegs(body.legs, round, capacity);

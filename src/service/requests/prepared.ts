@@ -1,5 +1,5 @@
 /** A statement that is ready for its proof. */
-import { SCALAR_FIELD } from '../../market/instrument.ts';
+import { fieldText } from '../../proof/field.ts';
 import type { CircuitInput } from '../../proof/prover/backend.ts';
 import type { JobPriority } from '../../store/job.ts';
 
@@ -31,7 +31,7 @@ export function publicSignalsOf(
   names: readonly string[],
 ): string[] {
   return [
-    ...outputs.map((value) => String(value < 0n ? value + SCALAR_FIELD : value)),
+    ...outputs.map((value) => fieldText(value)),
     ...names.flatMap((name) => input[name] as string | readonly string[]),
   ];
 }

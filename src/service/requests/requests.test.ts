@@ -1,12 +1,9 @@
 /** What a request becomes: its public signals to the last one, its circuit, and how urgent it is. */
-import { readFileSync } from 'node:fs';
+
 import { describe, expect, it, vi } from 'vitest';
 import { settlementRequest } from '../../../scripts/lib/settlement-request.ts';
 import type { ZkMarginError } from '../../errors.ts';
-import { DEFAULT_PARAMETERS, packParameters } from '../../margin/parameters.ts';
-import { exampleRound, type SviSurfaces } from '../../market/example-market.ts';
-import { SCALAR_FIELD } from '../../market/instrument.ts';
-import { packRound } from '../../market/words.ts';
+import { SCALAR_MODULUS } from '../../math/fixed/scalar-field.ts';
 import { INSTANCES } from '../../proof/instances.ts';
 import { SOLVENCY_PURPOSES, solvencyContext } from '../../proof/witness/contexts.ts';
 import { JOB_PRIORITIES } from '../../store/job.ts';
@@ -17,6 +14,7 @@ import type {
   SolvencyRequest,
   TransferRequest,
 } from '../schemas.ts';
+import { marketOfRequest } from '../testing.ts';
 import { prepareProof, type RequestSetting } from './index.ts';
 
 // Transfers have one instance, which hides whose legs it is chosen by: here they have two.
@@ -34,16 +32,7 @@ const setting: RequestSetting = { served: new Set([...INSTANCES, 'transfer-8']),
 const prepare = (body: unknown, served: ReadonlySet<string> = setting.served) =>
   prepareProof(body as ProofRequest, { ...setting, served });
 
-const surfaces = JSON.parse(
-  readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
-) as SviSurfaces;
-const words = packRound(exampleRound(surfaces, 'BTC', {}));
-const { header, scenarioWords } = packParameters(DEFAULT_PARAMETERS);
-const market = {
-  underlyingWord: String(words.underlyingWord),
-  expiryWords: words.expiryWords.map(String),
-  parameters: { header: String(header), scenarioWords: scenarioWords.map(String) },
-};
+const market = marketOfRequest();
 const UNIT = 2n ** 40n;
 const consumer = `0x${'c1'.repeat(20)}`;
 const call = (quantity: bigint): LegRequest => ({
@@ -303,8 +292,8 @@ describe('circuits', () => {
 });
 
 describe('bounds', () => {
-  const order = String(SCALAR_FIELD);
-  const largest = String(SCALAR_FIELD - 1n);
+  const order = String(SCALAR_MODULUS);
+  const largest = String(SCALAR_MODULUS - 1n);
   const withAccount = (when: 'before' | 'after', side: 'a' | 'b', change: object) => ({
     ...transfer,
     [when]: { ...transfer[when], [side]: { ...transfer[when][side], ...change } },

@@ -1,12 +1,13 @@
 /** Requests for solvency proofs. */
+
 import type { Hex } from 'viem';
 import { requireBigint, ZkMarginError } from '../../errors.ts';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import { MAINTENANCE_LEVEL } from '../../margin/exact/solvency.ts';
 import { solvencyContext } from '../../proof/witness/contexts.ts';
 import { solvencyInput } from '../../proof/witness/solvency.ts';
 import type { SolvencyRequest } from '../schemas.ts';
 import {
-  MAX_CASH,
   readJob,
   readMarketLegs,
   readMovingCollateral,
@@ -40,7 +41,7 @@ export async function prepareSolvency(
   const { context } = body;
   const salt = readSalt(body.salt);
   const scale = readScale(body.scale);
-  const cash = requireBigint(BigInt(body.cash), -MAX_CASH, MAX_CASH, 'cash');
+  const cash = requireBigint(BigInt(body.cash), -MAX_MONEY, MAX_MONEY, 'cash');
   const movingCollateral = readMovingCollateral(body.movingCollateral);
   const level =
     body.level === undefined ? MAINTENANCE_LEVEL : requireBigint(BigInt(body.level), 0n, 65_535n, 'level');

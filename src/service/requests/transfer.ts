@@ -1,13 +1,15 @@
 /** Requests for transfer proofs. */
+
 import type { Hex } from 'viem';
 import { requireBigint } from '../../errors.ts';
+import { MAX_MONEY } from '../../margin/exact/bounds.ts';
 import { packLeg, underlyingIdOf } from '../../market/instrument.ts';
 import { commitPositions } from '../../proof/commitment.ts';
 import { openingEvaluation, openingPoint } from '../../proof/opening.ts';
 import { transferContext } from '../../proof/witness/contexts.ts';
 import { type TransferAccount, transferInput } from '../../proof/witness/transfer.ts';
 import type { TransferRequest } from '../schemas.ts';
-import { MAX_CASH, readJob, readLegs, readNumbers, readSalt, readScale } from './account.ts';
+import { readJob, readLegs, readNumbers, readSalt, readScale } from './account.ts';
 import { type PreparedProof, publicSignalsOf, type RequestSetting } from './prepared.ts';
 
 /** Public inputs in order, after the values of the new openings. */
@@ -66,7 +68,7 @@ export async function prepareTransfer(
     context: transferContext({
       ...readNumbers(context, 'chainId', 'accountA', 'nonceA', 'accountB', 'nonceB'),
       consumer: context.consumer.toLowerCase() as Hex,
-      cashToA: requireBigint(BigInt(context.cashToA), -MAX_CASH, MAX_CASH, 'context.cashToA'),
+      cashToA: requireBigint(BigInt(context.cashToA), -MAX_MONEY, MAX_MONEY, 'context.cashToA'),
     }),
   });
   return {

@@ -9,8 +9,8 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { Static, TSchema } from 'typebox';
-import { PROBLEM_TYPE } from '../problems.ts';
-import { JobSchema, type JobView, ProblemSchema } from '../schemas.ts';
+import { PROBLEM_TYPE, ProblemSchema } from '../../http/problem.ts';
+import { JobSchema, type JobView } from '../schemas.ts';
 
 /** Types of requests and answers from their schemas. */
 export interface TypeBoxProvider extends FastifyTypeProvider {

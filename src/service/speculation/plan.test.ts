@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { exampleCrash } from '../../../scripts/lib/example-crash.ts';
 import { DEFAULT_LIQUIDATION_TERMS } from '../../liquidation/terms.ts';
-import { SCALE_ONE } from '../../margin/example-book.ts';
+import { SCALE_ONE } from '../../margin/exact/bounds.ts';
 import { DEFAULT_PARAMETERS } from '../../margin/parameters.ts';
 import type { InstrumentKind } from '../../market/instrument.ts';
 import { RiskMonitor } from '../../risk/monitor/monitor.ts';

@@ -4,7 +4,7 @@ import { type BaseSet, type Digits, digitsOf, MultiScalar, type WindowPlan } fro
 import { CosetTransform } from './transforms.ts';
 
 /** The sums of a proof: with the witness the first four, with the quotient the last. */
-export const SUMS = ['a', 'b1', 'b2', 'c', 'h'] as const;
+const SUMS = ['a', 'b1', 'b2', 'c', 'h'] as const;
 /** One of {@link SUMS}. */
 export type SumName = (typeof SUMS)[number];
 

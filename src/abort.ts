@@ -1,5 +1,5 @@
 /** Ends waits: by a signal, or after a while. */
-import { ZkMarginError } from '../errors.ts';
+import { ZkMarginError } from './errors.ts';
 
 /**
  * A promise, or its end by a signal. The work itself goes on when the signal comes first; what it rejects with is dropped then.

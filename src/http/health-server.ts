@@ -2,10 +2,10 @@
 import type { AddressInfo, Server } from 'node:net';
 import Fastify from 'fastify';
 import type { Registry } from 'prom-client';
+import { inTime } from '../abort.ts';
 import { ZkMarginError } from '../errors.ts';
-import { serveRegistry } from '../metrics/registry.ts';
-import { inTime } from './abort.ts';
-import { PROBLEM_TYPE, problemOf } from './problems.ts';
+import { serveRegistry } from './metrics.ts';
+import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
 /** Where a process answers. */
 export interface HealthPlace {

@@ -2,7 +2,7 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { Check, Errors } from 'typebox/value';
-import { ZkMarginError } from '../errors.ts';
+import { ZkMarginError } from './errors.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: validators of every schema share one cache.
 const validators = new WeakMap<TSchema, Validator<any, any>>();

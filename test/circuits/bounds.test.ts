@@ -148,6 +148,7 @@ describe('largest intermediates', () => {
     const computed = new Set(forced.map(([name]) => name));
     expect([...documented.keys()].filter((name) => !computed.has(name))).toEqual([
       'product of the tenor factor',
+      'd1 of a scenario, 2^-12',
       '`Normal` polynomials',
       'collateral slope',
       'basis and interest, all expiries together',

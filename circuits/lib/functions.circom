@@ -6,6 +6,7 @@ include "polynomials.circom";
 
 // Binary logarithm of an integer in [1, 2^width), in 2^-47; docs/margin-model.md 7.1.
 // The input need not be range-checked when it is known to be an integer below 2^104 in size: normalising it proves the range.
+// shiftBits: bits of the largest shift, which is width - 1.
 // @input  in   integer, `width` bits
 // @output out  2^-47, below 2^53
 template Log2(width, shiftBits) {
@@ -133,7 +134,8 @@ template Normal(fractionBits, withDensity) {
     }
 }
 
-// Coefficients of 2^x on the middle of a cell of 2^-8: out = 2^(1/2 + tau) in 2^-59.
+// 2^x in the middle of a cell of 2^-8: out = 2^(1/2 + tau) in 2^-59, tau = (2 high - 255) 2^-9.
+// @input  high 8 bits
 template Exp2Cell() {
     signal input high;
     signal output out;

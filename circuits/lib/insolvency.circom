@@ -19,6 +19,7 @@ template Insolvency(legs, expiries) {
     signal input parametersCommitment;
     signal input context;
     // PRIVATE
+    // salt is any field element; packed to select as Leg has them, header and scenarioWords as ParametersHeader and Scenario do.
     signal input salt;
     signal input packed[legs];
     signal input strikes[legs];

@@ -150,8 +150,13 @@ template MarkProbabilities() {
 // @input  quantity         1e-6 contracts, signed; its range is proven by the caller
 // @input  kindBits[2]      call 1, put 2, linear 3, empty 0
 // @input  select[7]        one-hot choice of expiry 0..6; none means expiry 7
-// @input  columns          further numbers of each expiry, picked along
+// @input  expiryHours, discountedForwards, discounts, vols, spacings, inverseSpacings, forwardPositions   of each expiry, as ExpiryBase gives
+//                          them; steps as ExpiryRisk does
+// @input  columnsIn        further numbers of each expiry, picked along
 // @output picked           those of the leg's expiry
+// @output isOption, isPut  bits
+// @output linearQuantity   1e-6 contracts, 0 for an option
+// @output strikeKey        strike + 2^36 hour, 56 bits; the strike alone for no option
 // @output moneyness        of d1 at the mark, 2^-12
 // @output deviation        total deviation at the mark, 2^-20; half of it in 2^-16; finer in 2^-24
 // @output stepSlope        four price steps over the total deviation, 2^-14, 26 bits
@@ -276,7 +281,7 @@ template OpenLeg(expiries, columns) {
     vegaValue <== density * finer;
 }
 
-// Moneyness part of d1 after a vol shock, and its change with four price steps, both 2^-12; docs/margin-model.md 7.5.
+// Moneyness part of d1 after a vol shock, 2^-12; docs/margin-model.md 7.5.
 // @input  moneyness        at the mark, ranged by the caller
 // @input  inverseMultiplier 2^-13
 template ShockedIntercept() {
@@ -308,6 +313,8 @@ template ShockedSlope() {
 }
 
 // A leg priced at the mark and under one scenario, with its charges; docs/margin-model.md 7.4 to 7.6.
+// Inputs up to steps, and isOption, linearQuantity and strikeKey, as OpenLeg.
+// @input  volMultipliers, inverseMultipliers   of each expiry, as ExpiryShock gives them
 // @input  fours, twos, ones, stepOffset    of the scenario's price move
 // @input  basisRates, interestRates   of each expiry, 2^-36, signed: with the sign that the prover claims for the expiry's sum
 // @input  vegaRates        likewise, 2^-22

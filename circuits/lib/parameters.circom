@@ -46,6 +46,7 @@ template ParametersHeader() {
 }
 
 // The chosen scenario: one of 36 places, nine in each of four words. Its index is given as bits, so a place outside the set does not exist.
+// @input  words            234 bits each
 // @input  index            three bits of the place among the first eight of a word, a bit for the ninth, two bits of the word
 // @output priceMove        steps, signed: 4 fours + 2 twos + ones, of which twos and ones are bits
 // @output stepOffset       floor((fours + twos + ones) / 2)

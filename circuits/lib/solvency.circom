@@ -32,8 +32,9 @@ function LAYOUT_SHOCK(s) {
     return t % 3;
 }
 
-// Dampings of all scenarios, whose places must have the layout's moves and shocks, or be unused: a place is 0, or the layout's code and a
+// Dampings of all scenarios, whose places must have the layout's moves and shocks, or be unused: a place is the layout's code or 0, and a
 // damping above it. So a word is a number of mixed radix, whose digits are one bit for the code and the damping's bits: they are unique.
+// Contracts see to it that a place without the code has no damping: it would be read as the layout's here, and as 64 steps down by Scenario.
 // @output damping[s]  2^-16, 17 bits; 0 of an unused place
 template LayoutDampings() {
     signal input words[4];
@@ -62,7 +63,8 @@ template LayoutDampings() {
     }
 }
 
-// A leg in all scenarios of the layout.
+// A leg in all scenarios of the layout. Inputs up to steps, and isOption, linearQuantity and strikeKey, as OpenLeg; multipliers of both vol shocks
+// as ExpiryShock gives them.
 // @output markForward, markStrike   quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
 // @output gammaValue                1e-12 USD in 2^-114
 // @output expiryForwards[e], expiryValues[e], expiryVegas[e]   markForward, markForward - markStrike and vega (2^-124) at the leg's expiry, else 0
@@ -209,6 +211,7 @@ template Solvency(legs, expiries) {
     signal input parametersCommitment;
     signal input context;
     // PRIVATE
+    // salt is any field element; packed to select as OpenLeg has them, header and scenarioWords as ParametersHeader and LayoutDampings do.
     signal input salt;
     signal input packed[legs];
     signal input strikes[legs];

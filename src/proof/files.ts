@@ -34,7 +34,8 @@ export async function writeFileAtomic(
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await writeFile(temporary, data);
+    // On the disk before it has its name: a power cut leaves the old content or the new one.
+    await writeFile(temporary, data, { flush: true });
     beforeRename?.();
     await rename(temporary, path);
   } catch (error) {

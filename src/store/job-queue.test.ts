@@ -372,7 +372,7 @@ describe.each(kinds)('%s', (_kind, present, open) => {
   });
 
   it_('tries again with a growing pause, keeps the causes, and gives up', async () => {
-    renew({ maxAttempts: 2, retryMs: 200 });
+    renew({ maxAttempts: 2, retryMs: 2_000 });
     await queue.create(job(1));
     const first = (await claim('first'))!;
     expect(await queue.fail(first, failure, true)).toBe('queued');

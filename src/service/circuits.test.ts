@@ -4,12 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { INDEXED_ROLES } from '../chain/indexer/contracts.ts';
 import { ProofError } from '../proof/errors.ts';
 import { projectRoot } from '../proof/files.ts';
 import { type KeyManifest, loadManifest } from '../proof/keys/artifacts.ts';
 import { verificationKeyHash } from '../proof/keys/documents.ts';
 import { prepareCircuit } from '../proof/prover/circuits.ts';
-import { circuitNames, loadCircuits, withRemedy } from './circuits.ts';
+import { circuitNames, loadCircuits, requireKeysFor, withRemedy } from './circuits.ts';
 import { startService } from './index.ts';
 
 const CIRCUIT = 'settlement-8';
@@ -72,6 +73,51 @@ it('names the manifest that is missing or lacks a circuit', async () => {
   await expect(prepareCircuit('other', { roots: { keys } })).rejects.toMatchObject({
     code: 'CIRCUIT_NOT_FOUND',
     message: expect.stringContaining(join(keys, 'manifest.json')),
+  });
+});
+
+describe('the keys of a chain', () => {
+  const refusal = {
+    code: 'KEY_MISSING',
+    field: 'provingKeys',
+    message: expect.stringContaining(`chain 10 is no local chain`),
+  };
+
+  it('are no development keys where it is not local', async () => {
+    const places = { roots: { keys } };
+    const ready = await prepareCircuit(CIRCUIT, places);
+    for (const wanted of [CIRCUIT, ready]) {
+      await expect(requireKeysFor(10, [wanted], places)).rejects.toMatchObject(refusal);
+      for (const local of [31_337, 1_337]) await requireKeysFor(local, [wanted], places);
+    }
+    // Of a key that a caller brings the manifest knows nothing.
+    const [alpha, ...rest] = ready.verificationKey.vk_alpha_1;
+    const own = { ...ready.verificationKey, vk_alpha_1: [`${alpha}0`, ...rest] };
+    await requireKeysFor(10, [{ ...ready, verificationKey: own }], places);
+    const manifestPath = join(keys, 'manifest.json');
+    const text = await readFile(manifestPath, 'utf8');
+    const manifest = JSON.parse(text) as KeyManifest;
+    Object.assign(manifest.circuits[CIRCUIT]!, {
+      provenance: 'ceremony',
+      ceremony: { zkeySha256: '0'.repeat(64) },
+    });
+    await writeFile(manifestPath, JSON.stringify(manifest));
+    await requireKeysFor(10, [CIRCUIT], places);
+    await writeFile(manifestPath, text);
+  });
+
+  it('are looked at before a service does anything else', async () => {
+    const address = `0x${'1'.repeat(40)}` as const;
+    const addresses = Object.fromEntries(INDEXED_ROLES.map((role) => [role, address])) as Record<
+      (typeof INDEXED_ROLES)[number],
+      typeof address
+    >;
+    const start = startService({
+      circuits: [CIRCUIT],
+      port: 0,
+      chain: { rpc: ['http://127.0.0.1:1'], book: { chainId: 10, addresses } },
+    });
+    await expect(start).rejects.toMatchObject(refusal);
   });
 });
 

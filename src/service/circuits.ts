@@ -1,9 +1,10 @@
 /** Circuits with their keys, by their names. */
 import { resolve, sep } from 'node:path';
+import { LOCAL_CHAIN_IDS } from '../chain/deploy.ts';
 import { ZkMarginError } from '../errors.ts';
 import { ProofError } from '../proof/errors.ts';
 import { projectRoot } from '../proof/files.ts';
-import { type KeyManifest, loadManifest, manifestPath } from '../proof/keys/artifacts.ts';
+import { entryOf, type KeyManifest, loadManifest, manifestPath } from '../proof/keys/artifacts.ts';
 import { verificationKeyHash } from '../proof/keys/documents.ts';
 import { type KeyPlaces, prepareCircuit } from '../proof/prover/circuits.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
@@ -47,6 +48,36 @@ export async function loadCircuits(
     loaded.push(await prepareCircuit(item, places));
   }
   return loaded;
+}
+
+/**
+ * Refuses development keys for a chain that is not local: its verifiers are of ceremonies and take none of their proofs, and anyone can
+ * forge what such keys verify. Of circuits that a caller made, and of which the manifest knows nothing, nothing is asked.
+ *
+ * @param wanted as in {@link loadCircuits}, before anything is compiled
+ * @throws ZkMarginError `KEY_MISSING`; of the manifest
+ */
+export async function requireKeysFor(
+  chainId: number,
+  wanted: readonly (string | ProverCircuit)[],
+  places: KeyPlaces = {},
+): Promise<void> {
+  if (LOCAL_CHAIN_IDS.includes(chainId)) return;
+  const manifest = await loadManifest(places.roots);
+  const unfit = wanted.flatMap((item) => {
+    const name = typeof item === 'string' ? item : item.name;
+    const entry = entryOf(manifest, name);
+    if (entry?.provenance !== 'development') return [];
+    const isOther =
+      typeof item !== 'string' && verificationKeyHash(item.verificationKey) !== entry.verificationKeyHash;
+    return isOther ? [] : [name];
+  });
+  if (unfit.length === 0) return;
+  throw new ZkMarginError(
+    'KEY_MISSING',
+    `Name the folder of a ceremony's keys: chain ${chainId} is no local chain, and ${manifestPath(places.roots)} has development keys of ${unfit.join(', ')}, with which anyone can forge proofs.`,
+    { field: 'provingKeys' },
+  );
 }
 
 /** Where development keys and compiled circuits are made. */

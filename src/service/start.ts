@@ -31,7 +31,7 @@ import type { BookState } from './alerts/conditions.ts';
 import { AlertMonitor, type AlertOptions, readAlertOptions } from './alerts/monitor.ts';
 import { buildService, type ServiceOptions } from './app.ts';
 import { LiveBook } from './book/live-book.ts';
-import { loadCircuits, withRemedy } from './circuits.ts';
+import { loadCircuits, requireKeysFor, withRemedy } from './circuits.ts';
 import { Liveness, type LoopState } from './liveness.ts';
 import { ServiceMetrics } from './metrics.ts';
 
@@ -106,7 +106,7 @@ export interface RunningService {
  *
  * One circuit that cannot be loaded prevents the start: whoever names circuits relies on each of them.
  *
- * @throws ProofError `BACKEND_UNAVAILABLE`, of a circuit's files with what mends them, or when a proving process does not start; ZkMarginError of the
+ * @throws ZkMarginError `KEY_MISSING` for development keys on a chain that is not local; ProofError `BACKEND_UNAVAILABLE`, of a circuit's files with what mends them, or when a proving process does not start; ZkMarginError of the
  * store, and `CANCELLED` when the signal ends the start; Error when the address cannot be listened on
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
@@ -117,7 +117,9 @@ export async function startService(options: StartOptions = {}): Promise<RunningS
   const chain = followed && { ...followed, ...contractsOf(followed.book) };
   // Refused before anything else is done: a prover that cannot be run is a mistake of the configuration.
   const chosen = await resolveBackend(backend ?? backendFromEnvironment());
-  const circuits = await unlessAborted(loadCircuits(wanted ?? LIQUIDATION_INSTANCES, keys), signal);
+  const needed = wanted ?? LIQUIDATION_INSTANCES;
+  if (chain) await requireKeysFor(chain.contracts.chainId, needed, keys);
+  const circuits = await unlessAborted(loadCircuits(needed, keys), signal);
   const database = await openDatabase(store);
   const queue = new JobQueue(database, bounds);
   let reason: string | undefined = 'keys are being loaded';

@@ -454,7 +454,8 @@ describe('a process that is killed', () => {
         .taken()
         .flatMap(({ delivery }) => delivery.notices.map(({ step, alert }) => `${alert.number} ${step}`));
       const records = await last.monitor.store.list({ limit: 10_000 });
-      expect(records.length).toBeGreaterThan(10);
+      // How many there were depends on the moments of the kills: each process told of several.
+      expect(records.length).toBeGreaterThanOrEqual(2 * KILLS);
       expect([...told].sort()).toEqual(
         records.flatMap(({ number }) => [`${number} raised`, `${number} resolved`]).sort(),
       );

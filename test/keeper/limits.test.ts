@@ -1,48 +1,30 @@
 /** What a keeper may lose in a day and pay for gas, as it works on a real EVM. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
-import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
+import { UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import type { KeeperEvent } from '../../src/keeper/events.ts';
 import { moneyToWei } from '../../src/keeper/strategy/gas.ts';
 import { mayCost } from '../../src/keeper/strategy/limits.ts';
 import { MemoryJournal } from '../../src/keeper/transactions/journal.ts';
-import {
-  finished,
-  NATIVE_PRICE,
-  startKeeper,
-  TEST_STRATEGY,
-  type TestKeeper,
-  transaction,
-} from './keepers.ts';
+import { revertAfterEach } from '../e2e/hooks.ts';
+import { ATOMIC, KEEPER, startCrashedWorld } from './crashed-world.ts';
+import { finished, NATIVE_PRICE, startKeeper, type TestKeeper, transaction } from './keepers.ts';
 
-const ATOMIC = { ...TEST_STRATEGY, kinds: ['liquidate'] as const };
-const VESSEL_CASH = 5_000_000_000_000n;
-const KEEPER = 4;
 const HASH = `0x${'11'.repeat(32)}` as const;
 
 let world: UnprovenWorld;
 let pair: OpenedPair;
 let vessels: bigint[];
-let snapshot: Awaited<ReturnType<UnprovenWorld['protocol']['snapshot']>>;
 const running: TestKeeper[] = [];
 
 beforeAll(async () => {
-  world = await startUnprovenWorld();
-  const { protocol, crashed } = world;
-  await protocol.fund(protocol.wallet(KEEPER));
-  pair = await world.open(world.failing[0]!);
-  vessels = await protocol.createVessels(protocol.wallet(KEEPER), [VESSEL_CASH]);
-  await protocol.advanceTo(crashed.underlying.timestamp + 1n);
-  await protocol.postRound(crashed);
+  ({ world, failing: pair, vessels } = await startCrashedWorld(1));
 }, 600_000);
 afterAll(() => world?.protocol.stop());
-beforeEach(async () => {
-  snapshot = await world.protocol.snapshot();
-});
+revertAfterEach(() => world.protocol);
 afterEach(async () => {
   await Promise.all(running.splice(0).map(({ keeper }) => keeper.stop()));
-  await world.protocol.revert(snapshot);
 });
 
 async function start(options: Parameters<typeof startKeeper>[4]): Promise<TestKeeper> {

@@ -1,5 +1,5 @@
 /** Feeds that lie, on a real EVM: what a keeper does by them is what the chain says, or nothing. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { auctionOf } from '../../scripts/lib/local-auction.ts';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import {
@@ -9,44 +9,33 @@ import {
   WHOLE_TOKEN,
 } from '../../scripts/lib/local-collateral.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
-import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
+import { UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import type { KeeperEvent } from '../../src/keeper/events.ts';
 import type { FeedMarket, KeeperFeed, LiquidationCandidate, RunningAuction } from '../../src/keeper/feed.ts';
 import { atomicLiquidation } from '../../src/liquidation/amounts.ts';
 import { integerTerms } from '../../src/liquidation/terms.ts';
 import type { Leg } from '../../src/market/instrument.ts';
+import { revertAfterEach } from '../e2e/hooks.ts';
+import { ATOMIC, KEEPER, startCrashedWorld } from './crashed-world.ts';
 import { finished, startKeeper, TEST_STRATEGY, type TestKeeper } from './keepers.ts';
-
-const ATOMIC = { ...TEST_STRATEGY, kinds: ['liquidate'] as const };
-const VESSEL_CASH = 5_000_000_000_000n;
-const KEEPER = 4;
 
 let world: UnprovenWorld;
 let failing: OpenedPair;
 let healthy: OpenedPair;
 let vessels: bigint[];
-let snapshot: Awaited<ReturnType<UnprovenWorld['protocol']['snapshot']>>;
 const running: TestKeeper[] = [];
 
 beforeAll(async () => {
-  world = await startUnprovenWorld();
-  const { protocol, crashed } = world;
-  await protocol.fund(protocol.wallet(KEEPER));
-  failing = await world.open(world.failing[0]!);
-  healthy = await world.open(world.healthy);
-  vessels = await protocol.createVessels(protocol.wallet(KEEPER), [VESSEL_CASH, VESSEL_CASH]);
-  await protocol.advanceTo(crashed.underlying.timestamp + 1n);
-  await protocol.postRound(crashed);
+  ({ world, failing, vessels } = await startCrashedWorld(2, async (unproven) => {
+    healthy = await unproven.open(unproven.healthy);
+  }));
 }, 600_000);
 afterAll(async () => {
   await world?.protocol.stop();
 });
-beforeEach(async () => {
-  snapshot = await world.protocol.snapshot();
-});
+revertAfterEach(() => world.protocol);
 afterEach(async () => {
   await Promise.all(running.splice(0).map(({ keeper }) => keeper.stop()));
-  await world.protocol.revert(snapshot);
 });
 
 function feedOf(changes: Partial<KeeperFeed> = {}): LocalFeed {

@@ -2,47 +2,35 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { OpenedPair } from '../../scripts/lib/local-book.ts';
 import { LocalFeed } from '../../scripts/lib/local-feed.ts';
-import { startUnprovenWorld, UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
+import { UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protocol.ts';
 import { ZkMarginError } from '../../src/errors.ts';
 import type { Problem } from '../../src/http/problem.ts';
 import { FileJournal } from '../../src/keeper/index.ts';
 import { KeeperMetrics } from '../../src/keeper/metrics.ts';
 import { MemoryJournal, type TransactionRecord } from '../../src/keeper/transactions/journal.ts';
-import { finished, NATIVE_PRICE, startKeeper, TEST_STRATEGY, type TestKeeper } from './keepers.ts';
-
-const ATOMIC = { ...TEST_STRATEGY, kinds: ['liquidate'] as const };
-const VESSEL_CASH = 5_000_000_000_000n;
-const KEEPER = 4;
+import { revertAfterEach } from '../e2e/hooks.ts';
+import { ATOMIC, KEEPER, startCrashedWorld } from './crashed-world.ts';
+import { finished, NATIVE_PRICE, startKeeper, type TestKeeper } from './keepers.ts';
 
 let world: UnprovenWorld;
 let pair: OpenedPair;
 let vessels: bigint[];
-let snapshot: Awaited<ReturnType<UnprovenWorld['protocol']['snapshot']>>;
 const folder = mkdtempSync(join(tmpdir(), 'zkmargin-keeper-'));
 const running: TestKeeper[] = [];
 
 beforeAll(async () => {
-  world = await startUnprovenWorld();
-  const { protocol, crashed } = world;
-  await protocol.fund(protocol.wallet(KEEPER));
-  pair = await world.open(world.failing[0]!);
-  vessels = await protocol.createVessels(protocol.wallet(KEEPER), [VESSEL_CASH, VESSEL_CASH]);
-  await protocol.advanceTo(crashed.underlying.timestamp + 1n);
-  await protocol.postRound(crashed);
+  ({ world, failing: pair, vessels } = await startCrashedWorld(2));
 }, 600_000);
 afterAll(async () => {
   await world?.protocol.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-beforeEach(async () => {
-  snapshot = await world.protocol.snapshot();
-});
+revertAfterEach(() => world.protocol);
 afterEach(async () => {
   await Promise.all(running.splice(0).map(({ keeper }) => keeper.stop()));
-  await world.protocol.revert(snapshot);
 });
 
 function feedOf(): LocalFeed {

@@ -11,6 +11,10 @@ for (const row of TEMPLATE_COUNTS) {
   templates.push({ template: row.template, note: row.note, constraints });
 }
 
+function countOf(template: string): number {
+  return templates.find((row) => row.template === template)!.constraints;
+}
+
 /** Gas of `verifyProof` with calldata and transaction, by the number of public signals, as measured on anvil. */
 function verificationGas(publicSignals: number): number {
   return VERIFICATION_GAS.base + VERIFICATION_GAS.perSignal * publicSignals;
@@ -26,7 +30,7 @@ for (const name of INSTANCES) {
     terms: termCount(tester.r1cs),
     publicSignals,
     verificationGas: verificationGas(publicSignals),
-    parts: partsOf(name),
+    parts: partsOf(name, tester.constraints, countOf),
     fits: Math.ceil(Math.log2(tester.constraints + publicSignals + 1)),
   });
 }

@@ -51,7 +51,7 @@ export function checkShape<Schema extends TSchema>(
 }
 
 /** What a union of constants allows; undefined for any other schema. */
-function choicesOf({ anyOf }: SchemaShape): readonly string[] | undefined {
+export function choicesOf({ anyOf }: SchemaShape): readonly string[] | undefined {
   if (anyOf === undefined || anyOf.length === 0) return undefined;
   return anyOf.every((branch) => 'const' in branch) ? anyOf.map((branch) => String(branch.const)) : undefined;
 }

@@ -269,7 +269,7 @@ async function requireCeremonyKeys(
   const roots = keyDirectory === undefined ? {} : { keys: keyDirectory };
   const manifest = await loadManifest(roots);
   for (const [role, contract] of Object.entries(verifierNames)) {
-    const circuit = role.replace(/ batch$/, '');
+    const { circuit } = judgedBy(role);
     const key = await loadVerificationKey(circuit, 'ceremony', roots);
     const isCommitted = entryOf(manifest, circuit)?.verificationKeyHash === verificationKeyHash(key);
     if (isCommitted && holdsKey(deployer.artifact(contract).bytecode, key)) continue;
@@ -281,6 +281,12 @@ async function requireCeremonyKeys(
       { chainId: deployer.chainId, role, verifier: contract },
     );
   }
+}
+
+/** What a verifier judges, by its role: the name of a circuit, with `batch` behind it for several proofs at once. */
+function judgedBy(role: string): { circuit: string; isBatch: boolean } {
+  const [circuit, batch] = role.split(' ') as [string, string | undefined];
+  return { circuit, isBatch: batch !== undefined };
 }
 
 /** Whether creation bytecode pushes every coordinate of a verification key. */
@@ -311,9 +317,9 @@ async function checkVerifiers(
   const { acceptedForgeries } = await import('./verifier-check.ts');
   const roots = keyDirectory === undefined ? {} : { keys: keyDirectory };
   for (const [role, address] of Object.entries(verifiers)) {
-    const [circuit, batch] = role.split(' ') as [string, string | undefined];
+    const { circuit, isBatch } = judgedBy(role);
     const key = await loadVerificationKey(circuit, isLocal ? 'development' : 'ceremony', roots);
-    const forgeries = await acceptedForgeries(deployer.client, address, key, { batch: batch !== undefined });
+    const forgeries = await acceptedForgeries(deployer.client, address, key, { batch: isBatch });
     if (forgeries.length > 0) {
       throw new ChainError('VERIFIER_FORGEABLE', `The verifier of ${role} accepts a forged proof.`, {
         address,

@@ -29,14 +29,19 @@ export async function readDocument(file: string): Promise<unknown> {
     }
   } catch (cause) {
     if (cause instanceof ZkMarginError) throw cause;
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new ZkMarginError('NOT_FOUND', `Cannot read ${name}: ${reason}.`, { cause });
+    throw unreadable(name, cause);
   }
   const text = Buffer.concat(chunks)
     .toString('utf8')
     .replace(/^\uFEFF/, '');
   if (text.trim() === '') throw new ZkMarginError('MALFORMED', `Give a JSON document: ${name} is empty.`);
   return parseDocument(text, name);
+}
+
+/** The error of a file that cannot be read. */
+export function unreadable(name: string, cause: unknown, field?: string): ZkMarginError {
+  const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  return new ZkMarginError('NOT_FOUND', `Cannot read ${name}: ${reason}.`, { field, cause });
 }
 
 /** JSON's tokens that matter for {@link parseDocument}: strings, and what some writers put for numbers that are none. */

@@ -1,5 +1,6 @@
 /** Settings of a command on its command line: flags made from their declarations, and `--print-config`. */
 import { type Command, Option } from 'commander';
+import { choicesOf } from '../check-shape.ts';
 import {
   CONFIGURATIONS,
   type Configuration,
@@ -23,7 +24,7 @@ export function addSettings(command: Command, configuration: Configuration, json
     if (flag === undefined) continue;
     const { description = '' } = setting.schema as { description?: string };
     const off = setting.default === true ? 'do not ' : '';
-    const choices = choicesOf(setting.schema);
+    const choices = choicesOf(setting.schema) ?? [];
     const notes = [
       ...(choices.length > 0 ? [`one of ${choices.join(', ')}`] : []),
       shown(setting.default) ?? setting.otherwise,
@@ -85,12 +86,6 @@ function asTyped(configuration: Configuration, text: string): string {
   return text.replace(/`([^`]*)`/g, (_, quoted: string) =>
     Object.hasOwn(configuration.settings, quoted) ? (flagOf(configuration, quoted) ?? quoted) : quoted,
   );
-}
-
-/** Words that a setting is one of; none for any other setting. */
-function choicesOf(schema: unknown): string[] {
-  const { anyOf = [] } = schema as { anyOf?: readonly { const?: unknown }[] };
-  return anyOf.flatMap((item) => (typeof item.const === 'string' ? [item.const] : []));
 }
 
 function shown(value: unknown): string | undefined {

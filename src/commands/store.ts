@@ -3,7 +3,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ZkMarginError } from '../errors.ts';
 import { holdsStore } from '../store/place.ts';
-import { printJson, writeLine } from './io.ts';
+import { printJson, unreadable, writeLine } from './io.ts';
 import { readStorePlace, type StoreCommandFlags } from './store-settings.ts';
 
 const HELP = (example: string): string => `
@@ -120,8 +120,7 @@ function readArchive(file: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(file));
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new ZkMarginError('NOT_FOUND', `Cannot read ${file}: ${reason}.`, { field: 'file', cause });
+    throw unreadable(file, cause, 'file');
   }
 }
 

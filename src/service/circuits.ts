@@ -4,7 +4,13 @@ import { LOCAL_CHAIN_IDS } from '../chain/deploy.ts';
 import { ZkMarginError } from '../errors.ts';
 import { ProofError } from '../proof/errors.ts';
 import { projectRoot } from '../proof/files.ts';
-import { entryOf, type KeyManifest, loadManifest, manifestPath } from '../proof/keys/artifacts.ts';
+import {
+  entryOf,
+  type KeyManifest,
+  type KeyProvenance,
+  loadManifest,
+  manifestPath,
+} from '../proof/keys/artifacts.ts';
 import { verificationKeyHash } from '../proof/keys/documents.ts';
 import { type KeyPlaces, prepareCircuit } from '../proof/prover/circuits.ts';
 import type { ProverCircuit } from '../proof/prover/protocol.ts';
@@ -25,24 +31,22 @@ export async function loadCircuits(
   places: KeyPlaces = {},
 ): Promise<LoadedCircuit[]> {
   const needed = wanted.some((item) => typeof item === 'string');
-  const known = needed ? await knownCircuits(places) : (await loadManifest(places.roots)).circuits;
+  const manifest = await (needed ? manifestWithCircuits(places) : loadManifest(places.roots));
   const loaded: LoadedCircuit[] = [];
   for (const item of wanted) {
     if (typeof item !== 'string') {
-      // Of a key that is not the manifest's, the manifest knows nothing.
-      const entry = Object.hasOwn(known, item.name) ? known[item.name] : undefined;
-      const same = entry?.verificationKeyHash === verificationKeyHash(item.verificationKey);
-      loaded.push({
-        ...item,
-        publicSignals: entry?.publicSignals,
-        provenance: same ? entry?.provenance : undefined,
-      });
+      const { publicSignals } = entryOf(manifest, item.name) ?? {};
+      loaded.push({ ...item, publicSignals, provenance: provenanceOf(manifest, item) });
       continue;
     }
-    if (!Object.hasOwn(known, item)) {
-      throw new ZkMarginError('UNSUPPORTED', `Use circuits of: ${Object.keys(known).join(', ')}.`, {
-        field: 'circuits',
-      });
+    if (entryOf(manifest, item) === undefined) {
+      throw new ZkMarginError(
+        'UNSUPPORTED',
+        `Use circuits of: ${Object.keys(manifest.circuits).join(', ')}.`,
+        {
+          field: 'circuits',
+        },
+      );
     }
     // One after the other: each uses every core.
     loaded.push(await prepareCircuit(item, places));
@@ -64,20 +68,24 @@ export async function requireKeysFor(
 ): Promise<void> {
   if (LOCAL_CHAIN_IDS.includes(chainId)) return;
   const manifest = await loadManifest(places.roots);
-  const unfit = wanted.flatMap((item) => {
-    const name = typeof item === 'string' ? item : item.name;
-    const entry = entryOf(manifest, name);
-    if (entry?.provenance !== 'development') return [];
-    const isOther =
-      typeof item !== 'string' && verificationKeyHash(item.verificationKey) !== entry.verificationKeyHash;
-    return isOther ? [] : [name];
-  });
+  const unfit = wanted
+    .filter((item) => provenanceOf(manifest, item) === 'development')
+    .map((item) => (typeof item === 'string' ? item : item.name));
   if (unfit.length === 0) return;
   throw new ZkMarginError(
     'KEY_MISSING',
     `Name the folder of a ceremony's keys: chain ${chainId} is no local chain, and ${manifestPath(places.roots)} has development keys of ${unfit.join(', ')}, with which anyone can forge proofs.`,
     { field: 'provingKeys' },
   );
+}
+
+/** Where the key of a circuit comes from. Of a key that is not the manifest's, the manifest knows nothing. */
+function provenanceOf(manifest: KeyManifest, item: string | ProverCircuit): KeyProvenance | undefined {
+  if (typeof item === 'string') return entryOf(manifest, item)?.provenance;
+  const entry = entryOf(manifest, item.name);
+  return entry?.verificationKeyHash === verificationKeyHash(item.verificationKey)
+    ? entry?.provenance
+    : undefined;
 }
 
 /** Where development keys and compiled circuits are made. */
@@ -121,13 +129,13 @@ export function withRemedy(
 
 /** The circuits of a setting: names, or `all`. @throws ZkMarginError `KEY_MISSING` without a manifest */
 export async function circuitNames(names: readonly string[], places: KeyPlaces = {}): Promise<string[]> {
-  if (names.includes('all')) return Object.keys(await knownCircuits(places));
+  if (names.includes('all')) return Object.keys((await manifestWithCircuits(places)).circuits);
   return [...new Set(names)];
 }
 
-async function knownCircuits({ roots }: KeyPlaces): Promise<KeyManifest['circuits']> {
-  const { circuits } = await loadManifest(roots);
-  if (Object.keys(circuits).length > 0) return circuits;
+async function manifestWithCircuits({ roots }: KeyPlaces): Promise<KeyManifest> {
+  const manifest = await loadManifest(roots);
+  if (Object.keys(manifest.circuits).length > 0) return manifest;
   throw new ZkMarginError(
     'KEY_MISSING',
     `Restore ${manifestPath(roots)}, or name the folder of a manifest: it names no circuit.`,

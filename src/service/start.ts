@@ -106,8 +106,8 @@ export interface RunningService {
  *
  * One circuit that cannot be loaded prevents the start: whoever names circuits relies on each of them.
  *
- * @throws ZkMarginError `KEY_MISSING` for development keys on a chain that is not local; ProofError `BACKEND_UNAVAILABLE`, of a circuit's files with what mends them, or when a proving process does not start; ZkMarginError of the
- * store, and `CANCELLED` when the signal ends the start; Error when the address cannot be listened on
+ * @throws ProofError `BACKEND_UNAVAILABLE`, of a circuit's files with what mends them, or when a proving process does not start;
+ * ZkMarginError `KEY_MISSING` for development keys on a chain that is not local, of the store, and `CANCELLED` when the signal ends the start; Error when the address cannot be listened on
  */
 export async function startService(options: StartOptions = {}): Promise<RunningService> {
   const { host = '127.0.0.1', port = 8080, workers = 1, backend, ...rest } = options;

@@ -125,8 +125,8 @@ export const INSTANCE_COUNTS: Readonly<Record<Instance, InstanceCount>> = {
  */
 export const VERIFICATION_GAS = { base: 204_300, perSignal: 7_240 } as const;
 
-/** Constraints of a template of {@link TEMPLATE_COUNTS}, compiled by itself. */
-function countOf(template: string): number {
+/** Constraints of a template of {@link TEMPLATE_COUNTS}, compiled by itself. @throws Error for any other */
+function recordedCount(template: string): number {
   const row = TEMPLATE_COUNTS.find((one) => one.template === template);
   if (row === undefined) throw new Error(`No count of ${template}.`);
   return row.constraints;
@@ -136,9 +136,15 @@ function countOf(template: string): number {
  * What is known of an instance's parts, from the counts of its templates, and the rest, with which they add up to the instance. Parts are counted by
  * themselves, so that the rest may be negative: the optimiser saves some constraints between them.
  *
+ * @param all constraints of the instance
+ * @param countOf constraints of a template
  * @throws Error for no instance
  */
-export function partsOf(name: Instance): Readonly<Record<string, number>> {
+export function partsOf(
+  name: Instance,
+  all: number = INSTANCE_COUNTS[name].constraints,
+  countOf: (template: string) => number = recordedCount,
+): Readonly<Record<string, number>> {
   const [kind, size] = name.split('-') as [string, string];
   const legs = Number(size);
   const hashing = (): number => countOf(`PositionsCommitment(${legs})`) + countOf('ParametersCommitment()');
@@ -190,7 +196,7 @@ export function partsOf(name: Instance): Readonly<Record<string, number>> {
     throw new Error(`No parts of ${name}.`);
   }
   const sum = Object.values(parts).reduce((total, count) => total + count, 0);
-  return { ...parts, rest: INSTANCE_COUNTS[name].constraints - sum };
+  return { ...parts, rest: all - sum };
 }
 
 /** Source of a main component around one template. */

@@ -2,15 +2,15 @@ pragma circom 2.2.0;
 
 include "functions.circom";
 
-// Seconds of a year over 16, as round(2^50 / (16 * 31536000)).
-function SPACED_YEAR() { return 2231378; }
-// round(ln 2 * 2^43)
-function LN2_43() { return 6096987078286; }
-// round(log2(100) * 2^47)
-function LOG2_STRIKE_TO_PRICE() { return 935039633142894; }
-// Seconds at which vol shocks are quoted (30 days), and its log2 in 2^-47 as Log2 gives it.
+// Seconds of a year over 16, as round(2^54 / (16 * 31536000)).
+function SPACED_YEAR() { return 35702052; }
+// round(ln 2 * 2^39)
+function LN2_39() { return 381061692393; }
+// round(ln(100) * 2^47)
+function LN_STRIKE_TO_PRICE() { return 648120085424803; }
+// Seconds at which vol shocks are quoted (30 days), and its binary logarithm in 2^-47 as Logarithm gives it.
 function SHOCK_TENOR() { return 2592000; }
-function LOG2_SHOCK_TENOR() { return 2998501500703162; }
+function LOG2_SHOCK_TENOR() { return 2998501462650935; }
 
 // Fields of an expiry word; docs/margin-model.md section 3. An unused word (0) is replaced by a harmless dummy that no leg
 // can select, because no option has expiry hour 0.
@@ -61,9 +61,8 @@ template ExpiryWord() {
 // @output discountedForward  forward * discount, 1e-6 USD in 2^-21
 // @output tenor            seconds, 1 <= tenor <= 2^27
 // @output tenorUnits       whole 16 seconds of tenor - 1, 23 bits
-// @output spacing          h sqrt(T), 2^-25
-// @output inverseSpacing   ln 2 / spacing, 2^-18
-// @output forwardPosition  (log2 forward - log2 100) inverseSpacing, 2^-65
+// @output spacing          h sqrt(T), 2^-27, 30 bits
+// @output logForward       ln forward - ln 100, 2^-47
 template ExpiryBase() {
     signal input word;
     signal input timestamp;
@@ -74,8 +73,7 @@ template ExpiryBase() {
     signal output tenor;
     signal output tenorUnits;
     signal output spacing;
-    signal output inverseSpacing;
-    signal output forwardPosition;
+    signal output logForward;
 
     component fields = ExpiryWord();
     fields.word <== word;
@@ -91,45 +89,48 @@ template ExpiryBase() {
     tenorUnits <== Slice(27, 4, 27)(tenorBits);
     signal floored <== FloorAt(27)(tenor, 3600);
 
-    spacing <== IntegerSquareRoot(28)(floored * fields.spacingSquare * SPACED_YEAR());
-    inverseSpacing <== FloorDivide(28)(LN2_43(), spacing);
-    _ <== Bits(28)(inverseSpacing);
-    signal logForward <== Log2(44, 6)(fields.forward);
-    forwardPosition <== (logForward - LOG2_STRIKE_TO_PRICE()) * inverseSpacing;
+    spacing <== IntegerSquareRoot(30)(floored * fields.spacingSquare * SPACED_YEAR());
+    signal forwardLog <== Logarithm(44, 6, 1)(fields.forward);
+    logForward <== forwardLog - LN_STRIKE_TO_PRICE();
 }
 
-// Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))), 2^-20 in 24 bits; 7.3.
+// Tenor factor of a vol shock, 2^(power (log2 30d - log2 max(tenor, floor))); 7.3.
 // @input  tenorFloor, tenorPowerShort, tenorPowerLong   of the parameters
+// @output out              2^-22, 26 bits
+// @output coarse           2^-20, 24 bits
 template TenorFactor() {
     signal input tenor;
     signal input tenorFloor;
     signal input tenorPowerShort;
     signal input tenorPowerLong;
     signal output out;
+    signal output coarse;
     signal shockTenor <== FloorAt(27)(tenor, tenorFloor);
     component short = Bits(28);
     short.in <== SHOCK_TENOR() - shockTenor + (1 << 27);
     signal power <== tenorPowerLong + short.out[27] * (tenorPowerShort - tenorPowerLong);
-    signal logTenor <== Log2(28, 5)(shockTenor);
-    // In 2^-55; 4 is added, so that 21 bits at 2^-18 hold it, and 37 bits are dropped.
+    signal logTenor <== Logarithm(28, 5, 0)(shockTenor);
+    // In 2^-55; 4 is added, so that 23 bits at 2^-20 hold it, and 35 bits are dropped.
     signal exponent[58] <== BitsOfProduct(58)(LOG2_SHOCK_TENOR() - logTenor, power, 1 << 57);
     component factor = Exp2();
-    for (var i = 0; i < 21; i++) factor.bits[i] <== exponent[37 + i];
-    component split = Bits(98);
+    for (var i = 0; i < 23; i++) factor.bits[i] <== exponent[35 + i];
+    component split = Bits(100);
     split.in <== factor.out;
-    out <== Slice(98, 74, 98)(split.out);
+    out <== Slice(100, 74, 100)(split.out);
+    coarse <== Slice(100, 76, 100)(split.out);
 }
 
 // What parameters make of an expiry, whatever the scenario; docs/margin-model.md 7.3.
-// @input  tenor, tenorUnits, inverseSpacing    of ExpiryBase
-// @output tenorFactor      of vol shocks, 2^-20, 24 bits
-// @output step             four price steps in pillar spacings, 2^-30
+// @input  tenor, tenorUnits, spacing    of ExpiryBase
+// @output tenorFactor      of vol shocks, 2^-22, 26 bits
+// @output coarseFactor     the same, 2^-20, 24 bits
+// @output step             four price steps in pillar spacings, 2^-30, 40 bits
 // @output basisRate        move of the forward against spot, 2^-36, below 2^36
 // @output interestRate     move of the discount factor, 2^-36, below 2^36
 template ExpiryRisk() {
     signal input tenor;
     signal input tenorUnits;
-    signal input inverseSpacing;
+    signal input spacing;
     signal input tenorFloor;
     signal input tenorPowerShort;
     signal input tenorPowerLong;
@@ -138,17 +139,19 @@ template ExpiryRisk() {
     signal input basisPerTenor;
     signal input interestPerTenor;
     signal output tenorFactor;
+    signal output coarseFactor;
     signal output step;
     signal output basisRate;
     signal output interestRate;
-    tenorFactor <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
-    step <== Slice(46, 6, 46)(BitsOfProduct(46)(priceStep, inverseSpacing, 0));
+    (tenorFactor, coarseFactor) <== TenorFactor()(tenor, tenorFloor, tenorPowerShort, tenorPowerLong);
+    step <== FloorDivide(30)(priceStep * LN2_39(), spacing);
+    _ <== Bits(40)(step);
     basisRate <== basisPerTenor * tenorUnits + basisMinimum * (1 << 20);
     interestRate <== interestPerTenor * tenorUnits;
 }
 
 // What an expiry's vega costs, 2^-22, 24 bits; 7.3.
-// @input  tenorFactor      2^-20, below 2^22.5
+// @input  tenorFactor      2^-20, below 2^22.5: the coarse one
 // @input  cost             vol shock times vegaRate, 2^-30, at most 2^29
 template VegaRate() {
     signal input tenorFactor;
@@ -159,8 +162,8 @@ template VegaRate() {
 
 // Vol multiplier of an expiry under a shock, and its reciprocal; 7.3.
 // @input  shock            relative vol shock at 30 days, signed, 2^-14
-// @input  tenorFactor      2^-20
-// @output volMultiplier    2^-20, [1/2, 4)
+// @input  tenorFactor      2^-22
+// @output volMultiplier    2^-22, [1/2, 4), rounded to nearest
 // @output inverseMultiplier 2^-13
 template ExpiryShock() {
     signal input shock;
@@ -168,15 +171,15 @@ template ExpiryShock() {
     signal output volMultiplier;
     signal output inverseMultiplier;
 
-    // 1 + shock * factor, floored at 1/2, in 2^-34; 4 is added, so that bit 36 says whether the floor holds.
-    signal multiplier[37] <== BitsOfProduct(37)(shock, tenorFactor, ((1 << 19) + (1 << 22)) * (1 << 14));
+    // 1 + shock * factor, floored at 1/2, in 2^-36; 4 is added, so that bit 38 says whether the floor holds, and half a place.
+    signal multiplier[39] <== BitsOfProduct(39)(shock, tenorFactor, ((1 << 21) + (1 << 24)) * (1 << 14) + (1 << 13));
     var aboveFloor = 0;
-    for (var i = 0; i < 23; i++) aboveFloor += multiplier[14 + i] * (1 << i);
-    volMultiplier <== (1 << 19) + multiplier[36] * (aboveFloor - (1 << 22));
+    for (var i = 0; i < 25; i++) aboveFloor += multiplier[14 + i] * (1 << i);
+    volMultiplier <== (1 << 21) + multiplier[38] * (aboveFloor - (1 << 24));
     // The reciprocal is of the multiplier in 2^-14: d1, which it goes into, is not sensitive.
     var coarseAboveFloor = 0;
-    for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier[20 + i] * (1 << i);
-    signal coarse <== (1 << 13) + multiplier[36] * (coarseAboveFloor - (1 << 16));
+    for (var i = 0; i < 17; i++) coarseAboveFloor += multiplier[22 + i] * (1 << i);
+    signal coarse <== (1 << 13) + multiplier[38] * (coarseAboveFloor - (1 << 16));
     inverseMultiplier <== FloorDivide(16)(1 << 27, coarse);
     _ <== Bits(15)(inverseMultiplier);
 }

@@ -4,12 +4,26 @@ include "comparators.circom";
 include "arithmetic.circom";
 include "polynomials.circom";
 
-// Binary logarithm of an integer in [1, 2^width), in 2^-47; docs/margin-model.md 7.1.
+// What a doubling adds to a logarithm, and the coefficients of the mantissa's, 2^-47 as a whole.
+function LOG_OF_TWO(natural) {
+    if (natural == 1) { return 97551793252584; }
+    return 1 << 47;
+}
+function LOG(natural, segment, k) {
+    if (natural == 1) { return LN(segment, k); }
+    return LOG2(segment, k);
+}
+function LOG_SLOPE(natural, segment, k) {
+    if (natural == 1) { return LN_SLOPE(segment, k); }
+    return LOG2_SLOPE(segment, k);
+}
+
+// Logarithm of an integer in [1, 2^width), in 2^-47: the natural one where `natural` is 1, else the binary one; docs/margin-model.md 7.1.
 // The input need not be range-checked when it is known to be an integer below 2^104 in size: normalising it proves the range.
 // shiftBits: bits of the largest shift, which is width - 1.
 // @input  in   integer, `width` bits
 // @output out  2^-47, below 2^53
-template Log2(width, shiftBits) {
+template Logarithm(width, shiftBits, natural) {
     signal input in;
     signal output out;
 
@@ -27,37 +41,38 @@ template Log2(width, shiftBits) {
     // The mantissa has its leading one at bit width - 1, which forces the shift.
     signal bits[width - 1] <== BitsOfProduct(width - 1)(in, power, -(1 << (width - 1)));
 
-    // 20 fraction bits: segment 3, high 8, low 9.
+    // 22 fraction bits: segment 3, high 7, low 12.
     component segment = OneHot8();
     for (var i = 0; i < 3; i++) segment.bits[i] <== bits[width - 4 + i];
     var high = 0;
-    for (var i = 0; i < 8; i++) high += bits[width - 12 + i] * (1 << i);
+    for (var i = 0; i < 7; i++) high += bits[width - 11 + i] * (1 << i);
     var low = 0;
-    for (var i = 0; i < 9; i++) low += bits[width - 21 + i] * (1 << i);
-    var tau = 2 * high - 255;
+    for (var i = 0; i < 12; i++) low += bits[width - 23 + i] * (1 << i);
+    var tau = 2 * high - 127;
 
-    var c[4];
-    for (var k = 0; k < 4; k++) {
+    var c[5];
+    for (var k = 0; k < 5; k++) {
         c[k] = 0;
-        for (var j = 0; j < 8; j++) c[k] += segment.out[j] * LOG2(j, k);
+        for (var j = 0; j < 8; j++) c[k] += segment.out[j] * LOG(natural, j, k);
     }
-    signal a2 <== c[3] * tau + c[2];
+    signal a3 <== c[4] * tau + c[3];
+    signal a2 <== a3 * tau + c[2];
     signal a1 <== a2 * tau + c[1];
     signal a0 <== a1 * tau + c[0];
     var d[3];
     for (var k = 0; k < 3; k++) {
         d[k] = 0;
-        for (var j = 0; j < 8; j++) d[k] += segment.out[j] * LOG2_SLOPE(j, k);
+        for (var j = 0; j < 8; j++) d[k] += segment.out[j] * LOG_SLOPE(natural, j, k);
     }
     signal b1 <== d[2] * tau + d[1];
     signal b0 <== b1 * tau + d[0];
-    signal correction <== b0 * (2 * low - 511);
-    out <== (width - 1 - shiftValue) * (1 << 47) + a0 + correction;
+    signal correction <== b0 * (2 * low - 4095);
+    out <== (width - 1 - shiftValue) * LOG_OF_TWO(natural) + a0 + correction;
 }
 
 // Normal distribution function at (in + 1/2) 2^-fractionBits, |in| < 2^(13 + fractionBits); out in 2^-98.
-// fractionBits is 12 (value at the cell's middle), 16 or 20 (value plus slope times the four or eight lower bits).
-// With withDensity, which goes with 16 bits, also the density there, in 2^-79; else 0.
+// fractionBits is 12 (value at the cell's middle) or 20 (value plus slope times the eight lower bits).
+// With withDensity, which goes with 20 bits, also the density there, in 2^-79; else 0.
 // One's complement makes the sign unique: in >= 0 has magnitude in, in < 0 has magnitude -in - 1.
 template Normal(fractionBits, withDensity) {
     signal input in;
@@ -93,7 +108,6 @@ template Normal(fractionBits, withDensity) {
 
     var low = 0;
     for (var i = 0; i < fine; i++) low += bits[i] * (1 << i);
-    var offset = 2 * low - ((1 << fine) - 1);
     signal correction;
     if (fine > 0) {
         var d[4];
@@ -104,7 +118,7 @@ template Normal(fractionBits, withDensity) {
         signal b2 <== d[3] * tau + d[2];
         signal b1 <== b2 * tau + d[1];
         signal b0 <== b1 * tau + d[0];
-        correction <== b0 * offset * (1 << (8 - fine));
+        correction <== b0 * (2 * low - ((1 << fine) - 1));
     } else {
         correction <== 0;
     }
@@ -112,22 +126,29 @@ template Normal(fractionBits, withDensity) {
     out <== (1 << 98) - tail + negative * (2 * tail - (1 << 98));
 
     if (withDensity) {
-        var e[6];
-        for (var k = 0; k < 6; k++) {
+        // Cells of 2^-10: its places would be too many for the degree at 2^-12.
+        var wideCell = 0;
+        for (var i = 0; i < 10; i++) wideCell += bits[fine + 2 + i] * (1 << i);
+        var wideTau = 2 * wideCell - 1023;
+        var wideLow = 0;
+        for (var i = 0; i < fine + 2; i++) wideLow += bits[i] * (1 << i);
+        var e[7];
+        for (var k = 0; k < 7; k++) {
             e[k] = 0;
             for (var j = 0; j < 8; j++) e[k] += segment.out[j] * DENSITY(j, k);
         }
-        signal f[5];
-        f[4] <== e[5] * tau + e[4];
-        for (var k = 3; k >= 0; k--) f[k] <== f[k + 1] * tau + e[k];
-        var g[3];
-        for (var k = 0; k < 3; k++) {
+        signal f[6];
+        f[5] <== e[6] * wideTau + e[5];
+        for (var k = 4; k >= 0; k--) f[k] <== f[k + 1] * wideTau + e[k];
+        var g[4];
+        for (var k = 0; k < 4; k++) {
             g[k] = 0;
             for (var j = 0; j < 8; j++) g[k] += segment.out[j] * DENSITY_SLOPE(j, k);
         }
-        signal h1 <== g[2] * tau + g[1];
-        signal h0 <== h1 * tau + g[0];
-        signal rest <== h0 * offset;
+        signal h2 <== g[3] * wideTau + g[2];
+        signal h1 <== h2 * wideTau + g[1];
+        signal h0 <== h1 * wideTau + g[0];
+        signal rest <== h0 * (2 * wideLow - ((1 << (fine + 2)) - 1));
         density <== inside * (f[0] + rest);
     } else {
         density <== 0;
@@ -146,15 +167,16 @@ template Exp2Cell() {
     out <== a[0];
 }
 
-// 2^(y + 4) in 2^-90 for y in 2^-18, -4 <= y < 4, given the 21 bits of y + 4.
+// 2^(y + 4) in 2^-92 for y in 2^-20, -4 <= y < 4, given the 23 bits of y + 4.
 template Exp2() {
-    signal input bits[21];
+    signal input bits[23];
     signal output out;
-    signal cell <== Exp2Cell()(Slice(21, 10, 18)(bits));
-    signal low <== Slice(21, 0, 10)(bits);
-    signal fraction <== cell * ((1 << 31) + 2839 * (2 * low - 1023));
-    signal p1 <== (1 + bits[18]) * (1 + 3 * bits[19]);
-    signal power <== p1 * (1 + 15 * bits[20]);
+    signal cell <== Exp2Cell()(Slice(23, 12, 20)(bits));
+    signal low <== Slice(23, 0, 12)(bits);
+    // 3929 is half of the largest second-order term, which is left out.
+    signal fraction <== cell * ((1 << 33) + 3929 + 2839 * (2 * low - 4095));
+    signal p1 <== (1 + bits[20]) * (1 + 3 * bits[21]);
+    signal power <== p1 * (1 + 15 * bits[22]);
     out <== fraction * power;
 }
 

@@ -75,7 +75,7 @@ template Insolvency(legs, expiries) {
         risks[e] = ExpiryRisk();
         risks[e].tenor <== states[e].tenor;
         risks[e].tenorUnits <== states[e].tenorUnits;
-        risks[e].inverseSpacing <== states[e].inverseSpacing;
+        risks[e].spacing <== states[e].spacing;
         risks[e].tenorFloor <== fields.tenorFloor;
         risks[e].tenorPowerShort <== fields.tenorPowerShort;
         risks[e].tenorPowerLong <== fields.tenorPowerLong;
@@ -92,7 +92,7 @@ template Insolvency(legs, expiries) {
         interestRates[e] <== (2 * valueSigns[e] - 1) * risks[e].interestRate;
         vegaSigns[e] * (vegaSigns[e] - 1) === 0;
         vegaCosts[e] <== vegaCostUp + vegaSigns[e] * (vegaCostDown - vegaCostUp);
-        unsignedVegaRates[e] <== VegaRate()(risks[e].tenorFactor, vegaCosts[e]);
+        unsignedVegaRates[e] <== VegaRate()(risks[e].coarseFactor, vegaCosts[e]);
         vegaRates[e] <== (2 * vegaSigns[e] - 1) * unsignedVegaRates[e];
     }
 
@@ -121,8 +121,7 @@ template Insolvency(legs, expiries) {
             leg[i].discounts[e] <== states[e].discount;
             leg[i].vols[e] <== states[e].vols;
             leg[i].spacings[e] <== states[e].spacing;
-            leg[i].inverseSpacings[e] <== states[e].inverseSpacing;
-            leg[i].forwardPositions[e] <== states[e].forwardPosition;
+            leg[i].logForwards[e] <== states[e].logForward;
             leg[i].steps[e] <== risks[e].step;
             leg[i].volMultipliers[e] <== shocks[e].volMultiplier;
             leg[i].inverseMultipliers[e] <== shocks[e].inverseMultiplier;
@@ -179,10 +178,10 @@ template Insolvency(legs, expiries) {
     signal horizon <== forwardValue * signedHorizonRate;
     signal linearBits[252] <== SignedBits(251)(horizon + expiryCharge);
     signal linear <== Slice(252, 119, 252)(linearBits);
-    // Gamma, 2^-114, and vega, 2^-146.
+    // Gamma, 2^-121, and vega, 2^-146.
     shortGamma * (shortGamma - 1) === 0;
-    signal gammaBits[221] <== SignedBits(220)(-gammaValue);
-    signal gammaUnits <== Slice(221, 114, 221)(gammaBits);
+    signal gammaBits[228] <== SignedBits(227)(-gammaValue);
+    signal gammaUnits <== Slice(228, 121, 228)(gammaBits);
     signal gammaCost <== GammaCost()(horizonRate, fields.gammaRate, fields.priceStep);
     signal chargedGamma <== shortGamma * (gammaUnits - (1 << 106));
     signal gamma <== chargedGamma * gammaCost;

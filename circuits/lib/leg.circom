@@ -4,19 +4,21 @@ include "expiry.circom";
 
 // Catmull-Rom interpolation of eight pillars with flat ends; docs/margin-model.md 7.4.
 // @input  vols[8]     2^-16
-// @input  position    bits of (position + 4) + 2^14 in 2^-18: 33 bits
-// @output out         2^-20, 24 bits
+// @input  position    bits of (position + 4) + 2^14 in 2^-20: 35 bits
+// @output out         2^-20, 24 bits, rounded to nearest
+// @output finer       2^-24, 28 bits, rounded down
 template InterpolateVolatility() {
     signal input vols[8];
-    signal input bits[33];
+    signal input bits[35];
     signal output out;
+    signal output finer;
 
-    // Within the pillars when bits 21 and up spell 2^11 (0 <= position + 4 < 8).
+    // Within the pillars when bits 23 and up spell 2^11 (0 <= position + 4 < 8).
     var upper = 0;
-    for (var i = 21; i < 33; i++) upper += bits[i] * (1 << (i - 21));
+    for (var i = 23; i < 35; i++) upper += bits[i] * (1 << (i - 23));
     signal inside <== IsZero()(upper - (1 << 11));
     component segment = OneHot8();
-    for (var i = 0; i < 3; i++) segment.bits[i] <== bits[18 + i];
+    for (var i = 0; i < 3; i++) segment.bits[i] <== bits[20 + i];
 
     // Coefficients by segment, as differences from segment 7 (constant V7).
     signal q0Terms[7];
@@ -41,19 +43,22 @@ template InterpolateVolatility() {
         q3 += q3Terms[s];
     }
     var high = 0;
-    for (var i = 0; i < 8; i++) high += bits[10 + i] * (1 << i);
+    for (var i = 0; i < 8; i++) high += bits[12 + i] * (1 << i);
     var low = 0;
-    for (var i = 0; i < 10; i++) low += bits[i] * (1 << i);
+    for (var i = 0; i < 12; i++) low += bits[i] * (1 << i);
     var tau = 2 * high + 1;
     signal cubic <== q3 * tau;
     signal value2 <== (cubic + q2 * (1 << 9)) * tau;
     signal value1 <== (value2 + q1 * (1 << 18)) * tau;
     signal slope <== (3 * cubic + 2 * q2 * (1 << 9)) * tau;
-    signal correction <== (slope + q1 * (1 << 18)) * (2 * low - 1023);
-    signal edge <== vols[0] + bits[32] * (vols[7] - vols[0]);
-    // In 2^-54. Rounded to nearest: half a place is added before the truncation.
-    var within = (value1 + q0 * (1 << 28)) * (1 << 10) + correction - edge * (1 << 38);
-    out <== Slice(58, 34, 58)(BitsOfProduct(58)(inside, within, edge * (1 << 38) + (1 << 33)));
+    signal correction <== (slope + q1 * (1 << 18)) * (2 * low - 4095);
+    signal edge <== vols[0] + bits[34] * (vols[7] - vols[0]);
+    // In 2^-56. Half a place of 2^-20 is added before the truncation, which is eight of 2^-24.
+    var within = (value1 + q0 * (1 << 28)) * (1 << 12) + correction - edge * (1 << 40);
+    signal rounded[60] <== BitsOfProduct(60)(inside, within, edge * (1 << 40) + (1 << 35));
+    out <== Slice(60, 36, 60)(rounded);
+    signal upperBits <== Slice(60, 32, 60)(rounded);
+    finer <== upperBits - 8;
 }
 
 // Row `e` of `in` where select[e] is 1, the last row when none is. (rows - 1) * columns constraints.
@@ -70,10 +75,10 @@ template Pick(rows, columns) {
     }
 }
 
-// The total deviation in 2^-20, from its product in 2^-(20 + places).
+// The total deviation in 2^-20, from its product in 2^-(20 + places). Callers add half a place to it: then it is rounded to nearest.
 // @output deviation   d = floor(product / 2^places)
 // @output half        floor(d / 2^lowest), which is half the deviation in 2^-(21 - lowest)
-// @output finer       deviation in 2^-24 (only when places >= 4)
+// @output finer       floor(product / 2^(places - 4)), 2^-24
 // The high part is bounded by whoever uses it: both arguments of the normal functions fix it.
 template Deviation(places, lowest) {
     signal input product;
@@ -87,7 +92,7 @@ template Deviation(places, lowest) {
     half <== shift.out;
     deviation <== shift.out * (1 << lowest) + lower;
     var fraction = 0;
-    if (places >= 4) { for (var i = 0; i < 4; i++) { fraction += shift.low[places - 4 + i] * (1 << i); } }
+    for (var i = 0; i < 4; i++) fraction += shift.low[places - 4 + i] * (1 << i);
     finer <== deviation * (1 << 4) + fraction;
 }
 
@@ -101,18 +106,18 @@ template Cell() {
     signal output strikeWeight;
     signal coarse <== moneyness + half;
     (forwardWeight, _) <== Normal(12, 0)(coarse);
-    (strikeWeight, _) <== Normal(20, 0)(256 * coarse + 127 - deviation);
+    (strikeWeight, _) <== Normal(20, 0)(256 * coarse + 128 - deviation);
 }
 
 // Deviation and Cell of one revaluation.
-// @input  product     total deviation in 2^-44
+// @input  product     total deviation in 2^-46
 template Probabilities() {
     signal input moneyness;
     signal input product;
     signal output forwardWeight;
     signal output strikeWeight;
-    component total = Deviation(24, 9);
-    total.product <== product;
+    component total = Deviation(26, 9);
+    total.product <== product + (1 << 25);
     component cell = Cell();
     cell.moneyness <== moneyness;
     cell.half <== total.half;
@@ -121,10 +126,13 @@ template Probabilities() {
     strikeWeight <== cell.strikeWeight;
 }
 
-// N(d1) and N(d2) at the mark, 2^-98, with the density at d1, 2^-79. d1 has 16 bits: charges take the delta, which is not
+// N(d1) and N(d2) at the mark, 2^-98, with the density at d1, 2^-79. d1 has 20 bits: charges take the delta, which is not
 // stationary in it, as the price is.
-// @input  moneyness   2^-16, stands for (k + 1/2) 2^-16
-// @input  product     total deviation in 2^-45
+// @input  moneyness   2^-20, stands for (k + 1/2) 2^-20
+// @input  product     total deviation in 2^-51
+// @output half        half the total deviation, 2^-20
+// @output deviation   2^-20, rounded to nearest
+// @output finer       2^-24, rounded down
 template MarkProbabilities() {
     signal input moneyness;
     signal input product;
@@ -134,23 +142,23 @@ template MarkProbabilities() {
     signal output half;
     signal output deviation;
     signal output finer;
-    component total = Deviation(25, 5);
-    total.product <== product;
+    component total = Deviation(31, 1);
+    total.product <== product + (1 << 30);
     half <== total.half;
     deviation <== total.deviation;
-    finer <== total.finer;
+    finer <== total.finer - 8;
     signal argument <== moneyness + half;
-    (forwardWeight, density) <== Normal(16, 1)(argument);
-    (strikeWeight, _) <== Normal(20, 0)(16 * argument + 7 - deviation);
+    (forwardWeight, density) <== Normal(20, 1)(argument);
+    (strikeWeight, _) <== Normal(20, 0)(argument - deviation);
 }
 
 // A leg, unpacked from its committed element and placed on its expiry's surface; docs/margin-model.md 7.4.
 // @input  packed           committed field element, well formed (docs section 2)
-// @input  strike           1e-4 USD; unique: an integer by packing, below 2^36 by Log2
+// @input  strike           1e-4 USD; unique: an integer by packing, below 2^36 by Logarithm
 // @input  quantity         1e-6 contracts, signed; its range is proven by the caller
 // @input  kindBits[2]      call 1, put 2, linear 3, empty 0
 // @input  select[7]        one-hot choice of expiry 0..6; none means expiry 7
-// @input  expiryHours, discountedForwards, discounts, vols, spacings, inverseSpacings, forwardPositions   of each expiry, as ExpiryBase gives
+// @input  expiryHours, discountedForwards, discounts, vols, spacings, logForwards   of each expiry, as ExpiryBase gives
 //                          them; steps as ExpiryRisk does
 // @input  columnsIn        further numbers of each expiry, picked along
 // @output picked           those of the leg's expiry
@@ -158,11 +166,11 @@ template MarkProbabilities() {
 // @output linearQuantity   1e-6 contracts, 0 for an option
 // @output strikeKey        strike + 2^36 hour, 56 bits; the strike alone for no option
 // @output moneyness        of d1 at the mark, 2^-12
-// @output deviation        total deviation at the mark, 2^-20; half of it in 2^-16; finer in 2^-24
-// @output stepSlope        four price steps over the total deviation, 2^-14, 26 bits
+// @output deviation        total deviation at the mark, 2^-20, rounded to nearest; half of it in 2^-20; finer in 2^-24, rounded down
+// @output stepSlopeBits    four price steps over the total deviation, 2^-14, 26 bits
 // @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
 // @output markForward      forwardAmount * probability, 1e-12 USD in 2^-119, and likewise markStrike
-// @output gammaValue       forwardAmount * density * stepSlope, 1e-12 USD in 2^-114
+// @output gammaValue       forwardAmount * density * stepSlope in 2^-21, 1e-12 USD in 2^-121
 // @output vegaValue        forwardAmount * density * deviation, 1e-12 USD in 2^-124
 template OpenLeg(expiries, columns) {
     signal input packed;
@@ -175,8 +183,7 @@ template OpenLeg(expiries, columns) {
     signal input discounts[expiries];
     signal input vols[expiries][8];
     signal input spacings[expiries];
-    signal input inverseSpacings[expiries];
-    signal input forwardPositions[expiries];
+    signal input logForwards[expiries];
     signal input steps[expiries];
     signal input columnsIn[expiries][columns];
     signal output picked[columns];
@@ -188,7 +195,7 @@ template OpenLeg(expiries, columns) {
     signal output deviation;
     signal output half;
     signal output finer;
-    signal output stepSlope;
+    signal output stepSlopeBits[26];
     signal output forwardAmount;
     signal output strikeAmount;
     signal output markForward;
@@ -210,31 +217,29 @@ template OpenLeg(expiries, columns) {
     }
     chosen * (chosen - 1) === 0;
     (1 - isOption) * chosen === 0;
-    component pick = Pick(expiries, 15 + columns);
+    component pick = Pick(expiries, 14 + columns);
     pick.select <== select;
     for (var e = 0; e < expiries; e++) {
         pick.in[e][0] <== expiryHours[e];
         pick.in[e][1] <== discountedForwards[e];
         pick.in[e][2] <== discounts[e];
         pick.in[e][3] <== spacings[e];
-        pick.in[e][4] <== inverseSpacings[e];
-        pick.in[e][5] <== forwardPositions[e];
+        pick.in[e][4] <== logForwards[e];
+        pick.in[e][5] <== steps[e];
         for (var j = 0; j < 8; j++) pick.in[e][6 + j] <== vols[e][j];
-        pick.in[e][14] <== steps[e];
-        for (var j = 0; j < columns; j++) pick.in[e][15 + j] <== columnsIn[e][j];
+        for (var j = 0; j < columns; j++) pick.in[e][14 + j] <== columnsIn[e][j];
     }
-    for (var j = 0; j < columns; j++) picked[j] <== pick.out[15 + j];
+    for (var j = 0; j < columns; j++) picked[j] <== pick.out[14 + j];
 
     // 3. Packing.
     signal expiryHour <== isOption * pick.out[0];
     strikeKey <== strike + expiryHour * (1 << 36);
     packed === strike + (kindBits[0] + 2 * kindBits[1]) * (1 << 36) + expiryHour * (1 << 38) + quantity * (1 << 60);
 
-    // 4. Position among the pillars, 2^-18, truncated from 2^-65.
-    signal logStrike <== Log2(36, 6)(strike + 1 - isOption);
-    signal positionBits[80] <== BitsOfProduct(80)(logStrike, pick.out[4], (1 << 79) + (1 << 67) - pick.out[5]);
-    signal upperBits[33];
-    for (var i = 0; i < 33; i++) upperBits[i] <== positionBits[47 + i];
+    // 4. Position among the pillars, 2^-20: logarithms have 2^-47, spacings 2^-27.
+    signal logStrike <== Logarithm(36, 6, 1)(strike + 1 - isOption);
+    signal position <== FloorDivide(30)(logStrike - pick.out[4], pick.out[3]);
+    signal upperBits[35] <== SignedBits(34)(position + (1 << 22));
 
     // 5. Volatility.
     component volatility = InterpolateVolatility();
@@ -243,28 +248,29 @@ template OpenLeg(expiries, columns) {
 
     // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
     var centred = 0;
-    for (var i = 0; i < 33; i++) centred += upperBits[i] * (1 << i);
-    centred -= 1 << 32;
+    for (var i = 0; i < 35; i++) centred += upperBits[i] * (1 << i);
+    centred -= 1 << 34;
     var top = 0;
-    for (var i = 27; i < 33; i++) top += upperBits[i] * (1 << (i - 27));
+    for (var i = 29; i < 35; i++) top += upperBits[i] * (1 << (i - 29));
     signal outside <== (top - 31) * (top - 32);
     signal within <== IsZero()(outside);
-    var bound = upperBits[32] * (1 << 28) - (1 << 27);
+    var bound = upperBits[34] * (1 << 30) - (1 << 29);
     signal clamped <== bound + within * (centred - bound);
-    signal finerMoneyness <== FloorDivide(24)(-(2 * (clamped - 4 * (1 << 18)) + 1) * (1 << 17), volatility.out);
-    component rounded = ShiftRightSigned(4, 60);
+    signal finerMoneyness <== FloorDivide(24)(-(2 * (clamped - (1 << 22)) + 1) * (1 << 19), volatility.out);
+    component rounded = ShiftRightSigned(8, 60);
     rounded.in <== finerMoneyness;
     moneyness <== rounded.out;
     // Ranged on its own: in the sum with the deviation a wrong remainder could cancel wrong low bits there.
     _ <== SignedBits(26)(moneyness);
     component mark = MarkProbabilities();
     mark.moneyness <== finerMoneyness;
-    mark.product <== volatility.out * pick.out[3];
+    mark.product <== volatility.finer * pick.out[3];
     deviation <== mark.deviation;
     half <== mark.half;
     finer <== mark.finer;
-    stepSlope <== FloorDivide(24)(pick.out[14] * (1 << 4), volatility.out);
-    _ <== Bits(26)(stepSlope);
+    signal stepSlope <== FloorDivide(24)(pick.out[5] * (1 << 11), volatility.out);
+    signal slopeBits[33] <== Bits(33)(stepSlope);
+    for (var i = 0; i < 26; i++) stepSlopeBits[i] <== slopeBits[7 + i];
 
     // 7. Amounts.
     signal optionQuantity <== quantity * isOption;
@@ -332,8 +338,7 @@ template Leg(expiries) {
     signal input discounts[expiries];
     signal input vols[expiries][8];
     signal input spacings[expiries];
-    signal input inverseSpacings[expiries];
-    signal input forwardPositions[expiries];
+    signal input logForwards[expiries];
     signal input steps[expiries];
     signal input volMultipliers[expiries];
     signal input inverseMultipliers[expiries];
@@ -366,8 +371,7 @@ template Leg(expiries) {
     open.discounts <== discounts;
     open.vols <== vols;
     open.spacings <== spacings;
-    open.inverseSpacings <== inverseSpacings;
-    open.forwardPositions <== forwardPositions;
+    open.logForwards <== logForwards;
     open.steps <== steps;
     for (var e = 0; e < expiries; e++) {
         open.columnsIn[e][0] <== volMultipliers[e];
@@ -390,7 +394,7 @@ template Leg(expiries) {
 
     signal intercept <== ShockedIntercept()(open.moneyness, open.picked[1]);
     component slope = ShockedSlope();
-    slope.stepSlope <== open.stepSlope;
+    slope.stepSlope <== Slice(26, 0, 26)(open.stepSlopeBits);
     slope.inverseMultiplier <== open.picked[1];
     signal driftOfFours <== slope.out * fours;
     signal driftOfTwos <== slope.ofTwo * twos;

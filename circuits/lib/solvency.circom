@@ -33,8 +33,7 @@ function LAYOUT_SHOCK(s) {
 }
 
 // Dampings of all scenarios, whose places must have the layout's moves and shocks, or be unused: a place is the layout's code or 0, and a
-// damping above it. So a word is a number of mixed radix, whose digits are one bit for the code and the damping's bits: they are unique.
-// Contracts see to it that a place without the code has no damping: it would be read as the layout's here, and as 64 steps down by Scenario.
+// damping above it, which needs the code. So a word is a number of mixed radix, whose digits are one bit for the code and the damping's bits: they are unique.
 // @output damping[s]  2^-16, 17 bits; 0 of an unused place
 template LayoutDampings() {
     signal input words[4];
@@ -55,6 +54,8 @@ template LayoutDampings() {
                     bits[s][i] * bits[s][i] === bits[s][i];
                     weight += bits[s][i] * (1 << i);
                 }
+                // Without the code it would be read as the layout's here, and as 64 steps down by Scenario.
+                (1 - used[s]) * weight === 0;
                 damping[s] <== weight;
                 word += (used[s] * (LAYOUT_MOVE(s) + 64 + 128 * LAYOUT_SHOCK(s)) + weight * (1 << 9)) * (1 << at);
             }
@@ -66,7 +67,7 @@ template LayoutDampings() {
 // A leg in all scenarios of the layout. Inputs up to steps, and isOption, linearQuantity and strikeKey, as OpenLeg; multipliers of both vol shocks
 // as ExpiryShock gives them.
 // @output markForward, markStrike   quantity * forward * discount * probability, 1e-12 USD in 2^-119; strike likewise
-// @output gammaValue                1e-12 USD in 2^-114
+// @output gammaValue                1e-12 USD in 2^-121
 // @output expiryForwards[e], expiryValues[e], expiryVegas[e]   markForward, markForward - markStrike and vega (2^-124) at the leg's expiry, else 0
 // @output scenarioForwards[s], scenarioStrikes[s]   as the mark's, in scenario s >= 1 (place 0 is the mark)
 template LegInAllScenarios(expiries) {
@@ -80,8 +81,7 @@ template LegInAllScenarios(expiries) {
     signal input discounts[expiries];
     signal input vols[expiries][8];
     signal input spacings[expiries];
-    signal input inverseSpacings[expiries];
-    signal input forwardPositions[expiries];
+    signal input logForwards[expiries];
     signal input steps[expiries];
     signal input volMultipliers[expiries][2];
     signal input inverseMultipliers[expiries][2];
@@ -108,8 +108,7 @@ template LegInAllScenarios(expiries) {
     open.discounts <== discounts;
     open.vols <== vols;
     open.spacings <== spacings;
-    open.inverseSpacings <== inverseSpacings;
-    open.forwardPositions <== forwardPositions;
+    open.logForwards <== logForwards;
     open.steps <== steps;
     for (var e = 0; e < expiries; e++) {
         for (var v = 0; v < 2; v++) {
@@ -148,31 +147,29 @@ template LegInAllScenarios(expiries) {
     signal slopes[3];
     signal halves[3];
     signal deviations[3];
-    component unmoved = ShiftRight(2);
-    component unmovedHalf = ShiftRight(4);
+    signal stepSlope <== Slice(26, 0, 26)(open.stepSlopeBits);
+    component unmovedHalf = ShiftRight(8);
     for (var v = 0; v < 3; v++) {
         if (v == 1) {
             // Unmoved vols: the multiplier is 1, its reciprocal 2^13.
             intercepts[v] <== open.moneyness;
-            unmoved.in <== open.stepSlope;
-            slopes[v] <== unmoved.out;
+            slopes[v] <== Slice(26, 2, 26)(open.stepSlopeBits);
             unmovedHalf.in <== open.half;
             halves[v] <== unmovedHalf.out;
             deviations[v] <== open.deviation;
         } else {
             var side = v \ 2;
             intercepts[v] <== ShockedIntercept()(open.moneyness, open.picked[2 + side]);
-            (slopes[v], _, _) <== ShockedSlope()(open.stepSlope, open.picked[2 + side]);
-            shocked[side] = Deviation(24, 9);
-            shocked[side].product <== open.finer * open.picked[side];
+            (slopes[v], _, _) <== ShockedSlope()(stepSlope, open.picked[2 + side]);
+            shocked[side] = Deviation(26, 9);
+            shocked[side].product <== open.finer * open.picked[side] + (1 << 25);
             halves[v] <== shocked[side].half;
             deviations[v] <== shocked[side].deviation;
         }
     }
     // Of single and double steps, which no shock comes with.
-    signal slopeBits[24] <== Bits(24)(slopes[1]);
-    signal slopeOfTwo <== Slice(24, 1, 24)(slopeBits);
-    signal slopeOfOne <== Slice(24, 2, 24)(slopeBits);
+    signal slopeOfTwo <== Slice(26, 3, 26)(open.stepSlopeBits);
+    signal slopeOfOne <== Slice(26, 4, 26)(open.stepSlopeBits);
 
     component cells[SCENARIO_COUNT()];
     scenarioForwards[0] <== open.markForward;
@@ -248,7 +245,7 @@ template Solvency(legs, expiries) {
         risks[e] = ExpiryRisk();
         risks[e].tenor <== states[e].tenor;
         risks[e].tenorUnits <== states[e].tenorUnits;
-        risks[e].inverseSpacing <== states[e].inverseSpacing;
+        risks[e].spacing <== states[e].spacing;
         risks[e].tenorFloor <== fields.tenorFloor;
         risks[e].tenorPowerShort <== fields.tenorPowerShort;
         risks[e].tenorPowerLong <== fields.tenorPowerLong;
@@ -303,8 +300,7 @@ template Solvency(legs, expiries) {
             leg[i].discounts[e] <== states[e].discount;
             leg[i].vols[e] <== states[e].vols;
             leg[i].spacings[e] <== states[e].spacing;
-            leg[i].inverseSpacings[e] <== states[e].inverseSpacing;
-            leg[i].forwardPositions[e] <== states[e].forwardPosition;
+            leg[i].logForwards[e] <== states[e].logForward;
             for (var v = 0; v < 2; v++) {
                 leg[i].volMultipliers[e][v] <== shocks[e][v].volMultiplier;
                 leg[i].inverseMultipliers[e][v] <== shocks[e][v].inverseMultiplier;
@@ -393,11 +389,11 @@ template Solvency(legs, expiries) {
         vegaSizes[e] = SizeUp(226, 124);
         vegaSizes[e].in <== expiryVega[e];
         vegaCosts[e] <== vegaCostUp + vegaSizes[e].nonNegative * (vegaCostDown - vegaCostUp);
-        vegaRates[e] <== VegaRate()(risks[e].tenorFactor, vegaCosts[e]);
+        vegaRates[e] <== VegaRate()(risks[e].coarseFactor, vegaCosts[e]);
         vegas[e] <== vegaSizes[e].out * vegaRates[e];
         vega += vegas[e] * (1 << 14);
     }
-    component gammaSize = SizeUp(220, 114);
+    component gammaSize = SizeUp(227, 121);
     gammaSize.in <== gammaValue;
     signal gammaCost <== GammaCost()(horizonRate, fields.gammaRate, fields.priceStep);
     signal chargedGamma <== (1 - gammaSize.nonNegative) * gammaSize.out;

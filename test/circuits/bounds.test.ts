@@ -11,7 +11,7 @@ import { MAX_LEGS } from '../../src/margin/exact/margin.ts';
 import { DAMPING_ONE, horizonFactorOf, MAX_HORIZON_SECONDS } from '../../src/margin/parameters.ts';
 import { MAX_QUANTITY } from '../../src/market/instrument.ts';
 import { MAX_DISCOUNT, MAX_PRICE, MAX_REALISED_VOLATILITY } from '../../src/market/words.ts';
-import { log2Fixed } from '../../src/math/fixed/primitives.ts';
+import { lnFixed, log2Fixed } from '../../src/math/fixed/primitives.ts';
 import { SCALAR_MODULUS } from '../../src/math/fixed/scalar-field.ts';
 
 /** Largest number of so many bits. */
@@ -28,8 +28,11 @@ const VEGA_RATE = 1n << 16n;
 const LEVEL = ones(16);
 /** A probability of 1, and a density above 0.4. */
 const [PROBABILITY, DENSITY] = [1n << 98n, 1n << 78n];
-/** The square root of 30, in 2^-20, rounded up. */
+/** The square root of 30, in 2^-20 and in 2^-22, rounded up. */
 const TENOR_FACTOR = 5_743_247n;
+const FINER_TENOR_FACTOR = 22_973_150n;
+/** Of an hour and the narrowest pillars, in 2^-27. */
+const LEAST_SPACING = 358_507n;
 /** Least volatility between pillars of 2, 1, 1 and 2, in 2^-20. */
 const LEAST_VOLATILITY = 458_751n;
 
@@ -41,13 +44,15 @@ const LEAST_VOLATILITY = 458_751n;
  */
 function magnitudes(quantity: bigint, priceFactor: bigint): Readonly<Record<string, bigint>> {
   const legs = BigInt(MAX_LEGS);
-  const inverseSpacing = ones(28);
   // Further than the least tenor floor, of a day, is below the 30 days.
   const logarithms = log2Fixed(MAX_TENOR_SECONDS, 28) - LOG2_SHOCK_TENOR;
-  const step = (PRICE_STEP * inverseSpacing) >> 6n;
-  const moneynessDividend = (2n * (516n << 18n) + 1n) << 17n;
+  const stepDividend = PRICE_STEP * 381_061_692_393n;
+  const step = stepDividend / LEAST_SPACING;
+  // From the least strike to the largest forward; that of a price is 14 bits less.
+  const logarithm = lnFixed(MAX_PRICE, 44);
+  const moneynessDividend = (2n * (516n << 20n) + 1n) << 19n;
   const moneyness = moneynessDividend / LEAST_VOLATILITY;
-  const stepSlope = (step << 4n) / LEAST_VOLATILITY;
+  const stepSlope = (step << 11n) / LEAST_VOLATILITY;
   const inverseMultiplier = 1n << 14n;
   const horizonRate = MAX_REALISED_VOLATILITY * BigInt(horizonFactorOf(MAX_HORIZON_SECONDS));
   const amount = quantity * MAX_PRICE * MAX_DISCOUNT;
@@ -65,7 +70,7 @@ function magnitudes(quantity: bigint, priceFactor: bigint): Readonly<Record<stri
   const ranged = 1n << 212n;
   const horizon = ranged * horizonRate;
   const charges = horizon + ranged * basisRate + 2n * ranged * interestRate;
-  const gammaLeg = amount * DENSITY * stepSlope;
+  const gammaLeg = amount * DENSITY * ones(33);
   const gammaCharge = (1n << 106n) * ones(62);
   const vegaRate = TENOR_FACTOR * SHOCK * VEGA_RATE;
   const vegaLeg = amount * DENSITY * ones(31);
@@ -75,14 +80,15 @@ function magnitudes(quantity: bigint, priceFactor: bigint): Readonly<Record<stri
   const solvencyRequired =
     LEVEL * (scan + short + 17n * ones(94) * ones(38) + gammaCharge + 8n * ((ones(103) * ones(24)) << 14n));
   return {
-    '`in * 2^shift` in `Log2`, integer `in < 2^104`': ones(104) << 63n,
-    'position before truncation': ones(53) * inverseSpacing,
+    '`in * 2^shift` in `Logarithm`, integer `in < 2^104`': ones(104) << 63n,
+    position: logarithm / LEAST_SPACING,
     'exponent of the tenor factor': logarithms * POWER,
-    'shock times tenor factor': SHOCK * TENOR_FACTOR,
-    'step before truncation': PRICE_STEP * inverseSpacing,
+    'shock times tenor factor': SHOCK * FINER_TENOR_FACTOR,
+    'dividend of a step': stepDividend,
+    step,
     'dividend of the finer moneyness': moneynessDividend,
     'step over volatility': stepSlope,
-    intercept: ((2n * (moneyness >> 4n) + 1n) * inverseMultiplier) >> 14n,
+    intercept: ((2n * (moneyness >> 8n) + 1n) * inverseMultiplier) >> 14n,
     '`Exp2Precise` product': ones(60) * ones(66) * ones(7),
     'variance over the horizon': horizonRate * horizonRate,
     'cost of gamma by logarithm': ones(62) * ones(20) + ones(20),
@@ -93,7 +99,7 @@ function magnitudes(quantity: bigint, priceFactor: bigint): Readonly<Record<stri
     short,
     'horizon in 2^-155': horizon,
     'linear charges': charges,
-    'gamma of one leg, in 2^-114': gammaLeg,
+    'gamma of one leg, in 2^-121': gammaLeg,
     'gamma of 32 legs': legs * gammaLeg,
     'gamma charge': gammaCharge,
     'vega rate before truncation': vegaRate,

@@ -96,7 +96,7 @@ function claimedFigures(
     linear += (2n * signs.forwardSigns[e]! - 1n) * forwardValue * risk.basisRate;
     linear += (2n * signs.valueSigns[e]! - 1n) * markValue * risk.interestRate;
   });
-  const gamma = signs.shortGamma * (-charges.gammaValue >> 114n) * gammaCost(round.underlying, parameters);
+  const gamma = signs.shortGamma * (-charges.gammaValue >> 121n) * gammaCost(round.underlying, parameters);
   const sum = scan + short + (linear >> 119n) + gamma + (vega >> 110n);
   const factor = priceFactor(parameters.priceStep, scenario.priceMove);
   return {

@@ -36,31 +36,31 @@ const price = `divisorBits == 20 && divisor == ${FOUR_STEPS}`;
 const LIES = {
   // Half a unit of the scenario's d1 is taken from `intercept` and given to `deviation >> 9`, or taken from both.
   'low bits moved between the intercept and the deviation of the scenario': turned(
-    '(places == 14 && i == 13) || (places == 33 && i == 32)',
+    '(places == 14 && i == 13) || (places == 35 && i == 34)',
   ),
   // A moneyness of k + 1/2 in the field, possible for an even volatility, made whole again by `deviation >> 9`.
   'a moneyness that is a fraction': {
-    ...turned('places == 30 && i == 29'),
+    ...turned('places == 32 && i == 31'),
     divide: `var size = dividend < 0 ? -dividend : dividend;
-      if (divisorBits == 24 && (divisor & 1) == 0 && (size & 262143) == 131072) {
+      if (divisorBits == 24 && (divisor & 1) == 0 && (size & 1048575) == 524288) {
         if (2 * (dividend - q * divisor) >= divisor) { q = q + 1 / 2; } else { q = q - 1 / 2; }
       }`,
   },
   ...Object.fromEntries(
     (
       [
-        [33, 32],
+        [35, 34],
         [14, 13],
-        [30, 29],
+        [32, 31],
       ] as const
     ).map(([places, bit]) => [
       `low bits moved between the finer moneyness, its rounding and the deviation of the scenario (${places})`,
-      turned(`(places == 4 && i == 3) || (places == ${places} && i == ${bit})`),
+      turned(`(places == 8 && i == 7) || (places == ${places} && i == ${bit})`),
     ]),
   ),
   // Remainders of the divisions whose quotients are ranged: one unit more in the remainder than the divisor allows.
   ...Object.fromEntries(
-    [28, 16, 20, 24, 27].map((bits) => [
+    [30, 16, 20, 24, 27].map((bits) => [
       `a quotient of FloorDivide(${bits}) one less`,
       quotient(`divisorBits == ${bits}`, 'q = q - 1;'),
     ]),
@@ -71,7 +71,7 @@ const LIES = {
   'a mantissa shifted by one place less': { logarithm: 's = s == 0 ? 1 : s - 1;' },
   'a mantissa shifted by one place more': { logarithm: 's = s + 1;' },
   ...Object.fromEntries(
-    [25 + 5, 24 + 9, 4, 14, 15, 76, 40].map((places) => [
+    [31 + 1, 26 + 9, 8, 14, 15, 76, 40].map((places) => [
       `a low bit of the shift by ${places} turned alone`,
       turned(`places == ${places} && i == 0`),
     ]),

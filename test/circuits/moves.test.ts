@@ -136,8 +136,7 @@ function valued({ state, parameters, strike, kind, quantity }: Case) {
       discounts: rows(field(state.discount)),
       vols: rows(state.vols.map(field)),
       spacings: rows(field(expiry.spacing)),
-      inverseSpacings: rows(field(expiry.inverseSpacing)),
-      forwardPositions: rows(field(expiry.forwardPosition)),
+      logForwards: rows(field(expiry.logForward)),
       steps: rows(field(risk.step)),
     },
   };
@@ -169,7 +168,7 @@ describe(`a leg under every move (seed ${SEED})`, () => {
         const shock = shocks[(priceMove + 64) % 3]!;
         const { fours, twos, ones, offset } = stepParts(priceMove);
         expect(4 * fours + 2 * twos + ones).toBe(priceMove);
-        remainders.add(`${((stepSlope * shock.inverseMultiplier) >> 15n) & 3n} ${priceMove & 3}`);
+        remainders.add(`${(((stepSlope >> 7n) * shock.inverseMultiplier) >> 15n) & 3n} ${priceMove & 3}`);
         const witness = await one.witness({
           ...input,
           volMultipliers: rows(field(shock.volMultiplier)),

@@ -19,7 +19,7 @@ import { exactSolvency } from '../../src/margin/exact/solvency.ts';
 import { DEFAULT_PARAMETERS, horizonFactorOf, type RiskParameters } from '../../src/margin/parameters.ts';
 import { canonicalLegs, type Leg, MAX_QUANTITY, MAX_STRIKE } from '../../src/market/instrument.ts';
 import { type ExpiryState, MAX_DISCOUNT, MAX_PRICE, type MarketRound } from '../../src/market/words.ts';
-import { exp2Fixed, log2Fixed } from '../../src/math/fixed/primitives.ts';
+import { exp2Fixed, lnFixed, log2Fixed } from '../../src/math/fixed/primitives.ts';
 import { invR } from '../../src/math/fixed/scalar-field.ts';
 import { CircuitTester } from '../../src/proof/circuit-tester.ts';
 import { fieldText } from '../../src/proof/field.ts';
@@ -91,7 +91,7 @@ function accountOf(index: number): Account {
   const parameters: RiskParameters = {
     ...DEFAULT_PARAMETERS,
     volShockUp: DEFAULT_PARAMETERS.volShockUp - 97 * index,
-    volShockDown: DEFAULT_PARAMETERS.volShockDown + 61 * index,
+    volShockDown: DEFAULT_PARAMETERS.volShockDown + 67 * index,
   };
   return { legs, scale: SCALE, round, parameters };
 }
@@ -110,9 +110,9 @@ function seen(account: Account) {
     const shock = exactExpiryShock(risk, account.parameters, { volShock });
     return {
       ...shock,
-      slope: stepSlope * shock.inverseMultiplier,
-      intercept: (2n * (surface.moneyness >> 4n) + 1n) * shock.inverseMultiplier + (1n << 60n),
-      product: (surface.deviation >> 21n) * shock.volMultiplier,
+      slope: (stepSlope >> 7n) * shock.inverseMultiplier,
+      intercept: (2n * (surface.moneyness >> 8n) + 1n) * shock.inverseMultiplier + (1n << 60n),
+      product: (surface.deviation >> 27n) * shock.volMultiplier + (1n << 25n),
     };
   });
   const { parameters } = account;
@@ -122,23 +122,25 @@ function seen(account: Account) {
     account.round.underlying.realisedVolatility * BigInt(horizonFactorOf(parameters.horizonSeconds));
   const gammaDividend = BigInt(parameters.gammaRate) * horizon * horizon;
   // A scenario of unmoved vols that no other leg shares: twelve times four steps up.
-  const coarse = (surface.moneyness >> 4n) + 12n * (stepSlope >> 2n) + 6n + (surface.deviation >> 34n);
-  const argument = surface.moneyness + (surface.deviation >> 30n);
+  const product = surface.deviation + (1n << 30n);
+  const deviation = product >> 31n;
+  const coarse = (surface.moneyness >> 8n) + 12n * (stepSlope >> 9n) + 6n + (deviation >> 9n);
+  const argument = surface.moneyness + (deviation >> 1n);
   return {
     strike: instrument.strike,
     forward: expiry.forward,
     tenor: expiry.tenor,
-    root: expiry.tenor * 4n ** BigInt(state.spacingExponent) * 2_231_378n,
+    root: expiry.tenor * 4n ** BigInt(state.spacingExponent) * 35_702_052n,
     spacing: expiry.spacing,
     volatility: surface.volatility,
     moneyness: surface.moneyness,
-    product: surface.deviation,
-    half: surface.deviation >> 30n,
+    product,
+    half: deviation >> 1n,
     argument,
-    fineArgument: 16n * argument + 7n - (surface.deviation >> 25n),
+    fineArgument: argument - deviation,
     coarse,
-    fine: 256n * coarse + 127n - (surface.deviation >> 25n),
-    tenorProduct: exp2Fixed(((LOG2_SHOCK_TENOR - log2Fixed(floored, 28)) * power) >> 37n),
+    fine: 256n * coarse + 128n - deviation,
+    tenorProduct: exp2Fixed(((LOG2_SHOCK_TENOR - log2Fixed(floored, 28)) * power) >> 35n),
     gammaDividend,
     byLogarithm: gammaDividend / 93_032_640n,
     /** What gamma's cost is divided by. */
@@ -146,7 +148,8 @@ function seen(account: Account) {
     down: shocked[0]!,
     up: shocked[1]!,
     step: risk.step,
-    stepSlope,
+    stepDividend: BigInt(parameters.priceStep) * 381_061_692_393n,
+    positionDividend: lnFixed(instrument.strike, 36) - expiry.logForward,
   };
 }
 
@@ -158,11 +161,11 @@ type Seen = ReturnType<typeof seen>;
 const turn = (value: bigint, bit: number, places?: number): string =>
   `if (in == ${value} && i == ${bit} ${places === undefined ? '' : `&& places == ${places}`}) { turned = 1; }`;
 /** The shift of the moneyness to 2^-12, which hides its sign in an offset. */
-const turnMoneyness = (v: Seen, bit: number): string => turn(v.moneyness + (1n << 60n), bit, 4);
+const turnMoneyness = (v: Seen, bit: number): string => turn(v.moneyness + (1n << 60n), bit, 8);
 const divides = (divisor: bigint, bits: number, change: string, sign = ''): string =>
   `if (divisor == ${divisor} && divisorBits == ${bits} ${sign}) { ${change} }`;
 const result = (value: bigint): string => `&& q == ${fieldText(value)}`;
-const whole = (value: bigint): string => `&& dividend == ${value}`;
+const whole = (value: bigint): string => `&& dividend == ${fieldText(value)}`;
 /** Half a unit of a quotient by an even divisor, with the remainder still in range. */
 const halfUnit = 'if (2 * (dividend - q * divisor) >= divisor) { q = q + 1 / 2; } else { q = q - 1 / 2; }';
 
@@ -172,43 +175,39 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
     refusedBy: 'SignedBits',
     say: (v) => ({
       divide: divides(v.volatility, 24, halfUnit, result(v.moneyness)),
-      shift: turn(v.product, 29),
+      shift: turn(v.product, 31),
     }),
   },
   'half a unit from the intercept to the deviation, vols down': {
     refusedBy: 'ShockedIntercept',
     say: (v) => ({
-      shift: turn(v.down.intercept, 13) + turn(v.down.product, 32),
+      shift: turn(v.down.intercept, 13) + turn(v.down.product, 34),
     }),
   },
   'half a unit from the intercept to the deviation, vols up': {
     refusedBy: 'ShockedIntercept',
     say: (v) => ({
-      shift: turn(v.up.intercept, 13) + turn(v.up.product, 32),
+      shift: turn(v.up.intercept, 13) + turn(v.up.product, 34),
     }),
   },
   'half a unit in the step': {
     refusedBy: 'OpenLeg',
-    say: (v) => ({ divide: divides(v.volatility, 24, halfUnit, whole(v.step << 4n)) }),
+    say: (v) => ({ divide: divides(v.volatility, 24, halfUnit, whole(v.step << 11n)) }),
   },
   'half a unit in the step and the deviation of the mark': {
     refusedBy: 'OpenLeg',
     say: (v) => ({
-      divide: divides(v.volatility, 24, halfUnit, whole(v.step << 4n)),
-      shift: turn(v.product, 29),
+      divide: divides(v.volatility, 24, halfUnit, whole(v.step << 11n)),
+      shift: turn(v.product, 31),
     }),
   },
   'half a unit in the slope and the deviation, vols up': {
     refusedBy: 'ShockedSlope',
-    say: (v) => ({ shift: turn(v.up.slope, 14) + turn(v.up.product, 32) }),
+    say: (v) => ({ shift: turn(v.up.slope, 14) + turn(v.up.product, 34) }),
   },
   'the lowest bit of the slope, vols down': {
     refusedBy: 'ShockedSlope',
     say: (v) => ({ shift: turn(v.down.slope, 0) }),
-  },
-  'half a unit in the slope of unmoved vols': {
-    refusedBy: 'LegInAllScenarios',
-    say: (v) => ({ shift: turn(v.stepSlope, 1) }),
   },
   'a fraction of a unit in the moneyness': {
     refusedBy: 'SignedBits',
@@ -226,7 +225,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'the step one less': {
     refusedBy: 'FloorDivide',
-    say: (v) => ({ divide: divides(v.volatility, 24, 'q = q - 1;', whole(v.step << 4n)) }),
+    say: (v) => ({ divide: divides(v.volatility, 24, 'q = q - 1;', whole(v.step << 11n)) }),
   },
   'the lowest bit of the deviation of the mark': {
     refusedBy: 'MarkProbabilities',
@@ -234,11 +233,11 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'a bit that only finer deviations have': {
     refusedBy: 'MarkProbabilities',
-    say: (v) => ({ shift: turn(v.product, 21) }),
+    say: (v) => ({ shift: turn(v.product, 27) }),
   },
   'the highest dropped bit of the deviation, vols down': {
     refusedBy: 'Cell',
-    say: (v) => ({ shift: turn(v.down.product, 32) }),
+    say: (v) => ({ shift: turn(v.down.product, 34) }),
   },
   'the lowest bit of the deviation, vols up': {
     refusedBy: 'Cell',
@@ -248,26 +247,36 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
     refusedBy: 'ShockedIntercept',
     say: (v) => ({ shift: turn(v.down.intercept, 0) }),
   },
-  'a fraction of the inverse spacing': {
-    refusedBy: 'ExpiryBase',
-    say: (v) => ({
-      divide: divides(v.spacing, 28, 'q = q - 1 / divisor;'),
-    }),
+  "a fraction of an expiry's step": {
+    refusedBy: 'ExpiryRisk',
+    say: (v) => ({ divide: divides(v.spacing, 30, 'q = q - 1 / divisor;', whole(v.stepDividend)) }),
   },
-  'the inverse spacing one less': {
+  "an expiry's step one less": {
     refusedBy: 'FloorDivide',
-    say: (v) => ({ divide: divides(v.spacing, 28, 'q = q - 1;') }),
+    say: (v) => ({ divide: divides(v.spacing, 30, 'q = q - 1;', whole(v.stepDividend)) }),
+  },
+  'a fraction of the position': {
+    refusedBy: 'SignedBits',
+    say: (v) => ({ divide: divides(v.spacing, 30, 'q = q - 1 / divisor;', whole(v.positionDividend)) }),
+  },
+  'the position one less': {
+    refusedBy: 'FloorDivide',
+    say: (v) => ({ divide: divides(v.spacing, 30, 'q = q - 1;', whole(v.positionDividend)) }),
+  },
+  'the position one more': {
+    refusedBy: 'FloorDivide',
+    say: (v) => ({ divide: divides(v.spacing, 30, 'q = q + 1;', whole(v.positionDividend)) }),
   },
   'the inverse multiplier one less': {
     refusedBy: 'FloorDivide',
     say: (v) => ({
-      divide: divides(v.up.volMultiplier >> 6n, 16, 'q = q - 1;'),
+      divide: divides(v.up.volMultiplier >> 8n, 16, 'q = q - 1;'),
     }),
   },
   'a fraction of the inverse multiplier': {
     refusedBy: 'ExpiryShock',
     say: (v) => ({
-      divide: divides(v.down.volMultiplier >> 6n, 16, 'q = q + 1 / divisor;'),
+      divide: divides(v.down.volMultiplier >> 8n, 16, 'q = q + 1 / divisor;'),
     }),
   },
   'the spacing one less': {
@@ -302,7 +311,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'the other tail for d1 at the mark': {
     refusedBy: 'MarkProbabilities',
-    say: (v) => ({ sign: `if (in == ${v.argument} && fractionBits == 16) { turned = 1; }` }),
+    say: (v) => ({ sign: `if (in == ${fieldText(v.argument)} && fractionBits == 20) { turned = 1; }` }),
   },
   'the other tail for d2 at the mark': {
     refusedBy: 'MarkProbabilities',
@@ -318,7 +327,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'half a unit from the rounded moneyness to half the deviation, unmoved vols': {
     refusedBy: 'SignedBits',
-    say: (v) => ({ shift: turnMoneyness(v, 3) + turn(v.half, 3, 4) }),
+    say: (v) => ({ shift: turnMoneyness(v, 7) + turn(v.half, 7, 8) }),
   },
   'the lowest bit of the rounded moneyness': {
     refusedBy: 'SignedBits',
@@ -333,19 +342,11 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'the lowest bit of half the deviation, unmoved vols': {
     refusedBy: 'Cell',
-    say: (v) => ({ shift: turn(v.half, 0, 4) }),
+    say: (v) => ({ shift: turn(v.half, 0, 8) }),
   },
   'a bit from the deviation of the mark to its half': {
     refusedBy: 'MarkProbabilities',
-    say: (v) => ({ shift: turn(v.product, 25) + turn(v.half, 0, 4) }),
-  },
-  'the lowest bit of the slope of unmoved vols': {
-    refusedBy: 'LegInAllScenarios',
-    say: (v) => ({ shift: turn(v.stepSlope, 0) }),
-  },
-  'half a unit from the slope of unmoved vols to half the deviation': {
-    refusedBy: 'LegInAllScenarios',
-    say: (v) => ({ shift: turn(v.stepSlope, 1) + turn(v.half, 3, 4) }),
+    say: (v) => ({ shift: turn(v.product, 31) + turn(v.half, 0, 8) }),
   },
   'the highest dropped bit of the slope, vols down': {
     refusedBy: 'ShockedSlope',
@@ -419,7 +420,7 @@ describe('lying hints', () => {
           sum === in;
         }
         template TenorFactor() {`,
-        'component split = Bits(98);': 'component split = LyingBits(98);',
+        'component split = Bits(100);': 'component split = LyingBits(100);',
       }),
     );
   });

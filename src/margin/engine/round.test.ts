@@ -2,13 +2,13 @@
  * The engine's `ramm-core` against the integers that are proven.
  *
  * Tolerance: the exact model quantises each option's probabilities, which is at most `1e-7 (F + K) + 2e-7 F` of its price
- * (docs/margin-model.md, 7.5; measured 4.7e-7 F), and a vol multiplier within 2^-18 (its last place is 2^-20, its
- * power of two has an error below 3e-6), which is `vega σ 2^-18` of a shocked price. A damped change of value therefore
+ * (docs/margin-model.md, 7.5; measured 4.3e-7 F), and a vol multiplier within 2^-18 (its last place is 2^-22, its
+ * power of two has an error below 7e-7), which is `vega σ 2^-18` of a shocked price. A damped change of value therefore
  * differs by at most twice the first (mark and shocked mark, the latter at the moved forward) and once the second, times
  * the maintenance factor.
  *
- * Charges rest on the delta and the density at d1, which has 12 bits and is twice floored: they are within 0.4 × 2^-11
- * and 0.25 × 2^-11. A step in deviations has 14 bits, a tenor 16 seconds, a tenor factor is within 2^-18.
+ * Charges rest on the delta and the density at d1, which has 20 bits and a strike's logarithm within 4e-7: they are within 0.4 × 2^-11
+ * and 0.25 × 2^-11. A step in deviations has 21 bits, a tenor 16 seconds, a tenor factor is within 2^-18.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

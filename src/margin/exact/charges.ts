@@ -23,7 +23,7 @@ export interface ExactChargeSums {
   readonly expiries: readonly ExactExpirySums[];
   /** Delta in USD of everything, linear legs too, 1e-12 USD at 2^-119. */
   readonly deltaValue: bigint;
-  /** Gamma in USD times four price steps: `sum of q D F n(d1) stepSlope`, 1e-12 USD at 2^-114. */
+  /** Gamma in USD times four price steps: `sum of q D F n(d1) stepSlope`, 1e-12 USD at 2^-121. */
   readonly gammaValue: bigint;
 }
 
@@ -90,7 +90,7 @@ export function chargesDown(
     expiryValue: basis + interest,
     basis: basis >> 119n,
     interest: interest >> 119n,
-    gamma: gammaValue < 0n ? (-gammaValue >> 114n) * gammaCost(underlying, parameters) : 0n,
+    gamma: gammaValue < 0n ? (-gammaValue >> 121n) * gammaCost(underlying, parameters) : 0n,
     vega: vega >> 110n,
   };
 }
@@ -104,7 +104,7 @@ function sizeUp(value: bigint, places: bigint): bigint {
 /** Basis, interest and vega rate of an expiry place that a round does not use, 2^-36: those of one hour. */
 function unusedRate(parameters: RiskParameters): bigint {
   const { basisRate, interestRate, vegaRateDown } = exactExpiryRisk(
-    { tenor: 3_600n, inverseSpacing: 0n },
+    { tenor: 3_600n, spacing: 1n },
     parameters,
   );
   return basisRate + interestRate + (vegaRateDown << 14n);
@@ -128,7 +128,7 @@ export function chargesUp(
   const { gammaValue } = sums;
   return {
     linear,
-    gamma: gammaValue < 0n ? sizeUp(gammaValue, 114n) * gammaCost(underlying, parameters) : 0n,
+    gamma: gammaValue < 0n ? sizeUp(gammaValue, 121n) * gammaCost(underlying, parameters) : 0n,
     vega,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { ZkMarginError } from '../../errors.ts';
 import { type ExpiryState, MIN_TENOR_SECONDS } from '../../market/words.ts';
-import { exp2Fixed, integerSquareRoot, log2Fixed } from '../../math/fixed/primitives.ts';
+import { exp2Fixed, integerSquareRoot, lnFixed, log2Fixed } from '../../math/fixed/primitives.ts';
 import {
   type RiskParameters,
   type Scenario,
@@ -12,12 +12,12 @@ import {
   TENOR_UNIT_SECONDS,
 } from '../parameters.ts';
 
-/** `round(2^50 / (16 * 31,536,000))`: turns seconds times `4^spacingExponent` into `(h^2 T)` in 2^-50. */
-const SPACED_YEAR = 2_231_378n;
-/** `round(ln 2 * 2^43)`. */
-const LN2_43 = 6_096_987_078_286n;
-/** `round(log2(100) * 2^47)`: strikes are in 1e-4 USD, prices in 1e-6 USD. */
-export const LOG2_STRIKE_TO_PRICE = 935_039_633_142_894n;
+/** `round(2^54 / (16 * 31,536,000))`: turns seconds times `4^spacingExponent` into `(h^2 T)` in 2^-54. */
+const SPACED_YEAR = 35_702_052n;
+/** `round(ln 2 * 2^39)`: price steps are in 2^-20 of a doubling, and steps in spacings of 2^-27 in 2^-32. */
+const LN2_39 = 381_061_692_393n;
+/** `round(ln(100) * 2^47)`: strikes are in 1e-4 USD, prices in 1e-6 USD. */
+export const LN_STRIKE_TO_PRICE = 648_120_085_424_803n;
 /** Longest time to expiry, in seconds; a bound of the circuit's widths. */
 export const MAX_TENOR_SECONDS = 2n ** 27n;
 
@@ -28,19 +28,17 @@ export interface ExactExpiry {
   readonly vols: readonly bigint[];
   /** Seconds to expiry, unfloored, positive. */
   readonly tenor: bigint;
-  /** `h sqrt(T)` in years, 2^-25. */
+  /** `h sqrt(T)` in years, 2^-27. */
   readonly spacing: bigint;
-  /** `ln 2 / (h sqrt(T))`, 2^-18: turns binary logarithms into pillar spacings. */
-  readonly inverseSpacing: bigint;
-  /** `(log2(forward) - log2(100)) * inverseSpacing`, 2^-65. */
-  readonly forwardPosition: bigint;
+  /** `ln(forward) - ln(100)`, 2^-47: to be taken off a strike's logarithm. */
+  readonly logForward: bigint;
 }
 
 /** Figures of an expiry that depend on parameters, but on no scenario. */
 export interface ExactExpiryRisk {
   /** Four price steps in pillar spacings, 2^-30. */
   readonly step: bigint;
-  /** What vol shocks are multiplied by at this tenor, 2^-20. */
+  /** What vol shocks are multiplied by at this tenor, 2^-22. */
   readonly tenorFactor: bigint;
   /** Part of vega times vol that is charged where vols rise, 2^-22. */
   readonly vegaRateUp: bigint;
@@ -54,7 +52,7 @@ export interface ExactExpiryRisk {
 
 /** Figures of an expiry under a vol shock. */
 export interface ExactExpiryShock {
-  /** Vol multiplier, 2^-20, in `[1/2, 4)`. */
+  /** Vol multiplier, 2^-22, in `[1/2, 4)`. */
   readonly volMultiplier: bigint;
   /** Its reciprocal, 2^-13. */
   readonly inverseMultiplier: bigint;
@@ -79,24 +77,24 @@ export function exactExpiry(state: ExpiryState, timestamp: bigint, field = 'expi
   }
   const floored = tenor > BigInt(MIN_TENOR_SECONDS) ? tenor : BigInt(MIN_TENOR_SECONDS);
   const spacing = integerSquareRoot(floored * 4n ** BigInt(state.spacingExponent) * SPACED_YEAR);
-  const inverseSpacing = LN2_43 / spacing;
   return {
     forward: state.forward,
     discount: state.discount,
     vols: state.vols,
     tenor,
     spacing,
-    inverseSpacing,
-    forwardPosition: (log2Fixed(state.forward, 44) - LOG2_STRIKE_TO_PRICE) * inverseSpacing,
+    logForward: lnFixed(state.forward, 44) - LN_STRIKE_TO_PRICE,
   };
 }
 
+/** Half a place of a shock before its truncation: multipliers are rounded to nearest. */
+const HALF_SHOCK = 1n << 13n;
 /** `log2` of the tenor at which vol shocks are quoted, 2^-47. */
 export const LOG2_SHOCK_TENOR = log2Fixed(BigInt(SHOCK_TENOR_SECONDS), 28);
 
 /** What parameters make of an expiry; section 7.3. */
 export function exactExpiryRisk(
-  expiry: Pick<ExactExpiry, 'tenor' | 'inverseSpacing'>,
+  expiry: Pick<ExactExpiry, 'tenor' | 'spacing'>,
   parameters: RiskParameters,
 ): ExactExpiryRisk {
   const floor = BigInt(parameters.tenorFloor);
@@ -104,12 +102,13 @@ export function exactExpiryRisk(
   const power = BigInt(
     tenor <= BigInt(SHOCK_TENOR_SECONDS) ? parameters.tenorPowerShort : parameters.tenorPowerLong,
   );
-  const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 37n;
+  const exponent = ((LOG2_SHOCK_TENOR - log2Fixed(tenor, 28)) * power) >> 35n;
   const tenorUnits = (expiry.tenor - 1n) / BigInt(TENOR_UNIT_SECONDS);
   const tenorFactor = exp2Fixed(exponent) >> 74n;
-  const vegaRate = (shock: number): bigint => (tenorFactor * BigInt(shock * parameters.vegaRate)) >> 28n;
+  const vegaRate = (shock: number): bigint =>
+    ((tenorFactor >> 2n) * BigInt(shock * parameters.vegaRate)) >> 28n;
   return {
-    step: (BigInt(parameters.priceStep) * expiry.inverseSpacing) >> 6n,
+    step: (BigInt(parameters.priceStep) * LN2_39) / expiry.spacing,
     tenorFactor,
     vegaRateUp: vegaRate(parameters.volShockUp),
     vegaRateDown: vegaRate(parameters.volShockDown),
@@ -126,7 +125,7 @@ export function exactExpiryShock(
 ): ExactExpiryShock {
   const shock =
     volShock > 0 ? BigInt(parameters.volShockUp) : volShock < 0 ? -BigInt(parameters.volShockDown) : 0n;
-  const shocked = (1n << 20n) + ((shock * tenorFactor) >> 14n);
-  const volMultiplier = shocked > 1n << 19n ? shocked : 1n << 19n;
-  return { volMultiplier, inverseMultiplier: (1n << 27n) / (volMultiplier >> 6n) };
+  const shocked = (1n << 22n) + ((shock * tenorFactor + HALF_SHOCK) >> 14n);
+  const volMultiplier = shocked > 1n << 21n ? shocked : 1n << 21n;
+  return { volMultiplier, inverseMultiplier: (1n << 27n) / (volMultiplier >> 8n) };
 }

@@ -6,13 +6,19 @@ import { type Instrument, LINEAR, MAX_STRIKE } from '../../market/instrument.ts'
 import { shockRound } from '../../market/shock.ts';
 import { boundPillars } from '../../market/surface.ts';
 import { type ExpiryState, MAX_PRICE, type MarketRound, type SpacingExponent } from '../../market/words.ts';
-import { log2Fixed, normalCdfCoarse, normalCdfFine, normalDensity } from '../../math/fixed/primitives.ts';
+import {
+  floorDivide,
+  lnFixed,
+  normalCdfCoarse,
+  normalCdfFine,
+  normalDensity,
+} from '../../math/fixed/primitives.ts';
 import { gammaCost } from '../exact/charges.ts';
 import { MAX_TENOR_SECONDS } from '../exact/expiry.ts';
 import { ExactValuer } from '../exact/shared.ts';
 import { DEFAULT_PARAMETERS, type RiskParameters } from '../parameters.ts';
-import { floatParameters, log2Double, SENSITIVITY_COLUMNS, valueInstruments } from './model.ts';
-import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
+import { floatParameters, floorQuotient, lnDouble, SENSITIVITY_COLUMNS, valueInstruments } from './model.ts';
+import { DENSITY_CELLS, densityTable, TAIL_CELLS, tailTable } from './tails.ts';
 
 const surfaces = JSON.parse(
   readFileSync(new URL('../../../examples/surfaces-2025-02-19.json', import.meta.url), 'utf8'),
@@ -85,7 +91,7 @@ function largestRoundings(
       const cost = gammaCost(round.underlying, parameters);
       products = Math.max(
         products,
-        relativeRoundings(gamma, unit.gammaValue * cost, 1_000_000n << 150n),
+        relativeRoundings(gamma, unit.gammaValue * cost, 1_000_000n << 157n),
         relativeRoundings(vega, unit.vegaValue, 1_000_000n << 124n),
       );
     }
@@ -111,16 +117,40 @@ const anyExpiry = fc.record({
 });
 
 describe('instrument values', () => {
-  it('log2Double is log2Fixed', () => {
+  it('lnDouble is lnFixed', () => {
     const check = (x: bigint) => {
-      expect(BigInt(log2Double(Number(x)))).toBe(log2Fixed(x, 44));
-      if (x <= MAX_STRIKE) expect(BigInt(log2Double(Number(x)))).toBe(log2Fixed(x, 36));
+      expect(BigInt(lnDouble(Number(x)))).toBe(lnFixed(x, 44));
+      if (x <= MAX_STRIKE) expect(BigInt(lnDouble(Number(x)))).toBe(lnFixed(x, 36));
     };
     for (let bit = 0n; bit < 44n; bit++) {
       for (const x of [(1n << bit) - 1n, 1n << bit, (1n << bit) + 1n, (1n << (bit + 1n)) - 1n])
         if (x > 0n) check(x);
     }
     fc.assert(fc.property(fc.bigInt({ min: 1n, max: MAX_PRICE }), check), { numRuns: 5_000 });
+  });
+
+  it('floorQuotient is floorDivide, also where the nearest double is a whole number and the quotient is none', () => {
+    const check = (dividend: bigint, divisor: bigint): void => {
+      expect(BigInt(floorQuotient(Number(dividend), Number(divisor)))).toBe(floorDivide(dividend, divisor));
+    };
+    const largest = (1n << 53n) - 1n;
+    for (const divisor of [1n, 2n, 3n, 358_506n, (1n << 30n) - 1n]) {
+      const whole = (largest / divisor) * divisor;
+      for (const dividend of [whole, whole - 1n, largest, 0n, 1n, divisor - 1n, divisor]) {
+        check(dividend, divisor);
+        check(-dividend, divisor);
+      }
+    }
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: 1n, max: (1n << 30n) - 1n }),
+        fc.bigInt({ min: -(1n << 22n), max: 1n << 22n }),
+        fc.constantFrom(-1n, 0n, 1n),
+        // On both sides of a multiple.
+        (divisor, quotient, beside) => check(divisor * quotient + beside, divisor),
+      ),
+      { numRuns: 5_000 },
+    );
   });
 
   it('the table of tails holds both normal functions', () => {
@@ -139,18 +169,19 @@ describe('instrument values', () => {
 
   it('the table of densities holds the normal density, line by line', () => {
     const densities = densityTable();
-    expect(densities).toHaveLength(2 * TAIL_CELLS);
+    expect(densities).toHaveLength(2 * DENSITY_CELLS);
     const check = (magnitude: number): void => {
-      const cell = magnitude >> 4;
-      const value = densities[2 * cell]! + densities[2 * cell + 1]! * (2 * (magnitude & 15) - 15);
+      const cell = magnitude >> 10;
+      const value = densities[2 * cell]! + densities[2 * cell + 1]! * (2 * (magnitude & 1023) - 1023);
       for (const argument of [magnitude, -1 - magnitude]) {
         const exact = Number(normalDensity(BigInt(argument))) / 2 ** 79;
         expect(Math.abs(value - exact)).toBeLessThan(2 ** -53);
       }
     };
-    for (const magnitude of [0, 15, 16, 16 * TAIL_CELLS - 1]) check(magnitude);
-    fc.assert(fc.property(fc.integer({ min: 0, max: 16 * TAIL_CELLS - 1 }), check), { numRuns: 20_000 });
-    expect(normalDensity(BigInt(16 * TAIL_CELLS))).toBe(0n);
+    const end = 1024 * DENSITY_CELLS;
+    for (const magnitude of [0, 1_023, 1_024, end - 1]) check(magnitude);
+    fc.assert(fc.property(fc.integer({ min: 0, max: end - 1 }), check), { numRuns: 20_000 });
+    expect(normalDensity(BigInt(end))).toBe(0n);
   });
 
   it('are the exact model’s within 28 roundings of the exposure, for anything that words can hold', () => {

@@ -8,20 +8,14 @@
 import { ZkMarginError } from '../../errors.ts';
 import type { Instrument } from '../../market/instrument.ts';
 import type { ExpiryState, MarketRound } from '../../market/words.ts';
-import { LOG2, LOG2_SLOPE } from '../../math/fixed/polynomials.ts';
-import { log2Fixed } from '../../math/fixed/primitives.ts';
+import { LN, LN_SLOPE } from '../../math/fixed/polynomials.ts';
+import { LN2_47 } from '../../math/fixed/primitives.ts';
 import { gammaCost } from '../exact/charges.ts';
-import {
-  exactExpiry,
-  exactExpiryRisk,
-  exactExpiryShock,
-  LOG2_STRIKE_TO_PRICE,
-  MAX_TENOR_SECONDS,
-} from '../exact/expiry.ts';
+import { exactExpiry, exactExpiryRisk, exactExpiryShock, MAX_TENOR_SECONDS } from '../exact/expiry.ts';
 import { type StepParts, stepParts } from '../exact/leg.ts';
 import { priceFactor } from '../exact/margin.ts';
 import { DAMPING_ONE, horizonFactorOf, type RiskParameters, type VolShock } from '../parameters.ts';
-import { densityTable, TAIL_CELLS, tailTable } from './tails.ts';
+import { DENSITY_CELLS, densityTable, TAIL_CELLS, tailTable } from './tails.ts';
 
 /** Columns of a row come in blocks of this size, so that loops over them can be unrolled. */
 const COLUMN_BLOCK = 8;
@@ -125,9 +119,9 @@ interface FloatMarketExpiry {
   readonly expired: boolean;
   /** Beyond the longest tenor. */
   readonly beyond: boolean;
-  /** `log2(forward)` less that of the unit of strikes, 2^-47. */
+  /** `ln(forward)` less that of the unit of strikes, 2^-47. */
   readonly logForward: number;
-  readonly inverseSpacing: number;
+  /** 2^-27. */
   readonly spacing: number;
   /** Eight volatilities in 2^-16 h. */
   readonly vols: Float64Array;
@@ -141,16 +135,16 @@ interface FloatMarketExpiry {
   readonly interestRate: number;
   readonly vegaRateUp: number;
   readonly vegaRateDown: number;
-  /** By shock index: vol multiplier 2^-20, its reciprocal 2^-13. */
+  /** By shock index: vol multiplier 2^-22, its reciprocal 2^-13. */
   readonly volMultipliers: Float64Array;
   readonly inverseMultipliers: Float64Array;
 }
 
 const SHOCKS: readonly VolShock[] = [-1, 0, 1];
-const POSITION_CENTRE = 4 * 2 ** 18;
-const LAST_PILLAR = 7 * 2 ** 18;
-/** In 2^-18, of the moneyness. */
-const CLAMP = 512 * 2 ** 18;
+const POSITION_CENTRE = 4 * 2 ** 20;
+const LAST_PILLAR = 7 * 2 ** 20;
+/** In 2^-20, of the moneyness. */
+const CLAMP = 512 * 2 ** 20;
 
 /** One round and one set of parameters, ready to value instruments. Round and parameters must be valid. */
 export class InstrumentValuer {
@@ -237,37 +231,40 @@ export class InstrumentValuer {
     const { intercepts, slopes, deviations, tails } = this;
     const { scenarioCount, stride, priceMoves, moveParts, priceFactors, shockIndices, damping } =
       this.parameters;
-    const { discountedForward, inverseSpacing } = expiry;
+    const { discountedForward } = expiry;
     const discountedStrike = expiry.discount * (strike / 1e4);
     const offset = row * stride;
 
-    // floor((log2(K) - log2(F)) inverseSpacing / 2^47): the product has up to 80 bits, so in two parts.
-    const logStrike = log2Double(strike) - expiry.logForward;
-    const high = Math.floor(logStrike / 2 ** 24);
-    const low = logStrike - high * 2 ** 24;
-    const position = Math.floor(
-      (high * inverseSpacing + Math.floor((low * inverseSpacing) / 2 ** 24)) / 2 ** 23,
-    );
-    const volatility = interpolate(expiry.vols, position);
+    const position = floorQuotient(lnDouble(strike) - expiry.logForward, expiry.spacing);
+    // Twelve bits more than are used: 2^-32.
+    const interpolated = interpolate(expiry.vols, position);
+    const volatility = Math.floor(interpolated / 2 ** 12);
+    const finerVolatility = Math.floor(interpolated / 2 ** 8) - 8;
     const clamped = Math.min(Math.max(position + POSITION_CENTRE, -CLAMP), CLAMP) - POSITION_CENTRE;
-    const markMoneyness = Math.floor((-(2 * clamped + 1) * 2 ** 17) / volatility);
-    const moneyness = Math.floor(markMoneyness / 16);
-    const deviation = Math.floor((volatility * expiry.spacing) / 2 ** 21);
-    const stepSlope = Math.floor((expiry.step * 16) / volatility);
+    const markMoneyness = floorQuotient(-(2 * clamped + 1) * 2 ** 19, volatility);
+    const moneyness = Math.floor(markMoneyness / 256);
+    // The product of 58 bits, floored to 2^-24: in two parts.
+    const high = Math.floor(finerVolatility / 2 ** 14);
+    const low = finerVolatility - high * 2 ** 14;
+    const deviation = Math.floor(
+      (high * expiry.spacing + Math.floor((low * expiry.spacing) / 2 ** 14)) / 2 ** 13,
+    );
+    const stepSlope = floorQuotient(expiry.step * 2 ** 11, volatility);
+    const coarseSlope = Math.floor(stepSlope / 2 ** 7);
     for (let shock = 0; shock < 3; shock++) {
       intercepts[shock] = Math.floor(((2 * moneyness + 1) * expiry.inverseMultipliers[shock]!) / 2 ** 14);
-      slopes[shock] = Math.floor((stepSlope * expiry.inverseMultipliers[shock]!) / 2 ** 15);
-      deviations[shock] = Math.floor((deviation * expiry.volMultipliers[shock]!) / 2 ** 24);
+      slopes[shock] = Math.floor((coarseSlope * expiry.inverseMultipliers[shock]!) / 2 ** 15);
+      deviations[shock] = shockedDeviation(deviation, expiry.volMultipliers[shock]!);
     }
 
     // A put's probabilities are a call's less 1, by parity.
     const less = isCall ? 0 : 1;
-    const markDeviation = Math.floor(deviation / 16);
-    const markArgument = markMoneyness + Math.floor(markDeviation / 32);
-    const forwardWeight = mediumProbability(tails, markArgument, less);
+    const markDeviation = Math.floor((deviation + 8) / 16);
+    const markArgument = markMoneyness + Math.floor(markDeviation / 2);
+    const forwardWeight = fineProbability(tails, markArgument, less);
     const mark =
       discountedForward * forwardWeight -
-      discountedStrike * fineProbability(tails, 16 * markArgument + 7 - markDeviation, less);
+      discountedStrike * fineProbability(tails, markArgument - markDeviation, less);
     values[offset] = mark;
     for (let scenario = 0; scenario < scenarioCount; scenario++) {
       const shock = shockIndices[scenario]!;
@@ -279,12 +276,12 @@ export class InstrumentValuer {
       const coarse = intercepts[shock]! + drift + Math.floor(shocked / 512);
       const value =
         discountedForward * priceFactors[scenario]! * coarseProbability(tails, coarse, less) -
-        discountedStrike * fineProbability(tails, 256 * coarse + 127 - shocked, less);
+        discountedStrike * fineProbability(tails, 256 * coarse + 128 - shocked, less);
       // The mark itself shows no change, though it has been valued more finely.
       values[offset + 1 + scenario] = move === 0 && shock === 1 ? 0 : damping[scenario]! * (value - mark);
     }
     const density = discountedForward * densityAt(this.densities, markArgument);
-    const gamma = (density * stepSlope * this.gammaCost) / 2 ** 14;
+    const gamma = (density * stepSlope * this.gammaCost) / 2 ** 21;
     const vega = (density * deviation) / 2 ** 24;
     const vegaRate = Math.max(expiry.vegaRateUp, expiry.vegaRateDown);
     const sensitivity = row * SENSITIVITY_COLUMNS;
@@ -348,8 +345,7 @@ function marketExpiry(
     place,
     expired,
     beyond,
-    logForward: Number(log2Fixed(state.forward, 44) - LOG2_STRIKE_TO_PRICE),
-    inverseSpacing: Number(priced?.inverseSpacing ?? 0n),
+    logForward: Number(priced?.logForward ?? 0n),
     spacing: Number(priced?.spacing ?? 0n),
     vols: Float64Array.from(state.vols, Number),
     discount,
@@ -364,32 +360,48 @@ function marketExpiry(
   };
 }
 
-const LOG2_ROWS = Float64Array.from(LOG2.coefficients.flat(), Number);
-const LOG2_SLOPE_ROWS = Float64Array.from(LOG2_SLOPE.coefficients.flat(), Number);
+const LN_ROWS = Float64Array.from(LN.coefficients.flat(), Number);
+const LN_SLOPE_ROWS = Float64Array.from(LN_SLOPE.coefficients.flat(), Number);
+const LN_OF_TWO = Number(LN2_47);
 
-/** `log2Fixed` for a whole number in `[1, 2^44)`, in 2^-47: the same integer, as a double. */
-export function log2Double(x: number): number {
+/** `lnFixed` for a whole number in `[1, 2^44)`, in 2^-47: the same integer, as a double. */
+export function lnDouble(x: number): number {
   const exponent = x >= 4_294_967_296 ? 63 - Math.clz32(x / 4_294_967_296) : 31 - Math.clz32(x);
-  const fraction = Math.floor(x * 2 ** (20 - exponent)) - 1_048_576;
-  const segment = fraction >> 17;
-  const tau = 2 * ((fraction >> 9) & 255) - 255;
-  const offset = 2 * (fraction & 511) - 511;
-  const row = 4 * segment;
+  const fraction = Math.floor(x * 2 ** (22 - exponent)) - 4_194_304;
+  const segment = fraction >> 19;
+  const tau = 2 * ((fraction >> 12) & 127) - 127;
+  const offset = 2 * (fraction & 4095) - 4095;
+  const row = 5 * segment;
   const slopeRow = 3 * segment;
-  const value =
-    ((LOG2_ROWS[row + 3]! * tau + LOG2_ROWS[row + 2]!) * tau + LOG2_ROWS[row + 1]!) * tau + LOG2_ROWS[row]!;
+  const cubic = (LN_ROWS[row + 4]! * tau + LN_ROWS[row + 3]!) * tau + LN_ROWS[row + 2]!;
+  const value = (cubic * tau + LN_ROWS[row + 1]!) * tau + LN_ROWS[row]!;
   const slope =
-    (LOG2_SLOPE_ROWS[slopeRow + 2]! * tau + LOG2_SLOPE_ROWS[slopeRow + 1]!) * tau +
-    LOG2_SLOPE_ROWS[slopeRow]!;
-  return exponent * 2 ** 47 + value + slope * offset;
+    (LN_SLOPE_ROWS[slopeRow + 2]! * tau + LN_SLOPE_ROWS[slopeRow + 1]!) * tau + LN_SLOPE_ROWS[slopeRow]!;
+  return exponent * LN_OF_TWO + value + slope * offset;
 }
 
-/** `interpolateVolatility` of the exact model: the same integers, as doubles. */
+/** `floorDivide` for whole numbers below 2^53 in size and a positive divisor below 2^31: the same integer, as a double. */
+export function floorQuotient(dividend: number, divisor: number): number {
+  const quotient = Math.floor(dividend / divisor);
+  // The double next to a quotient may be a whole number when the quotient is none. The product is exact: within a divisor of the dividend.
+  const remainder = dividend - quotient * divisor;
+  if (remainder < 0) return quotient - 1;
+  return remainder >= divisor ? quotient + 1 : quotient;
+}
+
+/** `(deviation volMultiplier + 2^25) >> 26`: the product may have 55 bits. */
+function shockedDeviation(deviation: number, volMultiplier: number): number {
+  const high = Math.floor(deviation / 2 ** 13);
+  const low = deviation - high * 2 ** 13;
+  return Math.floor((high * volMultiplier + Math.floor((low * volMultiplier + 2 ** 25) / 2 ** 13)) / 2 ** 13);
+}
+
+/** What `interpolateVolatility` of the exact model gives without its lowest 24 bits: the volatility in 2^-32, with half a place of 2^-20 added. */
 function interpolate(vols: Float64Array, position: number): number {
   const shifted = position + POSITION_CENTRE;
-  if (shifted < 0) return vols[0]! * 16;
-  if (shifted >= LAST_PILLAR) return vols[7]! * 16;
-  const segment = shifted >> 18;
+  if (shifted < 0) return vols[0]! * 2 ** 16 + 2 ** 11;
+  if (shifted >= LAST_PILLAR) return vols[7]! * 2 ** 16 + 2 ** 11;
+  const segment = shifted >> 20;
   const left = vols[segment]!;
   const right = vols[segment + 1]!;
   const leftSlope = segment === 0 ? 0 : right - vols[segment - 1]!;
@@ -397,12 +409,12 @@ function interpolate(vols: Float64Array, position: number): number {
   const q1 = leftSlope;
   const q2 = 6 * (right - left) - 2 * leftSlope - rightSlope;
   const q3 = leftSlope + rightSlope - 4 * (right - left);
-  const tau = 2 * ((shifted >> 10) & 255) + 1;
-  const offset = 2 * (shifted & 1023) - 1023;
+  const tau = 2 * ((shifted >> 12) & 255) + 1;
+  const offset = 2 * (shifted & 4095) - 4095;
   const value = ((q3 * tau + q2 * 2 ** 9) * tau + q1 * 2 ** 18) * tau + left * 2 ** 28;
   const slope = (3 * q3 * tau + q2 * 2 ** 10) * tau + q1 * 2 ** 18;
-  // (value 2^10 + slope offset + 2^33) >> 34, without the 2^10 that would not fit.
-  return Math.floor((value + 2 ** 23 + Math.floor((slope * offset) / 1024)) / 2 ** 24);
+  // (value 2^12 + slope offset + 2^35) >> 24, without the 2^12 that would not fit.
+  return Math.floor((value + 2 ** 23 + Math.floor((slope * offset) / 2 ** 12)) / 2 ** 12);
 }
 
 /** `normalCdfCoarse` less 0 or 1. */
@@ -423,23 +435,12 @@ function fineProbability(tails: Float64Array, argument: number, less: number): n
   return argument < 0 ? tail - less : 1 - less - tail;
 }
 
-/** `normalCdfMedium` less 0 or 1. */
-function mediumProbability(tails: Float64Array, argument: number, less: number): number {
-  const magnitude = argument < 0 ? -argument - 1 : argument;
-  let tail = 0;
-  if (magnitude < 16 * TAIL_CELLS) {
-    const cell = (magnitude >> 4) << 1;
-    tail = tails[cell]! + tails[cell + 1]! * (16 * (2 * (magnitude & 15) - 15));
-  }
-  return argument < 0 ? tail - less : 1 - less - tail;
-}
-
 /** `normalDensity`. */
 function densityAt(densities: Float64Array, argument: number): number {
   const magnitude = argument < 0 ? -argument - 1 : argument;
-  if (magnitude >= 16 * TAIL_CELLS) return 0;
-  const cell = (magnitude >> 4) << 1;
-  return densities[cell]! + densities[cell + 1]! * (2 * (magnitude & 15) - 15);
+  if (magnitude >= 1024 * DENSITY_CELLS) return 0;
+  const cell = (magnitude >> 10) << 1;
+  return densities[cell]! + densities[cell + 1]! * (2 * (magnitude & 1023) - 1023);
 }
 
 function unpriceable(instrument: Instrument, expired: boolean, beyond: boolean): ZkMarginError {

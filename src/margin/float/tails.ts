@@ -1,9 +1,8 @@
 /**
  * The normal probabilities and densities of the exact model as tables of doubles.
  *
- * `normalCdfFine` of `src/math/fixed/primitives.ts` is linear in its argument within each cell of 2^-12, `normalCdfMedium` is the
- * same line at fewer places, and `normalCdfCoarse` its value at the middle of the cell. So a value and a slope per cell hold all
- * three functions entirely, and likewise the density.
+ * `normalCdfFine` of `src/math/fixed/primitives.ts` is linear in its argument within each cell of 2^-12, and `normalCdfCoarse` its value at
+ * the middle of the cell. So a value and a slope per cell hold both functions entirely, and likewise the density in cells of 2^-10.
  */
 import {
   DENSITY_SCALE,
@@ -13,8 +12,10 @@ import {
   TAIL_SCALE,
 } from '../../math/fixed/primitives.ts';
 
-/** Cells of 2^-12 on [0, 6); probabilities are 0 or 1 beyond, and densities 0. */
+/** Cells of 2^-12 on [0, 6); probabilities are 0 or 1 beyond. */
 export const TAIL_CELLS = 6 * 4096;
+/** Cells of 2^-10 on [0, 6); densities are 0 beyond. */
+export const DENSITY_CELLS = 6 * 1024;
 
 let table: Float64Array | undefined;
 
@@ -42,18 +43,18 @@ let densities: Float64Array | undefined;
 
 /**
  * The density by cell: at `2 cell` its value at the middle, and at `2 cell + 1` its change for an offset of 1, offsets being odd
- * numbers in [-15, 15] as in `normalDensity`. Each is the exact model's integer rounded to a double once. Made at the first call
+ * numbers in [-1023, 1023] as in `normalDensity`. Each is the exact model's integer rounded to a double once. Made at the first call
  * and kept.
  */
 export function densityTable(): Float64Array {
   if (densities !== undefined) return densities;
   const unit = 2 ** -Number(DENSITY_SCALE);
-  const made = new Float64Array(2 * TAIL_CELLS);
-  for (let cell = 0; cell < TAIL_CELLS; cell++) {
-    const first = normalDensity(16n * BigInt(cell));
-    const last = normalDensity(16n * BigInt(cell) + 15n);
+  const made = new Float64Array(2 * DENSITY_CELLS);
+  for (let cell = 0; cell < DENSITY_CELLS; cell++) {
+    const first = normalDensity(1024n * BigInt(cell));
+    const last = normalDensity(1024n * BigInt(cell) + 1023n);
     made[2 * cell] = Number((first + last) / 2n) * unit;
-    made[2 * cell + 1] = Number((last - first) / 30n) * unit;
+    made[2 * cell + 1] = Number((last - first) / 2046n) * unit;
   }
   densities = made;
   return made;

@@ -75,7 +75,7 @@ template Pick(rows, columns) {
     }
 }
 
-// The total deviation in 2^-20, from its product in 2^-(20 + places). Callers add half a place to it: then it is rounded to nearest.
+// The total deviation in 2^-20, from its product in 2^-(20 + places). With half a place added to that, it is rounded to nearest.
 // @output deviation   d = floor(product / 2^places)
 // @output half        floor(d / 2^lowest), which is half the deviation in 2^-(21 - lowest)
 // @output finer       floor(product / 2^(places - 4)), 2^-24
@@ -98,6 +98,7 @@ template Deviation(places, lowest) {
 
 // N(d1) and N(d2) in a scenario, 2^-98, from the rounded d1 in 2^-12 without the half deviation, and the deviation.
 // @input  moneyness   2^-12, stands for (k + 1/2) 2^-12
+// @input  deviation   2^-20, rounded down, stands for (k + 1/2) 2^-20; half of it in 2^-12
 template Cell() {
     signal input moneyness;
     signal input half;
@@ -106,7 +107,7 @@ template Cell() {
     signal output strikeWeight;
     signal coarse <== moneyness + half;
     (forwardWeight, _) <== Normal(12, 0)(coarse);
-    (strikeWeight, _) <== Normal(20, 0)(256 * coarse + 128 - deviation);
+    (strikeWeight, _) <== Normal(20, 0)(256 * coarse + 127 - deviation);
 }
 
 // Deviation and Cell of one revaluation.
@@ -117,7 +118,7 @@ template Probabilities() {
     signal output forwardWeight;
     signal output strikeWeight;
     component total = Deviation(26, 9);
-    total.product <== product + (1 << 25);
+    total.product <== product;
     component cell = Cell();
     cell.moneyness <== moneyness;
     cell.half <== total.half;
@@ -130,26 +131,21 @@ template Probabilities() {
 // stationary in it, as the price is.
 // @input  moneyness   2^-20, stands for (k + 1/2) 2^-20
 // @input  product     total deviation in 2^-51
-// @output half        half the total deviation, 2^-20
-// @output deviation   2^-20, rounded to nearest
-// @output finer       2^-24, rounded down
+// @output finer       total deviation, 2^-24, rounded down
 template MarkProbabilities() {
     signal input moneyness;
     signal input product;
     signal output forwardWeight;
     signal output strikeWeight;
     signal output density;
-    signal output half;
-    signal output deviation;
     signal output finer;
+    // Here it is rounded to nearest: d1 and d2 are both the middle of their places.
     component total = Deviation(31, 1);
     total.product <== product + (1 << 30);
-    half <== total.half;
-    deviation <== total.deviation;
     finer <== total.finer - 8;
-    signal argument <== moneyness + half;
+    signal argument <== moneyness + total.half;
     (forwardWeight, density) <== Normal(20, 1)(argument);
-    (strikeWeight, _) <== Normal(20, 0)(argument - deviation);
+    (strikeWeight, _) <== Normal(20, 0)(argument - total.deviation);
 }
 
 // A leg, unpacked from its committed element and placed on its expiry's surface; docs/margin-model.md 7.4.
@@ -166,7 +162,7 @@ template MarkProbabilities() {
 // @output linearQuantity   1e-6 contracts, 0 for an option
 // @output strikeKey        strike + 2^36 hour, 56 bits; the strike alone for no option
 // @output moneyness        of d1 at the mark, 2^-12
-// @output deviation        total deviation at the mark, 2^-20, rounded to nearest; half of it in 2^-20; finer in 2^-24, rounded down
+// @output deviation        total deviation at the mark, 2^-24, rounded down
 // @output stepSlopeBits    four price steps over the total deviation, 2^-14, 26 bits
 // @output forwardAmount    quantity * forward * discount, 1e-12 USD in 2^-21, 0 for no option; likewise for the strike
 // @output markForward      forwardAmount * probability, 1e-12 USD in 2^-119, and likewise markStrike
@@ -193,8 +189,6 @@ template OpenLeg(expiries, columns) {
     signal output strikeKey;
     signal output moneyness;
     signal output deviation;
-    signal output half;
-    signal output finer;
     signal output stepSlopeBits[26];
     signal output forwardAmount;
     signal output strikeAmount;
@@ -246,7 +240,7 @@ template OpenLeg(expiries, columns) {
     volatility.bits <== upperBits;
     for (var j = 0; j < 8; j++) volatility.vols[j] <== pick.out[6 + j];
 
-    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508), over the volatility.
+    // 6. Moneyness part of d1 at the mark: the position clamped to [-516, 508], over the volatility.
     var centred = 0;
     for (var i = 0; i < 35; i++) centred += upperBits[i] * (1 << i);
     centred -= 1 << 34;
@@ -265,9 +259,7 @@ template OpenLeg(expiries, columns) {
     component mark = MarkProbabilities();
     mark.moneyness <== finerMoneyness;
     mark.product <== volatility.finer * pick.out[3];
-    deviation <== mark.deviation;
-    half <== mark.half;
-    finer <== mark.finer;
+    deviation <== mark.finer;
     signal stepSlope <== FloorDivide(24)(pick.out[5] * (1 << 11), volatility.out);
     signal slopeBits[33] <== Bits(33)(stepSlope);
     for (var i = 0; i < 26; i++) stepSlopeBits[i] <== slopeBits[7 + i];
@@ -284,7 +276,7 @@ template OpenLeg(expiries, columns) {
     markStrike <== strikeAmount * (mark.strikeWeight - isPut * (1 << 98));
     signal density <== forwardAmount * mark.density;
     gammaValue <== density * stepSlope;
-    vegaValue <== density * finer;
+    vegaValue <== density * deviation;
 }
 
 // Moneyness part of d1 after a vol shock, 2^-12; docs/margin-model.md 7.5.
@@ -401,7 +393,7 @@ template Leg(expiries) {
     signal driftOfOnes <== slope.ofOne * ones;
     component scenario = Probabilities();
     scenario.moneyness <== intercept + driftOfFours + driftOfTwos + driftOfOnes + stepOffset;
-    scenario.product <== open.finer * open.picked[0];
+    scenario.product <== open.deviation * open.picked[0];
     scenarioForward <== open.forwardAmount * (scenario.forwardWeight - open.isPut * (1 << 98));
     scenarioStrike <== open.strikeAmount * (scenario.strikeWeight - open.isPut * (1 << 98));
 }

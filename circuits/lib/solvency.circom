@@ -142,30 +142,28 @@ template LegInAllScenarios(expiries) {
     expiryVegas[expiries - 1] <== (1 - chosen) * open.vegaValue;
 
     // By shock: 0 down, 1 none, 2 up.
-    component shocked[2];
+    component totals[3];
     signal intercepts[3];
     signal slopes[3];
     signal halves[3];
     signal deviations[3];
     signal stepSlope <== Slice(26, 0, 26)(open.stepSlopeBits);
-    component unmovedHalf = ShiftRight(8);
     for (var v = 0; v < 3; v++) {
         if (v == 1) {
             // Unmoved vols: the multiplier is 1, its reciprocal 2^13.
             intercepts[v] <== open.moneyness;
             slopes[v] <== Slice(26, 2, 26)(open.stepSlopeBits);
-            unmovedHalf.in <== open.half;
-            halves[v] <== unmovedHalf.out;
-            deviations[v] <== open.deviation;
+            totals[v] = Deviation(4, 9);
+            totals[v].product <== open.deviation;
         } else {
             var side = v \ 2;
             intercepts[v] <== ShockedIntercept()(open.moneyness, open.picked[2 + side]);
             (slopes[v], _, _) <== ShockedSlope()(stepSlope, open.picked[2 + side]);
-            shocked[side] = Deviation(26, 9);
-            shocked[side].product <== open.finer * open.picked[side] + (1 << 25);
-            halves[v] <== shocked[side].half;
-            deviations[v] <== shocked[side].deviation;
+            totals[v] = Deviation(26, 9);
+            totals[v].product <== open.deviation * open.picked[side];
         }
+        halves[v] <== totals[v].half;
+        deviations[v] <== totals[v].deviation;
     }
     // Of single and double steps, which no shock comes with.
     signal slopeOfTwo <== Slice(26, 3, 26)(open.stepSlopeBits);

@@ -112,7 +112,7 @@ function seen(account: Account) {
       ...shock,
       slope: (stepSlope >> 7n) * shock.inverseMultiplier,
       intercept: (2n * (surface.moneyness >> 8n) + 1n) * shock.inverseMultiplier + (1n << 60n),
-      product: (surface.deviation >> 27n) * shock.volMultiplier + (1n << 25n),
+      product: (surface.deviation >> 27n) * shock.volMultiplier,
     };
   });
   const { parameters } = account;
@@ -124,7 +124,7 @@ function seen(account: Account) {
   // A scenario of unmoved vols that no other leg shares: twelve times four steps up.
   const product = surface.deviation + (1n << 30n);
   const deviation = product >> 31n;
-  const coarse = (surface.moneyness >> 8n) + 12n * (stepSlope >> 9n) + 6n + (deviation >> 9n);
+  const coarse = (surface.moneyness >> 8n) + 12n * (stepSlope >> 9n) + 6n + (surface.deviation >> 40n);
   const argument = surface.moneyness + (deviation >> 1n);
   return {
     strike: instrument.strike,
@@ -135,11 +135,11 @@ function seen(account: Account) {
     volatility: surface.volatility,
     moneyness: surface.moneyness,
     product,
-    half: deviation >> 1n,
+    finer: surface.deviation >> 27n,
     argument,
     fineArgument: argument - deviation,
     coarse,
-    fine: 256n * coarse + 128n - deviation,
+    fine: 256n * coarse + 127n - (surface.deviation >> 31n),
     tenorProduct: exp2Fixed(((LOG2_SHOCK_TENOR - log2Fixed(floored, 28)) * power) >> 35n),
     gammaDividend,
     byLogarithm: gammaDividend / 93_032_640n,
@@ -327,7 +327,7 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'half a unit from the rounded moneyness to half the deviation, unmoved vols': {
     refusedBy: 'SignedBits',
-    say: (v) => ({ shift: turnMoneyness(v, 7) + turn(v.half, 7, 8) }),
+    say: (v) => ({ shift: turnMoneyness(v, 7) + turn(v.finer, 12, 13) }),
   },
   'the lowest bit of the rounded moneyness': {
     refusedBy: 'SignedBits',
@@ -342,11 +342,11 @@ const lies: Readonly<Record<string, { refusedBy: string; say: (values: Seen) => 
   },
   'the lowest bit of half the deviation, unmoved vols': {
     refusedBy: 'Cell',
-    say: (v) => ({ shift: turn(v.half, 0, 8) }),
+    say: (v) => ({ shift: turn(v.finer, 4, 13) }),
   },
   'a bit from the deviation of the mark to its half': {
     refusedBy: 'MarkProbabilities',
-    say: (v) => ({ shift: turn(v.product, 31) + turn(v.half, 0, 8) }),
+    say: (v) => ({ shift: turn(v.product, 31) + turn(v.finer, 4, 13) }),
   },
   'the highest dropped bit of the slope, vols down': {
     refusedBy: 'ShockedSlope',

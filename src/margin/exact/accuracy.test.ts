@@ -3,8 +3,9 @@ import { normalCdfCoarse, normalCdfFine, PROBABILITY_ONE } from '../../math/fixe
 import { black76Price } from '../../math/float/black76.ts';
 import { normalCdf } from '../../math/float/normal.ts';
 import { mulberry32 } from '../../math/float/random.ts';
-import { exactExpiry } from './expiry.ts';
-import { exactLegSurface, markProbabilities } from './leg.ts';
+import { DEFAULT_PARAMETERS } from '../parameters.ts';
+import { exactExpiry, exactExpiryRisk, exactExpiryShock } from './expiry.ts';
+import { exactLegSurface, markProbabilities, scenarioProbabilities, stepSlopeOf } from './leg.ts';
 
 const SEED = Number(process.env.ZKMARGIN_SEED ?? 20250219);
 const POINTS = Number(process.env.ZKMARGIN_POINTS ?? 1_000_000);
@@ -66,5 +67,35 @@ describe('accuracy of the exact model', () => {
     }
     console.log(`largest error ${worst.error.toExponential(2)} of spot at ${worst.at}`);
     expect(worst.error).toBeLessThan(1e-6);
+  });
+
+  it('prices of scenarios are as often above those of their own deviation as below', () => {
+    const random = mulberry32(SEED);
+    const below = (limit: number): number => Math.floor(limit * random());
+    const count = 100_000;
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const tenor = BigInt(3_600 + below(60 * 86_400));
+      const forward = BigInt(50_000e6 + below(50_000e6));
+      const vol = BigInt(20_000 + below(80_000));
+      const vols = new Array<bigint>(8).fill(vol);
+      const state = { expiryHour: 483_000, forward, discount: 1n << 21n, spacingExponent: 2 as const, vols };
+      const expiry = exactExpiry(state, 483_000n * 3600n - tenor);
+      // Within a deviation and a half.
+      const distance = (3 * random() - 1.5) * (Number(vol * expiry.spacing) / 2 ** 43);
+      const strike = BigInt(Math.round((Number(forward) / 100) * Math.exp(distance)));
+      const surface = exactLegSurface(strike, expiry);
+      const risk = exactExpiryRisk(expiry, DEFAULT_PARAMETERS);
+      const volShock = ([-1, 0, 1] as const)[below(3)]!;
+      const shock = exactExpiryShock(risk, DEFAULT_PARAMETERS, { volShock });
+      const weights = scenarioProbabilities(surface, stepSlopeOf(surface, risk), shock, 0);
+      const s = Number(surface.deviation * shock.volMultiplier) / 2 ** 73;
+      const [f, k] = [Number(forward), Number(strike) * 100];
+      const d1 = Math.log(f / k) / s + s / 2;
+      const reference = f * normalCdf(d1) - k * normalCdf(d1 - s);
+      const exact = forward * weights.forwardWeight - strike * 100n * weights.strikeWeight;
+      sum += (Number(exact) / Number(PROBABILITY_ONE) - reference) / f;
+    }
+    expect(Math.abs(sum / count)).toBeLessThan(3e-8);
   });
 });

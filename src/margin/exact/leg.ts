@@ -14,9 +14,7 @@ const POSITION_ONE = 1n << 20n;
 const POSITION_CENTRE = 4n * POSITION_ONE;
 /** Half a place of a volatility of 20 bits before its truncation: it is rounded to nearest. */
 const HALF_VOLATILITY = 1n << 35n;
-/** Half a place of a scenario's deviation before its truncation: it is rounded to nearest. */
-const HALF_DEVIATION = 1n << 25n;
-/** For the moneyness they are clamped to `[-516, 508)` spacings. */
+/** For the moneyness they are clamped to `[-516, 508]` spacings. */
 const CLAMP = 512n * POSITION_ONE;
 
 /** What a leg needs for both revaluations, from strike and expiry alone. */
@@ -150,13 +148,14 @@ export function scenarioProbabilities(
 ): ExactProbabilities {
   const intercept = ((2n * (surface.moneyness >> 8n) + 1n) * shock.inverseMultiplier) >> 14n;
   const slope = ((stepSlope >> 7n) * shock.inverseMultiplier) >> 15n;
-  const deviation = (finerDeviation(surface) * shock.volMultiplier + HALF_DEVIATION) >> 26n;
+  const deviation = (finerDeviation(surface) * shock.volMultiplier) >> 26n;
   const { fours, twos, ones, offset } = stepParts(priceMove);
   const drift = BigInt(fours) * slope + BigInt(twos) * (slope >> 1n) + BigInt(ones) * (slope >> 2n);
   const argument = intercept + drift + BigInt(offset) + (deviation >> 9n);
   return {
     forwardWeight: normalCdfCoarse(argument),
-    strikeWeight: normalCdfFine(256n * argument + 128n - deviation),
+    // In 2^-20 d1 is the middle of its place, 256 k + 128, and the deviation the middle of its own: d2 is that of 127 less it.
+    strikeWeight: normalCdfFine(256n * argument + 127n - deviation),
   };
 }
 

@@ -276,7 +276,7 @@ export class InstrumentValuer {
       const coarse = intercepts[shock]! + drift + Math.floor(shocked / 512);
       const value =
         discountedForward * priceFactors[scenario]! * coarseProbability(tails, coarse, less) -
-        discountedStrike * fineProbability(tails, 256 * coarse + 128 - shocked, less);
+        discountedStrike * fineProbability(tails, 256 * coarse + 127 - shocked, less);
       // The mark itself shows no change, though it has been valued more finely.
       values[offset + 1 + scenario] = move === 0 && shock === 1 ? 0 : damping[scenario]! * (value - mark);
     }
@@ -389,11 +389,11 @@ export function floorQuotient(dividend: number, divisor: number): number {
   return remainder >= divisor ? quotient + 1 : quotient;
 }
 
-/** `(deviation volMultiplier + 2^25) >> 26`: the product may have 55 bits. */
+/** `(deviation volMultiplier) >> 26`: the product may have 54 bits. */
 function shockedDeviation(deviation: number, volMultiplier: number): number {
   const high = Math.floor(deviation / 2 ** 13);
   const low = deviation - high * 2 ** 13;
-  return Math.floor((high * volMultiplier + Math.floor((low * volMultiplier + 2 ** 25) / 2 ** 13)) / 2 ** 13);
+  return Math.floor((high * volMultiplier + Math.floor((low * volMultiplier) / 2 ** 13)) / 2 ** 13);
 }
 
 /** What `interpolateVolatility` of the exact model gives without its lowest 24 bits: the volatility in 2^-32, with half a place of 2^-20 added. */

@@ -60,12 +60,17 @@ function portfolio(random: () => number, instruments: readonly Instrument[]): Le
   return canonicalLegs(legs);
 }
 
+/** Takes one of some values. */
+function oneBy(random: () => number): <T>(values: readonly T[]) => T {
+  return (values) => values[Math.floor(random() * values.length)]!;
+}
+
 /**
  * A round at the ends of what markets have shown: volatilities from 12 % to 400 %, flat, skewed or a smile of up to a quarter from pillar to
  * pillar, prices that have moved by up to twice what is implied at the money, discounts from 0.7 to 1.1.
  */
 function extremeMarket(random: () => number, round: MarketRound): MarketRound {
-  const one = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
+  const one = oneBy(random);
   const atTheMoney = one([0.12, 0.2, 0.5, 1, 2, 3, 4]);
   const spacingExponent = ([0, 1, 2, 3] as const).find((e) => atTheMoney <= 2 ** (e - 2) * 1.5) ?? 3;
   return {
@@ -93,7 +98,7 @@ function extremeMarket(random: () => number, round: MarketRound): MarketRound {
 
 /** A round whose volatilities, discounts and realised volatility are at the ends of their ranges, or change by the largest ratios. */
 function atTheEnds(random: () => number, round: MarketRound): MarketRound {
-  const one = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
+  const one = oneBy(random);
   const pillars = [
     new Array<bigint>(PILLAR_COUNT).fill(MIN_PILLAR),
     new Array<bigint>(PILLAR_COUNT).fill(MAX_PILLAR),

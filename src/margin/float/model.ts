@@ -243,18 +243,13 @@ export class InstrumentValuer {
     const clamped = Math.min(Math.max(position + POSITION_CENTRE, -CLAMP), CLAMP) - POSITION_CENTRE;
     const markMoneyness = floorQuotient(-(2 * clamped + 1) * 2 ** 19, volatility);
     const moneyness = Math.floor(markMoneyness / 256);
-    // The product of 58 bits, floored to 2^-24: in two parts.
-    const high = Math.floor(finerVolatility / 2 ** 14);
-    const low = finerVolatility - high * 2 ** 14;
-    const deviation = Math.floor(
-      (high * expiry.spacing + Math.floor((low * expiry.spacing) / 2 ** 14)) / 2 ** 13,
-    );
+    const deviation = shiftedProduct(finerVolatility, expiry.spacing, 27);
     const stepSlope = floorQuotient(expiry.step * 2 ** 11, volatility);
     const coarseSlope = Math.floor(stepSlope / 2 ** 7);
     for (let shock = 0; shock < 3; shock++) {
       intercepts[shock] = Math.floor(((2 * moneyness + 1) * expiry.inverseMultipliers[shock]!) / 2 ** 14);
       slopes[shock] = Math.floor((coarseSlope * expiry.inverseMultipliers[shock]!) / 2 ** 15);
-      deviations[shock] = shockedDeviation(deviation, expiry.volMultipliers[shock]!);
+      deviations[shock] = shiftedProduct(deviation, expiry.volMultipliers[shock]!, 26);
     }
 
     // A put's probabilities are a call's less 1, by parity.
@@ -389,11 +384,11 @@ export function floorQuotient(dividend: number, divisor: number): number {
   return remainder >= divisor ? quotient + 1 : quotient;
 }
 
-/** `(deviation volMultiplier) >> 26`: the product may have 54 bits. */
-function shockedDeviation(deviation: number, volMultiplier: number): number {
-  const high = Math.floor(deviation / 2 ** 13);
-  const low = deviation - high * 2 ** 13;
-  return Math.floor((high * volMultiplier + Math.floor((low * volMultiplier) / 2 ** 13)) / 2 ** 13);
+/** `(a b) >> places` for whole numbers below 2^32 and at least 13 places: the product may have more bits than a double, so in two parts. */
+function shiftedProduct(a: number, b: number, places: number): number {
+  const high = Math.floor(a / 2 ** 13);
+  const low = a - high * 2 ** 13;
+  return Math.floor((high * b + Math.floor((low * b) / 2 ** 13)) / 2 ** (places - 13));
 }
 
 /** What `interpolateVolatility` of the exact model gives without its lowest 24 bits: the volatility in 2^-32, with half a place of 2^-20 added. */

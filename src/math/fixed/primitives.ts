@@ -103,6 +103,13 @@ const LN2_SHORT = 2839n;
 /** Half of the largest second-order term that {@link exp2Fixed} leaves out, 2^-33: the error is as much on either side. */
 const EXP2_CENTRE = 3929n;
 
+/** A power of two taken apart: `2^whole`, `2^-59` at the middle of the cell of 2^-8 above it, and the lowest twelve bits. `y` as below. */
+function exp2Cell(y: bigint): { whole: bigint; cell: bigint; low: bigint } {
+  const shifted = y + (4n << 20n);
+  const high = (shifted >> 12n) & 255n;
+  return { whole: shifted >> 20n, cell: evaluate(EXP2, 0, 2n * high - 255n), low: shifted & 4095n };
+}
+
 /**
  * Two to a power.
  *
@@ -110,12 +117,9 @@ const EXP2_CENTRE = 3929n;
  * @returns `2^(y + 4)` in 2^-92, y taken at the middle of its last place; relative error below 6.2e-7
  */
 export function exp2Fixed(y: bigint): bigint {
-  const shifted = y + (4n << 20n);
-  const whole = shifted >> 20n;
-  const high = (shifted >> 12n) & 255n;
-  const low = shifted & 4095n;
+  const { whole, cell, low } = exp2Cell(y);
   const offset = 2n * low - 4095n;
-  return (evaluate(EXP2, 0, 2n * high - 255n) * ((1n << 33n) + EXP2_CENTRE + LN2_SHORT * offset)) << whole;
+  return (cell * ((1n << 33n) + EXP2_CENTRE + LN2_SHORT * offset)) << whole;
 }
 
 /**
@@ -125,13 +129,10 @@ export function exp2Fixed(y: bigint): bigint {
  * @returns `2^y` in 2^-26, rounded down; relative error below 1.9e-7
  */
 export function exp2Precise(y: bigint): bigint {
-  const shifted = y + (4n << 20n);
-  const whole = shifted >> 20n;
-  const high = (shifted >> 12n) & 255n;
-  const low = shifted & 4095n;
+  const { whole, cell, low } = exp2Cell(y);
   const offset = LN2_SHORT * (low - 2048n);
   const correction = (1n << 65n) + (offset << 33n) + offset * offset;
-  return ((evaluate(EXP2, 0, 2n * high - 255n) * correction) << whole) >> 102n;
+  return ((cell * correction) << whole) >> 102n;
 }
 
 /** Scale exponent of the normal distribution functions. */

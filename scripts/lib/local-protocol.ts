@@ -1,4 +1,5 @@
 /** The whole protocol on a local chain, with real contracts and real verifiers; used by the demo and end-to-end tests. */
+import { setTimeout } from 'node:timers/promises';
 import {
   type Address,
   createPublicClient,
@@ -81,6 +82,7 @@ const SOURCE_KEYS: readonly Hex[] = [1, 2, 3].map((index) => `0x${String(index).
 const PLENTY = 10n ** 15n;
 const RECEIPT_POLL_MS = 20;
 const RECEIPT_TIMEOUT_MS = 60_000;
+const POOL_TIMEOUT_MS = 2_000;
 
 /** A local chain with the protocol deployed. Call {@link LocalProtocol.stop} when done. */
 export class LocalProtocol {
@@ -438,14 +440,35 @@ export class LocalProtocol {
     return { id: await this.#test.snapshot(), newest: this.#newest };
   }
 
+  /** Sets the chain back, and drops what waits to be mined. */
   async revert({ id, newest }: Awaited<ReturnType<LocalProtocol['snapshot']>>): Promise<void> {
+    if (!(await this.#poolIsEmpty())) {
+      await this.#test.request({ method: 'anvil_dropAllTransactions' } as never);
+    }
     await this.#test.revert({ id });
     this.#newest = newest;
     this.#nonces.clear();
   }
 
+  /**
+   * Waits a while until the pool has let go of what was mined. anvil shows a receipt before that, and would count the
+   * transaction among the sender's again once the chain is set back: the next nonce would be too high, and what is sent with
+   * it never mined.
+   */
+  async #poolIsEmpty(): Promise<boolean> {
+    const began = performance.now();
+    for (;;) {
+      const { pending, queued } = await this.#test.getTxpoolStatus();
+      if (pending + queued === 0) return true;
+      if (performance.now() - began > POOL_TIMEOUT_MS) return false;
+      await setTimeout(RECEIPT_POLL_MS);
+    }
+  }
+
   /** Puts as many empty blocks in the place of the newest ones; their transactions are gone. */
   async reorganise(depth: number): Promise<void> {
+    // Whatever is left comes into the block below.
+    await this.#poolIsEmpty();
     // No block is mined at the same time.
     await this.#test.setAutomine(false);
     try {

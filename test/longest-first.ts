@@ -11,6 +11,7 @@ const LONG = [
   'test/circuits/vectors.test.ts',
   'test/circuits/solvency.forgery.test.ts',
   'test/e2e/liquidation.test.ts',
+  'test/e2e/contexts.test.ts',
   'test/service/shared-queue.test.ts',
   'test/service/statements.test.ts',
   'test/indexer/indexer.test.ts',

@@ -14,7 +14,7 @@ import type { KeeperFeed } from '../../src/keeper/feed.ts';
 import { type KeeperOptions, type RunningKeeper, runKeeper } from '../../src/keeper/keeper.ts';
 import { DEFAULT_STRATEGY } from '../../src/keeper/strategy/configuration.ts';
 import type { StrategyConfiguration } from '../../src/keeper/strategy/decide.ts';
-import { MemoryJournal } from '../../src/keeper/transactions/journal.ts';
+import { MemoryJournal } from '../../src/keeper/transactions/testing.ts';
 
 /** 2,500 USD. */
 export const NATIVE_PRICE = 2_500_000_000n;

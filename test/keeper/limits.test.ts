@@ -6,7 +6,7 @@ import { UNPROVEN, type UnprovenWorld } from '../../scripts/lib/unproven-protoco
 import type { KeeperEvent } from '../../src/keeper/events.ts';
 import { moneyToWei } from '../../src/keeper/strategy/gas.ts';
 import { mayCost } from '../../src/keeper/strategy/limits.ts';
-import { MemoryJournal } from '../../src/keeper/transactions/journal.ts';
+import { MemoryJournal } from '../../src/keeper/transactions/testing.ts';
 import { revertAfterEach } from '../e2e/hooks.ts';
 import { ATOMIC, KEEPER, startCrashedWorld } from './crashed-world.ts';
 import { finished, NATIVE_PRICE, startKeeper, type TestKeeper, transaction } from './keepers.ts';

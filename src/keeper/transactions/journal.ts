@@ -5,12 +5,7 @@
  * transactions in the journal, broadcasts them again, and follows them.
  */
 import type { Address, Hex } from 'viem';
-import {
-  type SealedBidJournal,
-  type SealedBidKey,
-  type SealedBidRecord,
-  sealedBidKey,
-} from '../sealed-bids/journal.ts';
+import type { SealedBidJournal } from '../sealed-bids/journal.ts';
 
 /** A transaction as it was signed. One of the attempts at a nonce, at most, is ever included. */
 export interface Attempt {
@@ -88,35 +83,3 @@ export interface TransactionJournal {
 
 /** All that a keeper must not forget. */
 export interface KeeperJournal extends TransactionJournal, SealedBidJournal {}
-
-/** A journal that is lost with the process: for tests and dry runs. */
-export class MemoryJournal implements KeeperJournal {
-  readonly #records = new Map<string, TransactionRecord>();
-  readonly #bids = new Map<string, SealedBidRecord>();
-
-  async load(): Promise<readonly TransactionRecord[]> {
-    return [...this.#records.values()];
-  }
-
-  async save(record: TransactionRecord): Promise<void> {
-    this.#records.set(record.id, record);
-  }
-
-  async remove(id: string): Promise<void> {
-    this.#records.delete(id);
-  }
-
-  sealedBids(): readonly SealedBidRecord[] {
-    return [...this.#bids.values()];
-  }
-
-  async saveSealedBid(record: SealedBidRecord): Promise<void> {
-    this.#bids.set(sealedBidKey(record), record);
-  }
-
-  async removeSealedBid(bid: SealedBidKey): Promise<void> {
-    this.#bids.delete(sealedBidKey(bid));
-  }
-
-  async close(): Promise<void> {}
-}

@@ -15,8 +15,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Anvil, startAnvil } from '../../chain/anvil.ts';
 import { linkedBytecode, loadArtifact } from '../../chain/artifacts.ts';
 import type { TransactionEvent } from './events.ts';
-import { MemoryJournal, type TransactionJournal } from './journal.ts';
+import type { TransactionJournal } from './journal.ts';
 import { type SenderOptions, type TransactionIntent, TransactionSender } from './sender.ts';
+import { MemoryJournal } from './testing.ts';
 
 const GWEI = 10n ** 9n;
 /** Of a transfer of tokens, with plenty to spare. */

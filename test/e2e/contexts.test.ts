@@ -106,7 +106,8 @@ function all(cases: Record<string, unknown>, circuit: string): Record<string, st
   return Object.fromEntries(Object.keys(cases).map((name) => [name, circuit]));
 }
 
-describe('a proof is accepted in its own context alone', () => {
+// Some forty proofs.
+describe('a proof is accepted in its own context alone', { timeout: 300_000 }, () => {
   it('solvency, for a withdrawal', async () => {
     const { trader } = world.healthy;
     const { accountId } = trader;

@@ -2,10 +2,10 @@
  * The engine's `ramm-core` against the integers that are proven.
  *
  * Tolerance: the exact model quantises each option's probabilities, which is at most `1e-7 (F + K) + 2e-7 F` of its price
- * (docs/margin-model.md, 7.5; measured 4.3e-7 F), and a vol multiplier within 2^-18 (its last place is 2^-22, its
- * power of two has an error below 7e-7), which is `vega σ 2^-18` of a shocked price. A damped change of value therefore
- * differs by at most twice the first (mark and shocked mark, the latter at the moved forward) and once the second, times
- * the maintenance factor.
+ * at the mark and at most 2.5 times that in a scenario (docs/margin-model.md, 7.5; measured 4.3e-7 and 1.7e-6 F), and a
+ * vol multiplier within 2^-18 (its last place is 2^-22, its power of two has an error below 7e-7), which is `vega σ 2^-18`
+ * of a shocked price. `5e-7 (F + K)` holds the first, three times it both prices of a damped change of value; the second
+ * is added once. All is times the maintenance factor.
  *
  * Charges rest on the delta and the density at d1, which has 20 bits and a strike's logarithm within 4e-7: they are within 0.4 × 2^-11
  * and 0.25 × 2^-11. A step in deviations has 21 bits, a tenor 16 seconds, a tenor factor is within 2^-18.

@@ -442,7 +442,7 @@ export class LocalProtocol {
 
   /** Sets the chain back, and drops what waits to be mined. */
   async revert({ id, newest }: Awaited<ReturnType<LocalProtocol['snapshot']>>): Promise<void> {
-    if (!(await this.#poolIsEmpty())) {
+    if (!(await this.#poolEmpties())) {
       await this.#test.request({ method: 'anvil_dropAllTransactions' } as never);
     }
     await this.#test.revert({ id });
@@ -455,7 +455,7 @@ export class LocalProtocol {
    * transaction among the sender's again once the chain is set back: the next nonce would be too high, and what is sent with
    * it never mined.
    */
-  async #poolIsEmpty(): Promise<boolean> {
+  async #poolEmpties(): Promise<boolean> {
     const began = performance.now();
     for (;;) {
       const { pending, queued } = await this.#test.getTxpoolStatus();
@@ -468,7 +468,7 @@ export class LocalProtocol {
   /** Puts as many empty blocks in the place of the newest ones; their transactions are gone. */
   async reorganise(depth: number): Promise<void> {
     // Whatever is left comes into the block below.
-    await this.#poolIsEmpty();
+    await this.#poolEmpties();
     // No block is mined at the same time.
     await this.#test.setAutomine(false);
     try {

@@ -26,7 +26,7 @@ import type { Leg } from '../../src/market/instrument.ts';
 import { shockRound } from '../../src/market/shock.ts';
 import type { MarketRound } from '../../src/market/words.ts';
 import { revertAfterEach } from './hooks.ts';
-import { crashed, marginNow, refusalOf, startWorld, type World } from './world.ts';
+import { crashed, expire, later, marginNow, refusalOf, startWorld, type World } from './world.ts';
 
 const TERMS = { ...DEFAULT_LIQUIDATION_TERMS, atomicLimit: 10n ** 13n };
 const VESSEL_CASH = 5_000_000_000_000n;
@@ -56,11 +56,6 @@ function provenFor(keeper: DeployerWallet, account: OpenAccount, scenario?: numb
 async function startAuction(keeper: DeployerWallet, account: OpenAccount, rewardAccountId: bigint) {
   const proven = await provenFor(keeper, account);
   return sendStart(protocol, keeper, account.accountId, proven, rewardAccountId);
-}
-
-/** The next round of an unmoved market. */
-function later(round: MarketRound, seconds: number, priceMove = 0): MarketRound {
-  return shockRound(round, { priceMove, volMultiplierAt30d: 1, secondsLater: seconds });
 }
 
 /** A round in which an account is worse off than in the crash, but worth something. */
@@ -476,13 +471,7 @@ describe('expiry', () => {
         : instrument.strike * 100n > crashed.underlying.spot);
     const pair = [...world.failing, world.healthy].find(({ trader }) => trader.legs.some(paysOut));
     if (pair === undefined) throw new Error('No account holds an option of the first expiry that pays out.');
-    const expiry = expiryHour * 3_600;
-    const at = (seconds: number): MarketRound =>
-      later(crashed, seconds - Number(crashed.underlying.timestamp));
-    for (const seconds of [expiry - 1_500, expiry - 1_000, expiry - 500, expiry + 5]) {
-      await protocol.advanceTo(BigInt(seconds) + 1n);
-      await protocol.postRound(at(seconds));
-    }
+    await expire(protocol, expiryHour);
     const settlements: { account: OpenAccount; prepared: Awaited<ReturnType<typeof settlementOf>> }[] = [];
     for (const account of [pair.trader, pair.maker]) {
       const prepared = await settlementOf(protocol, world.prover, account, expiryHour);

@@ -4,10 +4,12 @@ import { crashBook, exampleCrash } from '../../scripts/lib/example-crash.ts';
 import { type OpenedPair, openPair } from '../../scripts/lib/local-book.ts';
 import { LocalProtocol } from '../../scripts/lib/local-protocol.ts';
 import { setVerifiersAside, UNPROVEN } from '../../scripts/lib/unproven-protocol.ts';
-import { revertReason } from '../../src/chain/reverts.ts';
+import { type RevertReason, revertReason } from '../../src/chain/reverts.ts';
 import { DEFAULT_LIQUIDATION_TERMS, type LiquidationTerms } from '../../src/liquidation/terms.ts';
 import { type ExactMargin, exactMargin } from '../../src/margin/exact/margin.ts';
 import { DEFAULT_PARAMETERS } from '../../src/margin/parameters.ts';
+import { shockRound } from '../../src/market/shock.ts';
+import type { MarketRound } from '../../src/market/words.ts';
 import { CircuitProver } from '../../src/proof/prover/circuit-prover.ts';
 import { prepareDevelopmentCircuit } from '../../src/proof/prover/circuits.ts';
 
@@ -79,12 +81,31 @@ export function marginNow(
   return exactMargin(positions, round, parameters);
 }
 
-/** Name of the error with which a call is refused, or `accepted`. */
-export async function refusalOf(call: Promise<unknown>): Promise<string> {
+/** The error with which a call is refused; its name is `accepted` if it is not. */
+export async function refusalReason(call: Promise<unknown>): Promise<RevertReason> {
   try {
     await call;
   } catch (error) {
-    return revertReason(error)?.name ?? String(error);
+    return revertReason(error) ?? { name: String(error), args: [] };
   }
-  return 'accepted';
+  return { name: 'accepted', args: [] };
+}
+
+/** Name of the error with which a call is refused, or `accepted`. */
+export async function refusalOf(call: Promise<unknown>): Promise<string> {
+  return (await refusalReason(call)).name;
+}
+
+/** Lets the crashed market stand until an hour has its settlement price, posting rounds in its last half hour and after it. */
+export async function expire(protocol: LocalProtocol, expiryHour: number): Promise<void> {
+  const expiry = expiryHour * 3_600;
+  for (const seconds of [expiry - 1_500, expiry - 1_000, expiry - 500, expiry + 5]) {
+    await protocol.advanceTo(BigInt(seconds) + 1n);
+    await protocol.postRound(later(crashed, seconds - Number(crashed.underlying.timestamp)));
+  }
+}
+
+/** The next round of a market that stands still, or whose price alone moves. */
+export function later(round: MarketRound, secondsLater: number, priceMove = 0): MarketRound {
+  return shockRound(round, { priceMove, volMultiplierAt30d: 1, secondsLater });
 }

@@ -14,7 +14,7 @@ import { DEFAULT_LIQUIDATION_TERMS } from '../../src/liquidation/terms.ts';
 import { exactMargin } from '../../src/margin/exact/margin.ts';
 import { shockRound } from '../../src/market/shock.ts';
 import type { MarketRound } from '../../src/market/words.ts';
-import { crashed, marginNow, startWorld, type World } from '../e2e/world.ts';
+import { crashed, later, marginNow, startWorld, type World } from '../e2e/world.ts';
 import { type KeeperProcessInput, startKeeperProcess } from './keeper-process.ts';
 import {
   chainControl,
@@ -82,11 +82,6 @@ async function openAuction(strategy = ONLY('start')): Promise<void> {
 function leftAlone(kind: string) {
   return (event: KeeperEvent): event is Extract<KeeperEvent, { type: 'declined' }> =>
     event.type === 'declined' && event.declined.kind === kind && event.declined.reason !== 'IN_FLIGHT';
-}
-
-/** The same market some seconds later. */
-function later(round: MarketRound, secondsLater: number): MarketRound {
-  return shockRound(round, { priceMove: 0, volMultiplierAt30d: 1, secondsLater });
 }
 
 /** The vessel of a keeper that has taken a slice, and what it has won by that: cash and mark over what it had. */
